@@ -1,0 +1,1 @@
+"""A faithful local Google Drive that speaks HTTP, for tests, the demo and benchmarks."""

@@ -1,0 +1,1 @@
+"""The Google Drive client: authorization, transport, retries and quotas."""

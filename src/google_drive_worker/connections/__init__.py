@@ -1,0 +1,1 @@
+"""Where connections and their credentials come from."""

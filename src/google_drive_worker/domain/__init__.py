@@ -1,0 +1,1 @@
+"""Ground floor: ids, typed values and the ports that the rooms above fill."""

@@ -1,0 +1,85 @@
+"""The ports: what the rooms above ask of the world, as Protocols. Adapters fill them; tests may too."""
+
+from datetime import datetime
+from typing import Protocol
+
+from google_drive_worker.domain.connection import Connection
+from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage
+from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
+
+
+class Clock(Protocol):
+    """Time, so that tests own it."""
+
+    def now(self) -> datetime:
+        """The present moment, UTC, with its zone."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that long by this clock."""
+        ...
+
+
+class Connections(Protocol):
+    """Where connections come from: a file, or the Control Plane."""
+
+    async def get(self, connection_id: ConnectionId) -> Connection:
+        """Return the connection as it is now.
+
+        Raises `UnknownConnection` where there is none of that id, `Retryable` where the source can't be reached.
+        """
+        ...
+
+
+class Drive(Protocol):
+    """Google Drive as one connection sees it.
+
+    Every call authorizes, meters, retries and decodes; when it raises, it has given up, with an error of
+    `google_drive_worker.utils.errors` that says what to do: `Retryable`, `NeedsReauth`, `NotFound`, `SkipItem`,
+    `PageTokenRejected` or `Terminal`.
+    """
+
+    async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
+        """changes.getStartPageToken of the user's log (`None`) or of a shared drive's."""
+        ...
+
+    async def list_drives(self, page_token: PageToken | None) -> DrivesPage:
+        """drives.list, 100 a page."""
+        ...
+
+    async def list_files(
+        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+    ) -> FilesPage:
+        """files.list of one corpus: a shared drive, or (`None`) what the user owns or is shared with."""
+        ...
+
+    async def list_children(
+        self,
+        folder_id: FileId,
+        drive_id: DriveId | None,
+        page_token: PageToken | None,
+        *,
+        include_trashed: bool,
+    ) -> FilesPage:
+        """files.list of a folder's direct children; `drive_id` is the shared drive that the folder is in."""
+        ...
+
+    async def list_changes(self, drive_id: DriveId | None, page_token: PageToken) -> ChangesPage:
+        """changes.list of the user's log (`None`) or of a shared drive's, removals included."""
+        ...
+
+    async def get_file(self, file_id: FileId) -> DriveFile:
+        """files.get, whichever drive it is in."""
+        ...
+
+
+class Drives(Protocol):
+    """Opens a connection's Drive. Tokens, quota and connections to Google are shared behind it."""
+
+    def open(self, connection: Connection) -> Drive:
+        """The Drive of that connection; cheap, no call is made."""
+        ...

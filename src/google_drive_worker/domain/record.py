@@ -1,0 +1,59 @@
+"""What the worker says: records for the Data Plane, error reports for on-call; before they are encoded."""
+
+from typing import Literal
+
+import msgspec
+
+from google_drive_worker.domain.ids import ConnectionId, CustomerId, SyncId
+
+ResourceType = Literal[
+    "file", "folder", "permission", "revision", "comment", "shared_drive", "change", "sync"
+]
+Operation = Literal["upsert", "delete"]
+DeleteCause = Literal["removed", "trashed", "out_of_scope", "access_lost"]
+ErrorCategory = Literal["retriable", "terminal", "reauth", "skipped_item", "invalid_message"]
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One thing to write to `ingestion.data`: `data` is a struct whose encoding is the record's `data` field."""
+
+    resource_type: ResourceType
+    resource_id: str
+    operation: Operation
+    data: msgspec.Struct
+
+
+class Source(msgspec.Struct, frozen=True):
+    """The message that an effect goes back to."""
+
+    topic: str
+    partition: int
+    offset: int
+    message_id: str | None = None
+
+
+class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to write to `integration.errors`; holds no secret (platform contract, "Out: error")."""
+
+    code: str
+    category: ErrorCategory
+    message: str
+    http_status: int | None = None
+    reason: str | None = None
+    retry_after_s: float | None = None
+    attempts: int | None = None
+    customer_id: CustomerId | None = None
+    connection_id: ConnectionId | None = None
+    resource_type: str | None = None
+    resource_id: str | None = None
+    source: Source | None = None
+    original: str | None = None
+
+
+class RecordContext(msgspec.Struct, frozen=True):
+    """What the records of one step have in common."""
+
+    customer_id: CustomerId
+    connection_id: ConnectionId
+    sync_id: SyncId
+    produced_at: str

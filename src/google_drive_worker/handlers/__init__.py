@@ -1,0 +1,1 @@
+"""What a message from Kafka is turned into."""

@@ -1,0 +1,1 @@
+"""Consumer, transactions and the state store on a real broker."""

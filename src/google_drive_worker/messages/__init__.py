@@ -1,0 +1,1 @@
+"""Codecs of everything that crosses Kafka: triggers in, records and errors out."""

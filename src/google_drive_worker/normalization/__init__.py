@@ -1,0 +1,1 @@
+"""Google's resources turned into the records of the platform contract."""

@@ -1,0 +1,1 @@
+"""Holds the error tree and nothing else."""

@@ -1,0 +1,111 @@
+"""Every error that the worker raises on purpose, grouped by what to do about it.
+
+    WorkerError
+    ├── Retryable            try again, not before `retry_after_s`
+    ├── NeedsReauth          the customer has to authorize anew
+    ├── SkipItem             this item can't be had; record it and go on
+    │   └── NotFound         perhaps gone: the change log decides
+    ├── PageTokenRejected    start that listing over; for a change log: a full sync
+    ├── Terminal             nothing to be gained by trying again; a person has to look
+    │   ├── UnknownConnection
+    │   └── Misconfigured    found at the start; its text names the variable and the mend
+    ├── InvalidMessage       a message that can't be read: an error record, then done
+    └── Fenced               another worker owns this partition now: drop everything, write nothing
+
+A text is for a person and never holds a secret.
+"""
+
+
+class WorkerError(Exception):
+    """Base of them all. `code` is stable and for machines; `reason` and `http_status` are Google's, where it spoke."""
+
+    code = "error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        http_status: int | None = None,
+        reason: str | None = None,
+        attempts: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.http_status = http_status
+        self.reason = reason
+        self.attempts = attempts
+
+
+class Retryable(WorkerError):
+    """Trouble that passes; the client has already retried as far as its bounds allow."""
+
+    code = "unavailable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        code: str | None = None,
+        http_status: int | None = None,
+        reason: str | None = None,
+        attempts: int | None = None,
+    ) -> None:
+        super().__init__(message, code=code, http_status=http_status, reason=reason, attempts=attempts)
+        self.retry_after_s = retry_after_s
+
+
+class NeedsReauth(WorkerError):
+    """Google no longer accepts the connection's credentials."""
+
+    code = "reauth_required"
+
+
+class SkipItem(WorkerError):
+    """One item can't be read; the others can."""
+
+    code = "skipped_item"
+
+
+class NotFound(SkipItem):
+    """404: the item is gone, or was never ours to see."""
+
+    code = "not_found"
+
+
+class PageTokenRejected(WorkerError):
+    """Google rejects a page token: expired, or not one of its own."""
+
+    code = "page_token_rejected"
+
+
+class Terminal(WorkerError):
+    """A connection's sync can't go on until a person acts."""
+
+    code = "terminal"
+
+
+class UnknownConnection(Terminal):
+    """No connection of that id."""
+
+    code = "unknown_connection"
+
+
+class Misconfigured(Terminal):
+    """The worker can't start as it is configured."""
+
+    code = "misconfigured"
+
+
+class InvalidMessage(WorkerError):
+    """A message that does not fit the contract."""
+
+    code = "invalid_message"
+
+
+class Fenced(WorkerError):
+    """This worker no longer owns the partition."""
+
+    code = "fenced"
