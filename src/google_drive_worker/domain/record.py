@@ -6,9 +6,7 @@ import msgspec
 
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, SyncId
 
-ResourceType = Literal[
-    "file", "folder", "permission", "revision", "comment", "shared_drive", "change", "sync"
-]
+ResourceType = Literal["file", "folder", "permission", "revision", "comment", "shared_drive", "change", "sync"]
 Operation = Literal["upsert", "delete"]
 DeleteCause = Literal["removed", "trashed", "out_of_scope", "access_lost"]
 ErrorCategory = Literal["retriable", "terminal", "reauth", "skipped_item", "invalid_message"]
