@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Protocol
 
 from google_drive_worker.domain.connection import Connection
-from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage
+from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
+from google_drive_worker.domain.record import DeleteCause, Record, ResourceType, SyncSummary
 
 
 class Clock(Protocol):
@@ -82,4 +83,24 @@ class Drives(Protocol):
 
     def open(self, connection: Connection) -> Drive:
         """The Drive of that connection; cheap, no call is made."""
+        ...
+
+
+class Normalizer(Protocol):
+    """Turns Google's resources into records; the module `normalization.transformer` is one."""
+
+    def transform_file(self, file: DriveFile) -> Record:
+        """The upsert of a file or folder."""
+        ...
+
+    def transform_drive(self, drive: SharedDrive) -> Record:
+        """The upsert of a shared drive."""
+        ...
+
+    def deletion(self, resource_type: ResourceType, resource_id: str, cause: DeleteCause) -> Record:
+        """The delete of whatever it is."""
+        ...
+
+    def sync_record(self, summary: SyncSummary) -> Record:
+        """The record that opens or closes a full sync."""
         ...

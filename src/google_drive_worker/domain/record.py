@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from google_drive_worker.domain.ids import ConnectionId, CustomerId, SyncId
+from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken, SyncId
 
 ResourceType = Literal["file", "folder", "permission", "revision", "comment", "shared_drive", "change", "sync"]
 Operation = Literal["upsert", "delete"]
@@ -55,3 +55,15 @@ class RecordContext(msgspec.Struct, frozen=True):
     connection_id: ConnectionId
     sync_id: SyncId
     produced_at: str
+
+
+class SyncSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the record that opens or closes a sync tells; `page_token` is the new cursor of the user's change log."""
+
+    sync_id: SyncId
+    kind: Literal["full_sync", "incremental"]
+    status: Literal["started", "completed"]
+    started_at: str
+    completed_at: str | None = None
+    counts: dict[str, int] = {}
+    page_token: PageToken | None = None

@@ -1,0 +1,13 @@
+"""Moments as text: RFC 3339 in UTC, which sorts as it reads."""
+
+from datetime import UTC, datetime
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment in UTC with milliseconds, as in `2025-01-20T10:00:00.000Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def from_rfc3339(text: str) -> datetime:
+    """The moment that `rfc3339` wrote. Raises `ValueError` for anything else."""
+    return datetime.fromisoformat(text)

@@ -1,0 +1,226 @@
+"""The consumer, in a thread of its own: messages and rebalances in, positions and pauses out.
+
+The thread polls all the time, also while partitions are paused, so that the group never takes the worker for dead.
+What it hears it hands to the event loop and waits: the loop's pace is the consumer's. A partition just assigned is
+paused until its owner has restored its state and calls `begin_at`.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from google_drive_worker.utils.errors import Fenced, Retryable
+
+POLL_S = 0.1
+"""How long one poll waits: the longest that a command to the thread has to wait as well."""
+
+BATCH = 500
+"""Messages handed to the loop at a time."""
+
+HANDOVER_S = 60.0
+"""How long the thread waits for the loop in a rebalance, well under `max.poll.interval.ms`."""
+
+_MISSING = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
+
+
+class Incoming(NamedTuple):
+    """A message as it came."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Listener(Protocol):
+    """Who hears of it all, on the event loop."""
+
+    async def on_assigned(self, partitions: list[int]) -> None:
+        """These partitions are ours: open them."""
+        ...
+
+    async def on_revoked(self, partitions: list[int]) -> None:
+        """These go to somebody else as soon as this returns: commit what is ready and let go."""
+        ...
+
+    async def on_lost(self, partitions: list[int]) -> None:
+        """These are somebody else's already: let go, commit nothing."""
+        ...
+
+    async def on_messages(self, messages: list[Incoming]) -> None:
+        """Messages, in order within each partition."""
+        ...
+
+    def on_trouble(self, problem: str) -> None:
+        """The broker says something that a person should know; the client goes on trying by itself."""
+        ...
+
+
+class Intake:
+    """Consumes one topic as a member of the group. `config` is the consumer's."""
+
+    def __init__(self, config: Mapping[str, Any], topic: str, listener: Listener) -> None:
+        self._config = {
+            **config,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "allow.auto.create.topics": False,
+        }
+        self._topic = topic
+        self._listener = listener
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._consumer: Consumer | None = None
+        self._commands: queue.SimpleQueue[Callable[[Consumer], None]] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failed: BaseException | None = None
+
+    def start(self) -> None:
+        """Join the group. To be called on the event loop that the listener lives on."""
+        self._loop = asyncio.get_running_loop()
+        self._consumer = Consumer(self._config)
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Leave the group in good order; the listener hears of every partition as revoked."""
+        self._stopping.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the thread, if anything but `stop` did."""
+        return self._failed
+
+    def group_metadata(self) -> Any:  # noqa: ANN401 - opaque to Python
+        """The group's metadata as it is now, to be sent with offsets. From any thread.
+
+        Raises `Fenced` where the worker is no member: offsets without a generation would be taken by the broker.
+        """
+        consumer = self._consumer
+        try:
+            if consumer is not None and consumer.memberid():
+                return consumer.consumer_group_metadata()
+        except RuntimeError:
+            pass  # closed meanwhile
+        raise Fenced("the worker is no member of its consumer group")
+
+    def committed(self, partition: int, timeout_s: float) -> int:
+        """Where the group goes on in the partition: its committed offset, else the oldest message. Blocks.
+
+        Raises `Retryable` where the broker does not say in time.
+        """
+        consumer = self._consumer
+        if consumer is None:
+            raise Fenced("the worker is no member of its consumer group")
+        here = TopicPartition(self._topic, partition)
+        try:
+            offset = consumer.committed([here], timeout=timeout_s)[0].offset
+            if offset < 0:
+                offset = consumer.get_watermark_offsets(here, timeout=timeout_s)[0]
+        except KafkaException as problem:
+            raise Retryable(f"no committed offset: {problem.args[0].str()}", code="kafka_unavailable") from problem
+        except RuntimeError as problem:
+            raise Fenced("the consumer is closed") from problem
+        return int(offset)
+
+    def begin_at(self, partition: int, offset: int) -> None:
+        """Let the partition's messages come, from that offset on."""
+        here = TopicPartition(self._topic, partition, offset)
+        self._commands.put(lambda consumer: self._move(consumer, here))
+
+    def hold(self, partition: int) -> None:
+        """Let no more messages of the partition come until `begin_at`."""
+        self._commands.put(lambda consumer: consumer.pause([TopicPartition(self._topic, partition)]))
+
+    def _move(self, consumer: Consumer, here: TopicPartition) -> None:
+        if any(held.partition == here.partition for held in consumer.assignment()):
+            consumer.incremental_unassign([TopicPartition(here.topic, here.partition)])
+            consumer.incremental_assign([here])
+
+    def _run(self) -> None:
+        consumer = self._consumer
+        assert consumer is not None  # noqa: S101 - start() made it
+        try:
+            consumer.subscribe(
+                [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+            while not self._stopping.is_set():
+                self._run_commands(consumer)
+                self._poll(consumer)
+        except BaseException as problem:  # noqa: BLE001 - the loop has to hear of whatever ends the thread
+            self._failed = problem
+        finally:
+            consumer.close()
+
+    def _run_commands(self, consumer: Consumer) -> None:
+        while True:
+            try:
+                command = self._commands.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                command(consumer)
+            except KafkaException as problem:  # the partition went away meanwhile
+                self._tell(problem.args[0].str())
+
+    def _poll(self, consumer: Consumer) -> None:
+        first = consumer.poll(POLL_S)
+        if first is None:
+            return
+        messages: list[Incoming] = []
+        for message in [first, *consumer.consume(BATCH, timeout=0)]:
+            error = message.error()
+            if error is None:
+                messages.append(_incoming(message))
+            elif error.code() in _MISSING:
+                self._tell(f"the topic {self._topic} is missing")
+            else:
+                self._tell(error.str())
+        if messages:
+            self._wait_for(self._listener.on_messages(messages))
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # Explicit offsets of 0 keep the client from asking for committed ones: `begin_at` moves to them.
+        consumer.incremental_assign([TopicPartition(held.topic, held.partition, 0) for held in partitions])
+        if partitions:
+            consumer.pause(partitions)
+            self._wait_for(self._listener.on_assigned([held.partition for held in partitions]))
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._wait_for(self._listener.on_revoked([held.partition for held in partitions]))
+        consumer.incremental_unassign(partitions)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._wait_for(self._listener.on_lost([held.partition for held in partitions]))
+        consumer.incremental_unassign(partitions)
+
+    def _wait_for(self, heard: Coroutine[Any, Any, None]) -> None:
+        assert self._loop is not None  # noqa: S101 - start() set it
+        asyncio.run_coroutine_threadsafe(heard, self._loop).result(HANDOVER_S)
+
+    def _tell(self, problem: str) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._listener.on_trouble, problem)
+
+
+def _incoming(message: Message) -> Incoming:
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None  # noqa: S101 - a message without an error has all three
+    assert partition is not None  # noqa: S101
+    assert offset is not None  # noqa: S101
+    key, value = message.key(), message.value()
+    return Incoming(topic, partition, offset, _bytes(key), _bytes(value))
+
+
+def _bytes(value: bytes | str | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value

@@ -1,0 +1,159 @@
+"""An owned partition: the checkpoints of its connections, and one stream of commits that they share."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.ports import Clock
+from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.kafka.transactions import TransactionalWriter
+from google_drive_worker.sync.checkpoint import Checkpoint
+
+
+class CommitLimits(NamedTuple):
+    """How entries are gathered into transactions.
+
+    `interval_s` is from the start of one commit to the next, so that what comes to an idle partition is written at once.
+    `max_records` closes a transaction; `max_pending_bytes` is where writers are made to wait.
+    """
+
+    interval_s: float = 0.2
+    max_records: int = 5000
+    max_pending_bytes: int = 4 << 20
+
+
+class Committed(NamedTuple):
+    """What a commit wrote, for those who count."""
+
+    entries: list[Entry]
+    duration_s: float
+
+
+class OwnedPartition:
+    """The checkpoints as they will be once all that was written is committed, and the way to write more.
+
+    Reading and writing happen on the event loop without a pause between them, so that steps of a connection never
+    overtake one another. `run` commits, and ends with an error when the partition has to be opened anew.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        writer: TransactionalWriter,
+        checkpoints: dict[ConnectionId, Checkpoint],
+        position: int,
+        *,
+        clock: Clock,
+        limits: CommitLimits,
+        on_commit: Callable[[Committed], None],
+    ) -> None:
+        self.number = number
+        self.position = position
+        self._writer = writer
+        self._checkpoints = checkpoints
+        self._clock = clock
+        self._limits = limits
+        self._on_commit = on_commit
+        self._pending: list[Entry] = []
+        self._pending_bytes = 0
+        self._pending_records = 0
+        self._written = asyncio.Event()
+        self._full = asyncio.Event()
+        self._settled = asyncio.Condition()
+        self._busy = False
+        self._over = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"commit-{number}")
+
+    @property
+    def checkpoints(self) -> dict[ConnectionId, Checkpoint]:
+        """The checkpoints by connection; to look at, not to change."""
+        return self._checkpoints
+
+    def checkpoint(self, connection_id: ConnectionId) -> Checkpoint | None:
+        """The connection's checkpoint, all that was written included."""
+        return self._checkpoints.get(connection_id)
+
+    def write(self, entry: Entry) -> None:
+        """Take the entry for the next transaction; its checkpoint counts from now on."""
+        if entry.connection_id is not None:
+            if entry.checkpoint is None:
+                self._checkpoints.pop(entry.connection_id, None)
+            else:
+                self._checkpoints[entry.connection_id] = entry.checkpoint
+        self._pending.append(entry)
+        self._pending_bytes += sum(len(outgoing.value) for outgoing in entry.outgoing)
+        self._pending_records += len(entry.outgoing)
+        self._written.set()
+        if self._is_full():
+            self._full.set()
+
+    async def room(self) -> None:
+        """Wait until what is pending is under its limit: this is what keeps memory flat."""
+        async with self._settled:
+            await self._settled.wait_for(lambda: self._over or self._pending_bytes < self._limits.max_pending_bytes)
+
+    async def flushed(self) -> None:
+        """Wait until all that was written is committed, or the partition is over."""
+        async with self._settled:
+            await self._settled.wait_for(lambda: self._over or not (self._pending or self._busy))
+
+    async def run(self) -> None:
+        """Commit what is written, until cancelled. Raises `Fenced` or `Retryable` as the writer does."""
+        try:
+            while True:
+                await self._written.wait()
+                began_s = self._clock.monotonic_s()
+                await self._commit(self._take())
+                took_s = self._clock.monotonic_s() - began_s
+                await self._rest(self._limits.interval_s - took_s)
+        finally:
+            self._over = True
+            async with self._settled:
+                self._settled.notify_all()
+
+    async def close(self) -> None:
+        """Give the writer up, once `run` is over. What is not committed is forgotten."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._writer.close)
+        self._thread.shutdown(wait=False)
+
+    async def _rest(self, seconds: float) -> None:
+        """Let entries gather, but no longer than it takes to fill a transaction."""
+        if seconds > 0 and not self._is_full():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._full.wait(), seconds)
+
+    def _is_full(self) -> bool:
+        return self._pending_records >= self._limits.max_records
+
+    def _take(self) -> list[Entry]:
+        records = 0
+        for count, entry in enumerate(self._pending, start=1):
+            records += len(entry.outgoing)
+            if records >= self._limits.max_records:
+                break
+        batch, self._pending = self._pending[:count], self._pending[count:]
+        self._pending_records -= records
+        if not self._pending:
+            self._written.clear()
+        if not self._is_full():
+            self._full.clear()
+        return batch
+
+    async def _commit(self, batch: list[Entry]) -> None:
+        position = max((entry.position for entry in batch if entry.position is not None), default=self.position)
+        began_s = self._clock.monotonic_s()
+        self._busy = True
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._thread, self._writer.commit, batch, position)
+        finally:
+            self._busy = False
+        self.position = position
+        self._pending_bytes -= sum(len(outgoing.value) for entry in batch for outgoing in entry.outgoing)
+        self._on_commit(Committed(batch, self._clock.monotonic_s() - began_s))
+        async with self._settled:
+            self._settled.notify_all()

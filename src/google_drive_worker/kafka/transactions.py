@@ -1,0 +1,164 @@
+"""The transactional writer of one partition: records, checkpoints and the consumer's position, all or nothing.
+
+The steps of a commit:
+
+1. begin;
+2. produce the messages of all entries, in their order;
+3. produce the last checkpoint of each connection to the state topic, into the partition of the same number;
+4. send the position in the trigger topic, with the consumer's group metadata: sent each time, also unchanged, because a
+   worker whose group generation is over is refused here;
+5. commit.
+
+A zombie is fenced twice: by step 4, and by the new owner's `init_transactions`, which ends the old producer's epoch.
+Where nobody knows whether a commit took place (a timeout), the caller makes the writer anew: `init_transactions` settles
+it one way or the other, and the committed state tells which. Sources: KIP-98, KIP-447, librdkafka's transactions guide.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+
+from google_drive_worker.kafka.entry import Entry, Outgoing
+from google_drive_worker.sync.checkpoint import encode_checkpoint
+from google_drive_worker.utils.errors import Fenced, Retryable
+
+COMMIT_TRIES = 5
+"""How often one batch is tried: a rebalance under way aborts a commit or two, and the next one goes through."""
+
+ABORT_REST_S = 0.2
+"""Between an aborted commit and the next try: the time a rebalance needs to hand out the new generation."""
+
+_FENCED = {
+    KafkaError._FENCED,  # noqa: SLF001 - confluent-kafka spells librdkafka's own codes so
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+}
+
+GroupMetadata = Callable[[], Any]
+"""Gives the consumer's group metadata, an opaque value of confluent-kafka's. Raises `Fenced` outside of the group."""
+
+
+class TransactionalWriter:
+    """Writes one partition's entries. Every call blocks and belongs to one thread, the partition's own.
+
+    `config` is the producer's; `timeout_s` bounds each call to the broker.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        *,
+        transactional_id: str,
+        position: TopicPartition,
+        state_topic: str,
+        group_metadata: GroupMetadata,
+        timeout_s: float,
+    ) -> None:
+        self._config = {**config, "transactional.id": transactional_id}
+        self._trigger_topic = position.topic
+        self._partition = position.partition
+        self._state_topic = state_topic
+        self._group_metadata = group_metadata
+        self._timeout_s = timeout_s
+        self._producer: Producer | None = None
+
+    def open(self) -> None:
+        """Take the partition's transactional id: whoever held it can commit nothing more.
+
+        Raises `Retryable` where the broker does not answer in time.
+        """
+        producer = Producer(self._config)
+        try:
+            _retrying(lambda left_s: producer.init_transactions(left_s), self._timeout_s)
+        except KafkaException as problem:
+            raise _verdict(problem) from problem
+        self._producer = producer
+
+    def close(self) -> None:
+        """Let go of the producer; what is not committed is given up."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.purge()
+            producer.flush(0)
+
+    def commit(self, entries: Iterable[Entry], position: int) -> None:
+        """Write the entries in one transaction.
+
+        Raises `Fenced` where another worker owns the partition, and `Retryable` where the outcome is not known or the
+        broker refuses on and on. After either, this writer is done with.
+        """
+        entries = list(entries)
+        for left in reversed(range(COMMIT_TRIES)):
+            try:
+                self._try_commit(entries, position)
+            except KafkaException as problem:
+                error = problem.args[0]
+                if error.fatal() or error.code() in _FENCED or not error.txn_requires_abort():
+                    raise _verdict(problem) from problem
+                self._abort()
+                if not left:
+                    raise _verdict(problem) from problem
+                time.sleep(ABORT_REST_S)
+            else:
+                return
+
+    def _try_commit(self, entries: list[Entry], position: int) -> None:
+        producer = self._required()
+        producer.begin_transaction()
+        for entry in entries:
+            for outgoing in entry.outgoing:
+                _produce(producer, outgoing)
+        last = {entry.connection_id: entry.checkpoint for entry in entries if entry.connection_id is not None}
+        for connection_id, checkpoint in last.items():
+            value = None if checkpoint is None else encode_checkpoint(checkpoint)
+            producer.produce(self._state_topic, value, connection_id.encode(), self._partition)
+        offsets = [TopicPartition(self._trigger_topic, self._partition, position)]
+        metadata = self._group_metadata()
+        _retrying(lambda left_s: producer.send_offsets_to_transaction(offsets, metadata, left_s), self._timeout_s)
+        _retrying(lambda left_s: producer.commit_transaction(left_s), self._timeout_s)
+
+    def _abort(self) -> None:
+        producer = self._required()
+        try:
+            _retrying(lambda left_s: producer.abort_transaction(left_s), self._timeout_s)
+        except KafkaException as problem:
+            raise _verdict(problem) from problem
+
+    def _required(self) -> Producer:
+        if self._producer is None:
+            raise Fenced("the partition's writer is closed")
+        return self._producer
+
+
+def _produce(producer: Producer, outgoing: Outgoing) -> None:
+    while True:
+        try:
+            producer.produce(outgoing.topic, outgoing.value, outgoing.key, headers=outgoing.headers)
+        except BufferError:
+            producer.poll(0.1)  # the local queue is full: let some of it go out
+        else:
+            return
+
+
+def _retrying(call: Callable[[float], Any], timeout_s: float) -> None:
+    """Call until it goes through: librdkafka lets a call that failed retriably be resumed by calling it again."""
+    ends_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            call(max(0.1, ends_s - time.monotonic()))
+        except KafkaException as problem:
+            error = problem.args[0]
+            if error.fatal() or error.txn_requires_abort() or not error.retriable() or time.monotonic() >= ends_s:
+                raise
+        else:
+            return
+
+
+def _verdict(problem: KafkaException) -> Fenced | Retryable:
+    error = problem.args[0]
+    if error.code() in _FENCED or error.fatal():
+        return Fenced(f"another worker took the partition over: {error.str()}")
+    return Retryable(f"the transaction did not go through: {error.str()}", code="kafka_unavailable")

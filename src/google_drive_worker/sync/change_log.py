@@ -1,0 +1,203 @@
+"""What the answers of the change logs come to: upserts, deletes with their cause, drives joined and left.
+
+Three things that Google's logs do not say are found out here:
+
+- An entry `removed` does not tell a deletion from a move to another corpus that we mirror as well. Where there is another
+  corpus, the item is looked up before it is deleted.
+- A change of a folder says nothing of what is below it, though trash, sharing and place reach all of it. Every changed
+  folder is therefore walked.
+- A left drive names none of its items, and the worker keeps no list of them. A full sync follows, whose closing record
+  lets the consumer sweep them away.
+"""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, FilesPage, UnreadableItem
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.ports import Normalizer
+from google_drive_worker.domain.record import DeleteCause, ErrorReport, Record
+from google_drive_worker.sync.checkpoint import (
+    USER_CORPUS,
+    Checkpoint,
+    Corpus,
+    Owed,
+    Removal,
+    Sync,
+    Walk,
+)
+from google_drive_worker.sync.listing import belongs
+from google_drive_worker.sync.plan import LookUpRemoved, ReadChanges, WalkFolder
+from google_drive_worker.sync.step import Step, counted, skipped, with_corpus, with_sync
+
+
+def on_changes(checkpoint: Checkpoint, action: ReadChanges, page: ChangesPage, normalizer: Normalizer) -> Step:
+    """A page's entries become records and things to find out; the log goes on at the page's token."""
+    records: list[Record] = []
+    errors: list[ErrorReport] = []
+    for item in page.items():
+        if isinstance(item, UnreadableItem):
+            errors.append(skipped(checkpoint, item.id, "change", item.problem))
+            continue
+        checkpoint, more = _on_change(checkpoint, action.corpus, item, normalizer)
+        records.extend(more)
+    if checkpoint.sync is not None:
+        checkpoint = with_sync(checkpoint, counted(checkpoint.sync, records))
+    corpus = checkpoint.corpora.get(action.corpus)
+    if corpus is not None:
+        checkpoint = with_corpus(checkpoint, action.corpus, _read(corpus, page))
+    return Step(checkpoint, tuple(records), tuple(errors))
+
+
+def _read(corpus: Corpus, page: ChangesPage) -> Corpus:
+    if page.next_page_token is not None:
+        return replace(corpus, change_token=page.next_page_token)
+    return replace(corpus, stage="done", change_token=page.new_start_page_token or corpus.change_token)
+
+
+def _on_change(
+    checkpoint: Checkpoint, corpus: str, change: Change, normalizer: Normalizer
+) -> tuple[Checkpoint, list[Record]]:
+    if change.change_type == "drive":
+        return _on_drive_change(checkpoint, change, normalizer)
+    file = change.file
+    file_id = change.file_id or (file.id if file else None)
+    if file_id is None:
+        return checkpoint, []
+    if change.removed or file is None:
+        return _removed(checkpoint, Removal(file_id, corpus), normalizer)
+    if belongs(checkpoint, corpus, file):
+        return _changed(checkpoint, corpus, file, normalizer)
+    if corpus == USER_CORPUS:
+        return checkpoint, []  # a drive's item: the drive's own log has it too
+    return _removed(checkpoint, Removal(file_id, corpus), normalizer)
+
+
+def _changed(
+    checkpoint: Checkpoint, corpus: str, file: DriveFile, normalizer: Normalizer
+) -> tuple[Checkpoint, list[Record]]:
+    if file.is_folder:
+        drive_id = file.drive_id if corpus != USER_CORPUS else None
+        checkpoint = _with_walk(checkpoint, Walk(file.id, drive_id, file.trashed))
+    return checkpoint, [_record_of(checkpoint, file, normalizer)]
+
+
+def _record_of(checkpoint: Checkpoint, file: DriveFile, normalizer: Normalizer) -> Record:
+    if file.trashed and not checkpoint.scope.include_trashed:
+        return normalizer.deletion("folder" if file.is_folder else "file", file.id, "trashed")
+    return normalizer.transform_file(file)
+
+
+def _removed(checkpoint: Checkpoint, removal: Removal, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
+    sync = checkpoint.sync
+    if len(checkpoint.corpora) == 1 or sync is None:
+        return checkpoint, _deletions(removal.file_id, None, "removed", normalizer)
+    others = tuple(other for other in sync.removals if other != removal)
+    return with_sync(checkpoint, replace(sync, removals=(*others, removal))), []
+
+
+def _deletions(file_id: FileId, file: DriveFile | None, cause: DeleteCause, normalizer: Normalizer) -> list[Record]:
+    """An entry `removed` holds the id alone: where nobody knows if it was a folder, both are deleted."""
+    if file is not None:
+        return [normalizer.deletion("folder" if file.is_folder else "file", file_id, cause)]
+    return [normalizer.deletion("file", file_id, cause), normalizer.deletion("folder", file_id, cause)]
+
+
+def on_looked_up(
+    checkpoint: Checkpoint,
+    sync: Sync,
+    action: LookUpRemoved,
+    found: Mapping[FileId, DriveFile | None],
+    normalizer: Normalizer,
+) -> Step:
+    """What is gone for good is deleted; what is in another corpus of ours is left to that one's log."""
+    asked = set(action.file_ids)
+    records: list[Record] = []
+    for removal in sync.removals:
+        if removal.file_id not in asked:
+            continue
+        file = found.get(removal.file_id)
+        if file is None:
+            records.extend(_deletions(removal.file_id, None, "removed", normalizer))
+        elif not _moved_to_ours(checkpoint, removal, file):
+            records.extend(_deletions(removal.file_id, file, "out_of_scope", normalizer))
+    left = tuple(removal for removal in sync.removals if removal.file_id not in asked)
+    return Step(with_sync(checkpoint, replace(counted(sync, records), removals=left)), tuple(records))
+
+
+def _moved_to_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
+    """Whether another corpus' log speaks for the item now. One that only a link opens is in nobody's corpus."""
+    if file.drive_id is not None and file.drive_id in checkpoint.corpora:
+        return removal.corpus != file.drive_id
+    if removal.corpus == USER_CORPUS or (file.drive_id is not None and not checkpoint.scope.include_shared_drives):
+        return False
+    return bool(file.owned_by_me) or file.shared_with_me_time is not None
+
+
+def on_children(
+    checkpoint: Checkpoint, sync: Sync, action: WalkFolder, page: FilesPage, normalizer: Normalizer
+) -> Step:
+    """The children of a changed folder are written anew, and its folders walked in their turn."""
+    walk = action.walk
+    if walk not in sync.walks:  # the folder changed again meanwhile, and its walk begins anew
+        return Step(checkpoint)
+    records: list[Record] = []
+    errors: list[ErrorReport] = []
+    below: list[Walk] = []
+    for item in page.items():
+        if isinstance(item, UnreadableItem):
+            errors.append(skipped(checkpoint, item.id, "file", item.problem))
+            continue
+        records.append(_record_of(checkpoint, item, normalizer))
+        if item.is_folder:
+            below.append(Walk(item.id, walk.drive_id, item.trashed))
+    walks = list(sync.walks)
+    at = walks.index(walk)
+    walks[at : at + 1] = [replace(walk, page_token=page.next_page_token)] if page.next_page_token else []
+    checkpoint = with_sync(checkpoint, replace(counted(sync, records), walks=tuple(walks)))
+    for deeper in below:
+        checkpoint = _with_walk(checkpoint, deeper)
+    return Step(checkpoint, tuple(records), tuple(errors))
+
+
+def _with_walk(checkpoint: Checkpoint, walk: Walk) -> Checkpoint:
+    sync = checkpoint.sync
+    if sync is None:
+        return checkpoint
+    others = tuple(other for other in sync.walks if other.folder_id != walk.folder_id)
+    return with_sync(checkpoint, replace(sync, walks=(*others, walk)))
+
+
+def _on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
+    drive_id = change.drive_id or (change.drive.id if change.drive else None)
+    if drive_id is None or not checkpoint.scope.include_shared_drives:
+        return checkpoint, []
+    if change.removed or change.drive is None:
+        return leave_drive(checkpoint, drive_id, normalizer)
+    if drive_id not in checkpoint.corpora:
+        checkpoint = with_corpus(checkpoint, drive_id, Corpus("start_token"))
+    return checkpoint, [normalizer.transform_drive(change.drive)]
+
+
+def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
+    """Drop a shared drive that the user can no longer see.
+
+    Where items of it may have been written, a full sync is owed, which sweeps them. One that never got as far as its
+    first page owes nothing: else a drive that is listed but can't be read would bring full sync upon full sync.
+    """
+    left = checkpoint.corpora.get(drive_id)
+    if left is None:
+        return checkpoint, []
+    corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if name != drive_id}
+    sync = checkpoint.sync
+    if sync is not None:
+        sync = replace(
+            sync,
+            walks=tuple(walk for walk in sync.walks if walk.drive_id != drive_id),
+            removals=tuple(removal for removal in sync.removals if removal.corpus != drive_id),
+        )
+    checkpoint = replace(checkpoint, corpora=corpora, sync=sync)
+    if left.stage in {"changes", "done"} or left.listing_token is not None:
+        checkpoint = replace(checkpoint, owed=Owed("full", checkpoint.customer_id, sync.source if sync else None))
+    return checkpoint, [normalizer.deletion("shared_drive", drive_id, "access_lost")]

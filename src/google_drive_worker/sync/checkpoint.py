@@ -1,0 +1,147 @@
+"""The checkpoint: all that the worker knows of a connection between two steps, one state record each.
+
+It is written in the same transaction as the records it accounts for, so it is never ahead of them. Every shipped
+version has a golden file in `tests/unit/sync/checkpoints/` that must load; added fields need a default.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from google_drive_worker.domain.ids import ConnectionId, CustomerId, DriveId, FileId, PageToken, SyncId
+from google_drive_worker.domain.record import Source
+
+VERSION = 1
+"""Raised only when an older worker could not go on from what a newer one wrote."""
+
+USER_CORPUS = "user"
+"""Key of the user's own corpus (what they own and what is shared with them) beside the shared drives' ids."""
+
+SyncKind = Literal["full", "incremental"]
+Stage = Literal["start_token", "listing", "changes", "done"]
+
+
+class _Value(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base of the checkpoint's parts: immutable, defaults not written."""
+
+
+class Scope(_Value, frozen=True):
+    """What of a Drive is mirrored, settled when a sync begins; a change of it calls for a full sync."""
+
+    include_shared_drives: bool = True
+    include_trashed: bool = False
+
+
+class Corpus(_Value, frozen=True):
+    """One corpus, which is the user's own or a shared drive: how far its listing and its change log are read.
+
+    `change_token` is where the change log goes on. It is taken before the listing begins (the low watermark) and never
+    moves while the listing runs. `listing_token` is `None` at the listing's first page.
+    """
+
+    stage: Stage = "done"
+    change_token: PageToken | None = None
+    listing_token: PageToken | None = None
+    restarts: int = 0
+
+
+class Walk(_Value, frozen=True):
+    """A folder whose children are to be read again, because the change log names a changed folder alone."""
+
+    folder_id: FileId
+    drive_id: DriveId | None = None
+    trashed: bool = False
+    page_token: PageToken | None = None
+
+
+class Removal(_Value, frozen=True):
+    """An item that left a corpus: gone, or moved to another one that we mirror as well?"""
+
+    file_id: FileId
+    corpus: str
+
+
+class Owed(_Value, frozen=True):
+    """A sync that was asked for and has not begun; `page_token` counts only where the worker has no cursor.
+
+    `customer_id` is who the trigger says the connection is of, which the connection itself has yet to confirm.
+    """
+
+    kind: SyncKind
+    customer_id: CustomerId
+    source: Source | None = None
+    page_token: PageToken | None = None
+
+
+class Sync(_Value, frozen=True):
+    """The sync in progress. `walks` is a stack; `counts` are records by resource type, deletes under `deleted`."""
+
+    sync_id: SyncId
+    kind: SyncKind
+    started_at: str
+    source: Source | None = None
+    drives_listed: bool = True
+    drives_token: PageToken | None = None
+    walks: tuple[Walk, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    counts: dict[str, int] = {}
+
+
+class Parked(_Value, frozen=True):
+    """Why a sync rests. `until` is RFC 3339, `None` means until the next trigger; `step` failed `attempts` times."""
+
+    code: str
+    step: str
+    attempts: int = 1
+    until: str | None = None
+
+
+class Checkpoint(_Value, frozen=True):
+    """The state of one connection."""
+
+    connection_id: ConnectionId
+    customer_id: CustomerId
+    version: int = VERSION
+    scope: Scope = Scope()
+    owed: Owed | None = None
+    sync: Sync | None = None
+    corpora: dict[str, Corpus] = {}
+    parked: Parked | None = None
+    last_sync_id: SyncId | None = None
+    completed_at: str | None = None
+
+
+class CheckpointProblem(Exception):
+    """A state record that can't be read; `newer` says that a newer worker wrote it."""
+
+    def __init__(self, message: str, *, newer: bool = False) -> None:
+        super().__init__(message)
+        self.newer = newer
+
+
+class _Versioned(msgspec.Struct):
+    version: int = 1
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Checkpoint)
+_VERSION_DECODER = msgspec.json.Decoder(_Versioned)
+
+
+def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
+    """Encode it as the value of a state record."""
+    return _ENCODER.encode(checkpoint)
+
+
+def decode_checkpoint(value: bytes) -> Checkpoint:
+    """Read a state record of any shipped version.
+
+    Raises `CheckpointProblem` where it is damaged, or written by a newer worker than this one can follow.
+    """
+    try:
+        version = _VERSION_DECODER.decode(value).version
+        if version > VERSION:
+            raise CheckpointProblem(f"written in version {version}, this worker reads up to {VERSION}", newer=True)
+        return _DECODER.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+        raise CheckpointProblem(f"not a checkpoint: {problem}") from problem

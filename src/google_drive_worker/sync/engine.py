@@ -1,0 +1,193 @@
+"""The sync engine: pure decisions. What was asked for, what comes next, and what each answer comes to.
+
+Theory of operation. A connection's checkpoint holds what it owes and the sync in progress. `begin` turns what is owed
+into a sync; `plan.plan` says what may be fetched; each answer goes through `on_answer` (or `on_failure`), whose `Step` is
+committed as a whole; when nothing is left to fetch, `complete` closes the sync. Steps of one connection are applied in
+turn, in any order of answers: the fetches of one sync run side by side. The stages of a corpus:
+
+    full sync, or drive joined:  start_token ──▶ listing ──▶ changes ──▶ done
+    incremental sync:                                        changes ──▶ done
+
+A crash between two steps loses nothing: the checkpoint is the sync.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage
+from google_drive_worker.domain.ids import ConnectionId, CustomerId, FileId, PageToken, new_sync_id
+from google_drive_worker.domain.ports import Normalizer
+from google_drive_worker.domain.record import ErrorReport, SyncSummary
+from google_drive_worker.domain.times import from_rfc3339, rfc3339
+from google_drive_worker.sync.change_log import on_changes, on_children, on_looked_up
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Scope, Sync, SyncKind
+from google_drive_worker.sync.listing import on_drives, on_files, on_start_token
+from google_drive_worker.sync.plan import (
+    Action,
+    ListDrives,
+    ListFiles,
+    LookUpRemoved,
+    ReadChanges,
+    TakeStartToken,
+    WalkFolder,
+    step_name,
+)
+from google_drive_worker.sync.step import Step
+
+Answer = PageToken | DrivesPage | FilesPage | ChangesPage | Mapping[FileId, DriveFile | None]
+
+
+def accept(checkpoint: Checkpoint | None, connection_id: ConnectionId, owed: Owed) -> Checkpoint:
+    """A trigger becomes state: the connection owes a sync. Any number of triggers owe one at the most.
+
+    One that comes during a sync makes an incremental sync follow, since the running one may have read the logs already;
+    a full sync asked for during a full sync is that one. A sync that rests until somebody acts is tried again.
+    """
+    if checkpoint is None:
+        checkpoint = Checkpoint(connection_id, owed.customer_id)
+    running = checkpoint.sync
+    if owed.kind == "full" and running is not None and running.kind == "full":
+        owed = replace(owed, kind="incremental")
+    before = checkpoint.owed
+    if before is not None and before.customer_id == owed.customer_id and "full" in {before.kind, owed.kind}:
+        owed = replace(owed, kind="full")
+    parked = checkpoint.parked
+    if parked is not None and parked.until is None:
+        parked = replace(parked, until="")
+    return replace(checkpoint, owed=owed, parked=parked)
+
+
+def due_at(checkpoint: Checkpoint, now: datetime) -> datetime | None:
+    """When the connection wants its next turn: at once, at a later moment, or (`None`) not until a trigger comes."""
+    if checkpoint.owed is None and checkpoint.sync is None:
+        return None
+    if checkpoint.parked is None or checkpoint.parked.until == "":
+        return now
+    return None if checkpoint.parked.until is None else from_rfc3339(checkpoint.parked.until)
+
+
+def begin(
+    checkpoint: Checkpoint,
+    customer_id: CustomerId,
+    scope: Scope,
+    now: datetime,
+    entropy: int,
+    normalizer: Normalizer,
+) -> Step:
+    """What is owed becomes the sync in progress; a full one opens with its `sync` record.
+
+    An incremental sync goes on from the worker's own cursors, else from the trigger's; with neither it is a full one.
+    `customer_id` is the connection's own: a trigger in another customer's name begins nothing and is reported.
+    `entropy` is 74 random bits for the sync's id.
+    """
+    owed = checkpoint.owed
+    if owed is None or checkpoint.sync is not None:
+        return Step(checkpoint)
+    if owed.customer_id != customer_id:
+        return _refuse(checkpoint, owed, customer_id)
+    sync_id = new_sync_id(int(now.timestamp() * 1000), entropy, after=checkpoint.last_sync_id)
+    corpora = {} if owed.kind == "full" else _corpora_to_follow(checkpoint, owed, scope)
+    kind: SyncKind = "incremental" if corpora else "full"
+    # Drives are enumerated by a full sync, and where a trigger's cursor, which is the user's log alone, is all we have.
+    drives_listed = not scope.include_shared_drives or (kind == "incremental" and bool(checkpoint.corpora))
+    sync = Sync(sync_id, kind, rfc3339(now), owed.source, drives_listed=drives_listed)
+    checkpoint = replace(
+        checkpoint,
+        customer_id=customer_id,
+        scope=scope,
+        owed=None,
+        sync=sync,
+        corpora=corpora or {USER_CORPUS: Corpus("start_token")},
+        parked=None,
+        last_sync_id=sync_id,
+    )
+    records = (normalizer.sync_record(_summary(checkpoint, sync, None)),) if kind == "full" else ()
+    return Step(checkpoint, records)
+
+
+def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict[str, Corpus]:
+    if checkpoint.corpora:
+        if checkpoint.scope != scope:
+            return {}
+        return {
+            name: replace(corpus, stage="changes") if corpus.stage == "done" else corpus
+            for name, corpus in checkpoint.corpora.items()
+        }
+    if owed.page_token is not None:
+        return {USER_CORPUS: Corpus("changes", owed.page_token)}
+    return {}
+
+
+def _refuse(checkpoint: Checkpoint, owed: Owed, customer_id: CustomerId) -> Step:
+    error = ErrorReport(
+        code="customer_mismatch",
+        category="invalid_message",
+        message="the trigger names another customer than the connection's own; nothing was synced for it",
+        customer_id=owed.customer_id,
+        connection_id=checkpoint.connection_id,
+        source=owed.source,
+    )
+    if not checkpoint.corpora:
+        return Step(None, errors=(error,))
+    return Step(replace(checkpoint, customer_id=customer_id, owed=None), errors=(error,))
+
+
+def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer: Normalizer) -> Step:
+    """The step that an answer comes to. One that comes too late, for a sync or drive since dropped, comes to nothing."""
+    sync = checkpoint.sync
+    if sync is None or not _still_wanted(checkpoint, action):
+        return Step(checkpoint)
+    if checkpoint.parked is not None and checkpoint.parked.step in {step_name(action), CONNECTING}:
+        checkpoint = replace(checkpoint, parked=None)
+    match action, answer:
+        case TakeStartToken(), str():
+            return on_start_token(checkpoint, action, PageToken(answer))
+        case ListDrives(), DrivesPage():
+            return on_drives(checkpoint, sync, action, answer, normalizer)
+        case ListFiles(), FilesPage():
+            return on_files(checkpoint, sync, action, answer, normalizer)
+        case ReadChanges(), ChangesPage():
+            return on_changes(checkpoint, action, answer, normalizer)
+        case WalkFolder(), FilesPage():
+            return on_children(checkpoint, sync, action, answer, normalizer)
+        case LookUpRemoved(), Mapping():
+            return on_looked_up(checkpoint, sync, action, answer, normalizer)
+        case _:
+            raise TypeError(f"{type(answer).__name__} is no answer to {type(action).__name__}")
+
+
+CONNECTING = "Connect"
+"""Name of the step before any fetch: finding the connection and its credentials."""
+
+
+def _still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
+    match action:
+        case TakeStartToken(corpus) | ListFiles(corpus) | ReadChanges(corpus):
+            return corpus in checkpoint.corpora
+        case _:
+            return True
+
+
+def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer) -> Step:
+    """Nothing is left to fetch: the sync ends, a full one with its closing record, and the cursors stand."""
+    sync = checkpoint.sync
+    if sync is None:
+        return Step(checkpoint)
+    ended = rfc3339(now)
+    records = (normalizer.sync_record(_summary(checkpoint, sync, ended)),) if sync.kind == "full" else ()
+    return Step(replace(checkpoint, sync=None, parked=None, completed_at=ended), records)
+
+
+def _summary(checkpoint: Checkpoint, sync: Sync, ended: str | None) -> SyncSummary:
+    user = checkpoint.corpora.get(USER_CORPUS)
+    return SyncSummary(
+        sync_id=sync.sync_id,
+        kind="full_sync" if sync.kind == "full" else "incremental",
+        status="started" if ended is None else "completed",
+        started_at=sync.started_at,
+        completed_at=ended,
+        counts=sync.counts,
+        page_token=user.change_token if user is not None and ended is not None else None,
+    )

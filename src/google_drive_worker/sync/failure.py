@@ -1,0 +1,146 @@
+"""What a failed fetch comes to: start over, leave something out, or park the sync with a time to try again."""
+
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from google_drive_worker.domain.ports import Normalizer
+from google_drive_worker.domain.record import ErrorCategory, ErrorReport
+from google_drive_worker.domain.times import rfc3339
+from google_drive_worker.sync.change_log import leave_drive
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Owed, Parked
+from google_drive_worker.sync.plan import (
+    Action,
+    ListDrives,
+    ListFiles,
+    LookUpRemoved,
+    ReadChanges,
+    TakeStartToken,
+    WalkFolder,
+    step_name,
+)
+from google_drive_worker.sync.step import Step, with_corpus, with_sync
+from google_drive_worker.utils.errors import (
+    NeedsReauth,
+    PageTokenRejected,
+    Retryable,
+    SkipItem,
+    UnknownConnection,
+    WorkerError,
+)
+
+PARK_BASE_S = 2.0
+"""The first rest after a failure; the client has then been trying for its own bounded time already."""
+
+PARK_CAP_S = 900.0
+"""The longest rest: a connection is looked at four times an hour at least."""
+
+RESTARTS_AT_ONCE = 3
+"""How often a listing starts over without a rest: expired tokens happen, tokens refused on and on are an outage."""
+
+
+def on_failure(
+    checkpoint: Checkpoint, action: Action, error: WorkerError, now: datetime, jitter: float, normalizer: Normalizer
+) -> Step:
+    """The step for an action that failed; `jitter` is from 0 to 1."""
+    match error, action:
+        case PageTokenRejected(), _:
+            return _on_rejected_token(checkpoint, action, error, now, jitter)
+        case SkipItem(), TakeStartToken(corpus) | ListFiles(corpus) | ReadChanges(corpus) if corpus != USER_CORPUS:
+            checkpoint, records = leave_drive(checkpoint, corpus, normalizer)
+            return Step(checkpoint, tuple(records))
+        case SkipItem(), WalkFolder(walk):
+            sync = checkpoint.sync
+            if sync is None:
+                return Step(checkpoint)
+            return Step(with_sync(checkpoint, replace(sync, walks=tuple(w for w in sync.walks if w != walk))))
+        case _:
+            return park(checkpoint, step_name(action), error, now, jitter)
+
+
+def _on_rejected_token(
+    checkpoint: Checkpoint, action: Action, error: WorkerError, now: datetime, jitter: float
+) -> Step:
+    sync = checkpoint.sync
+    if sync is None:
+        return Step(checkpoint)
+    match action:
+        case ListFiles(name):
+            corpus = checkpoint.corpora[name]
+            checkpoint = with_corpus(
+                checkpoint, name, replace(corpus, listing_token=None, restarts=corpus.restarts + 1)
+            )
+            if corpus.restarts < RESTARTS_AT_ONCE:
+                return Step(checkpoint)
+            return park(checkpoint, step_name(action), error, now, jitter)
+        case WalkFolder(walk) if walk.page_token is not None:
+            walks = tuple(replace(w, page_token=None) if w == walk else w for w in sync.walks)
+            return Step(with_sync(checkpoint, replace(sync, walks=walks)))
+        case ListDrives(token) if token is not None:
+            return Step(with_sync(checkpoint, replace(sync, drives_token=None)))
+        case ReadChanges():
+            # The log can't be followed any more: everything is enumerated anew, from new start tokens.
+            return Step(
+                replace(
+                    checkpoint,
+                    sync=None,
+                    corpora={},
+                    parked=None,
+                    owed=Owed("full", checkpoint.customer_id, sync.source),
+                )
+            )
+        case ListDrives() | TakeStartToken() | WalkFolder() | LookUpRemoved():
+            return park(checkpoint, step_name(action), error, now, jitter)
+
+
+def park(checkpoint: Checkpoint, step: str, error: WorkerError, now: datetime, jitter: float) -> Step:
+    """Rest, in state: until a time where trying again may help, else until the next trigger.
+
+    One cause makes one error record, however often it is tried.
+    """
+    if isinstance(error, UnknownConnection) and not checkpoint.corpora:
+        return Step(None, errors=(report(checkpoint, error),))
+    before = checkpoint.parked
+    again = before is not None and before.step == step
+    attempts = before.attempts + 1 if before is not None and again else 1
+    until = None
+    if isinstance(error, Retryable | PageTokenRejected | SkipItem):
+        until = rfc3339(now + timedelta(seconds=_rest_s(error, attempts, jitter)))
+    parked = Parked(error.code, step, attempts, until)
+    known = before is not None and before.code == error.code
+    errors = () if known else (report(checkpoint, error),)
+    return Step(replace(checkpoint, parked=parked), errors=errors)
+
+
+def _rest_s(error: WorkerError, attempts: int, jitter: float) -> float:
+    ceiling = min(PARK_CAP_S, PARK_BASE_S * 2.0 ** min(attempts - 1, 16))
+    rest_s = ceiling * (0.5 + jitter / 2)
+    asked_s = error.retry_after_s if isinstance(error, Retryable) else None
+    return max(rest_s, asked_s or 0.0)
+
+
+def report(checkpoint: Checkpoint, error: WorkerError) -> ErrorReport:
+    """The error record of a connection's trouble, going back to the trigger that asked for the sync."""
+    source = checkpoint.sync.source if checkpoint.sync else checkpoint.owed.source if checkpoint.owed else None
+    return ErrorReport(
+        code=error.code,
+        category=_category(error),
+        message=error.message,
+        http_status=error.http_status,
+        reason=error.reason,
+        retry_after_s=error.retry_after_s if isinstance(error, Retryable) else None,
+        attempts=error.attempts,
+        customer_id=checkpoint.customer_id,
+        connection_id=checkpoint.connection_id,
+        source=source,
+    )
+
+
+def _category(error: WorkerError) -> ErrorCategory:
+    if isinstance(error, Retryable | PageTokenRejected):
+        return "retriable"
+    if isinstance(error, NeedsReauth):
+        return "reauth"
+    if isinstance(error, SkipItem):
+        return "skipped_item"
+    return "terminal"

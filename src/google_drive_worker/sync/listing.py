@@ -1,0 +1,83 @@
+"""What the answers of a listing come to: start tokens, shared drives, pages of files."""
+
+from msgspec.structs import replace
+
+from google_drive_worker.domain.drive import DriveFile, DrivesPage, FilesPage, UnreadableItem
+from google_drive_worker.domain.ids import PageToken
+from google_drive_worker.domain.ports import Normalizer
+from google_drive_worker.domain.record import ErrorReport, Record
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Sync
+from google_drive_worker.sync.plan import ListDrives, ListFiles, TakeStartToken
+from google_drive_worker.sync.step import Step, counted, skipped, with_corpus, with_sync
+
+
+def on_start_token(checkpoint: Checkpoint, action: TakeStartToken, token: PageToken) -> Step:
+    """The low watermark stands; the corpus' listing may begin."""
+    corpus = replace(checkpoint.corpora[action.corpus], stage="listing", change_token=token, listing_token=None)
+    return Step(with_corpus(checkpoint, action.corpus, corpus))
+
+
+def on_drives(checkpoint: Checkpoint, sync: Sync, action: ListDrives, page: DrivesPage, normalizer: Normalizer) -> Step:
+    """Each shared drive becomes a corpus of its own, with a start token yet to be taken."""
+    assert action.page_token == sync.drives_token  # noqa: S101 - one drives.list is under way at a time
+    records = tuple(normalizer.transform_drive(drive) for drive in page.drives)
+    joined = {str(drive.id): Corpus("start_token") for drive in page.drives if drive.id not in checkpoint.corpora}
+    sync = replace(
+        counted(sync, records), drives_token=page.next_page_token, drives_listed=page.next_page_token is None
+    )
+    return Step(replace(checkpoint, corpora={**checkpoint.corpora, **joined}, sync=sync), records)
+
+
+def on_files(checkpoint: Checkpoint, sync: Sync, action: ListFiles, page: FilesPage, normalizer: Normalizer) -> Step:
+    """A page's items become records. A page without `nextPageToken` ends the listing, however short the others were."""
+    records: list[Record] = []
+    errors: list[ErrorReport] = []
+    for item in page.items():
+        if isinstance(item, UnreadableItem):
+            errors.append(skipped(checkpoint, item.id, "file", item.problem))
+        elif belongs(checkpoint, action.corpus, item) and (checkpoint.scope.include_trashed or not item.trashed):
+            records.append(normalizer.transform_file(item))
+    if page.incomplete_search:
+        errors.append(_incomplete(checkpoint, action.corpus))
+    checkpoint = with_sync(checkpoint, counted(sync, records))
+    corpus = checkpoint.corpora[action.corpus]
+    if page.next_page_token is not None:
+        checkpoint = with_corpus(checkpoint, action.corpus, replace(corpus, listing_token=page.next_page_token))
+    else:
+        checkpoint = _listed(checkpoint, action.corpus, corpus)
+    return Step(checkpoint, tuple(records), tuple(errors))
+
+
+def belongs(checkpoint: Checkpoint, corpus: str, file: DriveFile) -> bool:
+    """Whether a corpus speaks for the item. The user's leaves to each shared drive what is in it.
+
+    Items of shared drives that the user is no member of, shared with them one by one, are the user's corpus' own.
+    """
+    if corpus != USER_CORPUS:
+        return file.drive_id == corpus
+    return file.drive_id is None or (checkpoint.scope.include_shared_drives and file.drive_id not in checkpoint.corpora)
+
+
+def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
+    """The corpus' listing is through: its change log is next.
+
+    In a full sync the logs read before are read once more to their end: an item may have moved from this corpus, after
+    its page was listed without it, to one whose log had been read by then.
+    """
+    corpora = {**checkpoint.corpora, name: replace(corpus, stage="changes", listing_token=None, restarts=0)}
+    if checkpoint.sync is not None and checkpoint.sync.kind == "full":
+        corpora = {
+            key: replace(other, stage="changes") if other.stage == "done" else other for key, other in corpora.items()
+        }
+    return replace(checkpoint, corpora=corpora)
+
+
+def _incomplete(checkpoint: Checkpoint, corpus: str) -> ErrorReport:
+    return ErrorReport(
+        code="incomplete_search",
+        category="retriable",
+        message=f"Google says that it did not search all of the corpus {corpus}; the next full sync lists it again",
+        customer_id=checkpoint.customer_id,
+        connection_id=checkpoint.connection_id,
+        source=checkpoint.sync.source if checkpoint.sync else None,
+    )
