@@ -123,7 +123,7 @@ class SharedDrive(Resource, frozen=True, gc=False):
     theme_id: str | None = None
     color_rgb: str | None = None
     background_image_link: str | None = None
-    restrictions: dict[str, bool] | None = None
+    restrictions: dict[str, bool | dict[str, bool]] | None = None
     capabilities: dict[str, bool] | None = None
 
 

@@ -1,0 +1,160 @@
+"""What `data` holds in each record; `docs/records.md` says where each field comes from.
+
+Fields without a default are always present, with null where Google does not say. The others are left out where Google
+does not say, so that a record stays small.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from google_drive_worker.domain.record import DeleteCause, ResourceType
+
+Flags = msgspec.Raw
+"""A JSON object of names and booleans, encoded already."""
+
+
+class Data(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Base of them all: immutable; what is unknown is left out."""
+
+
+class PersonData(Data, frozen=True, gc=False):
+    """Somebody, as Google shows them to the connection's account."""
+
+    display_name: str | None = None
+    email_address: str | None = None
+    permission_id: str | None = None
+    photo_link: str | None = None
+    me: bool | None = None
+
+
+class ChecksumsData(Data, frozen=True, gc=False):
+    """Of a blob's content, in hexadecimal."""
+
+    md5: str | None = None
+    sha1: str | None = None
+    sha256: str | None = None
+
+
+class ShortcutData(Data, frozen=True, gc=False):
+    """Where a shortcut leads."""
+
+    target_id: str | None = None
+    target_mime_type: str | None = None
+    target_resource_key: str | None = None
+
+
+class ContentRestrictionData(Data, frozen=True, gc=False):
+    """A lock on a file's content."""
+
+    read_only: bool | None = None
+    reason: str | None = None
+    restricted_at: str | None = None
+    type: str | None = None
+
+
+class LinkShareData(Data, frozen=True, gc=False):
+    """Whether a link needs the resource key."""
+
+    security_update_eligible: bool | None = None
+    security_update_enabled: bool | None = None
+
+
+class FileData(Data, frozen=True, gc=False):
+    """A file or a folder."""
+
+    id: str
+    type: Literal["file", "folder"]
+    name: str
+    mime_type: str
+    size_bytes: int | None
+    created_at: str | None
+    modified_at: str | None
+    trashed: bool
+    description: str | None = None
+    drive_id: str | None = None
+    parent_id: str | None = None
+    parents: tuple[str, ...] | None = None
+    version: int | None = None
+    quota_bytes_used: int | None = None
+    head_revision_id: str | None = None
+    checksums: ChecksumsData | None = None
+    original_filename: str | None = None
+    file_extension: str | None = None
+    full_file_extension: str | None = None
+    modified_by_me_at: str | None = None
+    viewed_by_me_at: str | None = None
+    shared_with_me_at: str | None = None
+    explicitly_trashed: bool | None = None
+    trashed_at: str | None = None
+    trashed_by: PersonData | None = None
+    starred: bool | None = None
+    shared: bool | None = None
+    owned_by_me: bool | None = None
+    owners: tuple[PersonData, ...] | None = None
+    last_modified_by: PersonData | None = None
+    shared_by: PersonData | None = None
+    web_view_link: str | None = None
+    web_content_link: str | None = None
+    icon_link: str | None = None
+    has_thumbnail: bool | None = None
+    export_formats: tuple[str, ...] | None = None
+    shortcut: ShortcutData | None = None
+    spaces: tuple[str, ...] | None = None
+    properties: dict[str, str] | None = None
+    app_properties: dict[str, str] | None = None
+    folder_color_rgb: str | None = None
+    writers_can_share: bool | None = None
+    copy_requires_writer_permission: bool | None = None
+    inherited_permissions_disabled: bool | None = None
+    has_augmented_permissions: bool | None = None
+    permission_ids: tuple[str, ...] | None = None
+    resource_key: str | None = None
+    capabilities: Flags | None = None
+    content_restrictions: tuple[ContentRestrictionData, ...] | None = None
+    link_share_metadata: LinkShareData | None = None
+
+
+class SharedDriveData(Data, frozen=True, gc=False):
+    """A shared drive."""
+
+    id: str
+    type: Literal["shared_drive"]
+    name: str
+    created_at: str | None
+    hidden: bool | None = None
+    org_unit_id: str | None = None
+    theme_id: str | None = None
+    color_rgb: str | None = None
+    background_image_link: str | None = None
+    restrictions: dict[str, bool | dict[str, bool]] | None = None
+    capabilities: Flags | None = None
+
+
+class DeletedData(msgspec.Struct, frozen=True, gc=False):
+    """What no longer is, or no longer concerns the connection, and why."""
+
+    id: str
+    type: ResourceType
+    deleted: Literal[True]
+    cause: DeleteCause
+
+
+class Cursor(msgspec.Struct, frozen=True, gc=False):
+    """Where the connection's changes start after a sync: the token of the user's log, and when it was taken."""
+
+    page_token: str
+    timestamp: str
+
+
+class SyncData(msgspec.Struct, frozen=True, gc=False):
+    """One end of a full sync; every field is always present."""
+
+    id: str
+    type: Literal["sync"]
+    kind: Literal["full_sync"]
+    status: Literal["started", "completed"]
+    started_at: str
+    completed_at: str | None
+    counts: dict[str, int] | None
+    cursor: Cursor | None

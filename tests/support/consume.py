@@ -1,0 +1,116 @@
+"""Reading a topic as its committed readers see it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+BATCH = 5_000
+POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as it stands in a partition."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, bytes]
+    timestamp_ms: int
+
+
+def partitions_of(bootstrap_servers: str, topic: str, *, deadline_s: float = 10.0) -> list[int]:
+    """The partitions of a topic, in order. Raises `KafkaException` where there is no such topic."""
+    client = AdminClient({"bootstrap.servers": bootstrap_servers})
+    found = client.list_topics(topic, timeout=deadline_s).topics[topic]
+    if found.error is not None:
+        raise KafkaException(found.error)
+    return sorted(found.partitions)
+
+
+def end_offsets(bootstrap_servers: str, topic: str, *, deadline_s: float = 10.0) -> dict[int, int]:
+    """Where a read_committed reader's view of each partition ends now: before the first open transaction."""
+    client = AdminClient({"bootstrap.servers": bootstrap_servers})
+    asked = {
+        TopicPartition(topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        for partition in partitions_of(bootstrap_servers, topic, deadline_s=deadline_s)
+    }
+    answers = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=deadline_s)
+    return {tp.partition: int(answer.result(deadline_s).offset) for tp, answer in answers.items()}
+
+
+def read_all(
+    bootstrap_servers: str,
+    topic: str,
+    *,
+    until: Callable[[Sequence[Message]], bool] | None = None,
+    deadline_s: float = 30.0,
+    isolation: str = "read_committed",
+) -> list[Message]:
+    """Read a topic from its beginning; the messages of a partition come in its order.
+
+    Without `until` it reads to the end offsets as they are when it is called; with it, on until `until(messages)`
+    holds, which is asked after each batch. Raises `TimeoutError` after `deadline_s`, with how far it came. It blocks:
+    call it by `asyncio.to_thread` in asynchronous tests.
+    """
+    deadline = time.monotonic() + deadline_s
+    ends = end_offsets(bootstrap_servers, topic, deadline_s=deadline_s)
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": "reader-without-a-group",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": isolation,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 20,
+        }
+    )
+    reached = dict.fromkeys(ends, 0)
+    messages: list[Message] = []
+    try:
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
+        while True:
+            if until is None and all(reached[partition] >= end for partition, end in ends.items()):
+                return messages
+            if until is not None and until(messages):
+                return messages
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{topic}: read {len(messages)} messages, to {reached} of {ends}, in {deadline_s} s")
+            for raw in consumer.consume(BATCH, POLL_S):
+                _take(raw, messages, reached)
+    finally:
+        consumer.close()
+
+
+def latest_by_key(messages: Sequence[Message]) -> dict[bytes, Message]:
+    """What compaction leaves in the end: the last message of each key, tombstones dropped."""
+    last = {message.key: message for message in messages if message.key is not None}
+    return {key: message for key, message in last.items() if message.value is not None}
+
+
+def _headers(raw: KafkaMessage) -> dict[str, bytes]:
+    pairs = raw.headers() or []
+    found = pairs.items() if isinstance(pairs, dict) else pairs
+    return {name: value.encode() if isinstance(value, str) else value or b"" for name, value in found}
+
+
+def _take(raw: KafkaMessage, messages: list[Message], reached: dict[int, int]) -> None:
+    partition, offset = raw.partition(), raw.offset()
+    if (error := raw.error()) is not None:
+        # The end event is the one way to see past a partition's closing transaction marker, which is no message.
+        if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public name for it
+            raise KafkaException(error)
+        if partition is not None and offset is not None:
+            reached[partition] = max(reached[partition], offset)
+        return
+    if partition is None or offset is None:
+        return
+    reached[partition] = max(reached[partition], offset + 1)
+    headers = _headers(raw)
+    messages.append(Message(partition, offset, raw.key(), raw.value(), headers, raw.timestamp()[1]))
