@@ -58,11 +58,12 @@ class RecordContext(msgspec.Struct, frozen=True):
 
 
 class SyncSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What the record that opens or closes a sync tells; `page_token` is the new cursor of the user's change log."""
+    """What the record tells that opens a full sync, or closes it once `completed_at` is known.
+
+    `counts` are its records by resource type, deletes under `deleted`; `page_token` is where the user's changes go on.
+    """
 
     sync_id: SyncId
-    kind: Literal["full_sync", "incremental"]
-    status: Literal["started", "completed"]
     started_at: str
     completed_at: str | None = None
     counts: dict[str, int] = {}

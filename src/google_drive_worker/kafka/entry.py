@@ -3,18 +3,16 @@
 from typing import NamedTuple
 
 from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.message import Outgoing
 from google_drive_worker.sync.checkpoint import Checkpoint
 
-Headers = list[tuple[str, bytes]]
 
+class Tally(NamedTuple):
+    """How many of an entry's messages are of one kind: a record's type and operation, or `error` and its category."""
 
-class Outgoing(NamedTuple):
-    """A message to write; `key` decides its partition as the platform's Java producers would."""
-
-    topic: str
-    key: bytes | None
-    value: bytes
-    headers: Headers
+    kind: str
+    operation: str
+    number: int
 
 
 class Entry(NamedTuple):
@@ -28,3 +26,9 @@ class Entry(NamedTuple):
     connection_id: ConnectionId | None = None
     checkpoint: Checkpoint | None = None
     position: int | None = None
+    tallies: tuple[Tally, ...] = ()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it holds a position and nothing else."""
+        return self.connection_id is None and not self.outgoing

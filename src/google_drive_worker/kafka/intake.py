@@ -9,10 +9,11 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from google_drive_worker.domain.message import Incoming
 from google_drive_worker.utils.errors import Fenced, Retryable
 
 POLL_S = 0.1
@@ -25,16 +26,6 @@ HANDOVER_S = 60.0
 """How long the thread waits for the loop in a rebalance, well under `max.poll.interval.ms`."""
 
 _MISSING = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
-
-
-class Incoming(NamedTuple):
-    """A message as it came."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
 
 
 class Listener(Protocol):
@@ -101,7 +92,7 @@ class Intake:
         """What ended the thread, if anything but `stop` did."""
         return self._failed
 
-    def group_metadata(self) -> Any:  # noqa: ANN401 - opaque to Python
+    def group_metadata(self) -> Any:
         """The group's metadata as it is now, to be sent with offsets. From any thread.
 
         Raises `Fenced` where the worker is no member: offsets without a generation would be taken by the broker.
@@ -157,7 +148,7 @@ class Intake:
             while not self._stopping.is_set():
                 self._run_commands(consumer)
                 self._poll(consumer)
-        except BaseException as problem:  # noqa: BLE001 - the loop has to hear of whatever ends the thread
+        except BaseException as problem:
             self._failed = problem
         finally:
             consumer.close()

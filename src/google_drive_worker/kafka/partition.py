@@ -12,11 +12,14 @@ from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.kafka.transactions import TransactionalWriter
 from google_drive_worker.sync.checkpoint import Checkpoint
 
+QUIET_S = 5.0
+"""How long a position alone waits for company: after a crash that much of the topic is skipped once more."""
+
 
 class CommitLimits(NamedTuple):
     """How entries are gathered into transactions.
 
-    `interval_s` is from the start of one commit to the next, so that what comes to an idle partition is written at once.
+    `interval_s` is from the start of one commit to the next: what comes to an idle partition is written at once.
     `max_records` closes a transaction; `max_pending_bytes` is where writers are made to wait.
     """
 
@@ -90,6 +93,21 @@ class OwnedPartition:
         if self._is_full():
             self._full.set()
 
+    def pass_by(self, position: int) -> None:
+        """Note that there was nothing to do up to the position. It is committed with what comes next, or after a while.
+
+        The topic is shared by every integration: a transaction for each message of another's would be a waste.
+        """
+        if self._pending and self._pending[-1].is_quiet:
+            self._pending[-1] = Entry([], position=position)
+            return
+        self._pending.append(Entry([], position=position))
+        asyncio.get_running_loop().call_later(QUIET_S, self._wake)
+
+    def _wake(self) -> None:
+        if self._pending:
+            self._written.set()
+
     async def room(self) -> None:
         """Wait until what is pending is under its limit: this is what keeps memory flat."""
         async with self._settled:
@@ -97,6 +115,7 @@ class OwnedPartition:
 
     async def flushed(self) -> None:
         """Wait until all that was written is committed, or the partition is over."""
+        self._wake()
         async with self._settled:
             await self._settled.wait_for(lambda: self._over or not (self._pending or self._busy))
 
@@ -130,11 +149,10 @@ class OwnedPartition:
         return self._pending_records >= self._limits.max_records
 
     def _take(self) -> list[Entry]:
-        records = 0
-        for count, entry in enumerate(self._pending, start=1):
-            records += len(entry.outgoing)
-            if records >= self._limits.max_records:
-                break
+        records = count = 0
+        while count < len(self._pending) and records < self._limits.max_records:
+            records += len(self._pending[count].outgoing)
+            count += 1
         batch, self._pending = self._pending[:count], self._pending[count:]
         self._pending_records -= records
         if not self._pending:

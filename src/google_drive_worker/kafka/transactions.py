@@ -10,8 +10,9 @@ The steps of a commit:
 5. commit.
 
 A zombie is fenced twice: by step 4, and by the new owner's `init_transactions`, which ends the old producer's epoch.
-Where nobody knows whether a commit took place (a timeout), the caller makes the writer anew: `init_transactions` settles
-it one way or the other, and the committed state tells which. Sources: KIP-98, KIP-447, librdkafka's transactions guide.
+Where nobody knows whether a commit took place (a timeout), the caller makes the writer anew: `init_transactions`
+settles it one way or the other, and the committed state tells which. Sources: KIP-98, KIP-447, librdkafka's guide to
+transactions.
 """
 
 import time
@@ -20,7 +21,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from google_drive_worker.kafka.entry import Entry, Outgoing
+from google_drive_worker.domain.message import Outgoing
+from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.sync.checkpoint import encode_checkpoint
 from google_drive_worker.utils.errors import Fenced, Retryable
 
@@ -72,7 +74,7 @@ class TransactionalWriter:
         """
         producer = Producer(self._config)
         try:
-            _retrying(lambda left_s: producer.init_transactions(left_s), self._timeout_s)
+            _retrying(producer.init_transactions, self._timeout_s)
         except KafkaException as problem:
             raise _verdict(problem) from problem
         self._producer = producer
@@ -118,12 +120,12 @@ class TransactionalWriter:
         offsets = [TopicPartition(self._trigger_topic, self._partition, position)]
         metadata = self._group_metadata()
         _retrying(lambda left_s: producer.send_offsets_to_transaction(offsets, metadata, left_s), self._timeout_s)
-        _retrying(lambda left_s: producer.commit_transaction(left_s), self._timeout_s)
+        _retrying(producer.commit_transaction, self._timeout_s)
 
     def _abort(self) -> None:
         producer = self._required()
         try:
-            _retrying(lambda left_s: producer.abort_transaction(left_s), self._timeout_s)
+            _retrying(producer.abort_transaction, self._timeout_s)
         except KafkaException as problem:
             raise _verdict(problem) from problem
 

@@ -4,8 +4,9 @@ import base64
 
 import msgspec
 
+from google_drive_worker.domain.message import Headers
 from google_drive_worker.domain.record import ErrorReport, Source
-from google_drive_worker.messages.record import INTEGRATION_ID, Headers, output_headers
+from google_drive_worker.messages.record import INTEGRATION_ID, output_headers
 from google_drive_worker.messages.redaction import redact
 
 MAX_ORIGINAL_BYTES = 16 << 10

@@ -5,16 +5,14 @@ from collections.abc import Callable
 import msgspec
 
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, SyncId
+from google_drive_worker.domain.message import Headers
 from google_drive_worker.domain.record import Operation, Record, RecordContext, ResourceType
 
 INTEGRATION_ID = "google-drive"
 SCHEMA_VERSION = "1.0"
 
-Headers = list[tuple[str, bytes]]
-"""Kafka headers, as confluent-kafka takes them."""
-
-_SOURCE = ("source", INTEGRATION_ID.encode())
-_CONTENT_TYPE = ("content-type", b"application/json")
+_SOURCE: tuple[str, bytes] = ("source", INTEGRATION_ID.encode())
+_CONTENT_TYPE: tuple[str, bytes] = ("content-type", b"application/json")
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):

@@ -141,7 +141,7 @@ class DeletedData(msgspec.Struct, frozen=True, gc=False):
 
 
 class Cursor(msgspec.Struct, frozen=True, gc=False):
-    """Where the connection's changes start after a sync: the token of the user's log, and when it was taken."""
+    """Where the connection's changes start after a sync: the user's log, read to its end at that time."""
 
     page_token: str
     timestamp: str

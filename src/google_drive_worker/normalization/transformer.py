@@ -3,12 +3,10 @@
 `docs/records.md` lists every field with its source.
 """
 
-from collections.abc import Mapping
 from typing import Literal
 
 from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, DriveFile, SharedDrive, ShortcutDetails, User
-from google_drive_worker.domain.ids import SyncId
-from google_drive_worker.domain.record import DeleteCause, Record, ResourceType
+from google_drive_worker.domain.record import DeleteCause, Record, ResourceType, SyncSummary
 from google_drive_worker.normalization.exports import EXPORT_FORMATS
 from google_drive_worker.normalization.shapes import (
     ChecksumsData,
@@ -112,31 +110,24 @@ def deletion(resource_type: ResourceType, resource_id: str, cause: DeleteCause) 
     return Record(resource_type, resource_id, "delete", DeletedData(resource_id, resource_type, True, cause))
 
 
-def sync_record(
-    sync_id: SyncId,
-    status: Literal["started", "completed"],
-    *,
-    started_at: str,
-    completed_at: str | None = None,
-    counts: Mapping[str, int] | None = None,
-    cursor: Cursor | None = None,
-) -> Record:
+def sync_record(summary: SyncSummary) -> Record:
     """Make the record that opens or closes a full sync.
 
-    Times are RFC 3339 in UTC; `counts` are the sync's records by resource type, and `cursor` where changes go on: both
-    are known when it closes. A consumer then drops what it holds of the connection under an older sync id.
+    Counts and the new cursor are known when it closes. A consumer then drops what it holds of the connection under an
+    older sync id.
     """
+    ended = summary.completed_at
     data = SyncData(
-        id=sync_id,
+        id=summary.sync_id,
         type="sync",
         kind="full_sync",
-        status=status,
-        started_at=started_at,
-        completed_at=completed_at,
-        counts=None if counts is None else dict(counts),
-        cursor=cursor,
+        status="started" if ended is None else "completed",
+        started_at=summary.started_at,
+        completed_at=ended,
+        counts=None if ended is None else summary.counts,
+        cursor=None if ended is None else Cursor(summary.page_token or "", ended),
     )
-    return Record("sync", sync_id, "upsert", data)
+    return Record("sync", summary.sync_id, "upsert", data)
 
 
 def _known_person(user: User) -> PersonData:

@@ -2,8 +2,8 @@
 
 Three things that Google's logs do not say are found out here:
 
-- An entry `removed` does not tell a deletion from a move to another corpus that we mirror as well. Where there is another
-  corpus, the item is looked up before it is deleted.
+- An entry `removed` does not tell a deletion from a move to another corpus that we mirror as well. Where there is
+  another corpus, the item is looked up before it is deleted.
 - A change of a folder says nothing of what is below it, though trash, sharing and place reach all of it. Every changed
   folder is therefore walked.
 - A left drive names none of its items, and the worker keeps no list of them. A full sync follows, whose closing record

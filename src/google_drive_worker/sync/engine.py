@@ -1,9 +1,9 @@
 """The sync engine: pure decisions. What was asked for, what comes next, and what each answer comes to.
 
 Theory of operation. A connection's checkpoint holds what it owes and the sync in progress. `begin` turns what is owed
-into a sync; `plan.plan` says what may be fetched; each answer goes through `on_answer` (or `on_failure`), whose `Step` is
-committed as a whole; when nothing is left to fetch, `complete` closes the sync. Steps of one connection are applied in
-turn, in any order of answers: the fetches of one sync run side by side. The stages of a corpus:
+into a sync; `plan.plan` says what may be fetched; each answer goes through `on_answer` (or `on_failure`), whose `Step`
+is committed as a whole; when nothing is left to fetch, `complete` closes the sync. Steps of one connection are applied
+in turn, in any order of answers: the fetches of one sync run side by side. The stages of a corpus:
 
     full sync, or drive joined:  start_token ──▶ listing ──▶ changes ──▶ done
     incremental sync:                                        changes ──▶ done
@@ -135,7 +135,7 @@ def _refuse(checkpoint: Checkpoint, owed: Owed, customer_id: CustomerId) -> Step
 
 
 def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer: Normalizer) -> Step:
-    """The step that an answer comes to. One that comes too late, for a sync or drive since dropped, comes to nothing."""
+    """The step that an answer comes to: nothing, where its sync or drive has been dropped meanwhile."""
     sync = checkpoint.sync
     if sync is None or not _still_wanted(checkpoint, action):
         return Step(checkpoint)
@@ -181,13 +181,11 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer) -> S
 
 
 def _summary(checkpoint: Checkpoint, sync: Sync, ended: str | None) -> SyncSummary:
-    user = checkpoint.corpora.get(USER_CORPUS)
+    user = checkpoint.corpora[USER_CORPUS]
     return SyncSummary(
         sync_id=sync.sync_id,
-        kind="full_sync" if sync.kind == "full" else "incremental",
-        status="started" if ended is None else "completed",
         started_at=sync.started_at,
         completed_at=ended,
         counts=sync.counts,
-        page_token=user.change_token if user is not None and ended is not None else None,
+        page_token=user.change_token,
     )

@@ -4,7 +4,7 @@ import msgspec
 
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Scope, Sync, Walk
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Scope, Sync, Walk
 
 WALKS_AT_ONCE = 4
 """How many folders off the top of the stack are read side by side: deep first, so that the stack stays short."""
@@ -36,6 +36,7 @@ class ListFiles(msgspec.Struct, frozen=True):
 
     corpus: str
     page_token: PageToken | None
+    include_trashed: bool = False
 
 
 class ReadChanges(msgspec.Struct, frozen=True):
@@ -49,6 +50,7 @@ class WalkFolder(msgspec.Struct, frozen=True):
     """The next page of a changed folder's children."""
 
     walk: Walk
+    include_trashed: bool = False
 
 
 class LookUpRemoved(msgspec.Struct, frozen=True):
@@ -90,12 +92,20 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
         actions.append(ListDrives(sync.drives_token))
     if sync.removals:
         actions.append(LookUpRemoved(tuple(removal.file_id for removal in sync.removals[:REMOVALS_AT_ONCE])))
-    actions.extend(WalkFolder(walk) for walk in reversed(sync.walks[-WALKS_AT_ONCE:]))
+    trashed = checkpoint.scope.include_trashed
+    actions.extend(WalkFolder(walk, walk.trashed or trashed) for walk in reversed(sync.walks[-WALKS_AT_ONCE:]))
     logs_open = _logs_open(checkpoint, sync)
     for name, corpus in checkpoint.corpora.items():
-        action = _next_of(name, corpus, drives_listed=sync.drives_listed, logs_open=logs_open)
-        if action is not None:
-            actions.append(action)
+        match corpus.stage:
+            case "start_token":
+                actions.append(TakeStartToken(name))
+            case "listing" if sync.drives_listed or name != USER_CORPUS:
+                # The user's listing waits for the drives: what is in one of them is left to that drive's own listing.
+                actions.append(ListFiles(name, corpus.listing_token, trashed))
+            case "changes" if logs_open and corpus.change_token is not None:
+                actions.append(ReadChanges(name, corpus.change_token))
+            case _:
+                pass
     return actions
 
 
@@ -103,16 +113,3 @@ def _logs_open(checkpoint: Checkpoint, sync: Sync) -> bool:
     if sync.kind == "incremental":
         return True
     return sync.drives_listed and all(corpus.stage in {"changes", "done"} for corpus in checkpoint.corpora.values())
-
-
-def _next_of(name: str, corpus: Corpus, *, drives_listed: bool, logs_open: bool) -> Action | None:
-    match corpus.stage:
-        case "start_token":
-            return TakeStartToken(name)
-        case "listing" if drives_listed or name != USER_CORPUS:
-            # The user's listing waits for the drives: what is in one of them is left to that drive's own listing.
-            return ListFiles(name, corpus.listing_token)
-        case "changes" if logs_open and corpus.change_token is not None:
-            return ReadChanges(name, corpus.change_token)
-        case _:
-            return None

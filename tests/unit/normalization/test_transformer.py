@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from google_drive_worker.domain.drive import DriveFile, SharedDrive
 from google_drive_worker.domain.ids import FileId, SyncId
-from google_drive_worker.domain.record import DeleteCause, Record, ResourceType
-from google_drive_worker.normalization.shapes import Cursor, FileData
+from google_drive_worker.domain.record import DeleteCause, Record, ResourceType, SyncSummary
+from google_drive_worker.normalization.shapes import FileData
 from google_drive_worker.normalization.transformer import deletion, sync_record, transform_drive, transform_file
 
 FILE: dict[str, Any] = {
@@ -259,7 +259,7 @@ def test_a_deletion_says_what_and_why(resource_type: ResourceType, cause: Delete
 
 def test_the_two_ends_of_a_full_sync() -> None:
     """The opening record knows when, the closing one also how much and where changes go on; no field is ever absent."""
-    opening = sync_record(SyncId("s1"), "started", started_at="2025-01-20T10:00:00Z")
+    opening = sync_record(SyncSummary(sync_id=SyncId("s1"), started_at="2025-01-20T10:00:00Z"))
     assert (opening.resource_type, opening.resource_id, opening.operation) == ("sync", "s1", "upsert")
     assert data_of(opening) == {
         "id": "s1",
@@ -272,17 +272,18 @@ def test_the_two_ends_of_a_full_sync() -> None:
         "cursor": None,
     }
     closing = sync_record(
-        SyncId("s1"),
-        "completed",
-        started_at="2025-01-20T10:00:00Z",
-        completed_at="2025-01-20T11:00:00Z",
-        counts={"file": 2, "folder": 1},
-        cursor=Cursor("tok", "2025-01-20T10:00:00Z"),
+        SyncSummary(
+            sync_id=SyncId("s1"),
+            started_at="2025-01-20T10:00:00Z",
+            completed_at="2025-01-20T11:00:00Z",
+            counts={"file": 2, "folder": 1},
+            page_token=PageToken("tok"),
+        )
     )
     assert data_of(closing) == {
         **data_of(opening),
         "status": "completed",
         "completed_at": "2025-01-20T11:00:00Z",
         "counts": {"file": 2, "folder": 1},
-        "cursor": {"page_token": "tok", "timestamp": "2025-01-20T10:00:00Z"},
+        "cursor": {"page_token": "tok", "timestamp": "2025-01-20T11:00:00Z"},
     }

@@ -1,0 +1,233 @@
+"""The partitions that this worker owns: opened when assigned, opened anew after trouble, let go of when revoked.
+
+There is one way back from any trouble, the same as after a crash: the turns of the partition end, its writer is given up,
+and it is opened from what is committed. Opening is, in this order: take the transactional id, read the committed offset,
+read the state to its end, let messages come. The order is what makes a takeover exact: once the id is taken, nobody else
+can change offset or state.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.message import Incoming
+from google_drive_worker.domain.ports import Clock
+from google_drive_worker.handlers.base import Accept, Handler, PassOn, Reject, Skip
+from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.kafka.partition import CommitLimits, Committed, OwnedPartition
+from google_drive_worker.kafka.state_store import Restored
+from google_drive_worker.kafka.transactions import TransactionalWriter
+from google_drive_worker.outbox import Outbox
+from google_drive_worker.scheduler import Scheduler, Seat
+from google_drive_worker.sync import engine
+from google_drive_worker.utils.errors import Fenced, Retryable, WorkerError
+
+REOPEN_BASE_S = 0.5
+"""The first rest before a partition in trouble is opened anew."""
+
+REOPEN_CAP_S = 30.0
+"""The longest such rest."""
+
+
+class Source(Protocol):
+    """Where the partitions' messages come from: the consumer."""
+
+    def committed(self, partition: int, timeout_s: float) -> int:
+        """The group's position in the partition. Blocks."""
+        ...
+
+    def begin_at(self, partition: int, offset: int) -> None:
+        """Let messages come from that offset on."""
+        ...
+
+    def hold(self, partition: int) -> None:
+        """Let none come."""
+        ...
+
+
+class Observer(Protocol):
+    """Who is told what happens to messages and partitions, to log and count it."""
+
+    def on_message(self, message: Incoming, outcome: str) -> None:
+        """A message came to `outcome`: accepted, skipped, passed_on or rejected."""
+        ...
+
+    def on_commit(self, partition: int, committed: Committed) -> None:
+        """A transaction went through."""
+        ...
+
+    def on_opened(self, partition: int, connections: int, damaged: dict[ConnectionId, str]) -> None:
+        """A partition is ready, with so many connections restored; `damaged` could not be read and start over."""
+        ...
+
+    def on_closed(self, partition: int, problem: WorkerError | None) -> None:
+        """A partition is let go of, because of a problem or (`None`) in good order."""
+        ...
+
+    def on_broker_trouble(self, problem: str) -> None:
+        """The broker says something that a person should know."""
+        ...
+
+
+class Ownership:
+    """Holds the owned partitions, and hears of messages and rebalances as the consumer's listener.
+
+    `new_writer` and `restore` are for a partition's number; both of what they give blocks. `timeout_s` bounds each call
+    to the broker, `release_s` how long turns may take to end when a partition is revoked.
+    """
+
+    def __init__(
+        self,
+        *,
+        handler: Handler,
+        outbox: Outbox,
+        new_writer: Callable[[int], TransactionalWriter],
+        restore: Callable[[int], Restored],
+        clock: Clock,
+        limits: CommitLimits,
+        observer: Observer,
+        timeout_s: float,
+        release_s: float,
+    ) -> None:
+        self._handler = handler
+        self._outbox = outbox
+        self._new_writer = new_writer
+        self._restore = restore
+        self._clock = clock
+        self._limits = limits
+        self._observer = observer
+        self._timeout_s = timeout_s
+        self._release_s = release_s
+        self._held: dict[int, asyncio.Task[None]] = {}
+        self._open: dict[int, OwnedPartition] = {}
+        self._source: Source | None = None
+        self._scheduler: Scheduler | None = None
+        self._group: asyncio.TaskGroup | None = None
+
+    def connect(self, source: Source, scheduler: Scheduler, group: asyncio.TaskGroup) -> None:
+        """Name the consumer, the scheduler and the task group to work with, before the consumer starts."""
+        self._source, self._scheduler, self._group = source, scheduler, group
+
+    @property
+    def assigned(self) -> set[int]:
+        """The partitions that the group has given us."""
+        return set(self._held)
+
+    @property
+    def ready(self) -> set[int]:
+        """Those of them that are open."""
+        return set(self._open)
+
+    def partition(self, number: int) -> OwnedPartition | None:
+        """The open partition of that number."""
+        return self._open.get(number)
+
+    async def on_assigned(self, partitions: list[int]) -> None:
+        """Begin to open the partitions, side by side; the consumer goes on polling meanwhile."""
+        assert self._group is not None  # noqa: S101 - connect() comes first
+        for number in partitions:
+            self._held[number] = self._group.create_task(self._hold(number), name=f"partition:{number}")
+
+    async def on_revoked(self, partitions: list[int]) -> None:
+        """Finish the pages under way, commit what is ready, let go."""
+        assert self._scheduler is not None  # noqa: S101 - connect() comes first
+        await self._scheduler.release(partitions, self._release_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._release_s):
+                await asyncio.gather(*(self._open[number].flushed() for number in partitions if number in self._open))
+        await self._let_go(partitions)
+
+    async def on_lost(self, partitions: list[int]) -> None:
+        """Somebody else's already: drop everything."""
+        assert self._scheduler is not None  # noqa: S101 - connect() comes first
+        await self._scheduler.abort(partitions)
+        await self._let_go(partitions)
+
+    async def on_messages(self, messages: list[Incoming]) -> None:
+        """Take messages in. Those of a partition that is not open come again when it is."""
+        for message in messages:
+            partition = self._open.get(message.partition)
+            if partition is not None:
+                self._take_in(partition, message)
+        for number in {message.partition for message in messages}:
+            if (partition := self._open.get(number)) is not None:
+                await partition.room()
+
+    def on_trouble(self, problem: str) -> None:
+        """Pass the broker's word on."""
+        self._observer.on_broker_trouble(problem)
+
+    def _take_in(self, partition: OwnedPartition, message: Incoming) -> None:
+        position = message.offset + 1
+        match self._handler.decide(message):
+            case Skip():
+                partition.pass_by(position)
+                self._observer.on_message(message, "skipped")
+            case PassOn(outgoing):
+                partition.write(Entry([outgoing], position=position))
+                self._observer.on_message(message, "passed_on")
+            case Reject(report):
+                partition.write(self._outbox.report(report, position))
+                self._observer.on_message(message, "rejected")
+            case Accept(connection_id, owed):
+                accepted = engine.accept(partition.checkpoint(connection_id), connection_id, owed)
+                partition.write(Entry([], connection_id, accepted, position))
+                self._observer.on_message(message, "accepted")
+                if self._scheduler is not None:
+                    self._scheduler.ask(Seat(partition.number, connection_id))
+
+    async def _hold(self, number: int) -> None:
+        """Keep the partition open until cancelled, whatever happens to its writer."""
+        failures = 0
+        while True:
+            problem: WorkerError | None = None
+            began_s = self._clock.monotonic_s()
+            try:
+                await self._open_and_run(number)
+            except (Fenced, Retryable) as error:
+                problem = error
+            failures = 0 if self._clock.monotonic_s() - began_s > 2 * REOPEN_CAP_S else failures + 1
+            self._observer.on_closed(number, problem)
+            await self._clock.sleep(min(REOPEN_CAP_S, REOPEN_BASE_S * 2.0**failures))
+
+    async def _open_and_run(self, number: int) -> None:
+        assert self._source is not None  # noqa: S101 - connect() comes first
+        assert self._scheduler is not None  # noqa: S101
+        writer = self._new_writer(number)
+        partition: OwnedPartition | None = None
+        try:
+            await asyncio.to_thread(writer.open)
+            position = await asyncio.to_thread(self._source.committed, number, self._timeout_s)
+            restored = await asyncio.to_thread(self._restore, number)
+            partition = OwnedPartition(
+                number,
+                writer,
+                restored.checkpoints,
+                position,
+                clock=self._clock,
+                limits=self._limits,
+                on_commit=lambda committed: self._observer.on_commit(number, committed),
+            )
+            self._open[number] = partition
+            self._scheduler.admit(number)
+            self._source.begin_at(number, position)
+            self._observer.on_opened(number, len(restored.checkpoints), restored.damaged)
+            for connection_id in list(restored.checkpoints):
+                self._scheduler.ask(Seat(number, connection_id))
+            await partition.run()
+        finally:
+            self._open.pop(number, None)
+            self._source.hold(number)
+            await self._scheduler.abort([number])
+            await (partition.close() if partition is not None else asyncio.to_thread(writer.close))
+
+    async def _let_go(self, partitions: Iterable[int]) -> None:
+        tasks = {number: task for number in partitions if (task := self._held.pop(number, None)) is not None}
+        for task in tasks.values():
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks.values())
+        for number in tasks:
+            self._observer.on_closed(number, None)

@@ -1,0 +1,245 @@
+"""A turn: one connection's sync, driven for a while. Fetches what the engine plans, and writes what it decides.
+
+Fetches of one sync run side by side, each answer is one step, and steps are applied and written in turn. A turn that is
+over finishes the fetches under way, so that no page is asked for twice.
+"""
+
+import asyncio
+import random
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from google_drive_worker.domain.connection import Connection
+from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.ids import ConnectionId, FileId, SyncId
+from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, Normalizer
+from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.sync import engine, failure
+from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.sync.plan import (
+    Action,
+    ListDrives,
+    ListFiles,
+    LookUpRemoved,
+    ReadChanges,
+    TakeStartToken,
+    WalkFolder,
+    drive_of,
+    plan,
+    scope_of,
+    step_name,
+)
+from google_drive_worker.sync.step import Step
+from google_drive_worker.utils.errors import Retryable, SkipItem, Terminal, WorkerError
+
+LOOK_UPS_AT_ONCE = 10
+"""How many removed items are looked up side by side."""
+
+
+class Ledger(Protocol):
+    """Where checkpoints stand and steps are written: the connection's partition."""
+
+    def checkpoint(self, connection_id: ConnectionId) -> Checkpoint | None:
+        """The connection's checkpoint, all steps written so far included."""
+        ...
+
+    def write(self, entry: Entry) -> None:
+        """Take a step's effects for the next transaction."""
+        ...
+
+    async def room(self) -> None:
+        """Wait while too much is pending."""
+        ...
+
+
+class Observer(Protocol):
+    """Who is told what happens to syncs, to log and count it."""
+
+    def on_trouble(self, connection_id: ConnectionId, step: str, error: WorkerError) -> None:
+        """A step failed."""
+        ...
+
+    def on_sync_started(self, checkpoint: Checkpoint) -> None:
+        """The checkpoint's sync has begun."""
+        ...
+
+    def on_sync_completed(self, checkpoint: Checkpoint) -> None:
+        """The checkpoint's sync has come to its end, and is to be committed as such."""
+        ...
+
+
+class _Fetch(NamedTuple):
+    action: Action
+    sync_id: SyncId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What a turn works with.
+
+    `enter` turns a step into what Kafka is to carry; `include_shared_drives` counts where a connection has no setting
+    of its own; `fetches_at_once` bounds one connection's calls side by side.
+    """
+
+    connections: Connections
+    drives: Drives
+    normalizer: Normalizer
+    enter: Callable[[Checkpoint, Step], Entry]
+    clock: Clock
+    randomness: random.Random
+    observer: Observer
+    include_shared_drives: bool
+    fetches_at_once: int
+
+
+async def take_turn(means: Means, connection_id: ConnectionId, ledger: Ledger, is_over: Callable[[], bool]) -> None:
+    """Drive the connection's sync until it has nothing to do, has to rest, or `is_over` says so.
+
+    Whatever goes wrong with Google, the connection or our own code ends up in the checkpoint: nothing of it is raised,
+    and no other connection feels it.
+    """
+    turn = _Turn(means, connection_id, ledger, is_over)
+    try:
+        connection = await means.connections.get(connection_id)
+        if connection.status != "active":
+            raise Terminal(f"the connection is {connection.status}", code=f"connection_{connection.status}")
+        await turn.run(connection, means.drives.open(connection))
+    except WorkerError as error:
+        turn.park(engine.CONNECTING, error)
+    except Exception as bug:
+        turn.park("Turn", Retryable(f"a bug of the worker's: {_origin(bug)}", code="internal_error"))
+
+
+class _Turn:
+    def __init__(self, means: Means, connection_id: ConnectionId, ledger: Ledger, is_over: Callable[[], bool]) -> None:
+        self._means = means
+        self._connection_id = connection_id
+        self._ledger = ledger
+        self._is_over = is_over
+        self._under_way: dict[asyncio.Task[engine.Answer | WorkerError], _Fetch] = {}
+
+    async def run(self, connection: Connection, drive: Drive) -> None:
+        async with asyncio.TaskGroup() as group:
+            while await self._go_on(connection, drive, group):
+                await self._ledger.room()
+
+    def park(self, step: str, error: WorkerError) -> None:
+        means, checkpoint = self._means, self._ledger.checkpoint(self._connection_id)
+        if checkpoint is not None:
+            means.observer.on_trouble(self._connection_id, step, error)
+            parked = failure.park(checkpoint, step, error, means.clock.now(), means.randomness.random())
+            self._write(checkpoint, parked)
+
+    async def _go_on(self, connection: Connection, drive: Drive, group: asyncio.TaskGroup) -> bool:
+        """One round: start what may be fetched, take in what has come. False when the turn is over."""
+        checkpoint = self._ledger.checkpoint(self._connection_id)
+        if checkpoint is not None and not self._is_over() and self._is_due(checkpoint):
+            if checkpoint.sync is None and not self._under_way:
+                self._begin(checkpoint, connection)
+                return True
+            self._start_fetches(checkpoint, drive, group)
+            if not self._under_way:
+                self._complete(checkpoint)
+                return True
+        if not self._under_way:
+            return False
+        done, _ = await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            self._take_in(self._under_way.pop(task), task.result())
+        return True
+
+    def _is_due(self, checkpoint: Checkpoint) -> bool:
+        now = self._means.clock.now()
+        due = engine.due_at(checkpoint, now)
+        return due is not None and due <= now
+
+    def _begin(self, checkpoint: Checkpoint, connection: Connection) -> None:
+        means = self._means
+        scope = scope_of(connection.settings, include_shared_drives=means.include_shared_drives)
+        entropy = means.randomness.getrandbits(74)
+        now = means.clock.now()
+        step = engine.begin(checkpoint, connection.customer_id, scope, now, entropy, means.normalizer)
+        self._write(checkpoint, step)
+        if step.checkpoint is not None and step.checkpoint.sync is not None:
+            means.observer.on_sync_started(step.checkpoint)
+
+    def _complete(self, checkpoint: Checkpoint) -> None:
+        self._means.observer.on_sync_completed(checkpoint)
+        self._write(checkpoint, engine.complete(checkpoint, self._means.clock.now(), self._means.normalizer))
+
+    def _start_fetches(self, checkpoint: Checkpoint, drive: Drive, group: asyncio.TaskGroup) -> None:
+        sync_id = checkpoint.sync.sync_id if checkpoint.sync else None
+        busy = {step_name(fetch.action) for fetch in self._under_way.values()}
+        for action in plan(checkpoint):
+            if len(self._under_way) >= self._means.fetches_at_once:
+                return
+            if step_name(action) not in busy:
+                task = group.create_task(_fetch(drive, action), name=f"{self._connection_id}:{step_name(action)}")
+                self._under_way[task] = _Fetch(action, sync_id)
+
+    def _take_in(self, fetch: _Fetch, answer: engine.Answer | WorkerError) -> None:
+        means, checkpoint = self._means, self._ledger.checkpoint(self._connection_id)
+        if checkpoint is None or checkpoint.sync is None or checkpoint.sync.sync_id != fetch.sync_id:
+            return  # the sync that asked for it was given up meanwhile
+        if isinstance(answer, WorkerError):
+            means.observer.on_trouble(self._connection_id, step_name(fetch.action), answer)
+            now, jitter = means.clock.now(), means.randomness.random()
+            step = failure.on_failure(checkpoint, fetch.action, answer, now, jitter, means.normalizer)
+        else:
+            step = engine.on_answer(checkpoint, fetch.action, answer, means.normalizer)
+        self._write(checkpoint, step)
+
+    def _write(self, checkpoint: Checkpoint, step: Step) -> None:
+        self._ledger.write(self._means.enter(checkpoint, step))
+
+
+async def _fetch(drive: Drive, action: Action) -> engine.Answer | WorkerError:
+    try:
+        match action:
+            case TakeStartToken(corpus):
+                return await drive.start_page_token(drive_of(corpus))
+            case ListDrives(token):
+                return await drive.list_drives(token)
+            case ListFiles(corpus, token, trashed):
+                return await drive.list_files(drive_of(corpus), token, include_trashed=trashed)
+            case ReadChanges(corpus, token):
+                return await drive.list_changes(drive_of(corpus), token)
+            case WalkFolder(walk, trashed):
+                return await drive.list_children(
+                    walk.folder_id, walk.drive_id, walk.page_token, include_trashed=trashed
+                )
+            case LookUpRemoved(file_ids):
+                return await _look_up(drive, file_ids)
+    except WorkerError as error:
+        return error
+
+
+async def _look_up(drive: Drive, file_ids: tuple[FileId, ...]) -> Mapping[FileId, DriveFile | None]:
+    slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+
+    async def look_up(file_id: FileId) -> DriveFile | WorkerError:
+        async with slots:
+            try:
+                return await drive.get_file(file_id)
+            except WorkerError as error:
+                return error
+
+    async with asyncio.TaskGroup() as group:
+        tasks = {file_id: group.create_task(look_up(file_id), name=f"files.get:{file_id}") for file_id in file_ids}
+    found: dict[FileId, DriveFile | None] = {}
+    for file_id, task in tasks.items():
+        answer = task.result()
+        if isinstance(answer, WorkerError) and not isinstance(answer, SkipItem):
+            raise answer
+        found[file_id] = None if isinstance(answer, WorkerError) else answer
+    return found
+
+
+def _origin(bug: Exception) -> str:
+    """Where an unforeseen exception came from, without its text, which may hold anything."""
+    while isinstance(bug, ExceptionGroup):
+        bug = bug.exceptions[0]
+    frame = traceback.extract_tb(bug.__traceback__)[-1] if bug.__traceback__ else None
+    return f"{type(bug).__name__} at {frame.name}:{frame.lineno}" if frame else type(bug).__name__
