@@ -50,7 +50,9 @@ class _ErrorEnvelope(msgspec.Struct, frozen=True):
     original: str | None
 
 
-def encode_error(report: ErrorReport, *, message_id: str, occurred_at: str) -> bytes:
+def encode_error(
+    report: ErrorReport, *, message_id: str, occurred_at: str, integration_id: str = INTEGRATION_ID
+) -> bytes:
     """Write one error report as JSON; what is unknown is null. Far below 1 MB, whatever the report holds.
 
     `message_id` is a UUIDv4 of its own, `occurred_at` RFC 3339 in UTC.
@@ -60,7 +62,7 @@ def encode_error(report: ErrorReport, *, message_id: str, occurred_at: str) -> b
         _ErrorEnvelope(
             message_id=message_id,
             customer_id=_bounded(report.customer_id),
-            integration_id=INTEGRATION_ID,
+            integration_id=integration_id,
             integration_connection_id=_bounded(report.connection_id),
             occurred_at=occurred_at,
             error=_Error(

@@ -58,12 +58,24 @@ def encode_record(record: Record, context: RecordContext, message_id: str) -> by
 class RecordEncoder:
     """Encodes the records of one step: what they have in common is looked up once.
 
-    `new_message_id` gives a fresh UUIDv4 at each call.
+    `new_message_id` gives a fresh UUIDv4 at each call. `integration_id` is what the platform calls this worker; keys
+    keep the contract's prefix whatever it is.
     """
 
-    __slots__ = ("_connection_id", "_customer_id", "_key_prefix", "_new_message_id", "_produced_at", "_sync_id")
+    __slots__ = (
+        "_connection_id",
+        "_customer_id",
+        "_integration_id",
+        "_key_prefix",
+        "_new_message_id",
+        "_produced_at",
+        "_sync_id",
+    )
 
-    def __init__(self, context: RecordContext, new_message_id: Callable[[], str]) -> None:
+    def __init__(
+        self, context: RecordContext, new_message_id: Callable[[], str], *, integration_id: str = INTEGRATION_ID
+    ) -> None:
+        self._integration_id = integration_id
         self._customer_id = context.customer_id
         self._connection_id = context.connection_id
         self._sync_id = context.sync_id
@@ -85,7 +97,7 @@ class RecordEncoder:
             Envelope(
                 self._new_message_id(),
                 self._customer_id,
-                INTEGRATION_ID,
+                self._integration_id,
                 self._connection_id,
                 record.resource_type,
                 record.resource_id,

@@ -1,0 +1,177 @@
+"""Google's quotas, kept from our side: a limiter for each user and one for the project, in both of Google's models.
+
+A call waits for its user's bucket, then, still holding its user's turn, for the project's: so each user has at most
+one call in the project's queue, and a busy user can't push an idle one back. Both queues are first come, first served;
+a waiter sleeps exactly as long as it must. Source: the guide "Usage limits" (requests until, quota units since May
+2026).
+"""
+
+import asyncio
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from google_drive_worker.domain.ports import Clock
+
+
+class Cost(Enum):
+    """The price class of a call."""
+
+    READ = "read"
+    LIST = "list"
+    DOWNLOAD = "download"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaModel:
+    """What a minute allows, and what calls cost of it."""
+
+    project_per_minute: float
+    user_per_minute: float
+    read: float = 1.0
+    list: float = 1.0
+    download: float = 1.0
+    other: float = 1.0
+
+    def price(self, cost: Cost) -> float:
+        """What one call of that class takes."""
+        match cost:
+            case Cost.READ:
+                return self.read
+            case Cost.LIST:
+                return self.list
+            case Cost.DOWNLOAD:
+                return self.download
+            case Cost.OTHER:
+                return self.other
+
+
+REQUESTS = QuotaModel(project_per_minute=12_000, user_per_minute=12_000)
+UNITS = QuotaModel(project_per_minute=1_000_000, user_per_minute=325_000, read=5, list=100, download=200, other=5)
+
+QUOTA_MODELS: dict[Literal["requests", "units"], QuotaModel] = {"requests": REQUESTS, "units": UNITS}
+"""By the values of `GDRIVE_QUOTA_MODEL`."""
+
+_BURST_SHARE = 0.1
+"""Of a minute's quota, what may go at once after a pause; the steady rate is the rest: no minute exceeds the whole."""
+_DECREASE = 0.5
+_INCREASE_PER_S = 0.01
+"""A hundred seconds from nothing to the full rate: a little over the minute that Google counts by."""
+_FACTOR_FLOOR = 0.05
+_SAME_EVENT_S = 1.0
+"""Refusals so close together answer one overload: calls in flight when the first came."""
+_SWEEP_EVERY_S = 60.0
+
+
+class Bucket:
+    """A token bucket whose rate halves on a quota answer and grows back. Holds no clock: `now_s` is passed in."""
+
+    def __init__(self, per_minute: float, now_s: float) -> None:
+        self._capacity = per_minute * _BURST_SHARE
+        self._full_rate = per_minute * (1.0 - _BURST_SHARE) / 60.0
+        self._tokens = self._capacity
+        self._at_s = now_s
+        self._cut_factor = 1.0
+        self._cut_at_s = now_s - _SAME_EVENT_S
+
+    def factor(self, now_s: float) -> float:
+        """The share of the full rate that is in force."""
+        return min(1.0, self._cut_factor + (now_s - self._cut_at_s) * _INCREASE_PER_S)
+
+    def take(self, price: float, now_s: float) -> float:
+        """Take `price` and return 0; or take nothing and return the seconds to wait.
+
+        A price over the bucket's size is taken from a full bucket, which then owes the rest.
+        """
+        rate = self._full_rate * self.factor(now_s)
+        self._tokens = min(self._capacity, self._tokens + (now_s - self._at_s) * rate)
+        self._at_s = now_s
+        missing = min(price, self._capacity) - self._tokens
+        if missing > 1e-9 * self._capacity:
+            return missing / rate
+        self._tokens -= price
+        return 0.0
+
+    def slow_down(self, now_s: float) -> None:
+        """Halve the rate and give up the saved-up burst; refusals within a second count once."""
+        if now_s - self._cut_at_s < _SAME_EVENT_S:
+            return
+        self._cut_factor = max(_FACTOR_FLOOR, self.factor(now_s) * _DECREASE)
+        self._cut_at_s = now_s
+        self._tokens = min(self._tokens, 0.0)
+
+    def is_idle(self, now_s: float) -> bool:
+        """Whether it holds no memory: full, and at the full rate."""
+        if self.factor(now_s) < 1.0:
+            return False
+        return self._tokens + (now_s - self._at_s) * self._full_rate >= self._capacity
+
+
+class _Lane:
+    """A bucket and its queue."""
+
+    __slots__ = ("bucket", "turn", "waiting")
+
+    def __init__(self, per_minute: float, now_s: float) -> None:
+        self.bucket = Bucket(per_minute, now_s)
+        self.turn = asyncio.Lock()  # wakes its waiters in the order in which they came
+        self.waiting = 0
+
+
+class QuotaLimiter:
+    """Lets calls through no faster than the project's and each user's quota allow."""
+
+    def __init__(self, model: QuotaModel, clock: Clock) -> None:
+        self._model = model
+        self._clock = clock
+        self._project = _Lane(model.project_per_minute, clock.monotonic_s())
+        self._users: dict[str, _Lane] = {}
+        self._swept_at_s = clock.monotonic_s()
+
+    @property
+    def users(self) -> int:
+        """How many users it remembers; who has been idle for long is forgotten."""
+        return len(self._users)
+
+    async def acquire(self, user: str, cost: Cost) -> None:
+        """Wait until a call of `user` may be made, and count it.
+
+        A wait that is cancelled costs the project nothing, and its user at most the call's price.
+        """
+        price = self._model.price(cost)
+        lane = self._lane(user)
+        lane.waiting += 1
+        try:
+            async with lane.turn:
+                await self._wait(lane.bucket, price)
+                async with self._project.turn:
+                    await self._wait(self._project.bucket, price)
+        finally:
+            lane.waiting -= 1
+
+    def refused(self, user: str, *, by_project: bool) -> None:
+        """Slow down after a quota answer: the project where Google named it, else this user alone."""
+        now_s = self._clock.monotonic_s()
+        lane = self._project if by_project else self._lane(user)
+        lane.bucket.slow_down(now_s)
+
+    async def _wait(self, bucket: Bucket, price: float) -> None:
+        while (delay_s := bucket.take(price, self._clock.monotonic_s())) > 0:
+            await self._clock.sleep(delay_s)
+
+    def _lane(self, user: str) -> _Lane:
+        lane = self._users.get(user)
+        if lane is None:
+            now_s = self._clock.monotonic_s()
+            self._forget_idle(now_s)
+            lane = self._users[user] = _Lane(self._model.user_per_minute, now_s)
+        return lane
+
+    def _forget_idle(self, now_s: float) -> None:
+        """Only when somebody new comes, and at most once a minute: the cost stays small beside a call."""
+        if now_s - self._swept_at_s < _SWEEP_EVERY_S:
+            return
+        self._swept_at_s = now_s
+        for user in [u for u, lane in self._users.items() if not lane.waiting and lane.bucket.is_idle(now_s)]:
+            del self._users[user]

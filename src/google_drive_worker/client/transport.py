@@ -1,0 +1,183 @@
+"""HTTP, as little as the client needs: a request to one fixed host and its whole answer, bounded in size and time.
+
+Behind the port `Transport` stands aiohttp: it is the fastest of the kept libraries once its own gunzip is left out.
+"""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from google_drive_worker.client.addresses import address_problem
+from google_drive_worker.client.compression import CorruptGzip, TooLarge, gunzip
+from google_drive_worker.utils.errors import Misconfigured, Retryable, Terminal
+
+USER_AGENT = "google-drive-worker (gzip)"
+"""Google compresses only where the User-Agent says `gzip` too (Drive guide, "Improve performance")."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """What to send. `target` is the path with its query, already percent-encoded; the host is the transport's alone."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """What came: `headers` compares names without case, `body` is decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+class Transport(Protocol):
+    """Sends one request, once, and reads its whole answer."""
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Return the answer, whatever its status.
+
+        Raises `Retryable` where none came whole (`connection_failed`, `timeout`, `truncated`), `Terminal` where it may
+        not be taken (`response_too_large`, `redirected`).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TransportLimits:
+    """Bounds of the HTTP layer; times in seconds."""
+
+    connect_timeout_s: float = 10.0
+    total_timeout_s: float = 60.0
+    """A page of 1,000 files can take Google some seconds; ten times that is a hang."""
+    connections: int = 100
+    keep_alive_s: float = 60.0
+    body_bytes: int = 64 * 1024 * 1024
+    """Of an answer, as sent and decompressed: forty times the largest page seen (1.5 MB for 1,000 files)."""
+
+
+DEFAULT_LIMITS = TransportLimits()
+
+
+class AiohttpTransport:
+    """Implements `Transport` by one shared `aiohttp.ClientSession`, kept-alive connections to one host.
+
+    Redirects are never followed, cookies, `.netrc` and proxy variables are ignored: a bearer token goes to `origin` and
+    nowhere else. Use as an asynchronous context manager, or call `close`. aiohttp sets TCP_NODELAY by itself.
+    """
+
+    def __init__(
+        self, origin: str, limits: TransportLimits = DEFAULT_LIMITS, *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """Take the host from `origin`, a URL whose path is ignored.
+
+        `tls` replaces the default context (it may bring a client certificate). Raises `Misconfigured` for an address
+        that no token may go to.
+        """
+        if problem := address_problem(origin):
+            raise Misconfigured(f"the address {problem}")
+        parts = urlsplit(origin)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._limits = limits
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; harmless when done twice."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Send once and read the whole answer; see `Transport.send`."""
+        outcome = await self._exchange(request)
+        if isinstance(outcome, Exception):
+            raise outcome  # outside of any `except`: no foreign exception hangs on it, whose text we don't control
+        return outcome
+
+    async def _exchange(self, request: HttpRequest) -> HttpResponse | Retryable | Terminal:
+        try:
+            async with self._open_session().request(
+                request.method,
+                URL(self._origin + request.target, encoded=True),
+                headers=request.headers,
+                data=request.body,
+                allow_redirects=False,
+            ) as response:
+                status, headers = response.status, response.headers
+                body = await _read_bounded(response, self._limits.body_bytes)
+        except TimeoutError:
+            return Retryable("Google did not answer in time", code="timeout")
+        except aiohttp.ClientPayloadError:
+            return Retryable("the connection was cut in the middle of an answer", code="truncated")
+        except (aiohttp.ClientError, OSError) as problem:
+            return Retryable(f"no connection to Google ({type(problem).__name__})", code="connection_failed")
+        if body is None:
+            return _too_large(status)
+        return _accept(HttpResponse(status, headers, body), self._limits.body_bytes)
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:  # not in the constructor: a session belongs to a running loop
+            limits = self._limits
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=limits.connections,
+                    keepalive_timeout=limits.keep_alive_s,
+                    ssl=self._tls or True,
+                ),
+                timeout=aiohttp.ClientTimeout(total=limits.total_timeout_s, sock_connect=limits.connect_timeout_s),
+                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"},
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                read_bufsize=1
+                << 18,  # a compressed page of 1,000 files fits: the socket isn't paused and resumed for it
+            )
+        return self._session
+
+
+def _accept(response: HttpResponse, limit_bytes: int) -> HttpResponse | Retryable | Terminal:
+    """Refuse a redirect, decompress the rest."""
+    status = response.status
+    if 300 <= status < 400:  # noqa: PLR2004  (the 3xx class)
+        return Terminal("Google answered with a redirect", code="redirected", http_status=status)
+    if response.headers.get("Content-Encoding", "").lower() != "gzip":
+        return response
+    try:
+        return HttpResponse(status, response.headers, gunzip(response.body, limit_bytes))
+    except TooLarge:
+        return _too_large(status)
+    except CorruptGzip:
+        return Retryable("an answer's compression is broken", code="truncated", http_status=status)
+
+
+def _too_large(status: int) -> Terminal:
+    return Terminal("an answer is larger than the worker takes", code="response_too_large", http_status=status)
+
+
+async def _read_bounded(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:
+    """Read the body as sent; `None` as soon as it is over the limit."""
+    if (response.content_length or 0) > limit_bytes:
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > limit_bytes:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)

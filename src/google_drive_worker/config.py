@@ -1,0 +1,326 @@
+"""Configuration by environment variables: names, defaults, bounds, and what to say where one is wrong.
+
+Only `bootstrap` and the commands read it; everything else is given the values it needs.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
+
+from annotated_types import Ge, Le
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from google_drive_worker.utils.errors import Misconfigured
+
+HEALTH_OFF = -1
+"""`HEALTH_PORT` when there shall be no health server."""
+
+_MAX_SHOWN_CHARS = 80
+_TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+_SERVERS = re.compile(r"[^\s,:@/]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?")
+
+
+def _topic_name(name: str) -> str:
+    if not _TOPIC_NAME.fullmatch(name) or name in {".", ".."}:
+        raise ValueError("is no name of a Kafka topic; set 1 to 249 letters, digits, dots, dashes and underscores")
+    return name
+
+
+def _servers(text: str) -> str:
+    if not all(_SERVERS.fullmatch(server.strip()) for server in text.split(",")):
+        raise ValueError("is no list of servers; set host:port, and more of them after commas")
+    return text
+
+
+def _plain_url(url: str) -> str:
+    """Accept https, or http to this machine; nothing in it that would be sent along or logged by mistake."""
+    mend = "set an https URL (http for this machine alone) without user, query and fragment"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"is no URL; {mend}") from None
+    if not host or "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(f"can't be used; {mend}")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+        raise ValueError(f"is not safe; {mend}")
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _off_where_empty(value: object) -> object:
+    return HEALTH_OFF if value == "" else value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+Text = Annotated[str, Field(min_length=1, max_length=256)]
+Topic = Annotated[str, AfterValidator(_topic_name)]
+Url = Annotated[str, AfterValidator(_plain_url)]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LogFormat = Literal["json", "console"]
+QuotaModel = Literal["units", "requests"]
+
+
+class Settings(BaseSettings):
+    """All of the configuration. A field is the environment variable of its name in capitals.
+
+    Made by `load_settings`; made directly it holds the defaults and what is passed, whatever the environment says.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(_servers)] = Field(
+        default="localhost:9092", description="Kafka brokers to start from: `host:port`, separated by commas."
+    )
+    kafka_consumer_group_id: Text = Field(
+        default="google-drive-worker", description="Consumer group; workers of one group share the partitions."
+    )
+    kafka_topic_trigger: Topic = Field(default="integration.trigger", description="Triggers, in.")
+    kafka_topic_webhook: Topic = Field(default="webhook.raw", description="Google's notifications, in.")
+    kafka_topic_data: Topic = Field(default="ingestion.data", description="Records, out.")
+    kafka_topic_errors: Topic = Field(default="integration.errors", description="Errors, out.")
+    kafka_topic_state: Topic = Field(
+        default="google-drive.state",
+        description="The worker's own checkpoints; compacted, partitioned as the triggers are.",
+    )
+    kafka_topic_replication_factor: int = Field(
+        default=-1,
+        ge=-1,
+        le=32767,
+        description="Of the state topic when `topics` creates it; -1 is the broker's default.",
+    )
+    kafka_transaction_timeout_ms: int = Field(
+        default=30_000,
+        ge=1_000,
+        le=900_000,
+        description="How long the broker waits before it aborts a silent transaction.",
+    )
+    kafka_session_timeout_ms: int = Field(
+        default=45_000, ge=1_000, le=1_800_000, description="How long a silent worker keeps its partitions."
+    )
+
+    worker_integration_id: Text = Field(
+        default="google-drive", description="Messages with another `integration_id` are skipped."
+    )
+    worker_max_concurrent_connections: int = Field(
+        default=10,
+        ge=1,
+        le=10_000,
+        description="Connections that are synced at the same time; the others wait for their turn.",
+    )
+    worker_turn_s: float = Field(
+        default=5.0,
+        ge=0.1,
+        le=3_600,
+        description="How long a connection works before it makes room for one that waits.",
+    )
+    worker_commit_interval_ms: int = Field(
+        default=200, ge=0, le=60_000, description="How long finished pages wait for others to share a transaction with."
+    )
+    worker_commit_max_records: int = Field(
+        default=5_000, ge=1, le=1_000_000, description="A transaction is committed early when it has this many records."
+    )
+    worker_shutdown_timeout_s: float = Field(
+        default=25.0,
+        ge=0,
+        le=3_600,
+        description="How long a stop waits for pages in flight; below Kubernetes' grace of 30 s.",
+    )
+    worker_payload_limit_bytes: int = Field(
+        default=262_144, ge=1_024, le=16_777_216, description="Payloads over this go to the object store."
+    )
+
+    gdrive_api_base_url: Url = Field(
+        default="https://www.googleapis.com/drive/v3", description="The Drive API: https, or http on this machine."
+    )
+    gdrive_page_size: int = Field(
+        default=100, ge=1, le=1_000, description="Files and changes a page; Google allows 1,000."
+    )
+    gdrive_include_shared_drives: bool = Field(
+        default=True, description="Mirror shared drives as well, where a connection does not say otherwise."
+    )
+    gdrive_quota_model: QuotaModel = Field(
+        default="units",
+        description="How Google meters the project: `units` since May 2026, `requests` for older projects.",
+    )
+    gdrive_quota_project_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000_000,
+        description="The project's quota a minute, where it is not the model's default.",
+    )
+    gdrive_quota_user_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000_000,
+        description="A user's quota a minute, where it is not the model's default.",
+    )
+    gdrive_max_concurrent_listings: int = Field(
+        default=4, ge=1, le=100, description="Listings of one connection that run at the same time."
+    )
+    gdrive_request_timeout_s: float = Field(
+        default=60.0, ge=0.1, le=3_600, description="For one attempt of one request."
+    )
+    gdrive_max_attempts: int = Field(
+        default=6, ge=1, le=100, description="Attempts at one request before it is given up."
+    )
+    gdrive_max_retry_time_s: float = Field(
+        default=180.0, ge=0, le=86_400, description="Time for all attempts at one request before it is given up."
+    )
+
+    s3_bucket_name: Text = Field(default="clustera-integrations", description="Bucket for large payloads.")
+    s3_region: Text = Field(default="us-east-1", description="Its region.")
+
+    connections_file: Path | None = Field(
+        default=None, description="TOML file with one table a connection; needed where there is no Control Plane."
+    )
+    control_plane_base_url: Url | None = Field(
+        default=None, description="The Control Plane, such as `https://control-plane.clustera.io`."
+    )
+    control_plane_mtls_cert_path: Path | None = Field(default=None, description="Client certificate for it (PEM).")
+    control_plane_mtls_key_path: Path | None = Field(default=None, description="The certificate's key (PEM).")
+    control_plane_ca_path: Path | None = Field(
+        default=None, description="Authority that signed the Control Plane's certificate (PEM); unset: the system's."
+    )
+
+    health_host: Text = Field(default="0.0.0.0", description="Where health and metrics are served.")  # noqa: S104 - probes come from outside the pod
+    health_port: Annotated[int, BeforeValidator(_off_where_empty)] = Field(
+        default=8080,
+        ge=HEALTH_OFF,
+        le=65_535,
+        description="Their port; 0 takes any free one, -1 or empty turns them off.",
+    )
+
+    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
+        default="INFO", description="The least that is logged."
+    )
+    log_format: Annotated[LogFormat, BeforeValidator(_lower)] = Field(
+        default="json", description="`json` for machines, `console` for people."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read nothing behind the caller's back: `load_settings` names the environment it takes."""
+        return (init_settings,)
+
+    def required_connections_file(self) -> Path:
+        """Return the file of connections, for the commands that can't work without; raises `Misconfigured`."""
+        if self.connections_file is None:
+            raise Misconfigured(
+                "CONNECTIONS_FILE is not set; set it to the path of a TOML file with one table a connection"
+            )
+        return self.connections_file
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the configuration from `environ`, by default the process's environment.
+
+    Variables that are unknown are ignored, those that are empty count as unset. Raises `Misconfigured`, whose text has
+    one line for each wrong variable: its name, its value (never a secret), what is wrong and how to mend it.
+    """
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {
+        name.lower(): value.strip()
+        for name, value in (os.environ if environ is None else environ).items()
+        if value.strip() or name.upper() == "HEALTH_PORT"
+    }
+    try:
+        settings = Settings(**source())
+    except ValidationError as problem:
+        raise Misconfigured("\n".join(_line(error, source.env_vars) for error in problem.errors())) from None
+    if conflicts := list(_conflicts(settings)):
+        raise Misconfigured("\n".join(conflicts))
+    return settings
+
+
+def _conflicts(settings: Settings) -> list[str]:
+    """Say which values are right each by itself and wrong together."""
+    lines = []
+    topics = {name: value for name, value in settings if name.startswith("kafka_topic_") and isinstance(value, str)}
+    for name, topic in topics.items():
+        if others := [other.upper() for other, value in topics.items() if value == topic and other < name]:
+            lines.append(f"{name.upper()}={topic} is {others[0]} as well; set a topic of its own for each")
+    cert, key = settings.control_plane_mtls_cert_path, settings.control_plane_mtls_key_path
+    if (cert is None) != (key is None):
+        unset, other = ("CERT", "KEY") if cert is None else ("KEY", "CERT")
+        lines.append(
+            f"CONTROL_PLANE_MTLS_{unset}_PATH is not set; set it too, or unset CONTROL_PLANE_MTLS_{other}_PATH"
+        )
+    if settings.worker_commit_interval_ms >= settings.kafka_transaction_timeout_ms:
+        lines.append(
+            f"WORKER_COMMIT_INTERVAL_MS={settings.worker_commit_interval_ms} is not below KAFKA_TRANSACTION_TIMEOUT_MS="
+            f"{settings.kafka_transaction_timeout_ms}; set a smaller one"
+        )
+    return lines
+
+
+def _line(error: ErrorDetails, given: Mapping[str, str | None]) -> str:
+    name = str(error["loc"][0])
+    return f"{name.upper()}={_shown(given.get(name))} {_trouble(error, Settings.model_fields[name])}"
+
+
+def _shown(value: object) -> str:
+    text = re.sub(r"//[^/]*@", "//***@", str(value))
+    text = text if text.isprintable() else repr(text)
+    return text if len(text) <= _MAX_SHOWN_CHARS else text[: _MAX_SHOWN_CHARS - 1] + "…"
+
+
+def _trouble(error: ErrorDetails, field: FieldInfo) -> str:
+    """What is wrong with a value, and the mend."""
+    kind, context = error["type"], error.get("ctx", {})
+    low, high = bounds(field)
+    span = f"set a number from {low} to {high}" if low is not None and high is not None else "set another"
+    texts = {
+        "greater_than_equal": f"is under the minimum of {low}; {span}",
+        "less_than_equal": f"is over the maximum of {high}; {span}",
+        "int_parsing": f"is no whole number; {span}",
+        "int_parsing_size": f"is no whole number of that size; {span}",
+        "finite_number": f"is no number; {span}",
+        "float_parsing": f"is no number; {span}",
+        "bool_parsing": "is neither true nor false; set true or false",
+        "literal_error": f"is unknown; set one of: {', '.join(choices(field))}",
+        "string_too_long": f"is longer than {context.get('max_length')} characters; set a shorter one",
+        "value_error": str(context.get("error", "")),
+    }
+    return texts.get(kind) or f"can't be used: {error['msg']}; see docs/configuration.md"
+
+
+def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
+    """The least and the greatest value of a field, where it has them."""
+    low = next((rule.ge for rule in field.metadata if isinstance(rule, Ge)), None)
+    high = next((rule.le for rule in field.metadata if isinstance(rule, Le)), None)
+    return low, high  # type: ignore[return-value]  # annotated_types leaves open what is compared; here it is numbers
+
+
+def choices(field: FieldInfo) -> tuple[str, ...]:
+    """The values of a field that has only a few."""
+    return tuple(choice for choice in get_args(field.annotation) if isinstance(choice, str))

@@ -1,0 +1,179 @@
+"""Connections from a TOML file (`CONNECTIONS_FILE`): what the Control Plane would say, for where there is none.
+
+    [conn_abc]
+    customer_id = "cust_123"
+    settings = { sync_content = false }
+
+    [conn_abc.credentials]
+    type = "authorized_user"
+    client_id = "…"
+    client_secret = "…"
+    refresh_token = "…"
+
+The table's name is the connection's id; the fields are those of `domain/connection.py`.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from google_drive_worker.domain.connection import Connection, ConnectionSettings, Credentials, Secret
+from google_drive_worker.domain.ids import ConnectionId, CustomerId
+from google_drive_worker.utils.errors import Misconfigured, UnknownConnection
+
+_FILE_BYTES = 64 * 1024 * 1024
+_QUOTED = re.compile(r"\s*'[^']*'")
+_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<place>[^`]*)`)?$", re.DOTALL)
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the file."""
+
+    customer_id: CustomerId
+    credentials: Credentials
+    integration_id: str = "google-drive"
+    status: Literal["active", "paused", "disconnected"] = "active"
+    settings: ConnectionSettings = ConnectionSettings()
+
+
+class _Broken(Exception):
+    """What is wrong with the file, in one line that holds no secret."""
+
+
+_Stamp = tuple[int, int, int]
+
+
+class ConnectionsFile:
+    """Implements `Connections` by one TOML file, read again when it changed.
+
+    A rewrite that can't be read leaves the last good one in force; `problem` then says what is wrong with it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is read yet."""
+        self._path = path
+        self._stamp: _Stamp | None = None
+        self._known: dict[ConnectionId, Connection] | None = None
+        self._problem: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the file as it is now, in one line; `None` while it is in force."""
+        return self._problem
+
+    def check(self) -> None:
+        """Read the file where it changed. Raises `Misconfigured` where it was never readable: for the start."""
+        self._current()
+
+    def ids(self) -> tuple[ConnectionId, ...]:
+        """The ids of all connections, in the file's order. Raises `Misconfigured` where the file was never readable."""
+        return tuple(self._current())
+
+    async def get(self, connection_id: ConnectionId) -> Connection:
+        """Return the connection as the file has it now.
+
+        Raises `UnknownConnection` where it has none of that id, `Misconfigured` where the file was never readable.
+        """
+        known = self._current().get(connection_id)
+        if known is None:
+            raise UnknownConnection("CONNECTIONS_FILE holds no connection of that id")
+        return known
+
+    def _current(self) -> dict[ConnectionId, Connection]:
+        """Read the file again if it changed; a `stat` a call is cheap beside what a connection is asked for."""
+        stamp = _stamp(self._path)
+        if stamp is None:
+            self._problem = f"CONNECTIONS_FILE: there is no file {self._path}; create it, or set CONNECTIONS_FILE"
+            self._stamp = None
+        elif stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._known, self._problem = _read(self._path), None
+            except _Broken as broken:
+                self._problem = f"CONNECTIONS_FILE {self._path}: {broken}"
+        if self._known is None:
+            raise Misconfigured(self._problem or "CONNECTIONS_FILE can't be read")
+        return self._known
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _read(path: Path) -> dict[ConnectionId, Connection]:
+    problem = None
+    tables: dict[str, Any] = {}
+    try:
+        with path.open("rb") as file:
+            content = file.read(_FILE_BYTES + 1)
+        if len(content) > _FILE_BYTES:
+            problem = f"is larger than {_FILE_BYTES // (1024 * 1024)} MB"
+        else:
+            tables = msgspec.to_builtins(tomllib.loads(content.decode()))  # dates become strings
+    except OSError as error:
+        problem = f"can't be read ({error.strerror}); mend its permissions"
+    except UnicodeDecodeError:
+        problem = "is no UTF-8 text"
+    except tomllib.TOMLDecodeError as error:
+        problem = f"is no valid TOML: {_toml_problem(error)}"
+    except RecursionError:
+        problem = "is nested too deeply"
+    if problem is not None:  # outside of `except`: a TOML error carries the whole text with it
+        raise _Broken(problem)
+    return {ConnectionId(name): _connection(name, table) for name, table in tables.items()}
+
+
+def _connection(name: str, table: object) -> Connection:
+    entry = _entry(name, table)
+    if not name:
+        raise _Broken("a connection's id is empty")
+    return Connection(
+        connection_id=ConnectionId(name),
+        customer_id=entry.customer_id,
+        credentials=entry.credentials,
+        integration_id=entry.integration_id,
+        status=entry.status,
+        settings=entry.settings,
+    )
+
+
+def _entry(name: str, table: object) -> _Entry:
+    settings = table.get("settings") if isinstance(table, dict) else None
+    unknown = set(settings) - set(ConnectionSettings.__struct_fields__) if isinstance(settings, dict) else set()
+    if unknown:
+        raise _Broken(f"[{name}] settings: unknown field `{min(unknown)}`")
+    try:
+        return msgspec.convert(table, _Entry, dec_hook=_to_secret)
+    except msgspec.ValidationError as error:
+        text = str(error)
+    raise _Broken(f"[{name}] {_field_problem(text)}")
+
+
+def _to_secret(wanted: type, value: object) -> object:
+    if wanted is not Secret:
+        raise NotImplementedError(f"no way to read {wanted}")
+    if not isinstance(value, str) or not value:
+        raise ValueError("Expected a non-empty `str`")  # never with the value
+    return Secret(value)
+
+
+def _field_problem(text: str) -> str:
+    """Turn msgspec's text into `field: what`, without the value that it may quote, since that may be a secret."""
+    match = _PLACE.match(text)
+    what, place = (match["what"], match["place"]) if match else (text, None)
+    what = _QUOTED.sub("", what)
+    where = place.removeprefix("$").removeprefix(".") if place else ""
+    return f"{where}: {what}" if where else what
+
+
+def _toml_problem(error: tomllib.TOMLDecodeError) -> str:
+    """Give the place alone: the text may quote a piece of the line, which may hold a secret."""
+    match = re.search(r"\((at [^)]*)\)", str(error))
+    return match[1] if match else "somewhere"
