@@ -1,0 +1,250 @@
+"""A mirror of Drives rebuilt from `ingestion.data` alone, and its comparison with the truth.
+
+It does what the contract asks of a consumer, and knows nothing else. Pure: bytes in, values out.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from google_drive_worker.domain.drive import DriveFile, SharedDrive
+
+MAX_NOTES = 20
+"""How many misorders are kept in words; all of them are counted."""
+
+
+class Checksums(msgspec.Struct, frozen=True, gc=False):
+    """A blob's checksums as a record carries them."""
+
+    md5: str | None = None
+    sha1: str | None = None
+    sha256: str | None = None
+
+
+class MirroredData(msgspec.Struct, frozen=True, gc=False):
+    """The part of a record's `data` that the mirror holds; everything may be missing."""
+
+    id: str
+    type: str
+    name: str | None = None
+    mime_type: str | None = None
+    size_bytes: int | None = None
+    modified_at: str | None = None
+    trashed: bool = False
+    drive_id: str | None = None
+    parents: tuple[str, ...] | None = None
+    version: int | None = None
+    checksums: Checksums | None = None
+    status: str | None = None
+    counts: dict[str, int] | None = None
+
+
+class ReceivedRecord(msgspec.Struct, frozen=True, gc=False):
+    """A record as its consumer reads it (platform contract, "Out: record")."""
+
+    integration_connection_id: str
+    resource_type: str
+    resource_id: str
+    idempotency_key: str
+    operation: Literal["upsert", "delete"]
+    sync_id: str
+    data: MirroredData
+
+
+_decode = msgspec.json.Decoder(ReceivedRecord).decode
+
+
+@dataclass(slots=True)
+class _Connection:
+    held: dict[str, ReceivedRecord] = field(default_factory=dict)
+    partition: int | None = None
+    last_offset: int = -1
+    swept_before: str = ""
+    completed: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Mirror:
+    """What a consumer holds after the records so far, and what it noticed on the way.
+
+    `records` counts by (resource type, operation). `duplicates` counts records that say the same of the same version
+    within one sync; `regressions` those whose version is under the held one (a listing that overtook another: the
+    change log mends it); `misorders` what must never be: offsets that don't rise, a connection on two partitions, a
+    record of a sync after a newer sync has closed.
+    """
+
+    records: Counter[tuple[str, str]] = field(default_factory=Counter)
+    duplicates: int = 0
+    regressions: int = 0
+    misorders: int = 0
+    notes: list[str] = field(default_factory=list)
+    _connections: dict[str, _Connection] = field(default_factory=dict)
+    _seen: set[tuple[str, str, str, int | None, str | None]] = field(default_factory=set)
+
+    @property
+    def total(self) -> int:
+        """All records applied so far."""
+        return self.records.total()
+
+    def apply(self, value: bytes, *, partition: int, offset: int) -> ReceivedRecord:
+        """Apply one record; call it in the order of each partition. Raises `msgspec.MsgspecError` on what is none."""
+        record = _decode(value)
+        connection = self._connections.setdefault(record.integration_connection_id, _Connection())
+        self.records[record.resource_type, record.operation] += 1
+        self._check_order(connection, record, partition, offset)
+        self._check_repetition(connection, record)
+        if record.resource_type == "sync":
+            if record.data.status == "completed":
+                self._sweep(connection, record.sync_id)
+        elif record.operation == "delete":
+            connection.held.pop(record.idempotency_key, None)
+        else:
+            connection.held[record.idempotency_key] = record
+        return record
+
+    def completed_syncs(self, connection_id: str) -> list[str]:
+        """The ids of the connection's full syncs that have closed, in order."""
+        connection = self._connections.get(connection_id)
+        return [] if connection is None else list(connection.completed)
+
+    def held(self, connection_id: str, resource_type: str | None = None) -> Iterator[ReceivedRecord]:
+        """What the mirror holds of a connection, of one resource type or of all."""
+        connection = self._connections.get(connection_id)
+        for record in () if connection is None else connection.held.values():
+            if resource_type is None or record.resource_type == resource_type:
+                yield record
+
+    def _sweep(self, connection: _Connection, sync_id: str) -> None:
+        # Sync ids are UUIDv7: an older sync's sorts before.
+        connection.completed.append(sync_id)
+        connection.swept_before = max(connection.swept_before, sync_id)
+        stale = [key for key, record in connection.held.items() if record.sync_id < sync_id]
+        for key in stale:
+            del connection.held[key]
+
+    def _check_order(self, connection: _Connection, record: ReceivedRecord, partition: int, offset: int) -> None:
+        name = record.integration_connection_id
+        if connection.partition is None:
+            connection.partition = partition
+        if partition != connection.partition:
+            self._note(f"{name} is on partition {partition} and {connection.partition}")
+        elif offset <= connection.last_offset:
+            self._note(f"{name}: offset {offset} after {connection.last_offset}")
+        connection.last_offset = max(connection.last_offset, offset)
+        if record.sync_id < connection.swept_before:
+            self._note(
+                f"{record.idempotency_key}: of sync {record.sync_id}, after {connection.swept_before} has closed"
+            )
+
+    def _check_repetition(self, connection: _Connection, record: ReceivedRecord) -> None:
+        data = record.data
+        identity = (record.sync_id, record.idempotency_key, record.operation, data.version, data.status)
+        if identity in self._seen:
+            self.duplicates += 1
+        self._seen.add(identity)
+        before = connection.held.get(record.idempotency_key)
+        if before is not None and (data.version or 0) < (before.data.version or 0) and record.operation == "upsert":
+            self.regressions += 1
+
+    def _note(self, text: str) -> None:
+        self.misorders += 1
+        if len(self.notes) < MAX_NOTES:
+            self.notes.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a user's Drive really holds: every item and shared drive that the user can see, by id."""
+
+    files: Mapping[str, DriveFile]
+    drives: Mapping[str, SharedDrive]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing in which the mirror is not the Drive; `expected` is the Drive's."""
+
+    kind: Literal["missing", "unexpected", "different"]
+    resource_type: str
+    resource_id: str
+    field: str | None = None
+    expected: object = None
+    actual: object = None
+
+    def __str__(self) -> str:
+        if self.kind != "different":
+            return f"{self.kind} {self.resource_type} {self.resource_id}"
+        return f"{self.resource_type} {self.resource_id}: {self.field} is {self.actual!r}, not {self.expected!r}"
+
+
+def compare(mirror: Mirror, truth: Truth, connection_id: str, *, include_trashed: bool = False) -> list[Difference]:
+    """Hold what the mirror has of a connection against the truth; an empty list means that they are equal.
+
+    Items in the trash are expected only with `include_trashed`. Compares ids, resource types and the main fields.
+    """
+    held = {
+        (record.resource_type, record.resource_id): record
+        for record in mirror.held(connection_id)
+        if record.resource_type in _COMPARED
+    }
+    expected: dict[tuple[str, str], dict[str, object]] = {
+        ("folder" if file.is_folder else "file", file_id): _file_fields(file)
+        for file_id, file in truth.files.items()
+        if include_trashed or not file.trashed
+    }
+    expected |= {("shared_drive", drive_id): {"name": drive.name} for drive_id, drive in truth.drives.items()}
+    differences = [Difference("unexpected", *key) for key in held if key not in expected]
+    for key, fields in expected.items():
+        differences.extend(_differences(*key, held.get(key), fields))
+    return differences
+
+
+_COMPARED = frozenset({"file", "folder", "shared_drive"})
+
+
+def _file_fields(file: DriveFile) -> dict[str, object]:
+    return {
+        "name": file.name,
+        "mime_type": file.mime_type,
+        "parents": file.parents or (),
+        "drive_id": file.drive_id,
+        "trashed": file.trashed,
+        "size_bytes": None if file.size is None else int(file.size),
+        "modified_at": _moment(file.modified_time),
+        "checksums": (file.md5_checksum, file.sha1_checksum, file.sha256_checksum),
+    }
+
+
+def _mirrored_fields(data: MirroredData) -> dict[str, object]:
+    checksums = data.checksums or Checksums()
+    return {
+        "name": data.name,
+        "mime_type": data.mime_type,
+        "parents": data.parents or (),
+        "drive_id": data.drive_id,
+        "trashed": data.trashed,
+        "size_bytes": data.size_bytes,
+        "modified_at": _moment(data.modified_at),
+        "checksums": (checksums.md5, checksums.sha1, checksums.sha256),
+    }
+
+
+def _differences(
+    kind: str, resource_id: str, record: ReceivedRecord | None, expected: dict[str, object]
+) -> Iterator[Difference]:
+    if record is None:
+        yield Difference("missing", kind, resource_id)
+        return
+    actual = _mirrored_fields(record.data)
+    for name, value in expected.items():
+        if actual[name] != value:
+            yield Difference("different", kind, resource_id, name, value, actual[name])
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A time as a moment, so that two spellings of one are equal."""
+    return None if text is None else datetime.fromisoformat(text)
