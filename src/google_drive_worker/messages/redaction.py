@@ -1,4 +1,4 @@
-"""Takes secrets out of text that somebody else wrote, before it goes into an error record."""
+"""Takes secrets out of text that somebody else wrote, before it goes into an error record or a log."""
 
 import re
 
@@ -27,6 +27,11 @@ _KNOWN_SHAPES = re.compile(
 )
 
 
+def is_secret_key(key: str) -> bool:
+    """Whether what stands under this key must not be repeated."""
+    return _SECRET_KEY.fullmatch(key) is not None
+
+
 def redact(text: str) -> str:
     """Replace what looks like a secret by `***`: values under telling keys, and tokens of Google's known shapes.
 
@@ -48,7 +53,7 @@ def _redact_value(value: object) -> tuple[object, bool]:
     """Return the JSON value without what stands under secret keys, and whether anything did."""
     if isinstance(value, dict):
         pairs = {
-            key: (REDACTED, True) if _SECRET_KEY.fullmatch(key) and item is not None else _redact_value(item)
+            key: (REDACTED, True) if is_secret_key(key) and item is not None else _redact_value(item)
             for key, item in value.items()
         }
         return {key: item for key, (item, _) in pairs.items()}, any(found for _, found in pairs.values())

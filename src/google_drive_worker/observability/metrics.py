@@ -1,0 +1,123 @@
+"""What the worker counts and times, for Prometheus. Labels are few and bounded: no id of anything is one.
+
+The specification's four counters keep their names; Prometheus' convention adds `_total` to each. The worker's own have
+the prefix `google_drive_`.
+"""
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from google_drive_worker.domain.record import ErrorCategory, Operation, ResourceType
+
+_CALL_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_COMMIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
+_SYNC_BUCKETS_S = (0.1, 1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400)
+
+
+class Metrics:
+    """The worker's metrics in a registry of their own, so that several can live in one process."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the page and say nothing that anybody asks
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        self._processed = Counter("messages_processed", "Messages read and done.", ["topic"], registry=registry)
+        self._failed = Counter("messages_failed", "Messages that could not be read.", ["topic"], registry=registry)
+        self._records = Counter(
+            "records_produced", "Records sent to ingestion.data.", ["type", "operation"], registry=registry
+        )
+        self._errors = Counter("errors_produced", "Errors sent to integration.errors.", ["category"], registry=registry)
+        self._calls = Counter(
+            "google_drive_api_calls", "Requests to Google, retries included.", ["method", "outcome"], registry=registry
+        )
+        self._call_seconds = Histogram(
+            "google_drive_api_call_seconds",
+            "Duration of a request to Google.",
+            ["method"],
+            buckets=_CALL_BUCKETS_S,
+            registry=registry,
+        )
+        self._commits = Counter("google_drive_commits", "Kafka transactions ended.", ["outcome"], registry=registry)
+        self._commit_seconds = Histogram(
+            "google_drive_commit_seconds",
+            "Duration of a Kafka transaction's commit.",
+            buckets=_COMMIT_BUCKETS_S,
+            registry=registry,
+        )
+        self._connections = Gauge(
+            "google_drive_connections", "Connections of the partitions owned, by state.", ["state"], registry=registry
+        )
+        self._partitions = Gauge("google_drive_partitions_owned", "Partitions that are ours.", registry=registry)
+        self._sync_seconds = Histogram(
+            "google_drive_sync_seconds",
+            "Duration of a sync, from its acceptance to its last commit.",
+            ["kind", "outcome"],
+            buckets=_SYNC_BUCKETS_S,
+            registry=registry,
+        )
+        self._record_children: dict[tuple[str, str], Counter] = {}
+        self._call_children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+
+    def message_processed(self, topic: str, count: int = 1) -> None:
+        """Count messages that are done, whatever became of them."""
+        self._processed.labels(topic).inc(count)
+
+    def message_failed(self, topic: str, count: int = 1) -> None:
+        """Count messages that could not be read or served."""
+        self._failed.labels(topic).inc(count)
+
+    def records_produced(self, resource_type: ResourceType, operation: Operation, count: int = 1) -> None:
+        """Count records whose transaction is committed."""
+        key = (resource_type, operation)
+        child = self._record_children.get(key)
+        if child is None:  # looking a child up costs three times what counting does
+            child = self._record_children[key] = self._records.labels(*key)
+        child.inc(count)
+
+    def errors_produced(self, category: ErrorCategory, count: int = 1) -> None:
+        """Count error records whose transaction is committed."""
+        self._errors.labels(category).inc(count)
+
+    def api_call(self, method: str, outcome: str, duration_s: float) -> None:
+        """Count and time one request to Google.
+
+        `method` is the Drive method, such as `files.list`; `outcome` is `ok`, or Google's reason or error class, of
+        which there are few: never a text.
+        """
+        key = (method, outcome)
+        children = self._call_children.get(key)
+        if children is None:
+            children = self._call_children[key] = (self._calls.labels(*key), self._call_seconds.labels(method))
+        children[0].inc()
+        children[1].observe(duration_s)
+
+    def commit(self, outcome: str, duration_s: float) -> None:
+        """Count and time the end of one Kafka transaction; `outcome` is `committed`, `aborted` or `unknown`."""
+        self._commits.labels(outcome).inc()
+        self._commit_seconds.observe(duration_s)
+
+    def connections(self, counts: Mapping[str, int]) -> None:
+        """Set how many connections are in each state; a state that is not named has none."""
+        self._connections.clear()
+        for state, count in counts.items():
+            self._connections.labels(state).set(count)
+
+    def partitions_owned(self, count: int) -> None:
+        """Set how many partitions this worker owns."""
+        self._partitions.set(count)
+
+    def sync_ended(self, kind: str, outcome: str, duration_s: float) -> None:
+        """Time one sync: `kind` is `full` or `incremental`, `outcome` is `completed`, `parked` or `failed`."""
+        self._sync_seconds.labels(kind, outcome).observe(duration_s)
+
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """Write all metrics in the form that the scraper accepts (an HTTP Accept header); return it with its type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
