@@ -1,9 +1,9 @@
 """The partitions that this worker owns: opened when assigned, opened anew after trouble, let go of when revoked.
 
-There is one way back from any trouble, the same as after a crash: the turns of the partition end, its writer is given up,
-and it is opened from what is committed. Opening is, in this order: take the transactional id, read the committed offset,
-read the state to its end, let messages come. The order is what makes a takeover exact: once the id is taken, nobody else
-can change offset or state.
+There is one way back from any trouble, the same as after a crash: the turns of the partition end, its writer is given
+up, and it is opened from what is committed. Opening is, in this order: take the transactional id, read the committed
+offset, read the state to its end, let messages come. The order is what makes a takeover exact: once the id is taken,
+nobody else can change offset or state.
 """
 
 import asyncio

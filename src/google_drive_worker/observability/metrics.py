@@ -12,8 +12,6 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from google_drive_worker.domain.record import ErrorCategory, Operation, ResourceType
-
 _CALL_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _COMMIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
 _SYNC_BUCKETS_S = (0.1, 1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400)
@@ -73,7 +71,7 @@ class Metrics:
         """Count messages that could not be read or served."""
         self._failed.labels(topic).inc(count)
 
-    def records_produced(self, resource_type: ResourceType, operation: Operation, count: int = 1) -> None:
+    def records_produced(self, resource_type: str, operation: str, count: int = 1) -> None:
         """Count records whose transaction is committed."""
         key = (resource_type, operation)
         child = self._record_children.get(key)
@@ -81,7 +79,7 @@ class Metrics:
             child = self._record_children[key] = self._records.labels(*key)
         child.inc(count)
 
-    def errors_produced(self, category: ErrorCategory, count: int = 1) -> None:
+    def errors_produced(self, category: str, count: int = 1) -> None:
         """Count error records whose transaction is committed."""
         self._errors.labels(category).inc(count)
 

@@ -1,0 +1,242 @@
+"""The one place that reads configuration and wires parts together. Read it first to see what the worker is made of."""
+
+import asyncio
+import logging
+import random
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from confluent_kafka import TopicPartition
+
+from google_drive_worker.client.quota import QUOTA_MODELS, QuotaModel
+from google_drive_worker.client.retry import RetryPolicy
+from google_drive_worker.client.setup import open_drives
+from google_drive_worker.client.transport import TransportLimits
+from google_drive_worker.config import HEALTH_OFF, Settings
+from google_drive_worker.connections.file import ConnectionsFile
+from google_drive_worker.domain.ports import Clock, Drives
+from google_drive_worker.handlers.trigger import TriggerHandler
+from google_drive_worker.kafka.intake import Intake
+from google_drive_worker.kafka.message_ids import MessageIds
+from google_drive_worker.kafka.partition import CommitLimits
+from google_drive_worker.kafka.state_store import Restored, restore
+from google_drive_worker.kafka.topics import TopicNames, survey
+from google_drive_worker.kafka.transactions import GroupMetadata, TransactionalWriter
+from google_drive_worker.normalization import transformer
+from google_drive_worker.observability.health import HealthServer, Readiness
+from google_drive_worker.observability.logs import configure_logging
+from google_drive_worker.observability.metrics import Metrics
+from google_drive_worker.outbox import Outbox
+from google_drive_worker.ownership import Ownership
+from google_drive_worker.scheduler import Scheduler, Seat
+from google_drive_worker.sync import engine
+from google_drive_worker.system_clock import SystemClock
+from google_drive_worker.telemetry import Telemetry
+from google_drive_worker.turn import Means, take_turn
+from google_drive_worker.utils.errors import Misconfigured
+from google_drive_worker.worker import Parts, Worker
+
+BROKER_TIMEOUT_S = 30.0
+"""For each call to the broker: a broker that restarts is back within that."""
+
+SURVEY_TIMEOUT_S = 5.0
+"""For looking whether everything is there, which is done over and over."""
+
+RELEASE_S = 10.0
+"""How long a rebalance may wait for pages under way: the other workers of the group wait as well."""
+
+CONDITIONS = ("kafka", "connections", "partitions")
+"""What has to hold for the worker to be ready."""
+
+
+def kafka_config(settings: Settings) -> dict[str, Any]:
+    """What every Kafka client of ours is made with."""
+    return {
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "client.id": "google-drive-worker",
+        "logger": logging.getLogger("librdkafka"),
+        "topic.metadata.refresh.interval.ms": 30_000,
+    }
+
+
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """What a producer is made with; the partitioner is the Java producers', which the platform keys by."""
+    return {
+        **kafka_config(settings),
+        "partitioner": "murmur2_random",
+        "compression.type": "lz4",
+        "linger.ms": 2,
+        "message.max.bytes": 8 << 20,
+        "transaction.timeout.ms": settings.kafka_transaction_timeout_ms,
+        "delivery.report.only.error": True,
+    }
+
+
+def topic_names(settings: Settings) -> TopicNames:
+    """The topics by their role."""
+    return TopicNames(
+        trigger=settings.kafka_topic_trigger,
+        webhook=settings.kafka_topic_webhook,
+        data=settings.kafka_topic_data,
+        errors=settings.kafka_topic_errors,
+        state=settings.kafka_topic_state,
+    )
+
+
+@asynccontextmanager
+async def worker_of(settings: Settings, clock: Clock) -> AsyncIterator[Worker]:
+    """Make the worker that the settings describe, with its health server and its connections to Google.
+
+    Raises `Misconfigured` where a setting can't be.
+    """
+    metrics, readiness = Metrics(), Readiness(CONDITIONS)
+    telemetry = Telemetry(metrics, readiness, clock)
+    connections = ConnectionsFile(settings.required_connections_file())
+    async with AsyncExitStack() as stack:
+        if settings.health_port != HEALTH_OFF:
+            health = HealthServer(settings.health_host, settings.health_port, metrics, readiness)
+            await health.start()
+            stack.push_async_callback(health.stop)
+        drives = await stack.enter_async_context(
+            open_drives(
+                base_url=settings.gdrive_api_base_url,
+                clock=clock,
+                random=random.random,
+                page_size=settings.gdrive_page_size,
+                include_shared_drives=settings.gdrive_include_shared_drives,
+                quota=quota_model(settings),
+                retry=RetryPolicy(
+                    attempts=settings.gdrive_max_attempts, total_s=settings.gdrive_max_retry_time_s
+                ),
+                limits=TransportLimits(total_timeout_s=settings.gdrive_request_timeout_s),
+                on_call=telemetry.on_call,
+            )
+        )
+        wiring = _Wiring(settings, clock, telemetry, connections, drives)
+        yield Worker(
+            lacks=wiring.lacks,
+            assemble=wiring.assemble,
+            telemetry=telemetry,
+            clock=clock,
+            shutdown_s=settings.worker_shutdown_timeout_s,
+        )
+
+
+def quota_model(settings: Settings) -> QuotaModel:
+    """Google's prices and limits for the project, with the operator's own where they are set."""
+    model = QUOTA_MODELS[settings.gdrive_quota_model]
+    return replace(
+        model,
+        project_per_minute=settings.gdrive_quota_project_per_minute or model.project_per_minute,
+        user_per_minute=settings.gdrive_quota_user_per_minute or model.user_per_minute,
+    )
+
+
+class _Wiring:
+    """How the parts of one worker hang together."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, telemetry: Telemetry, connections: ConnectionsFile, drives: Drives
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._telemetry = telemetry
+        self._connections = connections
+        self._drives = drives
+        self._names = topic_names(settings)
+        self._partitions = 0
+
+    async def lacks(self) -> dict[str, list[str]]:
+        """What is missing for the worker to run."""
+        found = await asyncio.to_thread(survey, kafka_config(self._settings), self._names, SURVEY_TIMEOUT_S)
+        self._partitions = found.partitions.get(self._names.trigger, 0)
+        return {"kafka": found.problems, "connections": self._connections_lacks()}
+
+    def _connections_lacks(self) -> list[str]:
+        try:
+            self._connections.check()
+        except Misconfigured as problem:
+            return [problem.message]
+        return [self._connections.problem] if self._connections.problem else []
+
+    def assemble(self) -> Parts:
+        """Make what runs. The trigger topic's number of partitions is known by now."""
+        settings, clock, telemetry = self._settings, self._clock, self._telemetry
+        outbox = Outbox(
+            data_topic=self._names.data, errors_topic=self._names.errors, new_message_id=MessageIds(), clock=clock
+        )
+        ownership = Ownership(
+            handler=TriggerHandler(settings.worker_integration_id, self._partitions),
+            outbox=outbox,
+            new_writer=lambda number: self._writer(number, intake.group_metadata),
+            restore=self._restore,
+            clock=clock,
+            limits=CommitLimits(settings.worker_commit_interval_ms / 1000, settings.worker_commit_max_records),
+            observer=telemetry,
+            timeout_s=BROKER_TIMEOUT_S,
+            release_s=RELEASE_S,
+        )
+        intake = Intake(self._consumer_config(), self._names.trigger, ownership)
+        means = Means(
+            connections=self._connections,
+            drives=self._drives,
+            normalizer=transformer,
+            enter=outbox.enter,
+            clock=clock,
+            randomness=random.SystemRandom(),
+            observer=telemetry,
+            include_shared_drives=settings.gdrive_include_shared_drives,
+            fetches_at_once=settings.gdrive_max_concurrent_listings,
+        )
+
+        async def turn(seat: Seat, is_over: Callable[[], bool]) -> None:
+            partition = ownership.partition(seat.partition)
+            if partition is not None:
+                await take_turn(means, seat.connection_id, partition, is_over)
+
+        def due_at(seat: Seat) -> datetime | None:
+            partition = ownership.partition(seat.partition)
+            checkpoint = partition.checkpoint(seat.connection_id) if partition is not None else None
+            return None if checkpoint is None else engine.due_at(checkpoint, clock.now())
+
+        scheduler = Scheduler(
+            turn, due_at, clock, at_once=settings.worker_max_concurrent_connections, turn_s=settings.worker_turn_s
+        )
+        return Parts(intake, ownership, scheduler)
+
+    def _consumer_config(self) -> dict[str, Any]:
+        return {
+            **kafka_config(self._settings),
+            "group.id": self._settings.kafka_consumer_group_id,
+            "session.timeout.ms": self._settings.kafka_session_timeout_ms,
+            "heartbeat.interval.ms": max(100, min(3_000, self._settings.kafka_session_timeout_ms // 5)),
+        }
+
+    def _writer(self, number: int, group_metadata: GroupMetadata) -> TransactionalWriter:
+        settings = self._settings
+        return TransactionalWriter(
+            producer_config(settings),
+            transactional_id=f"{settings.kafka_consumer_group_id}-{self._names.trigger}-{number}",
+            position=TopicPartition(self._names.trigger, number),
+            state_topic=self._names.state,
+            group_metadata=group_metadata,
+            timeout_s=BROKER_TIMEOUT_S,
+        )
+
+    def _restore(self, number: int) -> Restored:
+        return restore(kafka_config(self._settings), self._names.state, number, BROKER_TIMEOUT_S)
+
+
+async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> None:
+    """Run the worker until SIGTERM or SIGINT, or until `stop` is set where it is given."""
+    configure_logging(settings.log_level, settings.log_format)
+    if stop is None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with worker_of(settings, SystemClock()) as worker:
+        await worker.run(stop)

@@ -1,0 +1,163 @@
+"""The commands. What a person gets wrong is answered with one line that says what and how to mend it."""
+
+import asyncio
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import click
+import msgspec
+import uvloop
+from confluent_kafka import KafkaException, Producer
+
+from google_drive_worker import __version__
+from google_drive_worker.bootstrap import kafka_config, producer_config, run_worker, topic_names
+from google_drive_worker.config import Settings, load_settings
+from google_drive_worker.connections.file import ConnectionsFile
+from google_drive_worker.domain.ids import ConnectionId, CustomerId
+from google_drive_worker.kafka.topics import create_state_topic, setting_problems, survey
+from google_drive_worker.messages.trigger import TRIGGER_TYPES, Trigger, TriggerType
+from google_drive_worker.observability.logs import configure_logging
+from google_drive_worker.utils.errors import WorkerError
+
+BROKER_TIMEOUT_S = 10.0
+"""How long a command waits for the broker: a person is watching."""
+
+EXIT_MISTAKE = 2
+"""The exit status for what the caller can mend."""
+
+
+@contextmanager
+def _mistakes_in_a_line() -> Iterator[None]:
+    try:
+        yield
+    except WorkerError as problem:
+        for line in problem.message.splitlines():
+            click.echo(f"error: {line}", err=True)
+        sys.exit(EXIT_MISTAKE)
+    except KafkaException as problem:
+        click.echo(f"error: Kafka refuses: {problem.args[0].str()}", err=True)
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Mirror Google Drives into the Clustera Data Plane, exactly once, over Kafka.
+
+    The worker reads triggers from `integration.trigger`, lists the connection's Drive or reads its change log, and
+    writes records to `ingestion.data` in Kafka transactions.
+
+    \b
+    First steps:
+      google-drive-worker demo                    see it all work, nothing needed
+      google-drive-worker topics                  make the worker's own topic
+      google-drive-worker run                     run the worker
+      google-drive-worker trigger conn_1 --type full_sync
+
+    Configuration is by environment variables: see .env.example and docs/configuration.md.
+    """
+
+
+@main.command()
+def run() -> None:
+    """Run the worker until SIGTERM or Ctrl-C.
+
+    It needs a Kafka broker (KAFKA_BOOTSTRAP_SERVERS) with the platform's topics, and connections (CONNECTIONS_FILE).
+    What is missing is logged in a line, and tried again. Health is served on HEALTH_PORT under /health/live,
+    /health/ready and /metrics.
+    """
+    with _mistakes_in_a_line():
+        uvloop.run(run_worker(load_settings()))
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Create nothing, only look.")
+def topics(*, check: bool) -> None:
+    """Create the worker's state topic, and say what is wrong with the platform's.
+
+    Ends with status 1 while something is wrong.
+    """
+    with _mistakes_in_a_line():
+        settings = load_settings()
+        configure_logging("ERROR", settings.log_format)
+        problems = _topics(settings, check=check)
+    for problem in problems:
+        click.echo(f"wrong: {problem}", err=True)
+    sys.exit(1 if problems else 0)
+
+
+def _topics(settings: Settings, *, check: bool) -> list[str]:
+    config, names = kafka_config(settings), topic_names(settings)
+    found = survey(config, names, BROKER_TIMEOUT_S)
+    if not check and names.state not in found.partitions and names.trigger in found.partitions:
+        partitions = found.partitions[names.trigger]
+        create_state_topic(config, names.state, partitions, settings.kafka_topic_replication_factor, BROKER_TIMEOUT_S)
+        click.echo(f"created: {names.state}, {partitions} partitions, compacted")
+        found = survey(config, names, BROKER_TIMEOUT_S)
+    for name, partitions in sorted(found.partitions.items()):
+        click.echo(f"found: {name}, {partitions} partition{'s' if partitions != 1 else ''}")
+    problems = list(found.problems)
+    if {names.state, names.data} <= found.partitions.keys():
+        problems += setting_problems(config, names, BROKER_TIMEOUT_S)
+    return problems
+
+
+@main.command()
+@click.argument("connection_id")
+@click.option(
+    "--type",
+    "trigger_type",
+    type=click.Choice(TRIGGER_TYPES),
+    default="incremental",
+    show_default=True,
+    help="full_sync enumerates everything; incremental and poll read what changed.",
+)
+@click.option("--customer-id", help="Whose connection it is; by default CONNECTIONS_FILE says so.")
+def trigger(connection_id: str, trigger_type: TriggerType, customer_id: str | None) -> None:
+    """Ask for a sync of CONNECTION_ID: writes one trigger to `integration.trigger`, as the Control Plane would."""
+    with _mistakes_in_a_line():
+        settings = load_settings()
+        configure_logging("ERROR", settings.log_format)
+        if customer_id is None:
+            file = ConnectionsFile(settings.required_connections_file())
+            customer_id = asyncio.run(file.get(ConnectionId(connection_id))).customer_id
+        message = Trigger(
+            message_id=str(uuid.uuid4()),
+            customer_id=CustomerId(customer_id),
+            integration_id=settings.worker_integration_id,
+            integration_connection_id=ConnectionId(connection_id),
+            trigger_type=trigger_type,
+        )
+        where = _send(settings, message)
+    click.echo(f"{datetime.now(UTC):%H:%M:%S} {trigger_type} of {connection_id} asked for: {where}")
+
+
+def _send(settings: Settings, message: Trigger) -> str:
+    outcome: list[str] = []
+    producer = Producer({**producer_config(settings), "delivery.report.only.error": False})
+
+    def on_delivery(error: object, sent: object) -> None:
+        if error is not None:
+            raise KafkaException(error)
+        outcome.append(f"{sent.topic()}, partition {sent.partition()}, offset {sent.offset()}")  # type: ignore[attr-defined]
+
+    producer.produce(
+        settings.kafka_topic_trigger,
+        msgspec.json.encode(message),
+        message.integration_connection_id.encode(),
+        on_delivery=on_delivery,
+    )
+    if producer.flush(BROKER_TIMEOUT_S) or not outcome:
+        producer.purge()
+        raise WorkerError(
+            f"no Kafka broker took the trigger at {settings.kafka_bootstrap_servers} (KAFKA_BOOTSTRAP_SERVERS)"
+        )
+    return outcome[0]
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(__version__)

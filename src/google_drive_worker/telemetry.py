@@ -1,0 +1,172 @@
+"""What the worker tells of itself: each thing that happens, as a log line and a metric."""
+
+from datetime import datetime
+
+import structlog
+
+from google_drive_worker.client.drive_api import CallReport
+from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.message import Incoming
+from google_drive_worker.domain.ports import Clock
+from google_drive_worker.domain.times import from_rfc3339
+from google_drive_worker.kafka.partition import Committed
+from google_drive_worker.observability.health import Readiness
+from google_drive_worker.observability.metrics import Metrics
+from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.utils.errors import NeedsReauth, Retryable, SkipItem, WorkerError
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("google_drive_worker")
+
+
+class Telemetry:
+    """Observes the client, turns and ownership. Logs a message, a sync, a failure; never a record."""
+
+    def __init__(self, metrics: Metrics, readiness: Readiness, clock: Clock) -> None:
+        self._metrics = metrics
+        self._readiness = readiness
+        self._clock = clock
+        self._last_trouble = ""
+
+    def on_call(self, call: CallReport) -> None:
+        """A call to Google ended."""
+        self._metrics.api_call(call.method.removeprefix("drive."), call.error or "ok", call.duration_s)
+        log.debug(
+            "api_call",
+            method=call.method,
+            connection_id=call.connection_id,
+            status=call.status,
+            attempts=call.attempts,
+            duration_s=round(call.duration_s, 4),
+            error=call.error,
+        )
+
+    def on_trouble(self, connection_id: ConnectionId, step: str, error: WorkerError) -> None:
+        """A step of a sync failed."""
+        write = log.warning if isinstance(error, Retryable | SkipItem) else log.error
+        write(
+            "step_failed",
+            connection_id=connection_id,
+            step=step,
+            classification=_classification(error),
+            code=error.code,
+            reason=error.reason,
+            http_status=error.http_status,
+            attempts=error.attempts,
+            message=error.message,
+        )
+
+    def on_sync_started(self, checkpoint: Checkpoint) -> None:
+        """A sync has begun."""
+        if checkpoint.sync is not None:
+            log.info("sync_started", **_sync_fields(checkpoint))
+
+    def on_sync_completed(self, checkpoint: Checkpoint) -> None:
+        """A sync came to its end."""
+        sync = checkpoint.sync
+        if sync is None:
+            return
+        duration_s = (self._clock.now() - from_rfc3339(sync.started_at)).total_seconds()
+        self._metrics.sync_ended(sync.kind, "completed", duration_s)
+        records = sum(sync.counts.values())
+        log.info(
+            "sync_completed",
+            **_sync_fields(checkpoint),
+            counts=sync.counts,
+            duration_s=round(duration_s, 3),
+            records_per_second=round(records / duration_s, 1) if duration_s > 0 else None,
+        )
+
+    def on_message(self, message: Incoming, outcome: str) -> None:
+        """A message was decided on."""
+        self._metrics.message_processed(message.topic)
+        if outcome == "rejected":
+            self._metrics.message_failed(message.topic)
+        write = log.debug if outcome == "skipped" else log.warning if outcome == "rejected" else log.info
+        write(
+            f"message_{outcome}",
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            connection_id=None if message.key is None else message.key.decode("utf-8", "replace")[:256],
+        )
+
+    def on_commit(self, partition: int, committed: Committed) -> None:
+        """A transaction went through: only now do its records count."""
+        self._metrics.commit("committed", committed.duration_s)
+        records = 0
+        for entry in committed.entries:
+            for tally in entry.tallies:
+                if tally.kind == "error":
+                    self._metrics.errors_produced(tally.operation, tally.number)
+                else:
+                    self._metrics.records_produced(tally.kind, tally.operation, tally.number)
+                records += tally.number
+        log.debug(
+            "transaction_committed", partition=partition, records=records, duration_s=round(committed.duration_s, 4)
+        )
+
+    def on_opened(self, partition: int, connections: int, damaged: dict[ConnectionId, str]) -> None:
+        """A partition is ready."""
+        log.info("partition_opened", partition=partition, connections=connections)
+        for connection_id, problem in damaged.items():
+            log.error("state_damaged", partition=partition, connection_id=connection_id, problem=problem)
+
+    def on_closed(self, partition: int, problem: WorkerError | None) -> None:
+        """A partition was let go of."""
+        if problem is None:
+            log.info("partition_released", partition=partition)
+        else:
+            self._metrics.commit("unknown", 0.0)
+            log.warning("partition_reopening", partition=partition, code=problem.code, message=problem.message)
+
+    def on_broker_trouble(self, problem: str) -> None:
+        """The broker said something; the same thing over and over is logged once."""
+        if problem != self._last_trouble:
+            self._last_trouble = problem
+            log.warning("kafka_trouble", message=problem)
+
+    def ready(self, condition: str, problems: list[str]) -> None:
+        """Whether a condition of readiness holds, which it does without problems; a change is logged."""
+        detail = "; ".join(problems)
+        before = self._readiness.problems().get(condition)
+        self._readiness.set(condition, not problems, detail)
+        if problems and before != detail:
+            for problem in problems:
+                log.error("not_ready", condition=condition, message=problem)
+
+    def gauges(self, partitions: int, states: dict[str, int]) -> None:
+        """How many partitions and connections there are."""
+        self._metrics.partitions_owned(partitions)
+        self._metrics.connections(states)
+
+
+def state_of(checkpoint: Checkpoint, now: datetime) -> str:
+    """The state that a connection is counted under."""
+    if checkpoint.parked is not None and checkpoint.parked.until is None:
+        return "blocked"
+    if checkpoint.parked is not None and checkpoint.parked.until and from_rfc3339(checkpoint.parked.until) > now:
+        return "parked"
+    if checkpoint.sync is not None:
+        return "syncing"
+    return "waiting" if checkpoint.owed is not None else "idle"
+
+
+def _classification(error: WorkerError) -> str:
+    if isinstance(error, Retryable):
+        return "retriable"
+    if isinstance(error, NeedsReauth):
+        return "reauth"
+    return "skipped_item" if isinstance(error, SkipItem) else "terminal"
+
+
+def _sync_fields(checkpoint: Checkpoint) -> dict[str, str | None]:
+    sync = checkpoint.sync
+    if sync is None:
+        return {}
+    return {
+        "connection_id": checkpoint.connection_id,
+        "customer_id": checkpoint.customer_id,
+        "sync_id": sync.sync_id,
+        "kind": sync.kind,
+        "trigger_message_id": sync.source.message_id if sync.source else None,
+    }
