@@ -306,8 +306,9 @@ async def test_secrets_go_over_https_only(endpoint: TokenEndpoint, token_uri: st
 
 async def test_a_key_that_is_no_key(endpoint: TokenEndpoint) -> None:
     """A private key that can't be read stops the connection, without a call."""
+    credentials = service_account("http://127.0.0.1:1/token", private_key=f"{CANARY}-no-key")
     with pytest.raises(Terminal) as caught:
-        await endpoint.grant(service_account("http://127.0.0.1:1/token", private_key=f"{CANARY}-no-key"))
+        await endpoint.grant(credentials)
     assert caught.value.code == "bad_credentials"
     assert CANARY not in "".join(traceback.format_exception(caught.value))
 
