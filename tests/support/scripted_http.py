@@ -80,9 +80,9 @@ async def scripted_server(*answers: Answer) -> AsyncIterator[ScriptedServer]:
     server = ScriptedServer(script=list(answers))
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.handle)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+    site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
     server.url = f"http://127.0.0.1:{port}"

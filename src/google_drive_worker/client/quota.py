@@ -84,9 +84,7 @@ class Bucket:
 
         A price over the bucket's size is taken from a full bucket, which then owes the rest.
         """
-        rate = self._full_rate * self.factor(now_s)
-        self._tokens = min(self._capacity, self._tokens + (now_s - self._at_s) * rate)
-        self._at_s = now_s
+        rate = self._settle(now_s)
         missing = min(price, self._capacity) - self._tokens
         if missing > 1e-9 * self._capacity:
             return missing / rate
@@ -97,9 +95,17 @@ class Bucket:
         """Halve the rate and give up the saved-up burst; refusals within a second count once."""
         if now_s - self._cut_at_s < _SAME_EVENT_S:
             return
+        self._settle(now_s)
         self._cut_factor = max(_FACTOR_FLOOR, self.factor(now_s) * _DECREASE)
         self._cut_at_s = now_s
         self._tokens = min(self._tokens, 0.0)
+
+    def _settle(self, now_s: float) -> float:
+        """Count what came in since the last time, and return the rate in force."""
+        rate = self._full_rate * self.factor(now_s)
+        self._tokens = min(self._capacity, self._tokens + (now_s - self._at_s) * rate)
+        self._at_s = now_s
+        return rate
 
     def is_idle(self, now_s: float) -> bool:
         """Whether it holds no memory: full, and at the full rate."""

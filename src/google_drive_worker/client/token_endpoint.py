@@ -52,8 +52,8 @@ class _Aborted(Exception):  # no error by itself: it carries one out through goo
 
 
 @dataclass(frozen=True, slots=True)
-class _HttpResponse(google.auth.transport.Response):
-    """What google-auth wants to see of an answer."""
+class _HttpResponse:
+    """What google-auth wants to see of an answer: its `transport.Response`, by shape."""
 
     status: int
     headers: Mapping[str, str]

@@ -1,0 +1,447 @@
+"""`DriveApi` against a real HTTP server with scripted answers."""
+
+import asyncio
+import gzip
+import json
+import traceback
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import web
+
+from google_drive_worker.client.auth import Authorizers
+from google_drive_worker.client.drive_api import CallReport, DriveApi, DriveApis, query_literal, quota_user
+from google_drive_worker.client.fields import CHANGES_PAGE_FIELDS, DRIVES_PAGE_FIELDS, FILE_FIELDS, FILES_PAGE_FIELDS
+from google_drive_worker.client.quota import REQUESTS, QuotaLimiter
+from google_drive_worker.client.token_endpoint import Grant
+from google_drive_worker.client.transport import AiohttpTransport
+from google_drive_worker.domain.connection import ConnectionSettings, Credentials
+from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
+from google_drive_worker.domain.ports import Drives
+from google_drive_worker.utils.errors import (
+    Misconfigured,
+    NeedsReauth,
+    NotFound,
+    PageTokenRejected,
+    Retryable,
+    SkipItem,
+    Terminal,
+    WorkerError,
+)
+from support.clock import ManualClock
+from support.credentials import CANARY, authorized_user, connection
+from support.scripted_http import Answer, ScriptedServer, cut, hang_up, reply, scripted_server
+
+DRIVE = DriveId("0Adrive")
+PAGE = PageToken("page 2/=&")
+COMMON = {"prettyPrint": "false", "quotaUser": quota_user(ConnectionId("conn_abc"))}
+
+
+@dataclass
+class Bench:
+    """One connection's Drive, the server behind it, and what was seen on the way."""
+
+    server: ScriptedServer
+    clock: ManualClock
+    drives: DriveApis
+    reports: list[CallReport] = field(default_factory=list)
+    grants: int = 0
+
+    def drive(self, settings: ConnectionSettings | None = None) -> DriveApi:
+        """Open the Drive."""
+        return self.drives.open(connection(authorized_user("https://oauth2.googleapis.com/token"), settings=settings))
+
+
+@asynccontextmanager
+async def bench(*answers: Answer, page_size: int = 100, include_shared_drives: bool = True) -> AsyncIterator[Bench]:
+    """Wire a client to a scripted server."""
+    clock, reports = ManualClock(), list[CallReport]()
+
+    async def grant(_: Credentials) -> Grant:
+        made.grants += 1
+        return Grant(f"CANARY-token-{made.grants}", 3600.0)
+
+    async with scripted_server(*answers) as server, AiohttpTransport(server.url) as transport:
+        drives = DriveApis(
+            base_url=f"{server.url}/drive/v3",
+            transport=transport,
+            authorizers=Authorizers(grant, clock, lambda: 0.5),
+            limiter=QuotaLimiter(REQUESTS, clock),
+            clock=clock,
+            page_size=page_size,
+            include_shared_drives=include_shared_drives,
+            random=lambda: 0.5,
+            on_call=reports.append,
+        )
+        made = Bench(server, clock, drives, reports)
+        yield made
+
+
+def error_body(status: int, reason: str, location: str | None = None) -> str:
+    """A body as Drive's errors have it."""
+    detail = {"domain": "global", "reason": reason, "message": "m", "location": location}
+    return json.dumps({"error": {"code": status, "message": "m", "errors": [detail]}})
+
+
+def refusal(status: int, reason: str, location: str | None = None, *, times: int = 1) -> list[Answer]:
+    """Drive's errors, for a script."""
+    return reply(status, error_body(status, reason, location), times=times)
+
+
+async def list_files(drive: DriveApi) -> object:
+    """The call that most tests make."""
+    return await drive.list_files(None, None, include_trashed=False)
+
+
+def test_it_fills_the_port() -> None:
+    """`DriveApis` is a `Drives`, for the type checker to see."""
+    port: Callable[..., Drives] = DriveApis
+    assert port is DriveApis
+
+
+async def test_files_of_the_user() -> None:
+    """The user's corpus is listed with what is shared with them, trash left out, in pages of the configured size."""
+    async with bench(*reply(), page_size=1000) as it:
+        await it.drive().list_files(None, None, include_trashed=False)
+        [seen] = it.server.seen
+    assert seen.path == "/drive/v3/files"
+    assert seen.headers["authorization"] == "Bearer CANARY-token-1"
+    assert seen.query == COMMON | {
+        "corpora": "user",
+        "supportsAllDrives": "true",
+        "includeItemsFromAllDrives": "true",
+        "q": "trashed = false",
+        "pageSize": "1000",
+        "fields": FILES_PAGE_FIELDS,
+    }
+
+
+async def test_files_without_shared_drives() -> None:
+    """Where shared drives are not wanted, by default or by the connection, nothing is asked of them."""
+    expected = COMMON | {"corpora": "user", "pageSize": "100", "fields": FILES_PAGE_FIELDS, "pageToken": PAGE}
+    async with bench(*reply(times=2), include_shared_drives=False) as it:
+        await it.drive().list_files(None, PAGE, include_trashed=True)
+        await it.drive(ConnectionSettings(include_shared_drives=True)).list_files(None, PAGE, include_trashed=True)
+        assert it.server.seen[0].query == expected
+        assert it.server.seen[1].query["supportsAllDrives"] == "true"
+    async with bench(*reply()) as it:
+        await it.drive(ConnectionSettings(include_shared_drives=False)).list_files(None, PAGE, include_trashed=True)
+        assert it.server.seen[0].query == expected
+
+
+async def test_files_of_a_shared_drive() -> None:
+    """A shared drive is a corpus of its own."""
+    async with bench(*reply(), include_shared_drives=False) as it:
+        await it.drive().list_files(DRIVE, PAGE, include_trashed=True)
+        [seen] = it.server.seen
+    assert seen.query == COMMON | {
+        "corpora": "drive",
+        "driveId": DRIVE,
+        "supportsAllDrives": "true",
+        "includeItemsFromAllDrives": "true",
+        "pageSize": "100",
+        "fields": FILES_PAGE_FIELDS,
+        "pageToken": PAGE,
+    }
+
+
+async def test_children_of_a_folder() -> None:
+    """A folder's children are found by their parent, in its drive's corpus."""
+    async with bench(*reply(times=2)) as it:
+        await it.drive().list_children(FileId("1folder"), DRIVE, None, include_trashed=False)
+        await it.drive().list_children(FileId("it's"), None, None, include_trashed=True)
+        in_drive, in_my_drive = it.server.seen
+    assert in_drive.query["q"] == "'1folder' in parents and trashed = false"
+    assert (in_drive.query["corpora"], in_drive.query["driveId"]) == ("drive", DRIVE)
+    assert in_my_drive.query["q"] == r"'it\'s' in parents"
+    assert in_my_drive.query["corpora"] == "user"
+
+
+def test_query_strings_are_escaped() -> None:
+    """Quotes and backslashes can't end a string of the query language early."""
+    assert query_literal(r"a'b\c") == r"'a\'b\\c'"
+
+
+async def test_changes_and_their_start() -> None:
+    """Each log is read with removals, its own and those of the corpus."""
+    start = reply(body='{"startPageToken": "77"}', times=2)
+    pages = reply(body='{"changes": [{"fileId": "1", "removed": true}], "newStartPageToken": "78"}', times=2)
+    async with bench(*start, *pages) as it:
+        drive = it.drive()
+        assert await drive.start_page_token(None) == "77"
+        assert await drive.start_page_token(DRIVE) == "77"
+        page = await drive.list_changes(None, PAGE)
+        await drive.list_changes(DRIVE, PAGE)
+        start_user, start_drive, user, shared = it.server.seen
+    assert page.new_start_page_token == "78"
+    assert start_user.path == "/drive/v3/changes/startPageToken"
+    assert start_user.query == COMMON | {"supportsAllDrives": "true", "fields": "startPageToken"}
+    assert start_drive.query == start_user.query | {"driveId": DRIVE}
+    assert user.path == "/drive/v3/changes"
+    assert user.query == COMMON | {
+        "supportsAllDrives": "true",
+        "includeItemsFromAllDrives": "true",
+        "includeRemoved": "true",
+        "includeCorpusRemovals": "true",
+        "spaces": "drive",
+        "pageSize": "100",
+        "fields": CHANGES_PAGE_FIELDS,
+        "pageToken": PAGE,
+    }
+    assert shared.query == user.query | {"driveId": DRIVE}
+
+
+async def test_drives_and_one_file() -> None:
+    """Shared drives come a hundred a page; a file is had whichever drive it is in."""
+    answers = [*reply(body='{"drives": [{"id": "0A", "name": "Team"}]}'), *reply(body='{"id": "1a", "name": "x"}')]
+    async with bench(*answers) as it:
+        page = await it.drive().list_drives(None)
+        file = await it.drive().get_file(FileId("1a"))
+        drives, get = it.server.seen
+    assert page.drives[0].name == "Team"
+    assert file == DriveFile(id=FileId("1a"), name="x")
+    assert drives.query == COMMON | {"pageSize": "100", "fields": DRIVES_PAGE_FIELDS}
+    assert get.path == "/drive/v3/files/1a"
+    assert get.query == COMMON | {"supportsAllDrives": "true", "fields": FILE_FIELDS}
+
+
+async def test_strange_ids_stay_ids() -> None:
+    """An id can't lead to another address."""
+    async with bench(*reply(404, error_body(404, "notFound"))) as it:
+        for strange in ("", ".", "..", "a/../../secret?x=1"):
+            with pytest.raises(NotFound):
+                await it.drive().get_file(FileId(strange))
+        assert [seen.path for seen in it.server.seen] == ["/drive/v3/files/a/../../secret?x=1"]
+        assert "x" not in it.server.seen[0].query
+
+
+async def test_compressed_pages_are_decoded() -> None:
+    """A gzipped page of files comes out typed; an item that fits no type spoils only itself."""
+    body = json.dumps({"files": [{"id": "1", "name": "ünï"}, {"id": "2", "size": 7}], "nextPageToken": "n"}).encode()
+    async with bench(*reply(body=gzip.compress(body), headers={"Content-Encoding": "gzip"})) as it:
+        page = await it.drive().list_files(None, None, include_trashed=False)
+    good, bad = page.items()
+    assert isinstance(good, DriveFile)
+    assert (good.name, page.next_page_token) == ("ünï", "n")
+    assert not isinstance(bad, DriveFile)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        *refusal(403, "userRateLimitExceeded"),
+        *refusal(403, "rateLimitExceeded"),
+        *refusal(429, "rateLimitExceeded"),
+        *reply(500, "<html>oops</html>"),
+        *refusal(502, "x"),
+        *refusal(503, "backendError"),
+        *reply(504, b""),
+        *reply(200, b'{"files": [{"id": "1"'),
+        *reply(200, b"<html>not Drive at all</html>"),
+        *reply(200, b""),
+        *reply(200, b'{"files": 7}'),
+        *reply(200, b'{"files":' + b"[" * 100_000),
+        *reply(200, gzip.compress(b"{}")[:-9], {"Content-Encoding": "gzip"}),
+        cut,
+    ],
+)
+async def test_what_passes_is_retried(trouble: Answer) -> None:
+    """Quota answers, server errors, garbage, truncation and cuts are tried again until it works."""
+    async with bench(trouble, trouble, *reply()) as it:
+        await list_files(it.drive())
+        assert len(it.server.seen) == 3
+        assert it.clock.monotonic_s() > 0
+        [report] = it.reports
+    assert (report.method, report.status, report.attempts, report.error) == ("drive.files.list", 200, 3, None)
+    assert report.duration_s > 0
+    assert report.connection_id == "conn_abc"
+
+
+async def test_retry_after_is_obeyed() -> None:
+    """The next try waits for as long as Google asked."""
+    async with bench(*reply(503, "", {"Retry-After": "40"}), *reply()) as it:
+        await list_files(it.drive())
+        assert it.clock.monotonic_s() >= 40
+
+
+async def test_giving_up() -> None:
+    """A Drive that stays down ends in an error that says how often it was tried, and when to come back."""
+    async with bench(*refusal(503, "backendError", times=20)) as it:
+        with pytest.raises(Retryable) as caught:
+            await list_files(it.drive())
+        assert len(it.server.seen) == caught.value.attempts == 6
+        assert caught.value.retry_after_s
+        assert it.reports[0].error == "unavailable"
+        assert it.reports[0].status == 503
+
+
+async def test_nobody_there() -> None:
+    """A server that only hangs up is a failed connection, with no status."""
+    async with bench(*[hang_up] * 30) as it:
+        with pytest.raises(Retryable) as caught:
+            await list_files(it.drive())
+        assert caught.value.code == "connection_failed"
+        assert it.reports[0].status is None
+
+
+async def test_a_daily_limit_is_not_waited_for() -> None:
+    """The reset may be hours away: the call ends at once and says when."""
+    async with bench(*refusal(403, "dailyLimitExceeded")) as it:
+        with pytest.raises(Retryable) as caught:
+            await list_files(it.drive())
+        assert len(it.server.seen) == 1
+        assert caught.value.code == "daily_limit_exceeded"
+        assert caught.value.retry_after_s == pytest.approx(20 * 3600, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (refusal(400, "invalidParameter", "pageSize"), Terminal),
+        (refusal(400, "invalid", "pageToken"), PageTokenRejected),
+        (refusal(403, "pageTokenExpired"), PageTokenRejected),
+        (refusal(403, "insufficientPermissions"), Terminal),
+        (refusal(403, "newReason"), Terminal),
+        (refusal(404, "notFound"), NotFound),
+        (reply(302, "", {"Location": "https://example.com/"}), Terminal),
+    ],
+)
+async def test_what_does_not_pass_is_told_at_once(answers: list[Answer], expected: type[WorkerError]) -> None:
+    """Everything else is not tried again."""
+    async with bench(*answers) as it:
+        with pytest.raises(expected) as caught:
+            await list_files(it.drive())
+        assert len(it.server.seen) == caught.value.attempts == 1
+
+
+async def test_an_unknown_refusal_of_one_file_skips_it() -> None:
+    """For a call on one item an unknown 403, or metadata that fits no type, costs that item alone."""
+    async with bench(*refusal(403, "newReason"), *reply(body='{"id": 7}')) as it:
+        for code in ("forbidden", "unreadable_item"):
+            with pytest.raises(SkipItem) as caught:
+                await it.drive().get_file(FileId("1"))
+            assert caught.value.code == code
+
+
+async def test_a_refused_token_is_replaced_once() -> None:
+    """After a 401 the call goes on with a new token, and the others do too."""
+    async with bench(*refusal(401, "authError"), *reply(times=2)) as it:
+        drive = it.drive()
+        await list_files(drive)
+        await list_files(drive)
+        tokens = [seen.headers["authorization"] for seen in it.server.seen]
+    assert tokens == ["Bearer CANARY-token-1", "Bearer CANARY-token-2", "Bearer CANARY-token-2"]
+    assert it.clock.sleeps == []
+
+
+async def test_fifty_refused_calls_cause_one_refresh() -> None:
+    """Fifty calls whose token has expired meanwhile share one new one."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.headers["Authorization"] == "Bearer CANARY-token-1":
+            return web.Response(status=401, text=error_body(401, "authError"))
+        return web.Response(text="{}")
+
+    async with bench() as it:
+        it.server.otherwise = answer
+        drive = it.drive()
+        await asyncio.gather(*[list_files(drive) for _ in range(50)])
+        assert it.grants == 2
+
+
+async def test_a_second_refusal_needs_a_new_authorization() -> None:
+    """A fresh token that is refused too is no matter of tokens."""
+    async with bench(*refusal(401, "authError", times=2)) as it:
+        with pytest.raises(NeedsReauth) as caught:
+            await list_files(it.drive())
+        assert len(it.server.seen) == 2
+        assert caught.value.http_status == 401
+
+
+async def test_quota_answers_slow_the_calls_that_follow() -> None:
+    """After a quota answer the same user's calls are let through more slowly; another's are not."""
+    async with bench(*refusal(403, "userRateLimitExceeded"), *reply(times=400)) as it:
+        drive = it.drive()
+        await list_files(drive)
+        refused_s = it.clock.monotonic_s()
+        for _ in range(300):
+            await list_files(drive)
+        assert it.clock.monotonic_s() - refused_s > 1.0
+        before_s = it.clock.monotonic_s()
+        other = connection(authorized_user("https://oauth2.googleapis.com/token"), name="conn_other")
+        await list_files(it.drives.open(other))
+        assert it.clock.monotonic_s() == before_s
+
+
+async def test_no_secret_in_errors_or_reports() -> None:
+    """A Drive that repeats the token in its errors does not get it into ours, nor into reports."""
+
+    async def echo(request: web.Request) -> web.StreamResponse:
+        token = request.headers["Authorization"]
+        body = {"error": {"message": token, "errors": [{"reason": token.split()[1], "message": token}]}}
+        return web.json_response(body, status=int(request.query.get("pageToken", "400")))
+
+    async with bench() as it:
+        it.server.otherwise = echo
+        for status in (400, 401, 403, 404, 429, 503):
+            with pytest.raises(WorkerError) as caught:
+                await it.drive().list_files(None, PageToken(str(status)), include_trashed=False)
+            shown = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+            assert CANARY not in shown
+        assert CANARY not in repr(it.reports)
+
+
+async def test_a_cancelled_call_is_reported() -> None:
+    """A call that is cancelled leaves a report too."""
+    never, came = asyncio.Event(), asyncio.Event()
+
+    async def silent(_: web.Request) -> web.StreamResponse:
+        came.set()
+        await never.wait()
+        return web.Response()
+
+    async with bench(silent) as it:
+        call = asyncio.create_task(list_files(it.drive()), name="call")
+        await asyncio.wait_for(came.wait(), 5)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        never.set()
+    assert it.reports[0].error == "cancelled"
+
+
+@pytest.mark.parametrize("page_size", [0, -1, 1001])
+async def test_page_sizes_that_drive_refuses(page_size: int) -> None:
+    """A page size out of Drive's range is found at the start."""
+    with pytest.raises(Misconfigured, match="GDRIVE_PAGE_SIZE"):
+        async with bench(page_size=page_size):
+            pass
+
+
+async def test_plain_http_to_elsewhere_is_refused() -> None:
+    """A base address that would show tokens to the network is found at the start."""
+    clock = ManualClock()
+    async with AiohttpTransport("http://127.0.0.1:1") as transport:
+        with pytest.raises(Misconfigured, match="GDRIVE_API_BASE_URL"):
+            DriveApis(
+                base_url="http://drive.example.com/drive/v3",
+                transport=transport,
+                authorizers=Authorizers(_no_grant, clock, lambda: 0.0),
+                limiter=QuotaLimiter(REQUESTS, clock),
+                clock=clock,
+            )
+
+
+async def _no_grant(_: Credentials) -> Grant:
+    raise NeedsReauth("none")
+
+
+def test_quota_users_are_short_and_stable() -> None:
+    """Each connection has its own quota user, within Google's forty characters, that tells nothing of it."""
+    one = quota_user(ConnectionId("conn_" + "x" * 500))
+    assert one == quota_user(ConnectionId("conn_" + "x" * 500))
+    assert len(one) <= 40
+    assert one != quota_user(ConnectionId("conn_y"))

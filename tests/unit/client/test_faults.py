@@ -1,0 +1,214 @@
+"""The error table: every row of it, and bodies that are no error bodies."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from google_drive_worker.client.faults import (
+    DRIVE_ERRORS,
+    TOKEN_ERRORS,
+    CallKind,
+    Row,
+    drive_error,
+    token_error,
+    until_daily_reset_s,
+)
+from google_drive_worker.utils.errors import (
+    NeedsReauth,
+    NotFound,
+    PageTokenRejected,
+    Retryable,
+    SkipItem,
+    Terminal,
+    WorkerError,
+)
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+LISTING, ITEM = CallKind.LISTING, CallKind.ITEM
+
+
+def body_of(status: int, reason: str | None, location: str | None = None, message: str = "Google's words") -> bytes:
+    """Write an error body as Drive does."""
+    detail = {"message": message, "domain": "global", "reason": reason, "location": location}
+    return json.dumps({"error": {"code": status, "message": message, "errors": [detail]}}).encode()
+
+
+def classify(
+    status: int,
+    reason: str | None = None,
+    *,
+    kind: CallKind = LISTING,
+    location: str | None = None,
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+) -> WorkerError:
+    """Classify an answer to files.list."""
+    content = body_of(status, reason, location) if body is None else body
+    return drive_error("drive.files.list", kind, status, headers or {}, content, now=NOW, redact=str)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "kind", "expected", "code"),
+    [
+        (400, "badRequest", LISTING, Terminal, "bad_request"),
+        (400, "invalid", LISTING, Terminal, "bad_request"),
+        (400, "invalidParameter", LISTING, Terminal, "bad_request"),
+        (400, "required", LISTING, Terminal, "bad_request"),
+        (401, "authError", LISTING, NeedsReauth, "unauthorized"),
+        (403, "pageTokenExpired", LISTING, PageTokenRejected, "page_token_rejected"),
+        (403, "userRateLimitExceeded", LISTING, Retryable, "rate_limited"),
+        (403, "rateLimitExceeded", LISTING, Retryable, "rate_limited"),
+        (403, "sharingRateLimitExceeded", LISTING, Retryable, "sharing_rate_limited"),
+        (403, "dailyLimitExceeded", LISTING, Retryable, "daily_limit_exceeded"),
+        (403, "quotaExceeded", ITEM, Retryable, "file_quota_exceeded"),
+        (403, "downloadQuotaExceeded", ITEM, Retryable, "file_quota_exceeded"),
+        (403, "exportSizeLimitExceeded", ITEM, SkipItem, "export_too_large"),
+        (403, "fileNotExportable", ITEM, SkipItem, "not_exportable"),
+        (403, "fileNotDownloadable", ITEM, SkipItem, "not_downloadable"),
+        (403, "cannotDownloadAbusiveFile", ITEM, SkipItem, "abusive_file"),
+        (403, "cannotDownloadFile", ITEM, SkipItem, "not_downloadable"),
+        (403, "insufficientFilePermissions", ITEM, SkipItem, "access_denied"),
+        (403, "appNotAuthorizedToFile", ITEM, SkipItem, "access_denied"),
+        (403, "teamDriveMembershipRequired", LISTING, SkipItem, "access_denied"),
+        (403, "insufficientPermissions", ITEM, Terminal, "insufficient_scope"),
+        (403, "accessNotConfigured", ITEM, Terminal, "api_not_enabled"),
+        (403, "domainPolicy", ITEM, Terminal, "domain_policy"),
+        (403, "somethingNew", LISTING, Terminal, "forbidden"),
+        (403, "somethingNew", ITEM, SkipItem, "forbidden"),
+        (404, "notFound", ITEM, NotFound, "not_found"),
+        (404, "notFound", LISTING, NotFound, "not_found"),
+        (408, None, LISTING, Retryable, "unavailable"),
+        (416, "requestedRangeNotSatisfiable", ITEM, SkipItem, "range_not_satisfiable"),
+        (429, "rateLimitExceeded", LISTING, Retryable, "rate_limited"),
+        (429, None, LISTING, Retryable, "rate_limited"),
+        (500, "internalError", LISTING, Retryable, "unavailable"),
+        (502, None, LISTING, Retryable, "unavailable"),
+        (503, "backendError", LISTING, Retryable, "unavailable"),
+        (504, None, LISTING, Retryable, "unavailable"),
+        (520, None, LISTING, Retryable, "unavailable"),
+        (418, "teapot", LISTING, Terminal, "unexpected_status"),
+    ],
+)
+def test_each_row_of_drives_errors(
+    status: int, reason: str | None, kind: CallKind, expected: type[WorkerError], code: str
+) -> None:
+    """Each status and reason gives the error that says what to do, with Google's words for it."""
+    error = classify(status, reason, kind=kind)
+    assert type(error) is expected
+    assert (error.code, error.http_status, error.reason) == (code, status, reason)
+    assert "Google's words" in error.message
+
+
+@pytest.mark.parametrize("reason", ["invalid", "invalidParameter"])
+def test_a_rejected_page_token_is_no_bug_of_ours(reason: str) -> None:
+    """A 400 that points at pageToken restarts the listing instead of stopping the connection."""
+    assert type(classify(400, reason, location="pageToken")) is PageTokenRejected
+    assert type(classify(400, reason, location="fields")) is Terminal
+    assert type(classify(400, "required", location="pageToken")) is Terminal
+
+
+def test_a_limit_of_the_day_waits_for_midnight_in_california() -> None:
+    """dailyLimitExceeded says how long it is until Google's quotas start anew."""
+    error = classify(403, "dailyLimitExceeded")
+    assert isinstance(error, Retryable)
+    assert error.retry_after_s == 20 * 3600  # noon UTC is four in the morning there
+
+
+def test_the_reset_counts_real_hours_on_a_long_day() -> None:
+    """On the day that summer time ends, a day there has 25 hours."""
+    assert until_daily_reset_s(datetime(2026, 11, 1, 7, 0, tzinfo=UTC)) == 25 * 3600
+
+
+def test_waits_differ_by_cause() -> None:
+    """Sharing limits and a file's own quota wait longer than any backoff."""
+    sharing, file = classify(403, "sharingRateLimitExceeded"), classify(403, "quotaExceeded")
+    assert isinstance(sharing, Retryable)
+    assert isinstance(file, Retryable)
+    assert sharing.retry_after_s == 900
+    assert file.retry_after_s == 4 * 3600
+
+
+def test_retry_after_reaches_the_error() -> None:
+    """Google's Retry-After is kept for who waits."""
+    error = classify(503, "backendError", headers={"Retry-After": "17"})
+    assert isinstance(error, Retryable)
+    assert error.retry_after_s == 17
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html><body>502 Bad Gateway</body></html>",
+        b'{"error": "a string"}',
+        b'{"error": {"errors": [{"reason": 7}]}}',
+        b'{"error": {"code": 503, "mess',
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+        b'{"error": {"message": "' + b"x" * 1_000_000 + b'"}}',
+        b"null",
+    ],
+)
+def test_bodies_that_are_no_error_bodies(body: bytes) -> None:
+    """HTML, garbage and endless bodies are classified by the status alone."""
+    assert type(classify(503, body=body)) is Retryable
+    assert type(classify(403, body=body)) is Terminal
+
+
+def test_texts_are_bounded_and_printable() -> None:
+    """Google's words reach the error cut short and without control characters."""
+    error = classify(400, body=body_of(400, "bad\x00 \nReason" * 50, message="line\nbreak\x1b[31m" + "x" * 10_000))
+    assert error.reason is not None
+    assert len(error.reason) <= 64
+    assert len(error.message) < 500
+    assert error.message.isprintable()
+
+
+def test_secrets_are_taken_out_of_googles_words() -> None:
+    """Should an answer repeat a secret, the error does not."""
+    body = body_of(401, "SECRET-reason", message="token SECRET-token is bad")
+    error = drive_error("m", LISTING, 401, {}, body, now=NOW, redact=lambda text: text.replace("SECRET", "***"))
+    assert "SECRET" not in f"{error} {error.reason} {error.message}"
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "expected", "code"),
+    [
+        (400, "invalid_grant", NeedsReauth, "reauth_required"),
+        (401, "invalid_grant", NeedsReauth, "reauth_required"),
+        (401, "invalid_client", Terminal, "invalid_client"),
+        (400, "invalid_client", Terminal, "invalid_client"),
+        (400, "unauthorized_client", Terminal, "unauthorized_client"),
+        (401, "unauthorized_client", Terminal, "unauthorized_client"),
+        (400, "invalid_scope", Terminal, "invalid_scope"),
+        (400, "unsupported_grant_type", Terminal, "token_refused"),
+        (401, "other", Terminal, "token_refused"),
+        (403, "access_denied", NeedsReauth, "reauth_required"),
+        (408, "", Retryable, "unavailable"),
+        (429, "", Retryable, "rate_limited"),
+        (500, "internal_failure", Retryable, "unavailable"),
+        (502, "", Retryable, "unavailable"),
+        (503, "", Retryable, "unavailable"),
+        (504, "", Retryable, "unavailable"),
+        (404, "", Terminal, "unexpected_status"),
+    ],
+)
+def test_each_row_of_the_token_endpoints_errors(
+    status: int, error: str, expected: type[WorkerError], code: str
+) -> None:
+    """Each OAuth error gives what to do, with the endpoint's own description."""
+    body = json.dumps({"error": error, "error_description": "in words"}).encode()
+    made = token_error(status, {}, body, now=NOW, redact=str)
+    assert type(made) is expected
+    assert made.code == code
+    assert "in words" in made.message
+
+
+@pytest.mark.parametrize("table", [DRIVE_ERRORS, TOKEN_ERRORS])
+def test_no_row_is_hidden_by_another(table: tuple[Row, ...]) -> None:
+    """Each row of a table can be reached: none before it covers it."""
+    for place, row in enumerate(table):
+        for earlier in table[:place]:
+            covers = earlier.status == row.status and earlier.reason in {None, row.reason}
+            assert not (covers and earlier.location in {None, row.location}), row

@@ -1,0 +1,114 @@
+"""The `fields` masks against the structs and the discovery document."""
+
+import json
+from importlib.resources import files
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from google_drive_worker.client import fields
+from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive
+
+Tree = dict[str, Any]
+
+SCHEMAS: Tree = json.loads(
+    (files("googleapiclient") / "discovery_cache/documents/drive.v3.json").read_text(encoding="utf-8")
+)["schemas"]
+
+
+def parse(mask: str) -> Tree:
+    """Read a mask such as `a,b(c,d)` as a tree."""
+    root: Tree = {}
+    path, name = [root], ""
+    for character in f"{mask},":
+        if character in ",()" and name:
+            path[-1][name] = {}
+        if character == "(":
+            path.append(path[-1][name])
+        elif character == ")":
+            path.pop()
+        name = "" if character in ",()" else name + character
+    return root
+
+
+def structs_in(annotation: object) -> list[type[msgspec.Struct]]:
+    """Find the structs that an annotation such as `tuple[User, ...] | None` holds."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return [annotation]
+    return [found for inner in get_args(annotation) for found in structs_in(inner)]
+
+
+def tree_of(struct: type[msgspec.Struct], raw: type[msgspec.Struct] | None = None) -> Tree:
+    """The mask that a struct's fields amount to; `raw` is what its undecoded items are."""
+    tree: Tree = {}
+    for info in msgspec.structs.fields(struct):
+        inner = structs_in(info.type) or ([raw] if raw and msgspec.Raw in get_args(info.type) else [])
+        tree[info.encode_name] = tree_of(inner[0]) if inner else {}
+    return tree
+
+
+def without_named_maps(tree: Tree) -> Tree:
+    """Forget what is asked for inside of `capabilities` and `restrictions`, which are maps in the structs."""
+    return {
+        name: {} if name in {"capabilities", "restrictions"} else without_named_maps(inner)
+        for name, inner in tree.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("mask", "struct", "item"),
+    [
+        (fields.FILE_FIELDS, DriveFile, None),
+        (fields.SHARED_DRIVE_FIELDS, SharedDrive, None),
+        (fields.CHANGE_FIELDS, Change, None),
+        (fields.FILES_PAGE_FIELDS, FilesPage, DriveFile),
+        (fields.CHANGES_PAGE_FIELDS, ChangesPage, Change),
+        (fields.DRIVES_PAGE_FIELDS, DrivesPage, None),
+    ],
+)
+def test_masks_ask_for_what_structs_hold(
+    mask: str, struct: type[msgspec.Struct], item: type[msgspec.Struct] | None
+) -> None:
+    """Every field of a struct is asked for, and nothing else."""
+    assert without_named_maps(parse(mask)) == tree_of(struct, item)
+
+
+def assert_known(tree: Tree, schema: Tree) -> None:
+    """Fail where the mask names a field that the schema does not have."""
+    while "$ref" in schema or "items" in schema:
+        schema = SCHEMAS[schema["$ref"]] if "$ref" in schema else schema["items"]
+    for name, inner in tree.items():
+        assert name in schema["properties"], name
+        if inner:
+            assert_known(inner, schema["properties"][name])
+
+
+@pytest.mark.parametrize(
+    ("mask", "schema"),
+    [
+        (fields.FILES_PAGE_FIELDS, "FileList"),
+        (fields.CHANGES_PAGE_FIELDS, "ChangeList"),
+        (fields.DRIVES_PAGE_FIELDS, "DriveList"),
+        (fields.START_PAGE_TOKEN_FIELDS, "StartPageToken"),
+    ],
+)
+def test_masks_name_fields_that_drive_has(mask: str, schema: str) -> None:
+    """Every name is in Google's discovery document, inside of capabilities and restrictions too."""
+    assert_known(parse(mask), {"$ref": schema})
+
+
+def test_maps_hold_booleans() -> None:
+    """What is asked of capabilities and restrictions is all yes or no, as the structs say."""
+    for mask, schema, name in (
+        (fields.FILE_CAPABILITIES, "File", "capabilities"),
+        (fields.DRIVE_CAPABILITIES, "Drive", "capabilities"),
+        (fields.DRIVE_RESTRICTIONS, "Drive", "restrictions"),
+    ):
+        properties = SCHEMAS[schema]["properties"][name]["properties"]
+        assert {properties[field]["type"] for field in parse(mask)} == {"boolean"}
+
+
+def test_permissions_are_not_asked_for() -> None:
+    """A page with `permissions` would be cut to 100 files."""
+    assert "permissions" not in parse(fields.FILE_FIELDS)

@@ -1,0 +1,227 @@
+"""The transport against a real HTTP server: limits, compression, cuts, redirects."""
+
+import asyncio
+import gzip
+import tracemalloc
+import zlib
+
+import pytest
+from aiohttp import web
+
+from google_drive_worker.client.addresses import address_problem
+from google_drive_worker.client.compression import CorruptGzip, TooLarge, gunzip
+from google_drive_worker.client.transport import AiohttpTransport, HttpRequest, TransportLimits
+from google_drive_worker.utils.errors import Misconfigured, Retryable, Terminal
+from support.scripted_http import cut, hang_up, reply, scripted_server
+
+GZIP = {"Content-Encoding": "gzip"}
+MEGABYTE = 1024 * 1024
+GET = HttpRequest("GET", "/drive/v3/files?q=%27a%27", {"Authorization": "Bearer SECRET"})
+
+
+async def test_a_request_arrives_as_it_was_meant() -> None:
+    """Target, headers and body are sent unchanged, and the server is told that gzip is welcome."""
+    async with scripted_server(*reply(body=b"hello")) as server, AiohttpTransport(server.url) as transport:
+        response = await transport.send(HttpRequest("POST", "/batch/drive/v3?q=%27a%2Fb%27", {"X-A": "1"}, b"body"))
+        assert (response.status, response.body) == (200, b"hello")
+        [seen] = server.seen
+        assert (seen.method, seen.path, seen.query, seen.body) == ("POST", "/batch/drive/v3", {"q": "'a/b'"}, b"body")
+        assert seen.headers["x-a"] == "1"
+        assert seen.headers["accept-encoding"] == "gzip"
+        assert "gzip" in seen.headers["user-agent"]
+
+
+async def test_gzip_is_decompressed() -> None:
+    """A compressed answer comes out whole, and headers are found without case."""
+    content = b"drive " * 100_000
+    answers = reply(body=gzip.compress(content), headers=GZIP)
+    async with scripted_server(*answers) as server, AiohttpTransport(server.url) as transport:
+        response = await transport.send(GET)
+    assert response.body == content
+    assert response.headers["content-encoding"] == "gzip"
+
+
+async def test_connections_are_kept() -> None:
+    """Calls in turn share one connection."""
+    ports: set[int] = set()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        ports.add(request.transport.get_extra_info("peername")[1])
+        return web.Response(body=b"{}")
+
+    async with scripted_server(*[answer] * 5) as server, AiohttpTransport(server.url) as transport:
+        for _ in range(5):
+            await transport.send(GET)
+    assert len(ports) == 1
+
+
+async def test_a_gzip_bomb_is_refused_in_bounded_memory() -> None:
+    """A small answer that would fill the memory stops at the limit."""
+    bomb = gzip.compress(bytes(64 * MEGABYTE))
+    limits = TransportLimits(body_bytes=MEGABYTE)
+    async with (
+        scripted_server(*reply(body=bomb, headers=GZIP)) as server,
+        AiohttpTransport(server.url, limits) as transport,
+    ):
+        tracemalloc.start()
+        try:
+            with pytest.raises(Terminal) as caught:
+                await transport.send(GET)
+            peak_bytes = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert caught.value.code == "response_too_large"
+    assert peak_bytes < 8 * MEGABYTE
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_over_the_limit_is_refused(chunked: bool) -> None:
+    """Too large a body is refused, announced or not."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={} if chunked else {"Content-Length": str(2 * MEGABYTE)})
+        await response.prepare(request)
+        for _ in range(32):
+            await response.write(bytes(64 * 1024))
+        return response
+
+    async with (
+        scripted_server(answer) as server,
+        AiohttpTransport(server.url, TransportLimits(body_bytes=MEGABYTE)) as transport,
+    ):
+        with pytest.raises(Terminal) as caught:
+            await transport.send(GET)
+    assert caught.value.code == "response_too_large"
+
+
+async def test_truncated_gzip_is_worth_another_try() -> None:
+    """A stream that ends early, or is broken, is told from a whole one."""
+    whole = gzip.compress(b"drive " * 1000)
+    answers = [*reply(body=whole[:-20], headers=GZIP), *reply(body=b"no gzip at all", headers=GZIP)]
+    async with scripted_server(*answers) as server, AiohttpTransport(server.url) as transport:
+        for _ in range(2):
+            with pytest.raises(Retryable) as caught:
+                await transport.send(GET)
+            assert caught.value.code == "truncated"
+
+
+async def test_a_cut_in_the_middle_of_an_answer() -> None:
+    """Half an answer is none."""
+    async with scripted_server(cut) as server, AiohttpTransport(server.url) as transport:
+        with pytest.raises(Retryable) as caught:
+            await transport.send(GET)
+    assert caught.value.code == "truncated"
+
+
+async def test_a_cut_before_any_answer_and_nobody_there() -> None:
+    """A server that hangs up, and one that is gone, are connections that failed; no secret is told of them."""
+    async with scripted_server(hang_up, hang_up, hang_up) as server, AiohttpTransport(server.url) as transport:
+        with pytest.raises(Retryable) as caught:
+            await transport.send(GET)
+        assert caught.value.code == "connection_failed"
+        url = server.url
+    async with AiohttpTransport(url) as transport:
+        with pytest.raises(Retryable) as gone:
+            await transport.send(GET)
+    assert gone.value.code == "connection_failed"
+    assert "SECRET" not in f"{gone.value!r} {gone.value.__context__!r} {GET!r}"
+
+
+async def test_an_answer_that_does_not_come() -> None:
+    """A server that says nothing is given up after the total time."""
+
+    async def silent(_: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        return web.Response()
+
+    limits = TransportLimits(total_timeout_s=0.1)
+    async with scripted_server(silent) as server, AiohttpTransport(server.url, limits) as transport:
+        with pytest.raises(Retryable) as caught:
+            await transport.send(GET)
+    assert caught.value.code == "timeout"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_are_refused(status: int) -> None:
+    """A bearer token never follows a redirect."""
+    async with scripted_server() as elsewhere:
+        answers = reply(status, headers={"Location": f"{elsewhere.url}/steal"})
+        async with scripted_server(*answers) as server, AiohttpTransport(server.url) as transport:
+            with pytest.raises(Terminal) as caught:
+                await transport.send(GET)
+        assert caught.value.code == "redirected"
+        assert elsewhere.seen == []
+
+
+async def test_cookies_are_not_kept() -> None:
+    """Connections of different tenants share the transport, so nothing of one's answer reaches another's request."""
+    answers = [*reply(headers={"Set-Cookie": "tenant=a; Path=/"}), *reply()]
+    async with scripted_server(*answers) as server, AiohttpTransport(server.url) as transport:
+        await transport.send(GET)
+        await transport.send(GET)
+        assert "cookie" not in server.seen[1].headers
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.googleapis.com/drive/v3",
+        "http://127.0.0.1:8080/drive/v3",
+        "http://localhost:1",
+        "http://[::1]:8080/x",
+    ],
+)
+def test_addresses_that_a_secret_may_go_to(url: str) -> None:
+    """HTTPS anywhere, and plain HTTP on loopback, are fine."""
+    assert address_problem(url) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://www.googleapis.com/drive/v3",
+        "http://localhost.example.com/",
+        "http://127.0.0.1.example.com/",
+        "http://0.0.0.0:80/",
+        "ftp://127.0.0.1/",
+        "https://user:password@www.googleapis.com/",
+        "https:///drive/v3",
+        "https://host/path?query=1",
+        "https://host:99999999/",
+        "http://[::1/",
+        "",
+    ],
+)
+def test_addresses_that_no_secret_may_go_to(url: str) -> None:
+    """Plain HTTP elsewhere and addresses with extras are refused before anything is sent."""
+    assert address_problem(url) is not None
+    with pytest.raises(Misconfigured):
+        AiohttpTransport(url)
+
+
+def test_gunzip_takes_members_and_exact_limits() -> None:
+    """Several members make one content; a content of just the limit fits."""
+    data = gzip.compress(b"one") + gzip.compress(b"two")
+    assert gunzip(data, 6) == b"onetwo"
+    assert gunzip(gzip.compress(b""), 0) == b""
+    with pytest.raises(TooLarge):
+        gunzip(data, 5)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"x", gzip.compress(b"drive" * 100)[:-1], zlib.compress(b"drive"), gzip.compress(b"a") + b"rest"],
+)
+def test_gunzip_refuses_what_is_no_whole_stream(data: bytes) -> None:
+    """Empty, truncated, foreign and trailing bytes are all corrupt."""
+    with pytest.raises(CorruptGzip):
+        gunzip(data, 1000)
+
+
+def test_gunzip_checks_the_checksum() -> None:
+    """A flipped bit does not pass."""
+    data = bytearray(gzip.compress(b"drive" * 100))
+    data[-6] ^= 1
+    with pytest.raises(CorruptGzip):
+        gunzip(bytes(data), 1000)
