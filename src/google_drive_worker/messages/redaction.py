@@ -19,7 +19,8 @@ _JSON_PAIR = re.compile(
     r"""(?:(?P<escape>\\{1,7})"[^"]*"?|"(?:[^"\\]|\\.)*"?|'[^']*'?|[\[{][^\]}]*[\]}]?|[^\s"',}\]\[{]+)""",
     re.IGNORECASE | re.DOTALL,
 )
-_FORM_PAIR = re.compile(rf"""(?P<key>(?:{_KEYS})\s*=\s*)[^&\s"',;\\]+""", re.IGNORECASE)
+# `key=value` of a form, `Key: value` of a header.
+_FORM_PAIR = re.compile(rf"""(?P<key>(?:{_KEYS})\s*[=:]\s*)(?:Basic\s+)?[^&\s"',;\\]+""", re.IGNORECASE)
 _KNOWN_SHAPES = re.compile(
     r"""\bya29\.[\w.-]+|\b1//[\w-]{10,}|\bGOCSPX-[\w-]+|\bBearer\s+[\w.~+/=-]+|"""
     r"""-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,20}PRIVATE KEY-----|\Z)""",
