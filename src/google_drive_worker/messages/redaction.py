@@ -13,13 +13,14 @@ _KEYS = (
 )
 _SECRET_KEY = re.compile(rf"(?:{_KEYS})", re.IGNORECASE)
 
-# `"key": value`; also within a string of JSON (where quotes wear backslashes) and where the text is cut off.
+# `"key": value` of broken JSON: cut off, or within a string (where quotes wear backslashes).
 _JSON_PAIR = re.compile(
     rf"""(?P<key>\\{{0,7}}["'](?:{_KEYS})\\{{0,7}}["']\s*:\s*)"""
-    r"""(?:(?P<escape>\\{1,7})"[^"]*"?|"(?:[^"\\]|\\.)*"?|'[^']*'?|[\[{][^\]}]*[\]}]?|[^\s"',}\]\[{]+)""",
+    r"""(?P<value>\\{1,7}"[^"]*"?|"(?:[^"\\]|\\.)*"?|'[^']*'?|[\[{][^\]}]*[\]}]?|[^\s"',}\]\[{]+)""",
     re.IGNORECASE | re.DOTALL,
 )
-_FORM_PAIR = re.compile(rf"""(?P<key>(?:{_KEYS})\s*=\s*)[^&\s"',;\\]+""", re.IGNORECASE)
+# `key=value` of a form, `Key: value` of a header.
+_FORM_PAIR = re.compile(rf"""(?P<key>(?:{_KEYS})\s*[=:]\s*)(?:Basic\s+)?[^&\s"',;\\]+""", re.IGNORECASE)
 _KNOWN_SHAPES = re.compile(
     r"""\bya29\.[\w.-]+|\b1//[\w-]{10,}|\bGOCSPX-[\w-]+|\bBearer\s+[\w.~+/=-]+|"""
     r"""-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,20}PRIVATE KEY-----|\Z)""",
@@ -35,34 +36,44 @@ def is_secret_key(key: str) -> bool:
 def redact(text: str) -> str:
     """Replace what looks like a secret by `***`: values under telling keys, and tokens of Google's known shapes.
 
-    Works on JSON, broken JSON and form bodies. Text that holds no secret comes back as it was; JSON stays JSON.
+    Works on JSON (also within strings of JSON), broken JSON, forms and headers. Text that holds no secret comes back as
+    it was; JSON stays JSON.
     """
-    try:
-        document = msgspec.json.decode(text)
-        clean, found = _redact_value(document)
-        if found:
-            text = msgspec.json.encode(clean).decode()
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        pass  # no JSON, or nested beyond reason: the patterns below still hold
+    if text.lstrip()[:1] in ("{", "[", '"'):
+        try:
+            document = msgspec.json.decode(text)
+            clean = _redact_value(document)
+            # Of a key that stands twice, the decoder shows one value only.
+            return _JSON_PAIR.sub(_hide, text) if clean == document else msgspec.json.encode(clean).decode()
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            pass  # no JSON, or nested beyond reason: the patterns still find most
+    return _redact_patterns(text)
+
+
+def _redact_value(value: object) -> object:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_redact_value(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            _KNOWN_SHAPES.sub(REDACTED, key): REDACTED
+            if is_secret_key(key) and item is not None
+            else _redact_value(item)
+            for key, item in value.items()
+        }
+    return value
+
+
+def _redact_patterns(text: str) -> str:
     text = _KNOWN_SHAPES.sub(REDACTED, text)
     text = _JSON_PAIR.sub(_hide, text)
     return _FORM_PAIR.sub(rf"\g<key>{REDACTED}", text)
 
 
-def _redact_value(value: object) -> tuple[object, bool]:
-    """Return the JSON value without what stands under secret keys, and whether anything did."""
-    if isinstance(value, dict):
-        pairs = {
-            key: (REDACTED, True) if is_secret_key(key) and item is not None else _redact_value(item)
-            for key, item in value.items()
-        }
-        return {key: item for key, (item, _) in pairs.items()}, any(found for _, found in pairs.values())
-    if isinstance(value, list):
-        items = [_redact_value(item) for item in value]
-        return [item for item, _ in items], any(found for _, found in items)
-    return value, False
-
-
 def _hide(pair: re.Match[str]) -> str:
-    escape = pair["escape"] or ""
-    return f'{pair["key"]}{escape}"{REDACTED}{escape}"'
+    key = pair["key"]
+    if pair["value"] == "null":
+        return pair[0]
+    escape = key[: len(key) - len(key.lstrip("\\"))]
+    return f'{key}{escape}"{REDACTED}{escape}"'

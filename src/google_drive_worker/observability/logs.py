@@ -73,7 +73,7 @@ def _cleaned(key: str, value: object, depth: int) -> object:
 
 
 def _json_line(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
-    ordered = {first: event.pop(first, None) for first in ("timestamp", "level", "event")} | event
+    ordered = {**{first: event.pop(first, None) for first in ("timestamp", "level", "event")}, **event}
     try:
         return orjson.dumps(ordered, default=repr, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:  # a lone surrogate, or an integer over 64 bits

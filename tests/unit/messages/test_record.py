@@ -4,7 +4,7 @@ import itertools
 import json
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, SyncId
@@ -62,6 +62,7 @@ def test_the_encoder_of_a_step_writes_what_the_single_form_writes() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
 def test_any_resource_id_survives(resource_id: str) -> None:
     """Ids are opaque: whatever Unicode they hold arrives as it was."""

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from google_drive_worker.messages.trigger import MAX_TRIGGER_BYTES, LastCursor, Trigger, decode_trigger
@@ -134,6 +134,7 @@ def test_what_can_t_be_read_is_one_clear_sentence(value: object, trouble: str) -
     assert "\n" not in problem
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_trigger_another_s_or_invalid(value: bytes) -> None:
     """No bytes at all raise anything but `InvalidMessage`."""
@@ -148,6 +149,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.fixed_dictionaries({}, optional={key: st.just(value) | _JSON for key, value in GOOD.items()}))
 def test_any_json_is_a_trigger_another_s_or_invalid(value: dict[str, Any]) -> None:
     """A trigger with any of its fields broken either reads as it was written or is invalid."""

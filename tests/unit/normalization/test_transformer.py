@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from google_drive_worker.domain.drive import DriveFile, SharedDrive
@@ -211,6 +211,7 @@ def test_one_poison_value_does_not_lose_the_file() -> None:
 _TEXT = st.none() | st.text(max_size=30)
 
 
+@settings(deadline=None)
 @given(st.builds(DriveFile, id=st.text(max_size=9), size=_TEXT, version=_TEXT, created_time=_TEXT, trashed_time=_TEXT))
 def test_no_file_is_refused(file: DriveFile) -> None:
     """Whatever Google's strings hold, a record comes of it."""

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from google_drive_worker.normalization.values import flags, integer, snake_case, utc_time
@@ -35,6 +35,7 @@ def test_times_are_utc_or_nothing(given_time: str | None, expected: str | None) 
     assert utc_time(given_time) == expected
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1), timezones=st.just(UTC)))
 def test_a_time_stays_the_same_moment(moment: datetime) -> None:
     """Normalising changes how a moment is written, never which it is."""
@@ -44,6 +45,7 @@ def test_a_time_stays_the_same_moment(moment: datetime) -> None:
     assert datetime.fromisoformat(written) == moment
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_any_text_is_a_value_or_nothing(text: str) -> None:
     """Neither a time nor an integer that makes no sense raises anything."""
