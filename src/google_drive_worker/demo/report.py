@@ -1,0 +1,161 @@
+"""What the demonstration found, as a table for people and as one JSON object for machines. Pure but for the console."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from google_drive_worker.demo.mirror import Difference
+
+MAX_DIFFERENCES = 20
+"""How many differences are written out; all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One sync of the demonstration: what it wrote, and what it cost."""
+
+    name: str
+    records: int
+    duration_s: float
+    api_calls: int
+
+    @property
+    def records_per_second(self) -> float:
+        """Records by the time from the trigger to the last of them."""
+        return self.records / self.duration_s if self.duration_s > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """All that is reported. `records` is by (resource type, operation); `api_calls` is the worker's, by method."""
+
+    records: Mapping[tuple[str, str], int]
+    phases: Sequence[Phase]
+    api_calls: Mapping[str, int]
+    edits: Mapping[str, int]
+    differences: Sequence[Difference]
+    compared: int
+    duplicates: int
+    misorders: int
+    notes: Sequence[str]
+    duration_s: float
+    kafka: str
+
+    @property
+    def equal(self) -> bool:
+        """Whether the mirror is the Drive, and nothing on the way was out of order."""
+        return not self.differences and self.misorders == 0
+
+    @property
+    def records_per_second(self) -> float:
+        """The full sync's."""
+        return self.phases[0].records_per_second if self.phases else 0.0
+
+
+def to_json(outcome: Outcome) -> bytes:
+    """One JSON object on one line."""
+    by_type: dict[str, int] = {}
+    by_operation: dict[str, int] = {}
+    for (kind, operation), count in sorted(outcome.records.items()):
+        by_type[kind] = by_type.get(kind, 0) + count
+        by_operation[operation] = by_operation.get(operation, 0) + count
+    return orjson.dumps(
+        {
+            "equal": outcome.equal,
+            "records": by_type,
+            "operations": by_operation,
+            "records_per_second": round(outcome.records_per_second, 1),
+            "api_calls": sum(outcome.api_calls.values()),
+            "api_calls_by_method": dict(sorted(outcome.api_calls.items())),
+            "duration_s": round(outcome.duration_s, 3),
+            "phases": [
+                {
+                    "name": phase.name,
+                    "records": phase.records,
+                    "duration_s": round(phase.duration_s, 3),
+                    "records_per_second": round(phase.records_per_second, 1),
+                    "api_calls": phase.api_calls,
+                }
+                for phase in outcome.phases
+            ],
+            "edits": dict(outcome.edits),
+            "compared": outcome.compared,
+            "differences": [str(each) for each in outcome.differences[:MAX_DIFFERENCES]],
+            "difference_count": len(outcome.differences),
+            "duplicates": outcome.duplicates,
+            "misorders": outcome.misorders,
+            "kafka": outcome.kafka,
+        }
+    )
+
+
+def failure_json(reason: str) -> bytes:
+    """The same object's least form, for a demonstration that broke off."""
+    return orjson.dumps(
+        {
+            "equal": False,
+            "records": {},
+            "operations": {},
+            "records_per_second": 0.0,
+            "api_calls": 0,
+            "duration_s": 0.0,
+            "error": reason,
+        }
+    )
+
+
+def show(outcome: Outcome, console: Console) -> None:
+    """Print the tables and the verdict."""
+    console.print(_records_table(outcome))
+    console.print(_phases_table(outcome))
+    calls = ", ".join(f"{method} {count:,}" for method, count in sorted(outcome.api_calls.items()))
+    console.print(f"Drive API calls by the worker: {calls or 'none'}")
+    edits = ", ".join(f"{kind} {count}" for kind, count in outcome.edits.items())
+    console.print(f"Edits made through the Drive API: {edits or 'none'}")
+    for note in outcome.notes:
+        console.print(f"[yellow]out of order:[/] {note}", highlight=False)
+    if outcome.equal:
+        console.print(
+            f"[bold green]EQUAL[/]: the mirror rebuilt from the topic alone is the Drive, all {outcome.compared:,} "
+            f"items and shared drives ({outcome.duration_s:.1f} s, Kafka: {outcome.kafka})"
+        )
+        return
+    for difference in outcome.differences[:MAX_DIFFERENCES]:
+        console.print(f"  {difference}", markup=False, highlight=False)
+    more = len(outcome.differences) - MAX_DIFFERENCES
+    if more > 0:
+        console.print(f"  … and {more:,} more")
+    console.print(
+        f"[bold red]NOT EQUAL[/]: {len(outcome.differences):,} differences in {outcome.compared:,} items and shared "
+        f"drives, {outcome.misorders:,} records out of order"
+    )
+
+
+def _records_table(outcome: Outcome) -> Table:
+    table = Table(title="Records on the data topic", title_justify="left")
+    table.add_column("resource type")
+    operations = sorted({operation for _, operation in outcome.records}, reverse=True)
+    for operation in operations:
+        table.add_column(operation, justify="right")
+    for kind in sorted({kind for kind, _ in outcome.records}):
+        table.add_row(kind, *(f"{outcome.records.get((kind, operation), 0):,}" for operation in operations))
+    return table
+
+
+def _phases_table(outcome: Outcome) -> Table:
+    table = Table(title="Syncs", title_justify="left")
+    table.add_column("sync")
+    for name in ("records", "seconds", "records/s", "API calls"):
+        table.add_column(name, justify="right")
+    for phase in outcome.phases:
+        table.add_row(
+            phase.name,
+            f"{phase.records:,}",
+            f"{phase.duration_s:.2f}",
+            f"{phase.records_per_second:,.0f}",
+            f"{phase.api_calls:,}",
+        )
+    return table

@@ -1,0 +1,105 @@
+"""What the people of the demonstration do to their Drives between two syncs; the same for the same seed.
+
+Each round returns what was done, by kind. Which items are touched is drawn from what the API lists, so a round works on
+any Drive; the truth is asked for afterwards, never predicted.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+
+from google_drive_worker.demo.drive_user import DriveUser
+from google_drive_worker.domain.drive import DriveFile
+
+Done = Counter[str]
+Draw = random.Random
+
+SAMPLE = 400
+"""How many items of a corpus a round chooses from."""
+
+
+async def edit_my_drive(user: DriveUser, colleague: DriveUser | None, draw: Draw, *, edits: int = 8) -> Done:
+    """Create, upload, overwrite, rename, move, share, trash and delete in the user's own My Drive.
+
+    `edits` of each kind where the Drive has as many files. The colleague, if any, shares something with the user too.
+    """
+    owned = [file for file in await user.list_files(None, limit=SAMPLE) if file.owned_by_me]
+    done: Done = Counter()
+    folder = await user.create_folder("Projet été 📁")
+    done["create"] += 1
+    inner = await user.create_folder("Entwürfe", folder.id)
+    await user.create_document("Ünïcode — notes", inner.id)
+    done["create"] += 2
+    for number in range(edits):
+        await user.upload(f"note {number}.txt", f"note {number}\n".encode() * (number + 1), folder.id)
+    done["upload"] += edits
+    hands = _deal([file for file in owned if not file.is_folder], draw)
+    await _each(hands(edits), done, "rename", lambda file: user.rename(file.id, f"{file.name} (renamed)"))
+    await _each(hands(edits), done, "move", lambda file: user.move(file, inner.id))
+    await _each(hands(edits), done, "trash", lambda file: user.trash(file.id))
+    await _each(hands(edits), done, "delete", lambda file: user.delete(file.id))
+    await _each(
+        [file for file in hands(4 * edits) if file.size is not None][:edits],
+        done,
+        "overwrite",
+        lambda file: user.overwrite(file.id, b"new content\n"),
+    )
+    folders = [file for file in owned if file.is_folder]
+    if folders:
+        moved = draw.choice(folders)
+        await user.rename(moved.id, f"{moved.name} (moved)")
+        done["rename"] += 1
+    if colleague is not None:
+        await _each(hands(edits), done, "share", lambda file: user.share(file.id, colleague.account.email, "writer"))
+        gift = await colleague.upload("for you.txt", b"have a look\n")
+        await colleague.share(gift.id, user.account.email)
+        done["shared with me"] += 1
+    return done
+
+
+async def edit_shared_drives(user: DriveUser, draw: Draw, *, edits: int = 5) -> Done:
+    """Upload, rename, move, trash and delete in the shared drives, move items into one and between two, rename one."""
+    done: Done = Counter()
+    drives = await user.list_drives()
+    for drive in drives:
+        files = [file for file in await user.list_files(drive.id, limit=SAMPLE) if not file.is_folder]
+        folder = await user.create_folder("Archiv", drive.id)
+        await user.upload("minutes.txt", b"present: everybody\n", folder.id)
+        done["create"] += 1
+        done["upload"] += 1
+        hands = _deal(files, draw)
+        await _each(hands(edits), done, "rename", lambda file: user.rename(file.id, f"{file.name} v2"))
+        await _each(hands(edits), done, "move", lambda file, to=folder.id: user.move(file, to))  # type: ignore[misc]
+        await _each(hands(edits), done, "trash", lambda file: user.trash(file.id))
+        await _each(hands(edits), done, "delete", lambda file: user.delete(file.id))
+        if drive is not drives[0]:
+            into = drives[0].id
+            await _each(hands(edits), done, "move between drives", lambda file, to=into: user.move(file, to))  # type: ignore[misc]
+    if drives:
+        mine = [file for file in await user.list_files(None, limit=SAMPLE) if file.owned_by_me and not file.is_folder]
+        hands = _deal(mine, draw)
+        await _each(hands(edits), done, "move to a shared drive", lambda file: user.move(file, drives[0].id))
+        await user.rename_drive(drives[-1].id, f"{drives[-1].name} (renamed)")
+        done["rename drive"] += 1
+    return done
+
+
+def _deal(files: Sequence[DriveFile], draw: Draw) -> Callable[[int], list[DriveFile]]:
+    """Shuffle, and hand out without giving the same file twice."""
+    pile = list(files)
+    draw.shuffle(pile)
+
+    def hand(count: int) -> list[DriveFile]:
+        taken = pile[:count]
+        del pile[:count]
+        return taken
+
+    return hand
+
+
+async def _each(
+    files: Sequence[DriveFile], done: Done, kind: str, edit: Callable[[DriveFile], Awaitable[None]]
+) -> None:
+    for file in files:
+        await edit(file)
+        done[kind] += 1

@@ -1,0 +1,208 @@
+"""The demonstration from beginning to end: a full sync, two rounds of edits with a sync after each, the comparison."""
+
+import asyncio
+import contextlib
+import random
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from google_drive_worker.demo.drive_part import DrivePart
+from google_drive_worker.demo.drive_user import DriveUser
+from google_drive_worker.demo.mirror import Mirror, compare
+from google_drive_worker.demo.reader import TopicReader
+from google_drive_worker.demo.report import Outcome, Phase
+from google_drive_worker.demo.scenario import edit_my_drive, edit_shared_drives
+from google_drive_worker.demo.states import LatestStates
+from google_drive_worker.demo.topics import DemoKafka, demo_kafka
+
+PATIENCE_S = 60.0
+"""How long nothing at all may come before the demonstration gives up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line asks for."""
+
+    files: int = 2000
+    shared_drives: int = 3
+    seed: int = 0
+    latency_ms: float = 0.0
+    bootstrap_servers: str | None = None
+    keep: bool = False
+
+
+class SyncFailed(Exception):
+    """The worker says that the connection's sync can't go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the demonstration is put together from.
+
+    `drive` starts a simulator, `worker` starts the real worker on settings given as environment variables; `settled`
+    tells from a state record that nothing is owed any more, `trouble` that it never will be, and why.
+    """
+
+    drive: Callable[[Options], AbstractAsyncContextManager[DrivePart]]
+    worker: Callable[[Mapping[str, str]], AbstractAsyncContextManager[object]]
+    settled: Callable[[bytes], bool]
+    trouble: Callable[[bytes], str | None]
+
+
+@dataclass(slots=True)
+class Stage:
+    """The running demonstration."""
+
+    drive: DrivePart
+    kafka: DemoKafka
+    reader: TopicReader
+    parts: Parts
+    mirror: Mirror
+    states: LatestStates
+    console: Console
+    connection_id: str
+    email: str
+    phases: list[Phase] = field(default_factory=list)
+    api_calls: Counter[str] = field(default_factory=Counter)
+    edits: Counter[str] = field(default_factory=Counter)
+
+    async def sync(self, name: str, trigger_type: str, expected: int) -> None:
+        """Trigger a sync and wait for its end. Raises `SyncFailed`, and what the reader raises."""
+        mark, records, calls = self.states.mark(self.connection_id), self.mirror.total, await self._calls()
+        began_s = time.monotonic()
+        self.kafka.send(self.kafka.trigger, self.connection_id, self._trigger(trigger_type))
+        with _progress(self.console) as progress:
+            bar = progress.add_task(name, total=expected or None)
+            await self.reader.until(
+                lambda: self._is_settled(mark),
+                f"the end of the {name}",
+                patience_s=PATIENCE_S,
+                tick=lambda: progress.update(bar, completed=self.mirror.total - records),
+            )
+            await self.reader.until_caught_up(patience_s=PATIENCE_S)
+            took_s = time.monotonic() - began_s
+            written = self.mirror.total - records
+            progress.update(bar, completed=written, total=written)
+        spent = await self._calls() - calls
+        self.api_calls += spent
+        self.phases.append(Phase(name, written, took_s, spent.total()))
+
+    async def edit(self, draw: random.Random) -> None:
+        """One round of edits by the user, with the help of a colleague where there is one."""
+        async with contextlib.AsyncExitStack() as stack:
+            people = [
+                await stack.enter_async_context(
+                    DriveUser(self.drive.account(connection, email), self.drive.api_base_url, self.drive.token_uri)
+                )
+                for connection, email in self.drive.users[:2]
+            ]
+            user, colleague = people[0], people[1] if len(people) > 1 else None
+            with self.console.status("Editing files through the Drive API …"):
+                self.edits += await edit_my_drive(user, colleague, draw)
+                self.edits += await edit_shared_drives(user, draw)
+
+    async def _calls(self) -> Counter[str]:
+        return await self.drive.calls(self.email)
+
+    def _is_settled(self, mark: int) -> bool:
+        value = self.states.since(self.connection_id, mark)
+        if value is None:
+            return False
+        if (reason := self.parts.trouble(value)) is not None:
+            raise SyncFailed(f"the sync of {self.connection_id} can't go on: {reason}")
+        return self.parts.settled(value)
+
+    def _trigger(self, trigger_type: str) -> bytes:
+        return orjson.dumps(
+            {
+                "message_id": str(uuid.uuid4()),
+                "customer_id": self.drive.customer_id(self.connection_id),
+                "integration_id": "google-drive",
+                "integration_connection_id": self.connection_id,
+                "trigger_type": trigger_type,
+                "last_cursor": None,
+            }
+        )
+
+
+@contextlib.asynccontextmanager
+async def opened(options: Options, parts: Parts, console: Console) -> AsyncIterator[Stage]:
+    """Start everything, the reader before the worker, and stop it in reverse."""
+    mirror, states = Mirror(), LatestStates()
+    async with contextlib.AsyncExitStack() as stack:
+        with console.status(f"Starting a simulated Google Drive with {options.files:,} files …"):
+            drive = await stack.enter_async_context(parts.drive(options))
+        kafka = stack.enter_context(demo_kafka(options.bootstrap_servers, keep=options.keep))
+
+        def take(topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None) -> None:
+            if topic == kafka.state:
+                states.take(offset, key, value)
+            elif value is not None:
+                mirror.apply(value, partition=partition, offset=offset)
+
+        followed = {kafka.data: kafka.partitions, kafka.state: kafka.partitions}
+        reader = stack.enter_context(TopicReader(kafka.bootstrap_servers, followed, take))
+        with console.status("Starting the worker …"):
+            await stack.enter_async_context(parts.worker(worker_environment(drive, kafka)))
+        connection_id, email = drive.users[0]
+        yield Stage(drive, kafka, reader, parts, mirror, states, console, connection_id, email)
+
+
+async def play(stage: Stage, options: Options) -> Outcome:
+    """Sync, edit, sync, edit, sync, compare. Raises `SyncFailed`, `RecordsLost`, `Stalled` or `CallFailed`."""
+    began_s = time.monotonic()
+    before = await stage.drive.truth(stage.email)
+    expected = len(before.drives) + sum(not file.trashed for file in before.files.values())
+    draw = random.Random(options.seed)  # noqa: S311 - a scenario, nothing secret
+    await stage.sync("full sync", "full_sync", expected)
+    for number in (1, 2):
+        await stage.edit(draw)
+        await stage.sync(f"incremental sync {number}", "incremental", 0)
+    truth = await stage.drive.truth(stage.email)
+    differences = await asyncio.to_thread(compare, stage.mirror, truth, stage.connection_id)
+    mirror = stage.mirror
+    return Outcome(
+        records=mirror.records,
+        phases=stage.phases,
+        api_calls=stage.api_calls,
+        edits=stage.edits,
+        differences=differences,
+        compared=len(truth.drives) + sum(not file.trashed for file in truth.files.values()),
+        duplicates=mirror.duplicates,
+        misorders=mirror.misorders,
+        notes=mirror.notes,
+        duration_s=time.monotonic() - began_s,
+        kafka="embedded" if stage.kafka.embedded else stage.kafka.bootstrap_servers,
+    )
+
+
+def worker_environment(drive: DrivePart, kafka: DemoKafka) -> dict[str, str]:
+    """The worker's settings: where Drive and Kafka are; its logs only say what went wrong."""
+    return {
+        **kafka.environment,
+        "GDRIVE_API_BASE_URL": drive.api_base_url,
+        "GDRIVE_INCLUDE_SHARED_DRIVES": "true",
+        "GDRIVE_PAGE_SIZE": "1000",
+        "CONNECTIONS_FILE": str(drive.connections_file),
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("records"),
+        TimeElapsedColumn(),
+        console=console,
+    )
