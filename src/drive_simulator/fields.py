@@ -76,6 +76,9 @@ def _cut(mask: Mask, value: object) -> object:
     return value
 
 
+_EVERYTHING = Mask(None)
+
+
 @lru_cache(maxsize=1024)
 def compile_fields(mask: str | None, schema_name: str) -> Mask:
     """The mask for answers of that schema; without a mask Drive's default fields.
