@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 TARGET = Path(__file__).parent.parent / "src" / "drive_simulator" / "discovery.json"
+SCOPE_PREFIX = "https://www.googleapis.com/auth/"
 PARAMETER_KEYS = ("type", "location", "required", "enum", "default", "minimum", "maximum", "repeated")
 
 
@@ -57,6 +58,7 @@ def _methods(resource: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         for direction in ("request", "response"):
             if direction in method:
                 entry[direction] = method[direction]["$ref"]
+        entry["scopes"] = sorted(scope.removeprefix(SCOPE_PREFIX) for scope in method.get("scopes", []))
         for flag, key in (("supportsMediaUpload", "media_upload"), ("supportsMediaDownload", "media_download")):
             if method.get(flag):
                 entry[key] = True

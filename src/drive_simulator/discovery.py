@@ -31,11 +31,12 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class Method(msgspec.Struct, frozen=True):
-    """One method. `request` and `response` name schemas; `path` is relative to `/drive/v3/`."""
+    """One method. `request` and `response` name schemas; `path` follows `/drive/v3/`; any of `scopes` will do."""
 
     http_method: str
     path: str
     parameters: dict[str, Parameter]
+    scopes: tuple[str, ...]
     request: str | None = None
     response: str | None = None
     media_upload: bool = False
