@@ -1,0 +1,97 @@
+"""Faults applied to HTTP: an aiohttp middleware that lets a `FaultPlan` decide about each request."""
+
+import asyncio
+from collections.abc import Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from drive_simulator.errors import ApiError
+from drive_simulator.faults import Call, Effect, FaultPlan
+from drive_simulator.oauth import TokenService
+
+Classify = Callable[[web.Request], Call | None]
+
+GARBAGE = b"<html><title>Error</title>\x00\xff\xfe Temporarily overloaded"
+
+
+def error_response(error: ApiError) -> web.Response:
+    """Google's answer for an error."""
+    return web.Response(
+        status=error.status,
+        body=error.body(),
+        content_type="application/json",
+        charset="UTF-8",
+        headers={**error.headers, "Vary": "Origin, X-Origin, Referer"},
+    )
+
+
+def faults_middleware(plan: FaultPlan, tokens: TokenService, classify: Classify) -> Middleware:
+    """A middleware that strikes as the plan decides. `classify` names the call, or None for what is never struck.
+
+    `classify` runs before the handler, so it looks at the token without refusing it.
+    """
+
+    @web.middleware
+    async def strike(request: web.Request, handler: Handler) -> web.StreamResponse:
+        call = classify(request)
+        effect = None if call is None else plan.decide(call)
+        if call is None or effect is None:
+            return await handler(request)
+        error = await before(effect, call, tokens)
+        if effect.cut == "before":
+            return _cut(request)
+        if error is not None:
+            return error_response(error)
+        return await _after(effect, request, await handler(request))
+
+    return strike
+
+
+async def before(effect: Effect, call: Call, tokens: TokenService) -> ApiError | None:
+    """What comes before serving: latency, tokens and grants that end. Returns the error to answer, if there is one.
+
+    Parts of batches, which have no connection of their own, are struck by this alone.
+    """
+    if effect.latency_ms:
+        await asyncio.sleep(effect.latency_ms / 1000)
+    if effect.revoke_grants:
+        tokens.revoke_grants(call.user)
+    elif effect.expire_tokens:
+        tokens.expire_tokens(call.user)
+    return effect.api_error(call)
+
+
+async def _after(effect: Effect, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    if effect.cut is None and effect.body is None:
+        return response
+    if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
+        return _cut(request)
+    body = response.body
+    if effect.cut == "body":
+        return await _cut_in_body(request, response, body)
+    spoilt = {"truncated": body[: len(body) // 2], "garbage": GARBAGE, "empty": b""}[effect.body or "empty"]
+    return web.Response(status=response.status, body=spoilt, content_type=response.content_type, charset="UTF-8")
+
+
+def _cut(request: web.Request) -> web.Response:
+    """Close the connection under the request; the response is for aiohttp alone, nobody receives it."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
+
+
+async def _cut_in_body(request: web.Request, response: web.Response, body: bytes) -> web.StreamResponse:
+    """Promise the whole body, send half of it, and close."""
+    partial = web.StreamResponse(
+        status=response.status,
+        headers={
+            "Content-Type": response.headers.get("Content-Type", "application/json"),
+            "Content-Length": str(len(body)),
+        },
+    )
+    await partial.prepare(request)
+    await partial.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return partial
