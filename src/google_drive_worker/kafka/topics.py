@@ -69,7 +69,8 @@ def create_state_topic(
 ) -> None:
     """Create our own topic, compacted. Blocks; raises `KafkaException` where the broker refuses."""
     topic = NewTopic(name, num_partitions=partitions, replication_factor=replication_factor, config=STATE_CONFIG)
-    for created in AdminClient(dict(config)).create_topics([topic], operation_timeout=timeout_s).values():
+    client = AdminClient(dict(config))  # has to live until its answers are there
+    for created in client.create_topics([topic], operation_timeout=timeout_s).values():
         created.result(timeout_s)
 
 
@@ -77,7 +78,8 @@ def setting_problems(config: Mapping[str, Any], names: TopicNames, timeout_s: fl
     """What is wrong with the settings of topics that exist, a sentence each. Blocks; needs the right to describe."""
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in (names.state, names.data)]
     found: dict[str, dict[str, str]] = {}
-    for resource, described in AdminClient(dict(config)).describe_configs(resources, request_timeout=timeout_s).items():
+    client = AdminClient(dict(config))  # has to live until its answers are there
+    for resource, described in client.describe_configs(resources, request_timeout=timeout_s).items():
         found[resource.name] = {key: str(entry.value) for key, entry in described.result(timeout_s).items()}
     problems = []
     if "compact" not in found[names.state].get("cleanup.policy", ""):
