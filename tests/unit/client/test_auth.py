@@ -144,6 +144,15 @@ async def test_a_short_token_is_not_refreshed_at_once() -> None:
     assert await authorizer.token() == "token-2"
 
 
+async def test_a_token_of_seconds_is_used() -> None:
+    """Even a token that lives for some seconds only serves more than one call."""
+    grants = Grants(ManualClock(), lifetime_s=4.0)
+    authorizer = authorizer_of(grants)
+    assert await authorizer.token() == "token-1"
+    grants.clock.advance(1.9)
+    assert await authorizer.token() == "token-1"
+
+
 async def test_invalidation_forgets_that_token_only() -> None:
     """A refused token is replaced once, however many calls it was refused to."""
     grants = Grants(ManualClock())
