@@ -209,6 +209,15 @@ def test_gunzip_takes_members_and_exact_limits() -> None:
         gunzip(data, 5)
 
 
+@pytest.mark.parametrize("sizes", [(100_000, 3), (3, 100_000), (0, 50_000), (50_000, 0), (1, 1)])
+def test_gunzip_does_not_believe_the_trailer(sizes: tuple[int, int]) -> None:
+    """The size at a stream's end, which is its last member's alone, decides nothing but speed."""
+    data = b"".join(gzip.compress(b"x" * size) for size in sizes)
+    assert gunzip(data, sum(sizes)) == b"x" * sum(sizes)
+    with pytest.raises(TooLarge):
+        gunzip(data, sum(sizes) - 1)
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"x", gzip.compress(b"drive" * 100)[:-1], zlib.compress(b"drive"), gzip.compress(b"a") + b"rest"],
