@@ -13,7 +13,6 @@ from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
-import google.auth.exceptions
 import google.auth.transport
 import google.oauth2.credentials
 import google.oauth2.service_account
@@ -106,14 +105,14 @@ class TokenEndpoint:
         if problem := address_problem(token_uri):
             return Terminal(f"the credentials' token_uri {problem}", code="bad_credentials")
         exchange = _Exchange(self._session, token_uri, self._timeout_s, self._clock.now, _redaction(credentials))
-        google_credentials = _to_google(credentials, token_uri, self._scopes)
-        if isinstance(google_credentials, WorkerError):
-            return google_credentials
         try:
+            google_credentials = _to_google(credentials, token_uri, self._scopes)
+            if google_credentials is None:
+                return NeedsReauth("the access token is used up, and the worker has none to refresh it with")
             google_credentials.refresh(exchange)
         except _Aborted as aborted:
             return aborted.error
-        except google.auth.exceptions.GoogleAuthError as problem:
+        except Exception as problem:  # a key of another kind raises whatever cryptography does; its text may quote it
             return Terminal(f"google-auth refused the credentials ({type(problem).__name__})", code="bad_credentials")
         if exchange.grant is None:
             return Terminal("google-auth asked for no token", code="bad_credentials")
@@ -195,7 +194,7 @@ def _token_uri(credentials: Credentials) -> str:
 
 
 def _to_google(credentials: Credentials, token_uri: str, scopes: tuple[str, ...]) -> Any:
-    """Return google-auth's credentials (an untyped library: `Any`), or the error that says what is wrong with ours."""
+    """Return google-auth's credentials (an untyped library: `Any`), or `None` where ours can't be refreshed."""
     match credentials:
         case AuthorizedUser():
             return google.oauth2.credentials.Credentials(  # type: ignore[no-untyped-call]
@@ -212,14 +211,11 @@ def _to_google(credentials: Credentials, token_uri: str, scopes: tuple[str, ...]
                 "private_key_id": info.private_key_id,
                 "token_uri": token_uri,
             }
-            try:
-                return google.oauth2.service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
-                    key, scopes=list(scopes), subject=subject
-                )
-            except (ValueError, google.auth.exceptions.GoogleAuthError):
-                return Terminal("the service account's private_key is no PEM key", code="bad_credentials")
+            return google.oauth2.service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+                key, scopes=list(scopes), subject=subject
+            )
         case _:
-            return NeedsReauth("the access token is used up, and the worker has none to refresh it with")
+            return None
 
 
 def _redaction(credentials: Credentials) -> Callable[[str], str]:

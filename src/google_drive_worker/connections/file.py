@@ -10,7 +10,7 @@
     client_secret = "…"
     refresh_token = "…"
 
-The table's name is the connection's id; the fields are those of `domain/connection.py`.
+The table's name is the connection's id (`connection_id` may repeat it); the fields are those of `domain/connection.py`.
 """
 
 import re
@@ -34,6 +34,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     customer_id: CustomerId
     credentials: Credentials
+    connection_id: ConnectionId | None = None
     integration_id: str = "google-drive"
     status: Literal["active", "paused", "disconnected"] = "active"
     settings: ConnectionSettings = ConnectionSettings()
@@ -134,6 +135,8 @@ def _connection(name: str, table: object) -> Connection:
     entry = _entry(name, table)
     if not name:
         raise _Broken("a connection's id is empty")
+    if entry.connection_id not in {None, name}:
+        raise _Broken(f"[{name}] connection_id: must be the table's name, or left out")
     return Connection(
         connection_id=ConnectionId(name),
         customer_id=entry.customer_id,

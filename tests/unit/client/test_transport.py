@@ -128,6 +128,16 @@ async def test_a_cut_before_any_answer_and_nobody_there() -> None:
     assert "SECRET" not in f"{gone.value!r} {gone.value.__context__!r} {GET!r}"
 
 
+async def test_a_token_that_would_break_the_headers() -> None:
+    """A token with a line break in it, as copied from a file, is refused before anything is sent."""
+    async with scripted_server() as server, AiohttpTransport(server.url) as transport:
+        with pytest.raises(Terminal) as caught:
+            await transport.send(HttpRequest("GET", "/", {"Authorization": "Bearer SECRET\r\nX-Other: 1"}))
+        assert caught.value.code == "bad_credentials"
+        assert "SECRET" not in f"{caught.value} {caught.value.__context__!r}"
+        assert server.seen == []
+
+
 async def test_an_answer_that_does_not_come() -> None:
     """A server that says nothing is given up after the total time."""
 
