@@ -6,7 +6,11 @@ EXPORT_LIMIT_BYTES = 10 * 1024 * 1024
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN = "application/vnd.oasis.opendocument."
-_DOCX, _XLSX, _PPTX = _OFFICE + "wordprocessingml.document", _OFFICE + "spreadsheetml.sheet", _OFFICE + "presentationml.presentation"
+_DOCX, _XLSX, _PPTX = (
+    _OFFICE + "wordprocessingml.document",
+    _OFFICE + "spreadsheetml.sheet",
+    _OFFICE + "presentationml.presentation",
+)
 
 EXPORT_FORMATS: dict[str, tuple[str, ...]] = {
     WORKSPACE_PREFIX + "document": (

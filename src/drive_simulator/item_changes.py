@@ -59,7 +59,9 @@ def create_shortcut(world: World, by: User, name: str, target: Item, parent: Ite
     return create(world, by, name, SHORTCUT, parent, extras=extras)
 
 
-def edit(world: World, item: Item, by: User, *, name: str | None = None, extras: Mapping[str, object] | None = None) -> None:
+def edit(
+    world: World, item: Item, by: User, *, name: str | None = None, extras: Mapping[str, object] | None = None
+) -> None:
     """Change the name or rarely set properties; `None` among `extras` clears one."""
     if name is not None:
         item.name = name

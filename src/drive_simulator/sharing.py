@@ -34,9 +34,7 @@ def add_grant(
     if earlier is not None:
         change_role(world, item, earlier, role)
         return earlier
-    grant = Grant(
-        grant_id, grant_type, role, user, email, domain, allow_discovery, expiration_ms, world.now_ms(), by
-    )
+    grant = Grant(grant_id, grant_type, role, user, email, domain, allow_discovery, expiration_ms, world.now_ms(), by)
     drive = _drive_of_root(item)
     if drive is not None and user is not None:
         _join(world, drive, user, grant)

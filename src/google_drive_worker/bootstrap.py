@@ -109,9 +109,7 @@ async def worker_of(settings: Settings, clock: Clock) -> AsyncIterator[Worker]:
                 page_size=settings.gdrive_page_size,
                 include_shared_drives=settings.gdrive_include_shared_drives,
                 quota=quota_model(settings),
-                retry=RetryPolicy(
-                    attempts=settings.gdrive_max_attempts, total_s=settings.gdrive_max_retry_time_s
-                ),
+                retry=RetryPolicy(attempts=settings.gdrive_max_attempts, total_s=settings.gdrive_max_retry_time_s),
                 limits=TransportLimits(total_timeout_s=settings.gdrive_request_timeout_s),
                 on_call=telemetry.on_call,
             )
@@ -177,7 +175,6 @@ class _Wiring:
             clock=clock,
             limits=CommitLimits(settings.worker_commit_interval_ms / 1000, settings.worker_commit_max_records),
             observer=telemetry,
-            timeout_s=BROKER_TIMEOUT_S,
             release_s=RELEASE_S,
         )
         intake = Intake(self._consumer_config(), self._names.trigger, ownership)
@@ -228,7 +225,8 @@ class _Wiring:
         )
 
     def _restore(self, number: int) -> Restored:
-        return restore(kafka_config(self._settings), self._names.state, number, BROKER_TIMEOUT_S)
+        config = {**kafka_config(self._settings), "group.id": self._settings.kafka_consumer_group_id}
+        return restore(config, self._names.trigger, self._names.state, number, BROKER_TIMEOUT_S)
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> None:

@@ -34,10 +34,6 @@ REOPEN_CAP_S = 30.0
 class Source(Protocol):
     """Where the partitions' messages come from: the consumer."""
 
-    def committed(self, partition: int, timeout_s: float) -> int:
-        """The group's position in the partition. Blocks."""
-        ...
-
     def begin_at(self, partition: int, offset: int) -> None:
         """Let messages come from that offset on."""
         ...
@@ -74,8 +70,8 @@ class Observer(Protocol):
 class Ownership:
     """Holds the owned partitions, and hears of messages and rebalances as the consumer's listener.
 
-    `new_writer` and `restore` are for a partition's number; both of what they give blocks. `timeout_s` bounds each call
-    to the broker, `release_s` how long turns may take to end when a partition is revoked.
+    `new_writer` and `restore` are for a partition's number; what they do blocks, and has its own time limits.
+    `release_s` is how long turns may take to end when a partition is revoked.
     """
 
     def __init__(
@@ -88,7 +84,6 @@ class Ownership:
         clock: Clock,
         limits: CommitLimits,
         observer: Observer,
-        timeout_s: float,
         release_s: float,
     ) -> None:
         self._handler = handler
@@ -98,7 +93,6 @@ class Ownership:
         self._clock = clock
         self._limits = limits
         self._observer = observer
-        self._timeout_s = timeout_s
         self._release_s = release_s
         self._held: dict[int, asyncio.Task[None]] = {}
         self._open: dict[int, OwnedPartition] = {}
@@ -199,20 +193,19 @@ class Ownership:
         partition: OwnedPartition | None = None
         try:
             await asyncio.to_thread(writer.open)
-            position = await asyncio.to_thread(self._source.committed, number, self._timeout_s)
             restored = await asyncio.to_thread(self._restore, number)
             partition = OwnedPartition(
                 number,
                 writer,
                 restored.checkpoints,
-                position,
+                restored.position,
                 clock=self._clock,
                 limits=self._limits,
                 on_commit=lambda committed: self._observer.on_commit(number, committed),
             )
             self._open[number] = partition
             self._scheduler.admit(number)
-            self._source.begin_at(number, position)
+            self._source.begin_at(number, restored.position)
             self._observer.on_opened(number, len(restored.checkpoints), restored.damaged)
             for connection_id in list(restored.checkpoints):
                 self._scheduler.ask(Seat(number, connection_id))

@@ -30,14 +30,14 @@ _EARLY_JITTER_S = 120.0
 _EARLY_AGAIN_S = 30.0
 """After an early refresh that failed, the next one waits: the old token still does."""
 _MARGIN_S = 10.0
-"""A token this close to its end may expire on its way to Google."""
+"""A token this close to its end may expire on its way to Google; less for a token that lives for seconds only."""
 _FOREVER_S = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
     value: str = field(repr=False)
-    expires_s: float
+    good_until_s: float
     early_s: float
 
 
@@ -71,7 +71,7 @@ class Authorizer:
         """
         now_s = self._clock.monotonic_s()
         current = self._token
-        if current is not None and now_s < current.expires_s - _MARGIN_S:
+        if current is not None and now_s < current.good_until_s:
             if now_s < current.early_s or self._turn.locked():
                 return current.value
             return await self._refresh_early(current)
@@ -94,7 +94,7 @@ class Authorizer:
                 if self._token is not current:  # invalidated meanwhile
                     raise
                 postponed_s = self._clock.monotonic_s() + _EARLY_AGAIN_S
-                self._token = _Token(current.value, current.expires_s, postponed_s)
+                self._token = _Token(current.value, current.good_until_s, postponed_s)
                 return current.value
 
     async def _refresh(self) -> str:
@@ -131,13 +131,15 @@ class Authorizer:
             lifetime_s = (expiry - self._clock.now()).total_seconds()
         token = self._timed(credentials.access_token.reveal(), lifetime_s)
         if isinstance(credentials, AccessToken):  # nothing here refreshes it: no use in trying early
-            return _Token(token.value, token.expires_s, _FOREVER_S)
+            return _Token(token.value, token.good_until_s, _FOREVER_S)
         return token
 
     def _timed(self, value: str, lifetime_s: float) -> _Token:
         expires_s = self._clock.monotonic_s() + lifetime_s
-        ahead_s = min(_EARLY_S + _EARLY_JITTER_S * self._random(), lifetime_s / 2) if lifetime_s < _FOREVER_S else 0.0
-        return _Token(value, expires_s, expires_s - ahead_s)
+        if expires_s == _FOREVER_S:
+            return _Token(value, _FOREVER_S, _FOREVER_S)
+        ahead_s = min(_EARLY_S + _EARLY_JITTER_S * self._random(), lifetime_s / 2)
+        return _Token(value, expires_s - min(_MARGIN_S, lifetime_s / 4), expires_s - ahead_s)
 
 
 def _parse_expiry(text: str) -> datetime | None:

@@ -4,6 +4,7 @@ Every call goes the same way: token, quota, HTTP, decode; its errors are turned 
 retried in one place (`retry.py`). Paths, parameters and limits: Google's discovery document `drive.v3.json`.
 """
 
+import asyncio
 import hashlib
 import random as system_random
 from collections.abc import Callable
@@ -49,7 +50,7 @@ class CallReport(msgspec.Struct, frozen=True, gc=False):
     attempts: int
     """HTTP requests sent."""
     error: str | None
-    """The code of the error that was raised."""
+    """The code of the error that was raised, `cancelled`, or `internal` for a bug of ours; `None` for success."""
 
 
 class _StartPageToken(msgspec.Struct, rename="camel"):
@@ -156,7 +157,7 @@ class DriveApi:
 
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """changes.getStartPageToken; see `Drive.start_page_token`."""
-        query = [*self._log(drive_id), ("fields", fields.START_PAGE_TOKEN_FIELDS)]
+        query = [*self._in_drive(drive_id), ("fields", fields.START_PAGE_TOKEN_FIELDS)]
         answer = await self._call(_START_PAGE_TOKEN, "/changes/startPageToken", query, _TOKEN.decode)
         return answer.start_page_token
 
@@ -188,7 +189,7 @@ class DriveApi:
     async def list_changes(self, drive_id: DriveId | None, page_token: PageToken) -> ChangesPage:
         """changes.list; see `Drive.list_changes`."""
         query = [
-            *self._log(drive_id),
+            *self._in_drive(drive_id),
             *self._items_from_all_drives(drive_id),
             ("includeRemoved", "true"),
             ("includeCorpusRemovals", "true"),
@@ -209,7 +210,7 @@ class DriveApi:
     async def _list(self, q: str, drive_id: DriveId | None, page_token: PageToken | None) -> FilesPage:
         query = [
             ("corpora", "user" if drive_id is None else "drive"),
-            *self._log(drive_id),
+            *self._in_drive(drive_id),
             *self._items_from_all_drives(drive_id),
             *([("q", q)] if q else []),
             ("pageSize", str(self._shared.page_size)),
@@ -218,7 +219,7 @@ class DriveApi:
         ]
         return await self._call(_FILES_LIST, "/files", query, _FILES_PAGE.decode)
 
-    def _log(self, drive_id: DriveId | None) -> list[Parameter]:
+    def _in_drive(self, drive_id: DriveId | None) -> list[Parameter]:
         if drive_id is not None:
             return [("driveId", drive_id), ("supportsAllDrives", "true")]
         return [("supportsAllDrives", "true")] if self._include_shared_drives else []
@@ -234,7 +235,7 @@ class DriveApi:
         target = f"{shared.base_path}{path}?{urlencode([*query, *common], quote_via=quote, safe='(),')}"
         started_s = shared.clock.monotonic_s()
         tally = _Tally()
-        error: str | None = "cancelled"
+        error: str | None = "internal"
         try:
             result = await retrying(
                 lambda _: self._attempt(method, target, decode, tally),
@@ -243,6 +244,9 @@ class DriveApi:
                 random=shared.random,
             )
             error = None
+        except asyncio.CancelledError:
+            error = "cancelled"
+            raise
         except WorkerError as failure:
             error = failure.code
             failure.attempts = failure.attempts or tally.attempts or None

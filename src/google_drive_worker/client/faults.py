@@ -172,31 +172,36 @@ class Answer:
     message: str | None = None
 
 
-def read_drive_error(status: int, body: bytes) -> Answer:
-    """Read Drive's error body; HTML, garbage and nothing at all give an answer without a reason."""
+def read_drive_error(status: int, body: bytes, redact: Callable[[str], str]) -> Answer:
+    """Read Drive's error body; HTML, garbage and nothing at all give an answer without a reason.
+
+    Secrets are taken out before texts are cut, so that no part of one is left.
+    """
     try:
         error = _DRIVE_BODY.decode(body[:_BODY_READ_BYTES]).error
     except (msgspec.MsgspecError, RecursionError):
         return Answer(status)
     detail = error.errors[0] if error.errors else _Detail()
-    return Answer(status, _word(detail.reason), _word(detail.location), _text(error.message))
+    return Answer(status, _word(detail.reason, redact), _word(detail.location, redact), _text(error.message, redact))
 
 
-def read_token_error(status: int, body: bytes) -> Answer:
+def read_token_error(status: int, body: bytes, redact: Callable[[str], str]) -> Answer:
     """Read a token endpoint's error body (RFC 6749, section 5.2), as tolerantly."""
     try:
         error = _TOKEN_BODY.decode(body[:_BODY_READ_BYTES])
     except (msgspec.MsgspecError, RecursionError):
         return Answer(status)
-    return Answer(status, _word(error.error), None, _text(error.error_description))
+    return Answer(status, _word(error.error, redact), None, _text(error.error_description, redact))
 
 
-def _word(value: str | None) -> str | None:
-    return re.sub(r"[^\w.-]", "", value, flags=re.ASCII)[:_REASON_CHARS] or None if value else None
+def _word(value: str | None, redact: Callable[[str], str]) -> str | None:
+    return re.sub(r"[^\w.-]", "", redact(value), flags=re.ASCII)[:_REASON_CHARS] or None if value else None
 
 
-def _text(value: str | None) -> str | None:
-    return "".join(c if c.isprintable() else " " for c in value[:_TEXT_CHARS]).strip() or None if value else None
+def _text(value: str | None, redact: Callable[[str], str]) -> str | None:
+    if not value:
+        return None
+    return "".join(c if c.isprintable() else " " for c in redact(value)[:_TEXT_CHARS]).strip() or None
 
 
 def drive_error(
@@ -213,20 +218,18 @@ def drive_error(
 
     `redact` takes secrets out of Google's own text, should it ever repeat one.
     """
-    answer = read_drive_error(status, body)
+    answer = read_drive_error(status, body, redact)
     row = find_row(DRIVE_ERRORS, status, answer.reason, answer.location)
-    return _error(f"{method} was refused", row, answer, kind=kind, headers=headers, now=now, redact=redact)
+    return _error(f"{method} was refused", row, answer, kind=kind, headers=headers, now=now)
 
 
 def token_error(
     status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, redact: Callable[[str], str]
 ) -> WorkerError:
     """Turn the token endpoint's answer into the error that says what to do."""
-    answer = read_token_error(status, body)
+    answer = read_token_error(status, body, redact)
     row = find_row(TOKEN_ERRORS, status, answer.reason, None)
-    return _error(
-        "Google gave no access token", row, answer, kind=CallKind.LISTING, headers=headers, now=now, redact=redact
-    )
+    return _error("Google gave no access token", row, answer, kind=CallKind.LISTING, headers=headers, now=now)
 
 
 def _error(
@@ -237,18 +240,16 @@ def _error(
     kind: CallKind,
     headers: Mapping[str, str],
     now: datetime,
-    redact: Callable[[str], str],
 ) -> WorkerError:
     text = f"{what}: {answer.status}" + (f" {answer.reason}" if answer.reason else "")
-    text = redact(f"{text}: {answer.message}" if answer.message else text)
-    reason = redact(answer.reason) if answer.reason else None
+    text = f"{text}: {answer.message}" if answer.message else text
     action = row.action
     if action is Action.SKIP_OR_STOP:
         action = Action.SKIP if kind is CallKind.ITEM else Action.STOP
     if action in _WAITS:
         wait_s = _wait_s(action, headers, now)
-        return Retryable(text, retry_after_s=wait_s, code=row.code, http_status=answer.status, reason=reason)
-    return _MADE[action](text, code=row.code, http_status=answer.status, reason=reason)
+        return Retryable(text, retry_after_s=wait_s, code=row.code, http_status=answer.status, reason=answer.reason)
+    return _MADE[action](text, code=row.code, http_status=answer.status, reason=answer.reason)
 
 
 _WAITS = frozenset({Action.RETRY, Action.WAIT_LONG, Action.WAIT_HOURS, Action.WAIT_FOR_RESET})

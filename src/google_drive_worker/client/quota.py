@@ -24,6 +24,19 @@ class Cost(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class SlowDown:
+    """What a quota answer does to a rate: it is multiplied by `factor`, and never falls under the share `floor`."""
+
+    factor: float
+    floor: float
+
+
+_USER_SLOW_DOWN = SlowDown(factor=0.5, floor=0.05)
+_PROJECT_SLOW_DOWN = SlowDown(factor=0.8, floor=0.3)
+"""Gentler: everybody pays for it, and Google's answers don't always tell whose calls were too many."""
+
+
+@dataclass(frozen=True, slots=True)
 class QuotaModel:
     """What a minute allows, and what calls cost of it."""
 
@@ -55,19 +68,18 @@ QUOTA_MODELS: dict[Literal["requests", "units"], QuotaModel] = {"requests": REQU
 
 _BURST_SHARE = 0.1
 """Of a minute's quota, what may go at once after a pause; the steady rate is the rest: no minute exceeds the whole."""
-_DECREASE = 0.5
 _INCREASE_PER_S = 0.01
 """A hundred seconds from nothing to the full rate: a little over the minute that Google counts by."""
-_FACTOR_FLOOR = 0.05
 _SAME_EVENT_S = 1.0
 """Refusals so close together answer one overload: calls in flight when the first came."""
 _SWEEP_EVERY_S = 60.0
 
 
 class Bucket:
-    """A token bucket whose rate halves on a quota answer and grows back. Holds no clock: `now_s` is passed in."""
+    """A token bucket whose rate falls on a quota answer and grows back. Holds no clock: `now_s` is passed in."""
 
-    def __init__(self, per_minute: float, now_s: float) -> None:
+    def __init__(self, per_minute: float, now_s: float, slow_down: SlowDown = _USER_SLOW_DOWN) -> None:
+        self._slow_down = slow_down
         self._capacity = per_minute * _BURST_SHARE
         self._full_rate = per_minute * (1.0 - _BURST_SHARE) / 60.0
         self._tokens = self._capacity
@@ -92,11 +104,11 @@ class Bucket:
         return 0.0
 
     def slow_down(self, now_s: float) -> None:
-        """Halve the rate and give up the saved-up burst; refusals within a second count once."""
+        """Lower the rate and give up the saved-up burst; refusals within a second count once."""
         if now_s - self._cut_at_s < _SAME_EVENT_S:
             return
         self._settle(now_s)
-        self._cut_factor = max(_FACTOR_FLOOR, self.factor(now_s) * _DECREASE)
+        self._cut_factor = max(self._slow_down.floor, self.factor(now_s) * self._slow_down.factor)
         self._cut_at_s = now_s
         self._tokens = min(self._tokens, 0.0)
 
@@ -119,8 +131,8 @@ class _Lane:
 
     __slots__ = ("bucket", "turn", "waiting")
 
-    def __init__(self, per_minute: float, now_s: float) -> None:
-        self.bucket = Bucket(per_minute, now_s)
+    def __init__(self, per_minute: float, now_s: float, slow_down: SlowDown) -> None:
+        self.bucket = Bucket(per_minute, now_s, slow_down)
         self.turn = asyncio.Lock()  # wakes its waiters in the order in which they came
         self.waiting = 0
 
@@ -131,7 +143,7 @@ class QuotaLimiter:
     def __init__(self, model: QuotaModel, clock: Clock) -> None:
         self._model = model
         self._clock = clock
-        self._project = _Lane(model.project_per_minute, clock.monotonic_s())
+        self._project = _Lane(model.project_per_minute, clock.monotonic_s(), _PROJECT_SLOW_DOWN)
         self._users: dict[str, _Lane] = {}
         self._swept_at_s = clock.monotonic_s()
 
@@ -171,7 +183,7 @@ class QuotaLimiter:
         if lane is None:
             now_s = self._clock.monotonic_s()
             self._forget_idle(now_s)
-            lane = self._users[user] = _Lane(self._model.user_per_minute, now_s)
+            lane = self._users[user] = _Lane(self._model.user_per_minute, now_s, _USER_SLOW_DOWN)
         return lane
 
     def _forget_idle(self, now_s: float) -> None:

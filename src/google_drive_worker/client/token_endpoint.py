@@ -6,12 +6,13 @@ retry layer, in `retry.py`) and its errors carry whole answers (no foreign text 
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
-import google.auth.exceptions
 import google.auth.transport
 import google.oauth2.credentials
 import google.oauth2.service_account
@@ -28,6 +29,10 @@ DRIVE_READONLY_SCOPE = "https://www.googleapis.com/auth/drive.readonly"
 """What a service account asks for: the narrowest scope that covers metadata, comments and content."""
 
 _ANSWER_BYTES = 256 * 1024
+_THREADS = 16
+"""Of our own, so that refreshes that hang never hold up others' work in the loop's default threads."""
+_WAITS = 3
+"""A grant in all may take as long as so many single waits: to connect, to send, to read."""
 _LIFETIME_S = 3600.0
 """RFC 6749 lets `expires_in` be left out; Google's tokens last an hour."""
 
@@ -70,12 +75,14 @@ class TokenEndpoint:
         self._clock = clock
         self._timeout_s = timeout_s
         self._scopes = scopes
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="token-endpoint")
         self._session = requests.Session()
         self._session.trust_env = False  # no .netrc: it would replace what we send
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close its connections, and let go of its threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
     async def grant(self, credentials: Credentials) -> Grant:
@@ -84,7 +91,10 @@ class TokenEndpoint:
         Raises `NeedsReauth` where Google no longer takes the credentials, or nobody here can refresh them; `Terminal`
         where they are wrong; `Retryable` for what passes. No error holds a secret.
         """
-        outcome = await asyncio.to_thread(self._attempt, credentials)
+        outcome: Grant | WorkerError = Retryable("the token endpoint did not answer in time", code="timeout")
+        with suppress(TimeoutError):  # an answer that drips in ends no wait of the thread's
+            async with asyncio.timeout(_WAITS * self._timeout_s):
+                outcome = await asyncio.get_running_loop().run_in_executor(self._threads, self._attempt, credentials)
         if isinstance(outcome, WorkerError):
             raise outcome
         return outcome
@@ -95,14 +105,14 @@ class TokenEndpoint:
         if problem := address_problem(token_uri):
             return Terminal(f"the credentials' token_uri {problem}", code="bad_credentials")
         exchange = _Exchange(self._session, token_uri, self._timeout_s, self._clock.now, _redaction(credentials))
-        google_credentials = _to_google(credentials, token_uri, self._scopes)
-        if isinstance(google_credentials, WorkerError):
-            return google_credentials
         try:
+            google_credentials = _to_google(credentials, token_uri, self._scopes)
+            if google_credentials is None:
+                return NeedsReauth("the access token is used up, and the worker has none to refresh it with")
             google_credentials.refresh(exchange)
         except _Aborted as aborted:
             return aborted.error
-        except google.auth.exceptions.GoogleAuthError as problem:
+        except Exception as problem:  # a key of another kind raises whatever cryptography does; its text may quote it
             return Terminal(f"google-auth refused the credentials ({type(problem).__name__})", code="bad_credentials")
         if exchange.grant is None:
             return Terminal("google-auth asked for no token", code="bad_credentials")
@@ -167,7 +177,7 @@ class _Exchange(google.auth.transport.Request):
                 return _HttpResponse(response.status_code, response.headers, data)
         except requests.Timeout:
             return Retryable("the token endpoint did not answer in time", code="timeout")
-        except Exception as problem:  # (requests lets urllib3's errors through while a body is read)
+        except Exception as problem:  # requests lets urllib3's errors through while a body is read
             return Retryable(
                 f"no connection to the token endpoint ({type(problem).__name__})", code="connection_failed"
             )
@@ -184,7 +194,7 @@ def _token_uri(credentials: Credentials) -> str:
 
 
 def _to_google(credentials: Credentials, token_uri: str, scopes: tuple[str, ...]) -> Any:
-    """Return google-auth's credentials (an untyped library: `Any`), or the error that says what is wrong with ours."""
+    """Return google-auth's credentials (an untyped library: `Any`), or `None` where ours can't be refreshed."""
     match credentials:
         case AuthorizedUser():
             return google.oauth2.credentials.Credentials(  # type: ignore[no-untyped-call]
@@ -201,14 +211,11 @@ def _to_google(credentials: Credentials, token_uri: str, scopes: tuple[str, ...]
                 "private_key_id": info.private_key_id,
                 "token_uri": token_uri,
             }
-            try:
-                return google.oauth2.service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
-                    key, scopes=list(scopes), subject=subject
-                )
-            except (ValueError, google.auth.exceptions.GoogleAuthError):
-                return Terminal("the service account's private_key is no PEM key", code="bad_credentials")
+            return google.oauth2.service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+                key, scopes=list(scopes), subject=subject
+            )
         case _:
-            return NeedsReauth("the access token is used up, and the worker has none to refresh it with")
+            return None
 
 
 def _redaction(credentials: Credentials) -> Callable[[str], str]:

@@ -46,7 +46,7 @@ class Transport(Protocol):
         """Return the answer, whatever its status.
 
         Raises `Retryable` where none came whole (`connection_failed`, `timeout`, `truncated`), `Terminal` where it may
-        not be taken (`response_too_large`, `redirected`).
+        not be taken (`response_too_large`, `redirected`, `bad_credentials`).
         """
         ...
 
@@ -121,11 +121,13 @@ class AiohttpTransport:
                 status, headers = response.status, response.headers
                 body = await _read_bounded(response, self._limits.body_bytes)
         except TimeoutError:
-            return Retryable("Google did not answer in time", code="timeout")
+            return Retryable("the server did not answer in time", code="timeout")
         except aiohttp.ClientPayloadError:
             return Retryable("the connection was cut in the middle of an answer", code="truncated")
         except (aiohttp.ClientError, OSError) as problem:
-            return Retryable(f"no connection to Google ({type(problem).__name__})", code="connection_failed")
+            return Retryable(f"no connection to the server ({type(problem).__name__})", code="connection_failed")
+        except ValueError:  # aiohttp refuses line breaks in headers
+            return Terminal("a token or header holds a character that HTTP can't carry", code="bad_credentials")
         if body is None:
             return _too_large(status)
         return _accept(HttpResponse(status, headers, body), self._limits.body_bytes)
@@ -154,7 +156,7 @@ def _accept(response: HttpResponse, limit_bytes: int) -> HttpResponse | Retryabl
     """Refuse a redirect, decompress the rest."""
     status = response.status
     if 300 <= status < 400:  # noqa: PLR2004  (the 3xx class)
-        return Terminal("Google answered with a redirect", code="redirected", http_status=status)
+        return Terminal("the server answered with a redirect", code="redirected", http_status=status)
     if response.headers.get("Content-Encoding", "").lower() != "gzip":
         return response
     try:

@@ -10,7 +10,7 @@
     client_secret = "…"
     refresh_token = "…"
 
-The table's name is the connection's id; the fields are those of `domain/connection.py`.
+The table's name is the connection's id (`connection_id` may repeat it); the fields are those of `domain/connection.py`.
 """
 
 import re
@@ -136,7 +136,7 @@ def _connection(name: str, table: object) -> Connection:
     if not name:
         raise _Broken("a connection's id is empty")
     if entry.connection_id not in {None, name}:
-        raise _Broken(f"[{name}] connection_id is not the table's name")
+        raise _Broken(f"[{name}] connection_id: must be the table's name, or left out")
     return Connection(
         connection_id=ConnectionId(name),
         customer_id=entry.customer_id,

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from google_drive_worker.domain.message import Incoming
-from google_drive_worker.utils.errors import Fenced, Retryable
+from google_drive_worker.utils.errors import Fenced
 
 POLL_S = 0.1
 """How long one poll waits: the longest that a command to the thread has to wait as well."""
@@ -104,25 +104,6 @@ class Intake:
         except RuntimeError:
             pass  # closed meanwhile
         raise Fenced("the worker is no member of its consumer group")
-
-    def committed(self, partition: int, timeout_s: float) -> int:
-        """Where the group goes on in the partition: its committed offset, else the oldest message. Blocks.
-
-        Raises `Retryable` where the broker does not say in time.
-        """
-        consumer = self._consumer
-        if consumer is None:
-            raise Fenced("the worker is no member of its consumer group")
-        here = TopicPartition(self._topic, partition)
-        try:
-            offset = consumer.committed([here], timeout=timeout_s)[0].offset
-            if offset < 0:
-                offset = consumer.get_watermark_offsets(here, timeout=timeout_s)[0]
-        except KafkaException as problem:
-            raise Retryable(f"no committed offset: {problem.args[0].str()}", code="kafka_unavailable") from problem
-        except RuntimeError as problem:
-            raise Fenced("the consumer is closed") from problem
-        return int(offset)
 
     def begin_at(self, partition: int, offset: int) -> None:
         """Let the partition's messages come, from that offset on."""

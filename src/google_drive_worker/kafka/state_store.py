@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -14,23 +14,50 @@ BATCH = 1000
 """Records taken from the client at a time while restoring."""
 
 
-class Restored:
-    """What the state topic holds of a partition: the checkpoints, and the records that could not be read."""
+class Restored(NamedTuple):
+    """What is committed of a partition.
 
-    def __init__(self) -> None:
-        self.checkpoints: dict[ConnectionId, Checkpoint] = {}
-        self.damaged: dict[ConnectionId, str] = {}
+    `position` is where the group goes on in the trigger topic; `damaged` are state records that could not be read.
+    """
+
+    position: int
+    checkpoints: dict[ConnectionId, Checkpoint]
+    damaged: dict[ConnectionId, str]
 
 
-def restore(config: Mapping[str, Any], topic: str, partition: int, timeout_s: float) -> Restored:
-    """Read the partition of the state topic to its end. To be called after `init_transactions`, never before.
+def restore(
+    config: Mapping[str, Any], trigger_topic: str, state_topic: str, partition: int, timeout_s: float
+) -> Restored:
+    """Read what is committed of the partition. To be called after `init_transactions`, never before. Blocks.
 
-    A damaged record is reported and left out: its connection starts over with a full sync. One that a newer worker
-    wrote stops the restoring, as nothing good comes of going on without it.
+    `config` names the consumer group, which is asked for its position and not joined. A damaged record is left out: its
+    connection starts over with a full sync. One that a newer worker wrote stops the restoring, as nothing good comes of
+    going on without it.
     Raises `Retryable` where the broker does not answer in time, or the state is newer than this worker.
     """
-    values = _read_to_end(config, topic, partition, timeout_s)
-    restored = Restored()
+    consumer = Consumer(
+        {
+            **config,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    try:
+        position = _position(consumer, TopicPartition(trigger_topic, partition), timeout_s)
+        values = _read_to_end(consumer, TopicPartition(state_topic, partition), timeout_s)
+    except KafkaException as problem:
+        raise Retryable(
+            f"the state of partition {partition} can't be read: {problem.args[0].str()}", code="kafka_unavailable"
+        ) from problem
+    finally:
+        consumer.close()
+    return _decoded(position, values)
+
+
+def _decoded(position: int, values: Mapping[bytes, bytes]) -> Restored:
+    restored = Restored(position, {}, {})
     for key, value in values.items():
         connection_id = ConnectionId(key.decode("utf-8", "replace"))
         try:
@@ -44,37 +71,40 @@ def restore(config: Mapping[str, Any], topic: str, partition: int, timeout_s: fl
     return restored
 
 
-def _read_to_end(config: Mapping[str, Any], topic: str, partition: int, timeout_s: float) -> dict[bytes, bytes]:
+def _position(consumer: Consumer, here: TopicPartition, timeout_s: float) -> int:
+    """The group's committed offset, else the oldest message's: no trigger is missed by a new group."""
+    committed = consumer.committed([here], timeout=timeout_s)[0]
+    if committed.error is not None:
+        raise KafkaException(committed.error)
+    if committed.offset >= 0:
+        return int(committed.offset)
+    low, _ = _ends(consumer, here, timeout_s)
+    return low
+
+
+def _ends(consumer: Consumer, here: TopicPartition, timeout_s: float) -> tuple[int, int]:
+    ends = consumer.get_watermark_offsets(here, timeout=timeout_s)
+    if ends is None:
+        raise Retryable(f"{here.topic} does not answer", code="kafka_unavailable")
+    return ends
+
+
+def _read_to_end(consumer: Consumer, here: TopicPartition, timeout_s: float) -> dict[bytes, bytes]:
     ends_s = time.monotonic() + timeout_s
     values: dict[bytes, bytes] = {}
-    consumer = Consumer(
-        {
-            **config,
-            "group.id": f"{topic}-restore",  # required by the client; nothing is committed under it
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-        }
-    )
-    try:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_s)
-        if high <= low:
-            return values
-        consumer.assign([TopicPartition(topic, partition, low)])
-        while time.monotonic() < ends_s:
-            for message in consumer.consume(BATCH, timeout=0.1):
-                error = message.error()
-                if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its spelling
-                    return values
-                if error is not None:
-                    raise Retryable(f"{topic} can't be read: {error.str()}", code="kafka_unavailable")
-                _take(values, message.key(), message.value())
-    except KafkaException as problem:
-        raise Retryable(f"{topic} can't be read: {problem.args[0].str()}", code="kafka_unavailable") from problem
-    finally:
-        consumer.close()
-    raise Retryable(f"{topic}, partition {partition}, was not read in {timeout_s:.0f} s", code="kafka_unavailable")
+    low, high = _ends(consumer, here, timeout_s)
+    if high <= low:
+        return values
+    consumer.assign([TopicPartition(here.topic, here.partition, low)])
+    while time.monotonic() < ends_s:
+        for message in consumer.consume(BATCH, timeout=0.1):
+            error = message.error()
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its spelling
+                return values
+            if error is not None:
+                raise KafkaException(error)
+            _take(values, message.key(), message.value())
+    raise Retryable(f"{here.topic}, {here.partition}, was not read in {timeout_s:.0f} s", code="kafka_unavailable")
 
 
 def _take(values: dict[bytes, bytes], key: bytes | None, value: bytes | None) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from google_drive_worker.client.auth import Authorizer, Authorizers
 from google_drive_worker.client.retry import RetryPolicy
@@ -19,6 +21,7 @@ from support.clock import ManualClock
 from support.credentials import CANARY, authorized_user, connection, service_account
 from support.scripted_http import ScriptedServer, cut, hang_up, reply, scripted_server
 
+ED25519_KEY = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 USER = authorized_user("https://oauth2.googleapis.com/token")
 
 
@@ -142,6 +145,15 @@ async def test_a_short_token_is_not_refreshed_at_once() -> None:
     assert await authorizer.token() == "token-1"
     grants.clock.advance(15)
     assert await authorizer.token() == "token-2"
+
+
+async def test_a_token_of_seconds_is_used() -> None:
+    """Even a token that lives for some seconds only serves more than one call."""
+    grants = Grants(ManualClock(), lifetime_s=4.0)
+    authorizer = authorizer_of(grants)
+    assert await authorizer.token() == "token-1"
+    grants.clock.advance(1.9)
+    assert await authorizer.token() == "token-1"
 
 
 async def test_invalidation_forgets_that_token_only() -> None:
@@ -304,9 +316,10 @@ async def test_secrets_go_over_https_only(endpoint: TokenEndpoint, token_uri: st
     assert caught.value.code == "bad_credentials"
 
 
-async def test_a_key_that_is_no_key(endpoint: TokenEndpoint) -> None:
-    """A private key that can't be read stops the connection, without a call."""
-    credentials = service_account("http://127.0.0.1:1/token", private_key=f"{CANARY}-no-key")
+@pytest.mark.parametrize("pem", [f"{CANARY}-no-key", ED25519_KEY, "-----BEGIN PRIVATE KEY-----\nx"])
+async def test_a_key_that_is_no_key(endpoint: TokenEndpoint, pem: str) -> None:
+    """A private key that can't be read, or is of another kind, stops the connection, without a call."""
+    credentials = service_account("http://127.0.0.1:1/token", private_key=pem)
     with pytest.raises(Terminal) as caught:
         await endpoint.grant(credentials)
     assert caught.value.code == "bad_credentials"

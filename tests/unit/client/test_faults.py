@@ -172,6 +172,14 @@ def test_secrets_are_taken_out_of_googles_words() -> None:
     assert "SECRET" not in f"{error} {error.reason} {error.message}"
 
 
+def test_no_part_of_a_secret_is_left_by_cutting_a_text() -> None:
+    """A secret that stands across the place where a text is cut is taken out whole."""
+    secret = "S" * 100
+    body = body_of(400, secret, message="x" * 250 + secret)
+    error = drive_error("m", LISTING, 400, {}, body, now=NOW, redact=lambda text: text.replace(secret, "***"))
+    assert "SS" not in f"{error} {error.reason}"
+
+
 @pytest.mark.parametrize(
     ("status", "error", "expected", "code"),
     [

@@ -128,6 +128,16 @@ async def test_a_cut_before_any_answer_and_nobody_there() -> None:
     assert "SECRET" not in f"{gone.value!r} {gone.value.__context__!r} {GET!r}"
 
 
+async def test_a_token_that_would_break_the_headers() -> None:
+    """A token with a line break in it, as copied from a file, is refused before anything is sent."""
+    async with scripted_server() as server, AiohttpTransport(server.url) as transport:
+        with pytest.raises(Terminal) as caught:
+            await transport.send(HttpRequest("GET", "/", {"Authorization": "Bearer SECRET\r\nX-Other: 1"}))
+        assert caught.value.code == "bad_credentials"
+        assert "SECRET" not in f"{caught.value} {caught.value.__context__!r}"
+        assert server.seen == []
+
+
 async def test_an_answer_that_does_not_come() -> None:
     """A server that says nothing is given up after the total time."""
 
@@ -207,6 +217,15 @@ def test_gunzip_takes_members_and_exact_limits() -> None:
     assert gunzip(gzip.compress(b""), 0) == b""
     with pytest.raises(TooLarge):
         gunzip(data, 5)
+
+
+@pytest.mark.parametrize("sizes", [(100_000, 3), (3, 100_000), (0, 50_000), (50_000, 0), (1, 1)])
+def test_gunzip_does_not_believe_the_trailer(sizes: tuple[int, int]) -> None:
+    """The size at a stream's end, which is its last member's alone, decides nothing but speed."""
+    data = b"".join(gzip.compress(b"x" * size) for size in sizes)
+    assert gunzip(data, sum(sizes)) == b"x" * sum(sizes)
+    with pytest.raises(TooLarge):
+        gunzip(data, sum(sizes) - 1)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ private_key = "CANARY-key"
 private_key_id = "1"
 
 [conn_token]
+connection_id = "conn_token"
 customer_id = "cust_1"
 credentials = { type = "access_token", access_token = "CANARY-access" }
 """
@@ -172,6 +173,7 @@ async def test_a_broken_rewrite_keeps_the_last_good_one(path: Path, broken: str 
         ('"CANARY-access"', "CANARY-access", ["TOML", "line"]),
         ("[conn_user]\n", 'top = "CANARY"\n[conn_user]\n', ["[top]"]),
         ("[conn_token]", '[""]', ["id is empty"]),
+        ('connection_id = "conn_token"', 'connection_id = "CANARY"', ["[conn_token]", "connection_id"]),
     ],
 )
 def test_what_is_wrong_is_told_without_secrets(path: Path, old: str, new: str, expected: list[str]) -> None:
