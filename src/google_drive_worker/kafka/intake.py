@@ -73,6 +73,7 @@ class Intake:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._failed: BaseException | None = None
+        self._metadata: Any = None
 
     def start(self) -> None:
         """Join the group. To be called on the event loop that the listener lives on."""
@@ -92,18 +93,16 @@ class Intake:
         """What ended the thread, if anything but `stop` did."""
         return self._failed
 
-    def group_metadata(self) -> Any:
-        """The group's metadata as it is now, to be sent with offsets. From any thread.
+    def group_metadata(self) -> Any:  # noqa: ANN401 - opaque to Python
+        """The group's metadata as the last poll left it, to be sent with offsets. From any thread.
 
+        It is at most a poll old. One from before a rebalance is refused by the broker, which is what it is for.
         Raises `Fenced` where the worker is no member: offsets without a generation would be taken by the broker.
         """
-        consumer = self._consumer
-        try:
-            if consumer is not None and consumer.memberid():
-                return consumer.consumer_group_metadata()
-        except RuntimeError:
-            pass  # closed meanwhile
-        raise Fenced("the worker is no member of its consumer group")
+        metadata = self._metadata
+        if metadata is None:
+            raise Fenced("the worker is no member of its consumer group")
+        return metadata
 
     def begin_at(self, partition: int, offset: int) -> None:
         """Let the partition's messages come, from that offset on."""
@@ -116,8 +115,8 @@ class Intake:
 
     def _move(self, consumer: Consumer, here: TopicPartition) -> None:
         if any(held.partition == here.partition for held in consumer.assignment()):
-            consumer.incremental_unassign([TopicPartition(here.topic, here.partition)])
-            consumer.incremental_assign([here])
+            consumer.seek(here)
+            consumer.resume([here])
 
     def _run(self) -> None:
         consumer = self._consumer
@@ -129,10 +128,13 @@ class Intake:
             while not self._stopping.is_set():
                 self._run_commands(consumer)
                 self._poll(consumer)
+                # Consumer calls are for this thread alone: the client holds a lock while it polls.
+                self._metadata = consumer.consumer_group_metadata() if consumer.memberid() else None
         except BaseException as problem:
             self._failed = problem
         finally:
             consumer.close()
+            self._metadata = None
 
     def _run_commands(self, consumer: Consumer) -> None:
         while True:
