@@ -1,0 +1,96 @@
+"""Words that generated Drives are made of, in several scripts."""
+
+from drive_simulator.items import WORKSPACE_PREFIX
+
+GIVEN_NAMES = (
+    ("Alice", "alice"),
+    ("Bořek", "borek"),
+    ("Chloé", "chloe"),
+    ("Daiki", "daiki"),
+    ("Elif", "elif"),
+    ("Farah", "farah"),
+    ("Gáspár", "gaspar"),
+    ("Håkon", "hakon"),
+    ("Ines", "ines"),
+    ("Jürgen", "juergen"),
+)
+FAMILY_NAMES = ("Anderson", "Novák", "Dubois", "田中", "Yılmaz", "Haddad", "Kovács", "Nilsen", "García", "Müller", "O’Neill")
+TEAMS = ("Engineering", "Vertrieb", "Finance", "マーケティング", "Legal", "Operaciones", "Research & Development", "Support")
+TOPICS = (
+    "Budget",
+    "Quarterly review",
+    "Offerte",
+    "会議メモ",
+    "Протокол",
+    "Réunion",
+    "Roadmap",
+    "Invoice",
+    "Kundenliste",
+    "Übersicht",
+    "Informe",
+    "تقرير",
+    "Interview",
+    "Design",
+    "Photo",
+    "Contract",
+    "Smlouva",
+    "Backup",
+    "提案書",
+    "Scan",
+)
+WORDS = (
+    "draft",
+    "final",
+    "v2",
+    "für Chef",
+    "2024",
+    "2025",
+    "copy",
+    "(signed)",
+    "Größe",
+    "naïve",
+    "🚀 launch",
+    "internal",
+    "日本",
+    "l'équipe",
+    "north",
+    "α-Test",
+    "old",
+    "Q3",
+    "archive",
+    "don't delete",
+)
+
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+
+KINDS: tuple[tuple[str, str, float], ...] = (
+    (WORKSPACE_PREFIX + "document", "", 0.0),
+    (WORKSPACE_PREFIX + "document", "", 0.0),
+    (WORKSPACE_PREFIX + "spreadsheet", "", 0.0),
+    (WORKSPACE_PREFIX + "spreadsheet", "", 0.0),
+    (WORKSPACE_PREFIX + "presentation", "", 0.0),
+    (WORKSPACE_PREFIX + "form", "", 0.0),
+    (WORKSPACE_PREFIX + "drawing", "", 0.0),
+    (WORKSPACE_PREFIX + "script", "", 0.0),
+    (WORKSPACE_PREFIX + "site", "", 0.0),
+    (WORKSPACE_PREFIX + "map", "", 0.0),
+    (WORKSPACE_PREFIX + "jam", "", 0.0),
+    (WORKSPACE_PREFIX + "vid", "", 0.0),
+    ("application/pdf", ".pdf", 0.8),
+    ("application/pdf", ".pdf", 0.8),
+    ("application/pdf", ".pdf", 0.8),
+    ("image/jpeg", ".jpg", 0.8),
+    ("image/jpeg", ".jpeg", 0.8),
+    ("image/png", ".png", 0.6),
+    (_OFFICE + "wordprocessingml.document", ".docx", 0.5),
+    (_OFFICE + "spreadsheetml.sheet", ".xlsx", 0.5),
+    (_OFFICE + "presentationml.presentation", ".pptx", 0.7),
+    ("text/plain", ".txt", 0.2),
+    ("text/csv", ".csv", 0.6),
+    ("text/markdown", ".md", 0.2),
+    ("application/zip", ".tar.gz", 1.0),
+    ("video/mp4", ".mp4", 1.0),
+    ("audio/mpeg", ".mp3", 0.9),
+    ("application/octet-stream", "", 0.9),
+)
+"""Types of files with the ending of their names and how far up the scale of sizes they reach."""
