@@ -62,7 +62,9 @@ def rank(user: User, item: Item) -> int:
         if at.drive is None and at.owner is user:
             best = max(best, RANK["writer"])
         for grant in at.grants or ():
-            reaches = grant.user is user or grant.type == "anyone" or (grant.type == "domain" and grant.domain == domain)
+            reaches = (
+                grant.user is user or grant.type == "anyone" or (grant.type == "domain" and grant.domain == domain)
+            )
             if reaches:
                 best = max(best, RANK[grant.role])
     return best

@@ -42,7 +42,7 @@ def drive_capabilities(rank: int) -> dict[str, bool]:
 
 
 @lru_cache(maxsize=256)
-def _file(rank: int, is_folder: bool, in_drive: bool, is_blob: bool, is_root: bool) -> dict[str, bool]:  # noqa: FBT001
+def _file(rank: int, is_folder: bool, in_drive: bool, is_blob: bool, is_root: bool) -> dict[str, bool]:
     writer, reader = rank >= _WRITER, rank >= _READER
     remover = rank >= (_FILE_ORGANIZER if in_drive else _OWNER) and not is_root
     deleter = rank >= (_ORGANIZER if in_drive else _OWNER) and not is_root

@@ -28,7 +28,7 @@ _SIZES = tuple(int(math.exp(x / 32 * math.log(256)) * 700) for x in range(64))
 
 @dataclass(frozen=True, slots=True)
 class CorpusPlan:
-    """What to generate. `files` counts every item but the roots; two fifths lie in shared drives where there are any."""
+    """What to generate. `files` counts every item but the roots; the first user's My Drive is the largest place."""
 
     files: int = 2_000
     shared_drives: int = 3
@@ -134,9 +134,9 @@ class _Generator:
         size = -1 if mime_type.startswith(WORKSPACE_PREFIX) else _SIZES[int(self._draw() * share * len(_SIZES))]
         item = self._item(place, self._words() + suffix, mime_type, self._folder(place), size)
         if self._draw() < _DESCRIBED_SHARE:
-            item.set_extra("description", f"{self._words()} – {self._words()}")
+            item.set_rare("description", f"{self._words()}: {self._words()}")
         if self._draw() < _STARRED_SHARE:
-            item.set_extra("starred_by", {place.owners[0].email})
+            item.set_rare("starred_by", {place.owners[0].email})
         self._maybe_share(item, _SHARED_SHARE)
 
     def _add_shortcut(self, place: _Place) -> None:
@@ -144,8 +144,8 @@ class _Generator:
         if target is place.root and place.root.children is not None:
             target = next(iter(place.root.children), target)
         item = self._item(place, self._words(), SHORTCUT, self._folder(place), -1)
-        item.set_extra("target_id", target.id)
-        item.set_extra("target_mime_type", target.mime_type)
+        item.set_rare("target_id", target.id)
+        item.set_rare("target_mime_type", target.mime_type)
 
     def _item(self, place: _Place, name: str, mime_type: str, parent: Item, size: int) -> Item:
         world = self._world
@@ -158,8 +158,8 @@ class _Generator:
         item = Item(item_id, name, mime_type, parent, place.drive, owner, created, modified, by, size, 0)
         if self._draw() < _TRASHED_SHARE:
             item.explicitly_trashed = True
-            item.set_extra("trashed_ms", modified)
-            item.set_extra("trashing_user", by)
+            item.set_rare("trashed_ms", modified)
+            item.set_rare("trashing_user", by)
         world.adopt(item)
         return item
 

@@ -1,4 +1,5 @@
 """Words that generated Drives are made of, in several scripts."""
+# ruff: noqa: RUF001 - several scripts are the point
 
 from drive_simulator.items import WORKSPACE_PREFIX
 
@@ -14,8 +15,29 @@ GIVEN_NAMES = (
     ("Ines", "ines"),
     ("Jürgen", "juergen"),
 )
-FAMILY_NAMES = ("Anderson", "Novák", "Dubois", "田中", "Yılmaz", "Haddad", "Kovács", "Nilsen", "García", "Müller", "O’Neill")
-TEAMS = ("Engineering", "Vertrieb", "Finance", "マーケティング", "Legal", "Operaciones", "Research & Development", "Support")
+FAMILY_NAMES = (
+    "Anderson",
+    "Novák",
+    "Dubois",
+    "田中",
+    "Yılmaz",
+    "Haddad",
+    "Kovács",
+    "Nilsen",
+    "García",
+    "Müller",
+    "O'Neill",
+)
+TEAMS = (
+    "Engineering",
+    "Vertrieb",
+    "Finance",
+    "マーケティング",
+    "Legal",
+    "Operaciones",
+    "Research & Development",
+    "Support",
+)
 TOPICS = (
     "Budget",
     "Quarterly review",

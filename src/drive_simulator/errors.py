@@ -326,7 +326,10 @@ def _limit(status: int, reason: str, message: str, retry_after_s: int | None, ex
 
 def include_items_required() -> ApiError:
     """403: a shared drive's items are asked for without includeItemsFromAllDrives."""
-    message = "The includeItemsFromAllDrives parameter must be set to true when driveId is specified or corpora contains drive or allDrives."
+    message = (
+        "The includeItemsFromAllDrives parameter must be set to true when driveId is specified or corpora contains "
+        "drive or allDrives."
+    )
     return ApiError(403, "teamDrivesParameterRequired", message, location="includeItemsFromAllDrives")
 
 

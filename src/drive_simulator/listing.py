@@ -125,7 +125,9 @@ class Lister:
         place: tuple[str, int] | None,
     ) -> Page:
         if place is None:
-            found = [item for c in corpora for _, item in c.index.down_from(c.index.end) if c.scope(item) and test(item)]
+            found = [
+                item for c in corpora for _, item in c.index.down_from(c.index.end) if c.scope(item) and test(item)
+            ]
             order_by.sort(found, orders, user.email)
             key, start = self._world.ids.token(12), 0
             if len(found) > listing.page_size:

@@ -16,7 +16,7 @@ def download(call: "Call", item: Item, source: "Item | Revision") -> "Response":
     """The bytes of the item or of one of its revisions. Raises ApiError 403 or 416."""
     if item.is_workspace:
         raise errors.file_not_downloadable()
-    if item.extra("abusive") and not call.flag("acknowledgeAbuse"):
+    if item.rare("abusive") and not call.flag("acknowledgeAbuse"):
         raise errors.cannot_download_abusive_file()
     size, _ = content.content_of(source)
     wanted = _range(call.request.headers, size)

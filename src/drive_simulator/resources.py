@@ -79,18 +79,15 @@ def revision_resource(item: Item, revision: Revision, viewer: User) -> Resource:
             resource["exportLinks"] = links
         return resource
     resource["keepForever"] = revision.keep_forever
-    resource["originalFilename"] = item.extra("original_filename") or item.name
+    resource["originalFilename"] = item.rare("original_filename") or item.name
     resource["size"] = str(revision.size)
     resource["md5Checksum"] = content.checksums(revision)[0]
     return resource
 
 
-def _time(name: str) -> Field:
-    def field(item: Item, _viewer: User) -> object:
-        at = item.extra(name)
-        return rfc3339(at) if isinstance(at, int) else None
-
-    return field
+def _trashed_time(item: Item, _viewer: User) -> object:
+    at = item.rare("trashed_ms")
+    return rfc3339(at) if isinstance(at, int) and item.drive is not None else None
 
 
 def _extra(name: str) -> Field:
@@ -119,7 +116,7 @@ def _user(item: Item, viewer: User) -> object:
 
 def _trashing_user(item: Item, viewer: User) -> object:
     # Google fills it on shared-drive items only, as it does trashedTime.
-    user = item.extra("trashing_user")
+    user = item.rare("trashing_user")
     return user_resource(user, viewer) if isinstance(user, User) and item.drive is not None else None
 
 
@@ -156,7 +153,7 @@ def _extension(item: Item) -> str:
 def _shortcut(item: Item, _viewer: User) -> object:
     if item.mime_type != SHORTCUT:
         return None
-    return {"targetId": item.target_id, "targetMimeType": item.extra("target_mime_type")}
+    return {"targetId": item.target_id, "targetMimeType": item.rare("target_mime_type")}
 
 
 _VIEWS = {
@@ -202,7 +199,7 @@ FILE_FIELDS: dict[str, Field] = {
     "md5Checksum": _blob(lambda item: content.checksums(item)[0]),
     "sha1Checksum": _blob(lambda item: content.checksums(item)[1]),
     "sha256Checksum": _blob(lambda item: content.checksums(item)[2]),
-    "originalFilename": _blob(lambda item: item.extra("original_filename") or item.name),
+    "originalFilename": _blob(lambda item: item.rare("original_filename") or item.name),
     "fileExtension": _blob(_extension),
     "fullFileExtension": _blob(_extension),
     "createdTime": lambda item, _viewer: rfc3339(item.created_ms),
@@ -215,7 +212,7 @@ FILE_FIELDS: dict[str, Field] = {
     "sharingUser": _sharing_user,
     "trashed": lambda item, _viewer: item.trashed,
     "explicitlyTrashed": lambda item, _viewer: item.explicitly_trashed,
-    "trashedTime": lambda item, viewer: None if item.drive is None else _TRASHED_TIME(item, viewer),
+    "trashedTime": _trashed_time,
     "trashingUser": _trashing_user,
     "starred": lambda item, viewer: item.starred_by(viewer.email),
     "shared": _my_drive(lambda item, _viewer: len(access.grantees(item)) > 1 or item.visibility != "limited"),
@@ -238,14 +235,12 @@ FILE_FIELDS: dict[str, Field] = {
     "spaces": lambda _item, _viewer: ["drive"],
     "properties": _extra("properties"),
     "appProperties": _extra("app_properties"),
-    "folderColorRgb": lambda item, _viewer: (item.extra("folder_color") or "#8f8f8f") if item.is_folder else None,
+    "folderColorRgb": lambda item, _viewer: (item.rare("folder_color") or "#8f8f8f") if item.is_folder else None,
     "writersCanShare": _my_drive(_flag("writers_can_share", default=True)),
     "copyRequiresWriterPermission": _flag("copy_requires_writer", default=False),
-    "viewersCanCopyContent": lambda item, _viewer: not item.extra("copy_requires_writer"),
+    "viewersCanCopyContent": lambda item, _viewer: not item.rare("copy_requires_writer"),
     "isAppAuthorized": lambda _item, _viewer: True,
     "contentRestrictions": _extra("content_restrictions"),
     "linkShareMetadata": lambda _item, _viewer: {"securityUpdateEligible": False, "securityUpdateEnabled": True},
     "capabilities": lambda item, viewer: file_capabilities(item, access.rank(viewer, item)),
 }
-
-_TRASHED_TIME = _time("trashed_ms")

@@ -1,22 +1,21 @@
 """The simulator as a server: Drive, OAuth, batches and the admin endpoints on one port, to embed or to run.
 
-    simulator = Simulator(generate(CorpusPlan(files=2_000)))
-    await simulator.start()          # or: with run_in_thread(simulator): …
-    simulator.base_url               # http://127.0.0.1:PORT/drive/v3
-    await simulator.stop()
+simulator = Simulator(generate(CorpusPlan(files=2_000)))
+await simulator.start()          # or: with run_in_thread(simulator): …
+simulator.base_url               # http://127.0.0.1:PORT/drive/v3
+await simulator.stop()
 """
 
 import asyncio
 import random
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from drive_simulator import api, faults, oauth
 from drive_simulator.admin import PREFIX, add_admin_routes
@@ -24,7 +23,7 @@ from drive_simulator.batch import parse_batch, run_batch
 from drive_simulator.compression import compress, wants_gzip
 from drive_simulator.connections_file import CLIENT_ID, CLIENT_SECRET, Account, connections_toml, refresh_token_of
 from drive_simulator.counters import Counters
-from drive_simulator.errors import ApiError, backend_error
+from drive_simulator.errors import ApiError
 from drive_simulator.fault_effects import before, error_response, faults_middleware
 from drive_simulator.faults import FaultPlan
 from drive_simulator.listing import Lister, ListingRules
@@ -47,7 +46,17 @@ _ROOMS = (about, changes, comments, drives, exports, files, permissions, replies
 class Exchange:
     """One call and its answer as an observer gets them: bodies plain, not compressed."""
 
-    __slots__ = ("method", "method_id", "path", "query", "request_body", "response_body", "response_type", "status", "user")
+    __slots__ = (
+        "method",
+        "method_id",
+        "path",
+        "query",
+        "request_body",
+        "response_body",
+        "response_type",
+        "status",
+        "user",
+    )
 
     def __init__(self, request: api.Request, method_id: str, user: str | None, response: api.Response) -> None:
         self.method = request.http_method
@@ -150,7 +159,7 @@ class Simulator:
         return self.tokens.issue_access_token(email)
 
     def write_connections(self, path: Path | str) -> None:
-        """Write a connections.toml that the worker takes as it is: one connection for each user, one service account."""
+        """Write a connections.toml that the worker takes as it is: a connection for each user, one service account."""
         Path(path).write_text(connections_toml(self._accounts, self.token_uri), encoding="utf-8")
 
     def apply(self, function: Callable[[World], T]) -> T:
@@ -162,7 +171,7 @@ class Simulator:
         if loop is None or not loop.is_running() or _running_loop() is loop:
             return function(self.world)
 
-        async def run() -> T:  # noqa: RUF029 - a coroutine, so that it runs in the server's loop
+        async def run() -> T:
             return function(self.world)
 
         return asyncio.run_coroutine_threadsafe(run(), loop).result()
@@ -282,7 +291,9 @@ class Simulator:
 
 
 @contextmanager
-def run_in_thread(simulator: Simulator, *, new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None) -> Iterator[Simulator]:
+def run_in_thread(
+    simulator: Simulator, *, new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> Iterator[Simulator]:
     """Serve the simulator in a thread with a loop of its own, while the block runs. Raises what `start` raises."""
     loop = (new_loop or asyncio.new_event_loop)()
     thread = threading.Thread(target=_run_forever, args=(loop,), name="drive-simulator", daemon=True)

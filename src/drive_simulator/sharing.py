@@ -34,9 +34,7 @@ def add_grant(
     if earlier is not None:
         change_role(world, item, earlier, role)
         return earlier
-    grant = Grant(
-        grant_id, grant_type, role, user, email, domain, allow_discovery, expiration_ms, world.now_ms(), by
-    )
+    grant = Grant(grant_id, grant_type, role, user, email, domain, allow_discovery, expiration_ms, world.now_ms(), by)
     drive = _drive_of_root(item)
     if drive is not None and user is not None:
         _join(world, drive, user, grant)
@@ -104,7 +102,7 @@ def _leave(world: World, drive: SharedDrive, user: User) -> None:
     drive.members.pop(user, None)
     user.hidden_drives.discard(drive.id)
     world.note_drive(drive, [user])
-    # What the user keeps by name moves from the drive's listing into "shared with me": it is logged where it was shared.
+    # What the user keeps by name moves from the drive's listing into "shared with me": logged where it was shared.
     now = world.now_ms()
     for item in list(user.index):
         if item.drive is drive and user in own_grantees(item):

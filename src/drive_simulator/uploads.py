@@ -75,7 +75,7 @@ class UploadSessions:
         self._sessions[upload_id] = _Session(call.body(), mime_type, item_id=item.id if item else None)
         while len(self._sessions) > MAX_SESSIONS:
             self._sessions.popitem(last=False)
-        query = "&".join(f"{name}={value}" for name, value in call.request.query if name in {"supportsAllDrives"})
+        query = "&".join(f"{name}={value}" for name, value in call.request.query if name == "supportsAllDrives")
         path = f"{call.request.path}?uploadType=resumable&upload_id={upload_id}" + (f"&{query}" if query else "")
         headers = {"Location": call.services.base_url + path, "X-GUploader-UploadID": upload_id}
         return Response(200, b"", headers=headers)

@@ -15,9 +15,7 @@ def list_comments(call: Call) -> Response:
     item = call.item(call.path["fileId"])
     include_deleted = call.flag("includeDeleted")
     since = _start(call)
-    found = [
-        each for each in comments_of(item) if (include_deleted or not each.deleted) and each.modified_ms >= since
-    ]
+    found = [each for each in comments_of(item) if (include_deleted or not each.deleted) and each.modified_ms >= since]
     found.sort(key=lambda each: each.modified_ms, reverse=True)
     binding = f"comments:{call.user.email}:{item.id}:{include_deleted}:{since}"
     token = call.text("pageToken")

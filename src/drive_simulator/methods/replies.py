@@ -43,7 +43,9 @@ def create(call: Call) -> Response:
         raise errors.bad_request("Invalid value at 'action'.")
     now = call.world.now_ms()
     content = str(body.get("content") or "") if action is not None else content_of(body)
-    reply = Post(call.world.ids.short_id(), call.user, content, now, now, action=None if action is None else str(action))
+    reply = Post(
+        call.world.ids.short_id(), call.user, content, now, now, action=None if action is None else str(action)
+    )
     comment.replies.append(reply)
     comment.modified_ms = now
     if action is not None:

@@ -45,7 +45,7 @@ def update(call: Call) -> Response:
     if isinstance(keep, bool):
         kept = revisions_of(item)
         revision.keep_forever = keep
-        item.set_extra("revisions", [revision if each.id == revision.id else each for each in kept])
+        item.set_rare("revisions", [revision if each.id == revision.id else each for each in kept])
     return answer(call, "Revision", revision_resource(item, revision, call.user))
 
 
@@ -56,7 +56,7 @@ def delete(call: Call) -> Response:
     kept = revisions_of(item)
     if item.is_workspace or revision.id == kept[-1].id:
         raise errors.ApiError(403, "cannotDeleteRevision", "This revision can't be deleted.")
-    item.set_extra("revisions", [each for each in kept if each.id != revision.id])
+    item.set_rare("revisions", [each for each in kept if each.id != revision.id])
     return Response(204)
 
 
