@@ -322,3 +322,24 @@ _PLAIN: Mapping[str, tuple[int, str, Domain]] = {
 def _limit(status: int, reason: str, message: str, retry_after_s: int | None, extended_help: str | None) -> ApiError:
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     return ApiError(status, reason, message, domain=_USAGE_LIMITS, headers=headers, extended_help=extended_help)
+
+
+def include_items_required() -> ApiError:
+    """403: a shared drive's items are asked for without includeItemsFromAllDrives."""
+    message = (
+        "The includeItemsFromAllDrives parameter must be set to true when driveId is specified or corpora contains "
+        "drive or allDrives."
+    )
+    return ApiError(403, "teamDrivesParameterRequired", message, location="includeItemsFromAllDrives")
+
+
+def include_items_not_supported() -> ApiError:
+    """403: includeItemsFromAllDrives without supportsAllDrives."""
+    message = "The supportsAllDrives parameter must be set to true when includeItemsFromAllDrives is true."
+    return ApiError(403, "teamDrivesNotSupported", message, location="supportsAllDrives")
+
+
+def drive_id_and_corpora() -> ApiError:
+    """403 `teamDriveIdRequiresTeamDriveCorpora`: one of driveId and corpora=drive without the other."""
+    message = "The driveId parameter must be specified if and only if corpora is set to drive."
+    return ApiError(403, "teamDriveIdRequiresTeamDriveCorpora", message)

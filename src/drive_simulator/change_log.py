@@ -1,0 +1,71 @@
+"""A change log: one for each user and one for each shared drive. Entries say which item changed, never how.
+
+An item has at most one entry: a newer change replaces the older one (Drive guide "Retrieve changes"). Positions are
+the page tokens; they never expire by themselves.
+"""
+
+from collections.abc import Iterator
+
+
+class Entry:
+    """One change. What it shows is read from the world when it is served.
+
+    `from_drive`: the item was in a shared drive at the time. `left_my_drive`: a reader of My Drive alone has to take
+    it for removed, although it may live on in a shared drive.
+    """
+
+    __slots__ = ("from_drive", "is_drive", "left_my_drive", "target_id", "time_ms")
+
+    def __init__(self, target_id: str, time_ms: int, *, is_drive: bool, from_drive: bool, left_my_drive: bool) -> None:
+        self.target_id = target_id
+        self.time_ms = time_ms
+        self.is_drive = is_drive
+        self.from_drive = from_drive
+        self.left_my_drive = left_my_drive
+
+
+class ChangeLog:
+    """The entries in order. `base` is the first position; logs differ in it, so that a token of another log shows."""
+
+    __slots__ = ("_base", "_entries", "_positions")
+
+    def __init__(self, base: int) -> None:
+        self._base = base
+        self._entries: list[Entry | None] = []
+        self._positions: dict[str, int] = {}
+
+    @property
+    def end(self) -> int:
+        """The position that the next entry will have."""
+        return self._base + len(self._entries)
+
+    def holds(self, position: int) -> bool:
+        """Whether the position is one that this log has given out."""
+        return self._base <= position <= self.end
+
+    def record(
+        self,
+        target_id: str,
+        time_ms: int,
+        *,
+        is_drive: bool = False,
+        from_drive: bool = False,
+        left_my_drive: bool = False,
+    ) -> None:
+        """Append a change; an earlier one of the same target goes."""
+        earlier_at = self._positions.get(target_id)
+        if earlier_at is not None:
+            earlier = self._entries[earlier_at]
+            self._entries[earlier_at] = None
+            if from_drive and earlier is not None and (earlier.left_my_drive or not earlier.from_drive):
+                left_my_drive = True
+        self._positions[target_id] = len(self._entries)
+        entry = Entry(target_id, time_ms, is_drive=is_drive, from_drive=from_drive, left_my_drive=left_my_drive)
+        self._entries.append(entry)
+
+    def read_from(self, position: int) -> Iterator[tuple[int, Entry]]:
+        """The entries at and after `position`, oldest first, each with its position."""
+        for at in range(max(position - self._base, 0), len(self._entries)):
+            entry = self._entries[at]
+            if entry is not None:
+                yield self._base + at, entry

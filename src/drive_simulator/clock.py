@@ -1,0 +1,55 @@
+"""Time as the simulated Drive tells it: Unix milliseconds from a clock that is handed in."""
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where the simulator reads the time."""
+
+    def now_ms(self) -> int:
+        """The present moment, Unix milliseconds; never goes back."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock, kept from going back."""
+
+    def __init__(self) -> None:
+        self._latest_ms = 0
+
+    def now_ms(self) -> int:
+        """The present moment, Unix milliseconds."""
+        self._latest_ms = max(self._latest_ms, time.time_ns() // 1_000_000)
+        return self._latest_ms
+
+
+class ManualClock:
+    """A clock that stands still until it is told to go on."""
+
+    def __init__(self, now_ms: int = 1_767_225_600_000) -> None:
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        """The moment that was last set, Unix milliseconds."""
+        return self._now_ms
+
+    def advance(self, seconds: float) -> None:
+        """Go on by that much."""
+        self._now_ms += int(seconds * 1000)
+
+
+def rfc3339(unix_ms: int) -> str:
+    """Write a moment as Drive does: UTC, milliseconds, `Z`."""
+    seconds, milliseconds = divmod(unix_ms, 1000)
+    year, month, day, hour, minute, second = time.gmtime(seconds)[:6]
+    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{milliseconds:03d}Z"
+
+
+def parse_rfc3339(text: str) -> int:
+    """Read an RFC 3339 moment as Unix milliseconds; without a zone it is UTC. Raises `ValueError`."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)

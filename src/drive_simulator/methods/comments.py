@@ -1,0 +1,113 @@
+"""comments.*: remarks on a file. Every method but delete wants `fields`."""
+
+from collections.abc import Mapping
+
+from drive_simulator import errors
+from drive_simulator.api import Call, Handler, Response, answer
+from drive_simulator.clock import parse_rfc3339
+from drive_simulator.discussion import Post, add_comment, comment_resource, comments_of
+from drive_simulator.items import Item
+from drive_simulator.page_tokens import open_token, seal_token
+
+
+def list_comments(call: Call) -> Response:
+    """comments.list, the latest changed first."""
+    item = call.item(call.path["fileId"])
+    include_deleted = call.flag("includeDeleted")
+    since = _start(call)
+    found = [each for each in comments_of(item) if (include_deleted or not each.deleted) and each.modified_ms >= since]
+    found.sort(key=lambda each: each.modified_ms, reverse=True)
+    binding = f"comments:{call.user.email}:{item.id}:{include_deleted}:{since}"
+    token = call.text("pageToken")
+    start = 0 if token is None else open_token(binding, token)[1]
+    end = start + call.number("pageSize", 20)
+    shown = [comment_resource(each, call.user, include_deleted=include_deleted) for each in found[start:end]]
+    page: dict[str, object] = {"kind": "drive#commentList", "comments": shown}
+    if end < len(found):
+        page["nextPageToken"] = seal_token(binding, "", end, call.world.now_ms())
+    return answer(call, "CommentList", page)
+
+
+def get(call: Call) -> Response:
+    """comments.get."""
+    include_deleted = call.flag("includeDeleted")
+    comment = find_comment(call, call.item(call.path["fileId"]), include_deleted=include_deleted)
+    return answer(call, "Comment", comment_resource(comment, call.user, include_deleted=include_deleted))
+
+
+def create(call: Call) -> Response:
+    """comments.create."""
+    item = call.item(call.path["fileId"], "commenter")
+    body = call.body()
+    now = call.world.now_ms()
+    anchor, quoted = body.get("anchor"), body.get("quotedFileContent")
+    comment = Post(
+        call.world.ids.short_id(),
+        call.user,
+        content_of(body),
+        now,
+        now,
+        anchor=anchor if isinstance(anchor, str) else None,
+        quoted=quoted if isinstance(quoted, dict) else None,
+    )
+    add_comment(item, comment)
+    return answer(call, "Comment", comment_resource(comment, call.user))
+
+
+def update(call: Call) -> Response:
+    """comments.update: its author writes it anew."""
+    comment = find_comment(call, call.item(call.path["fileId"], "commenter"))
+    _own(call, comment)
+    comment.content = content_of(call.body())
+    comment.modified_ms = call.world.now_ms()
+    return answer(call, "Comment", comment_resource(comment, call.user))
+
+
+def delete(call: Call) -> Response:
+    """comments.delete: it stays as a deleted one."""
+    comment = find_comment(call, call.item(call.path["fileId"], "commenter"))
+    _own(call, comment)
+    comment.deleted = True
+    comment.modified_ms = call.world.now_ms()
+    return Response(204)
+
+
+def find_comment(call: Call, item: Item, *, include_deleted: bool = False) -> Post:
+    """The comment that the path names. Raises ApiError 404."""
+    wanted = call.path["commentId"]
+    for comment in comments_of(item):
+        if comment.id == wanted and (include_deleted or not comment.deleted):
+            return comment
+    raise errors.resource_not_found("Comment", wanted, "commentId")
+
+
+def content_of(body: Mapping[str, object]) -> str:
+    """The words of a comment or reply that is written. Raises ApiError 400."""
+    content = body.get("content")
+    if not isinstance(content, str) or not content:
+        raise errors.ApiError(400, "required", "Required", location="content")
+    return content
+
+
+def _own(call: Call, post: Post) -> None:
+    if post.author is not call.user:
+        raise errors.insufficient_file_permissions()
+
+
+def _start(call: Call) -> int:
+    text = call.text("startModifiedTime")
+    if text is None:
+        return 0
+    try:
+        return parse_rfc3339(text)
+    except ValueError:
+        raise errors.invalid("startModifiedTime") from None
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "comments.create": create,
+    "comments.delete": delete,
+    "comments.get": get,
+    "comments.list": list_comments,
+    "comments.update": update,
+}

@@ -1,0 +1,86 @@
+"""revisions.*: the kept versions of a file's content."""
+
+from collections.abc import Mapping
+
+from drive_simulator import errors
+from drive_simulator.api import Call, Handler, Response, answer
+from drive_simulator.content import revisions_of
+from drive_simulator.items import Item, Revision
+from drive_simulator.media import download
+from drive_simulator.page_tokens import open_token, seal_token
+from drive_simulator.resources import revision_resource
+
+
+def list_revisions(call: Call) -> Response:
+    """revisions.list, oldest first."""
+    item = _item(call)
+    kept = revisions_of(item)
+    binding = f"revisions:{call.user.email}:{item.id}"
+    token = call.text("pageToken")
+    start = 0 if token is None else open_token(binding, token)[1]
+    end = start + call.number("pageSize", 200)
+    page: dict[str, object] = {
+        "kind": "drive#revisionList",
+        "revisions": [revision_resource(item, each, call.user) for each in kept[start:end]],
+    }
+    if end < len(kept):
+        page["nextPageToken"] = seal_token(binding, "", end, call.world.now_ms())
+    return answer(call, "RevisionList", page)
+
+
+def get(call: Call) -> Response:
+    """revisions.get: the metadata, or with alt=media the bytes."""
+    item = _item(call)
+    revision = _revision(call, item)
+    if call.text("alt") == "media":
+        return download(call, item, revision)
+    return answer(call, "Revision", revision_resource(item, revision, call.user))
+
+
+def update(call: Call) -> Response:
+    """revisions.update: keepForever."""
+    item = _item(call, "writer")
+    revision = _revision(call, item)
+    keep = call.body().get("keepForever")
+    if isinstance(keep, bool):
+        kept = revisions_of(item)
+        revision.keep_forever = keep
+        item.set_rare("revisions", [revision if each.id == revision.id else each for each in kept])
+    return answer(call, "Revision", revision_resource(item, revision, call.user))
+
+
+def delete(call: Call) -> Response:
+    """revisions.delete; the last one and those of Workspace documents stay."""
+    item = _item(call, "writer")
+    revision = _revision(call, item)
+    kept = revisions_of(item)
+    if item.is_workspace or revision.id == kept[-1].id:
+        raise errors.ApiError(403, "cannotDeleteRevision", "This revision can't be deleted.")
+    item.set_rare("revisions", [each for each in kept if each.id != revision.id])
+    return Response(204)
+
+
+def _item(call: Call, role: str = "reader") -> Item:
+    item = call.item(call.path["fileId"], role)
+    if item.is_folder or item.target_id is not None:
+        raise errors.ApiError(403, "revisionsNotSupported", "The file does not support revisions.")
+    return item
+
+
+def _revision(call: Call, item: Item) -> Revision:
+    wanted = call.path["revisionId"]
+    kept = revisions_of(item)
+    if wanted == "head":
+        return kept[-1]
+    revision = next((each for each in kept if each.id == wanted), None)
+    if revision is None:
+        raise errors.resource_not_found("Revision", wanted, "revisionId")
+    return revision
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "revisions.delete": delete,
+    "revisions.get": get,
+    "revisions.list": list_revisions,
+    "revisions.update": update,
+}

@@ -1,0 +1,320 @@
+"""The simulator as a server: Drive, OAuth, batches and the admin endpoints on one port, to embed or to run.
+
+simulator = Simulator(generate(CorpusPlan(files=2_000)))
+await simulator.start()          # or: with run_in_thread(simulator): …
+simulator.base_url               # http://127.0.0.1:PORT/drive/v3
+await simulator.stop()
+"""
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from drive_simulator import api, faults, oauth
+from drive_simulator.admin import PREFIX, add_admin_routes
+from drive_simulator.batch import parse_batch, run_batch
+from drive_simulator.compression import compress, wants_gzip
+from drive_simulator.connections_file import CLIENT_ID, CLIENT_SECRET, Account, connections_toml, refresh_token_of
+from drive_simulator.counters import Counters
+from drive_simulator.errors import ApiError
+from drive_simulator.fault_effects import before, error_response, faults_middleware
+from drive_simulator.faults import FaultPlan
+from drive_simulator.listing import Lister, ListingRules
+from drive_simulator.methods import about, changes, comments, drives, exports, files, permissions, replies, revisions
+from drive_simulator.quota import UNLIMITED, Quota, QuotaModel
+from drive_simulator.service_account import DEFAULT_EMAIL, new_service_account
+from drive_simulator.truth_routes import add_truth_routes
+from drive_simulator.uploads import UploadSessions
+from drive_simulator.world import World
+
+MAX_BODY_BYTES = 256 * 1024 * 1024
+UNKNOWN_METHOD = "unknown"
+
+Observer = Callable[["Exchange"], None]
+T = TypeVar("T")
+
+_ROOMS = (about, changes, comments, drives, exports, files, permissions, replies, revisions)
+
+
+class Exchange:
+    """One call and its answer as an observer gets them: bodies plain, not compressed."""
+
+    __slots__ = (
+        "method",
+        "method_id",
+        "path",
+        "query",
+        "request_body",
+        "response_body",
+        "response_type",
+        "status",
+        "user",
+    )
+
+    def __init__(self, request: api.Request, method_id: str, user: str | None, response: api.Response) -> None:
+        self.method = request.http_method
+        self.path = request.path
+        self.query = request.query
+        self.request_body = request.body
+        self.method_id = method_id
+        self.user = user
+        self.status = response.status
+        self.response_body = response.body
+        self.response_type = response.content_type
+
+
+class Simulator:
+    """A simulated Google over one world. `observers` are called for every Drive call, parts of batches included."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        latency_ms: float = 0,
+        quota: QuotaModel | None = None,
+        rules: ListingRules | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.world = world
+        self.faults = FaultPlan(seed=seed)
+        self.counters = Counters()
+        self.quota = Quota(quota or UNLIMITED)
+        self.rules = rules or ListingRules()
+        self.tokens = oauth.TokenService(world.users)
+        self.observers: list[Observer] = []
+        self.latency_ms = latency_ms
+        self._host = host
+        self._port = port
+        self._batch_order = random.Random(seed)  # noqa: S311 - the order of parts
+        self._services = api.Services(
+            world, self.rules, Lister(world, self.rules), UploadSessions(lambda: world.ids.token(24))
+        )
+        tables = (room.HANDLERS for room in _ROOMS)
+        self._api = api.DriveApi(self._services, api.handlers_of(*tables), self._authenticate)
+        self._runner: web.AppRunner | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._accounts: dict[str, Account] = {}
+
+    @property
+    def origin(self) -> str:
+        """`http://HOST:PORT`, once started."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def base_url(self) -> str:
+        """What stands for Google's `https://www.googleapis.com/drive/v3`."""
+        return self.origin + "/drive/v3"
+
+    @property
+    def token_uri(self) -> str:
+        """The address of the token endpoint."""
+        return self.origin + "/token"
+
+    @property
+    def accounts(self) -> Mapping[str, Account]:
+        """The accounts that `write_connections` writes, by connection id."""
+        return self._accounts
+
+    async def start(self) -> None:
+        """Listen. Raises OSError where the port is taken."""
+        self._loop = asyncio.get_running_loop()
+        app = web.Application(
+            client_max_size=MAX_BODY_BYTES, middlewares=[faults_middleware(self.faults, self.tokens, self._classify)]
+        )
+        add_admin_routes(app, self.faults, self.counters, self.tokens, self.quota)
+        add_truth_routes(app, self.world)
+        self.tokens.add_routes(app)
+        for path in ("/batch/drive/v3", "/batch"):
+            app.router.add_post(path, self._serve_batch)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        try:
+            site = web.TCPSite(self._runner, self._host, self._port, backlog=512)
+            await site.start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self._port = self._runner.addresses[0][1]
+        self._services.base_url = self.origin
+        self._open_accounts()
+
+    async def stop(self) -> None:
+        """Stop listening and drop what is open."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def access_token(self, email: str) -> str:
+        """An access token of that user with every scope, without a call to the token endpoint."""
+        return self.tokens.issue_access_token(email)
+
+    def write_connections(self, path: Path | str) -> None:
+        """Write a connections.toml that the worker takes as it is: a connection for each user, one service account."""
+        Path(path).write_text(connections_toml(self._accounts, self.token_uri), encoding="utf-8")
+
+    def apply(self, function: Callable[[World], T]) -> T:
+        """Run `function` on the world between two calls: the way to change or compare the world of a served simulator.
+
+        Not from within the server's own loop while it runs in a thread.
+        """
+        loop = self._loop
+        if loop is None or not loop.is_running() or _running_loop() is loop:
+            return function(self.world)
+
+        async def run() -> T:
+            return function(self.world)
+
+        return asyncio.run_coroutine_threadsafe(run(), loop).result()
+
+    def handle(self, request: api.Request) -> api.Response:
+        """Serve one Drive call without its transport; faults are not for here. Counts and observes it."""
+        method_id, email = UNKNOWN_METHOD, None
+        path: dict[str, str] = {}
+        try:
+            route = api.find_route(request.http_method, request.path)
+            method_id, path = route.method_id, route.path_parameters
+            call = self._api.authorize(request, route)
+            email = call.user.email
+            media = call.text("alt") == "media"
+            refusal = self.quota.charge(method_id, email, call.text("quotaUser"), media=media)
+            if refusal is not None:
+                raise refusal
+            response = self._api.execute(call)
+        except ApiError as error:
+            response = api.error_response(error)
+        self.counters.record(method_id, email, {**dict(request.query), **path}, response.status)
+        if self.observers:
+            exchange = Exchange(request, method_id, email, response)
+            for observer in self.observers:
+                observer(exchange)
+        return response
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        if self.latency_ms:
+            await asyncio.sleep(self.latency_ms / 1000)
+        query = tuple(parse_qsl(request.query_string, keep_blank_values=True))
+        response = self.handle(api.Request(request.method, request.rel_url.raw_path, query, request.headers, body))
+        headers = dict(response.headers)
+        headers["Content-Type"] = response.content_type
+        payload = response.body
+        if payload and wants_gzip(request.headers):
+            payload = compress(payload)
+            headers["Content-Encoding"] = "gzip"
+        headers["Vary"] = "Origin, X-Origin, Referer"
+        return web.Response(status=response.status, body=payload, headers=headers)
+
+    async def _serve_batch(self, request: web.Request) -> web.StreamResponse:
+        try:
+            parts = parse_batch(request.headers.get("Content-Type", ""), await request.read())
+        except ApiError as error:
+            return error_response(error)
+        if self.latency_ms:
+            await asyncio.sleep(self.latency_ms / 1000)
+        content_type, body = await run_batch(parts, request.headers, self._dispatch_part, order=self._batch_order)
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def _dispatch_part(
+        self, http_method: str, path_qs: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        path, _, query = path_qs.partition("?")
+        request = api.Request(http_method, path, tuple(parse_qsl(query, keep_blank_values=True)), headers, body)
+        call = self._name_call(request, query)
+        effect = self.faults.decide(call) if call is not None else None
+        error = await before(effect, call, self.tokens) if effect is not None and call is not None else None
+        response = self.handle(request) if error is None else api.error_response(error)
+        return response.status, {"Content-Type": response.content_type, **response.headers}, response.body
+
+    def _classify(self, request: web.Request) -> faults.Call | None:
+        if request.path.startswith((PREFIX, "/batch")):
+            return None
+        if request.path == "/token":
+            return faults.Call(faults.TOKEN_ENDPOINT, path=request.path)
+        query = tuple(parse_qsl(request.query_string, keep_blank_values=True))
+        return self._name_call(
+            api.Request(request.method, request.rel_url.raw_path, query, request.headers), request.query_string
+        )
+
+    def _name_call(self, request: api.Request, query: str) -> faults.Call | None:
+        if not self.faults.states():
+            return None
+        try:
+            route = api.find_route(request.http_method, request.path)
+        except ApiError:
+            return None
+        values = dict(request.query)
+        user = None
+        with suppress(ApiError):
+            user = self.tokens.authenticate(request.headers, access_token=values.get("access_token")).user
+        return faults.Call(
+            route.method_id,
+            user,
+            request.path,
+            query,
+            route.path_parameters.get("fileId"),
+            media=values.get("alt") == "media",
+            page_token="pageToken" in values,
+        )
+
+    def _authenticate(
+        self, headers: Mapping[str, str], access_token: str | None, method_id: str, *, media: bool
+    ) -> str:
+        access = self.tokens.authenticate(headers, access_token=access_token)
+        oauth.authorize(access, method_id, media=media)
+        return access.user
+
+    def _open_accounts(self) -> None:
+        if self._accounts:
+            return
+        users = [email for email in self.world.users if email != DEFAULT_EMAIL]
+        self.tokens.add_client(CLIENT_ID, CLIENT_SECRET)
+        for number, email in enumerate(users, start=1):
+            refresh_token = self.tokens.grant(email, CLIENT_ID, refresh_token=refresh_token_of(email))
+            self._accounts[f"conn_user_{number}"] = Account(email, f"cust_{number}", refresh_token=refresh_token)
+        service_account = new_service_account(self.token_uri)
+        self.tokens.add_service_account(service_account)
+        if DEFAULT_EMAIL not in self.world.users:
+            self.world.add_user(DEFAULT_EMAIL, "Service account")
+        if users:
+            info = service_account.info()
+            self._accounts["conn_service_account"] = Account(users[0], "cust_service_account", service_account=info)
+
+
+@contextmanager
+def run_in_thread(
+    simulator: Simulator, *, new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> Iterator[Simulator]:
+    """Serve the simulator in a thread with a loop of its own, while the block runs. Raises what `start` raises."""
+    loop = (new_loop or asyncio.new_event_loop)()
+    thread = threading.Thread(target=_run_forever, args=(loop,), name="drive-simulator", daemon=True)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(simulator.start(), loop).result()
+        yield simulator
+    finally:
+        asyncio.run_coroutine_threadsafe(simulator.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def _run_forever(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

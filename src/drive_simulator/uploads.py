@@ -1,0 +1,123 @@
+"""Media uploads: simple (`uploadType=media`), multipart and resumable. Source: Drive guide "Upload file data"."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import TYPE_CHECKING
+
+import orjson
+
+from drive_simulator import errors
+from drive_simulator.items import Item
+
+if TYPE_CHECKING:
+    from drive_simulator.api import Call, Response
+
+MAX_SESSIONS = 1_000
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)\Z")
+_RESUME = 308
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Metadata with the bytes that came along; no bytes where `content` is None."""
+
+    metadata: Mapping[str, object]
+    content: bytes | None
+    mime_type: str | None
+
+
+@dataclass(slots=True)
+class _Session:
+    """A resumable upload under way."""
+
+    metadata: Mapping[str, object]
+    mime_type: str | None
+    received: bytearray = field(default_factory=bytearray)
+    item_id: str | None = None
+
+
+Finish = Callable[["Call", Upload], "Response"]
+
+
+class UploadSessions:
+    """Receives uploads; keeps the resumable ones that are not complete."""
+
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        self._new_id = new_id
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+
+    def receive(self, call: "Call", item: Item | None, finish: Finish) -> "Response":
+        """Take one request of an upload; `finish` makes the answer when all bytes are there. Raises ApiError 400."""
+        upload_id = call.text("upload_id")
+        if upload_id is not None and call.request.http_method == "PUT":
+            return self._continue(call, upload_id, finish)
+        headers = call.request.headers
+        content_type = headers.get("Content-Type", "")
+        match call.text("uploadType"):
+            case "media" | None:
+                return finish(call, Upload({}, call.request.body, content_type.partition(";")[0] or None))
+            case "multipart":
+                return finish(call, _multipart(content_type, call.request.body))
+            case "resumable":
+                return self._begin(call, item)
+            case other:
+                raise errors.invalid_parameter("uploadType", f"Invalid value '{other}'.")
+
+    def _begin(self, call: "Call", item: Item | None) -> "Response":
+        from drive_simulator.api import Response  # noqa: PLC0415
+
+        upload_id = self._new_id()
+        mime_type = call.request.headers.get("X-Upload-Content-Type")
+        self._sessions[upload_id] = _Session(call.body(), mime_type, item_id=item.id if item else None)
+        while len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
+        query = "&".join(f"{name}={value}" for name, value in call.request.query if name == "supportsAllDrives")
+        path = f"{call.request.path}?uploadType=resumable&upload_id={upload_id}" + (f"&{query}" if query else "")
+        headers = {"Location": call.services.base_url + path, "X-GUploader-UploadID": upload_id}
+        return Response(200, b"", headers=headers)
+
+    def _continue(self, call: "Call", upload_id: str, finish: Finish) -> "Response":
+        from drive_simulator.api import Response  # noqa: PLC0415
+
+        session = self._sessions.get(upload_id)
+        if session is None:
+            raise errors.ApiError(404, "notFound", "No such upload session.")
+        text = call.request.headers.get("Content-Range")
+        found = _CONTENT_RANGE.match(text) if text else None
+        if text and found is None:
+            raise errors.bad_request("Invalid Content-Range.")
+        if found is None:
+            session.received[:] = call.request.body
+            total: int | None = len(session.received)
+        else:
+            total = None if found[3] == "*" else int(found[3])
+            if found[1] is not None:
+                start = int(found[1])
+                if start > len(session.received):
+                    raise errors.bad_request("The bytes do not follow those that were received.")
+                session.received[start:] = call.request.body
+        if total is not None and len(session.received) >= total:
+            del self._sessions[upload_id]
+            return finish(call, Upload(session.metadata, bytes(session.received), session.mime_type))
+        headers = {"Range": f"bytes=0-{len(session.received) - 1}"} if session.received else {}
+        return Response(_RESUME, b"", headers=headers)
+
+
+def _multipart(content_type: str, body: bytes) -> Upload:
+    """multipart/related: the metadata as JSON, then the bytes."""
+    message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+    parts = list(message.iter_parts()) if message.is_multipart() else []
+    if len(parts) != 2:  # noqa: PLR2004 - metadata and media
+        raise errors.bad_request("Malformed multipart body.")
+    raw, media = (part.get_payload(decode=True) for part in parts)
+    try:
+        metadata = orjson.loads(raw if isinstance(raw, bytes) and raw.strip() else b"{}")
+    except orjson.JSONDecodeError:
+        raise errors.parse_error() from None
+    if not isinstance(metadata, dict) or not isinstance(media, bytes):
+        raise errors.bad_request("Malformed multipart body.")
+    return Upload(metadata, media, parts[1].get_content_type())

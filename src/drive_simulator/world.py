@@ -1,0 +1,159 @@
+"""The world: every account, shared drive and item of the simulated Google, with its clock and its source of ids.
+
+The world keeps the books (`items`, the listings, the change logs); what happens to items stands in `item_changes`,
+`sharing` and `shared_drives`.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from zlib import crc32
+
+from drive_simulator.access import Sight, grantees, members, sights, viewers
+from drive_simulator.change_log import ChangeLog
+from drive_simulator.clock import Clock, SystemClock
+from drive_simulator.ids import IdSource
+from drive_simulator.index import Index
+from drive_simulator.items import FOLDER, Grant, Item, SharedDrive, User
+
+
+class World:
+    """All state of one simulated Google. `epoch` goes up whenever something changes that items below depend on."""
+
+    def __init__(self, *, clock: Clock | None = None, seed: int = 0) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.ids = IdSource(seed)
+        self.users: dict[str, User] = {}
+        self.drives: dict[str, SharedDrive] = {}
+        self.items: dict[str, Item] = {}
+        self.epoch = 0
+
+    def now_ms(self) -> int:
+        """The present moment, Unix milliseconds."""
+        return self.clock.now_ms()
+
+    def add_user(self, email: str, display_name: str | None = None) -> User:
+        """Open an account with an empty My Drive. The address is folded to lower case."""
+        email = email.lower()
+        permission_id = self.ids.permission_id()
+        user = User(email, display_name or email.partition("@")[0].title(), permission_id, self._new_log(permission_id))
+        now = self.now_ms()
+        user.root = Item(self.ids.root_id(), "My Drive", FOLDER, None, None, user, now, now, user, -1, 0)
+        self.items[user.root.id] = user.root
+        self.users[email] = user
+        return user
+
+    def user(self, email: str) -> User:
+        """The account of that address. Raises KeyError."""
+        return self.users[email.lower()]
+
+    def add_drive(self, name: str, creator: User, *, drive_id: str | None = None) -> SharedDrive:
+        """Make a shared drive with `creator` as its organizer, without a word in any change log."""
+        now = self.now_ms()
+        drive_id = drive_id or self.ids.drive_id()
+        drive = SharedDrive(drive_id, name, now, self._new_log(drive_id))
+        drive.root = Item(drive_id, name, FOLDER, None, drive, None, now, now, creator, -1, 0)
+        self.items[drive_id] = drive.root
+        self.drives[drive_id] = drive
+        self.add_member(drive, creator, "organizer")
+        return drive
+
+    def add_member(self, drive: SharedDrive, user: User, role: str) -> Grant:
+        """Put the user on the drive's member list, without a word in any change log."""
+        grant = Grant(user.permission_id, "user", role, user, user.email, granted_ms=self.now_ms())  # type: ignore[arg-type]
+        drive.members[user] = grant
+        drive.root.grants = [*(drive.root.grants or ()), grant]
+        return grant
+
+    def adopt(self, item: Item) -> None:
+        """Enter a new item into the books: by id, below its parent, in its drive's listing; not in users' listings."""
+        self.items[item.id] = item
+        self.hang(item)
+        if item.drive is not None:
+            item.drive.index.add(item)
+
+    def hang(self, item: Item) -> None:
+        """Enter the item among its parent's children."""
+        parent = item.parent
+        if parent is not None:
+            if parent.children is None:
+                parent.children = Index()
+            parent.children.add(item)
+
+    def enter(self, item: Item) -> None:
+        """Enter a new item into the books and into the listing of everybody who is granted it."""
+        self.adopt(item)
+        for user in grantees(item):
+            user.index.add(item)
+
+    def index_all(self) -> None:
+        """Build every user's listing anew: after a bulk load with `adopt`."""
+        for user in self.users.values():
+            user.index = Index()
+        roots = [user.root for user in self.users.values()] + [drive.root for drive in self.drives.values()]
+        for root in roots:
+            for item, (seen_by, _) in sights(root):
+                if item is not root:
+                    for user in seen_by:
+                        user.index.add(item)
+
+    def note_change(self, item: Item) -> None:
+        """Log a change of the item for everybody who sees it, and in its drive's log."""
+        item.version += 1
+        item.rendered = None
+        now = self.now_ms()
+        for user in viewers(item):
+            user.log.record(item.id, now, from_drive=item.drive is not None)
+        if item.drive is not None:
+            item.drive.log.record(item.id, now, from_drive=True)
+
+    def note_drive(self, drive: SharedDrive, users: Iterable[User]) -> None:
+        """Log a change of the shared drive itself, for those users and in its own log."""
+        now = self.now_ms()
+        self.epoch += 1
+        for user in users:
+            user.log.record(drive.id, now, is_drive=True, from_drive=True)
+        drive.log.record(drive.id, now, is_drive=True, from_drive=True)
+
+    @contextmanager
+    def changing_access(self, item: Item, *, gone: bool = False) -> Iterator[None]:
+        """Around a change of who sees the item and what is below it: keeps listings and logs in step.
+
+        Whoever loses an item gets a removal of each; whoever gains gets nothing here: the caller logs the item that was
+        changed, and it alone (Drive guide: "a permission change on a folder is logged on that item only"). What leaves
+        a corpus is logged there as removed. `gone`: the item is deleted for good.
+        """
+        before = list(sights(item))
+        yield
+        self.epoch += 1
+        after: dict[Item, Sight] = {} if gone else dict(sights(item))
+        nothing: Sight = (frozenset(), None)
+        now = self.now_ms()
+        for each, was in before:
+            self._step(each, was, after.get(each, nothing), now)
+
+    def _step(self, item: Item, was: Sight, now_is: Sight, now: int) -> None:
+        """Bring one item's listings and logs from one sight to another."""
+        (grantees_before, drive_before), (grantees_after, drive_after) = was, now_is
+        if grantees_before == grantees_after and drive_before is drive_after:
+            return
+        item.rendered = None
+        for user in grantees_before - grantees_after:
+            user.index.discard(item)
+        for user in grantees_after - grantees_before:
+            user.index.add(item)
+        if drive_before is not drive_after:
+            if drive_before is not None:
+                drive_before.index.discard(item)
+                drive_before.log.record(item.id, now, from_drive=True)
+            if drive_after is not None:
+                drive_after.index.add(item)
+        from_drive = drive_before is not None
+        lost_by = (grantees_before | members(drive_before)) - (grantees_after | members(drive_after))
+        for user in lost_by:
+            user.log.record(item.id, now, from_drive=from_drive)
+        if not from_drive and drive_after is not None:
+            for user in grantees_before - lost_by:
+                user.log.record(item.id, now, from_drive=True, left_my_drive=True)
+
+    def _new_log(self, owner_id: str) -> ChangeLog:
+        return ChangeLog(1_000 + 1_000 * (crc32(owner_id.encode()) % 90_000))
