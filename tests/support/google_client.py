@@ -10,15 +10,16 @@ from urllib.request import Request, urlopen
 
 import google.oauth2.credentials
 import google.oauth2.service_account
-from drive_simulator.server import Simulator, run_in_thread
-from drive_simulator.world import World
 from google.auth.credentials import Credentials
 from googleapiclient.discovery import build, build_from_document
 from googleapiclient.errors import HttpError
 
 from drive_simulator.oauth import DRIVE
+from drive_simulator.server import Simulator
+from drive_simulator.world import World
 from support.discovery import document
 from support.observer import DiscoveryObserver
+from support.simulators import serving_in_thread
 
 CLIENT_ID = "a-client"
 CLIENT_SECRET = "a-secret"
@@ -30,8 +31,8 @@ class Site:
 
     simulator: Simulator
     observer: DiscoveryObserver
-    alice: str = "alice@example.com"
-    bob: str = "bob@example.com"
+    alice: str
+    bob: str
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def drive(self, user: str) -> Any:
@@ -94,13 +95,11 @@ class Site:
 @contextmanager
 def site_of(world: World) -> Iterator[Site]:
     """A simulator over that world, served and watched while the block runs."""
-    simulator, observer = Simulator(world), DiscoveryObserver()
-    site = Site(simulator, observer)
-    for email in (site.alice, site.bob):
+    alice, bob = "alice@example.com", "bob@example.com"
+    for email in (alice, bob):
         if email not in world.users:
             world.add_user(email)
-    simulator.observers.append(observer)
-    with run_in_thread(simulator), closing(site):
+    with serving_in_thread(world) as (simulator, observer), closing(Site(simulator, observer, alice, bob)) as site:
         yield site
 
 
