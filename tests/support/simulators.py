@@ -25,6 +25,14 @@ def watched(simulator: Simulator) -> Iterator[DiscoveryObserver]:
     observer.assert_clean()
 
 
+@contextmanager
+def unserved(world: World, *, rules: ListingRules | None = None, seed: int = 0) -> Iterator[Simulator]:
+    """A watched simulator that listens nowhere: for calls by its `handle` (see `support.direct`)."""
+    simulator = Simulator(world, rules=rules, seed=seed)
+    with watched(simulator):
+        yield simulator
+
+
 @asynccontextmanager
 async def serving(
     world: World,
