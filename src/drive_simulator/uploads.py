@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import orjson
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MAX_SESSIONS = 1_000
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)\Z")
 _RESUME = 308
+_OF_THE_OPENING = frozenset({"access_token", "upload_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,11 @@ class UploadSessions:
         self._sessions[upload_id] = _Session(call.body(), mime_type, item_id=item.id if item else None)
         while len(self._sessions) > MAX_SESSIONS:
             self._sessions.popitem(last=False)
-        query = "&".join(f"{name}={value}" for name, value in call.request.query if name == "supportsAllDrives")
-        path = f"{call.request.path}?uploadType=resumable&upload_id={upload_id}" + (f"&{query}" if query else "")
-        headers = {"Location": call.services.base_url + path, "X-GUploader-UploadID": upload_id}
+        # The session's address carries what was asked for, so that the last answer is cut by the same `fields`.
+        kept = [(name, value) for name, value in call.request.query if name not in _OF_THE_OPENING]
+        query = urlencode([*kept, ("upload_id", upload_id)])
+        location = f"{call.services.base_url}{call.request.path}?{query}"
+        headers = {"Location": location, "X-GUploader-UploadID": upload_id}
         return Response(200, b"", headers=headers)
 
     def _continue(self, call: "Call", upload_id: str, finish: Finish) -> "Response":
