@@ -58,7 +58,7 @@ class Route:
 class Authenticator(Protocol):
     """Says who sent the headers, or raises ApiError 401."""
 
-    def __call__(self, headers: Mapping[str, str], access_token: str | None, method_id: str, *, media: bool) -> str:
+    def __call__(self, headers: Mapping[str, str], access_token: str | None, method_id: str, /, *, media: bool) -> str:
         """The caller's address, once the scopes allow the method."""
         ...
 

@@ -63,9 +63,7 @@ Google's own Python client works against it:
     help="Google's limits: requests a minute (older projects) or quota units (newer ones).",
 )
 @click.option("--short-pages", is_flag=True, help="Cut one page in four at a random length, as Google may.")
-@click.option(
-    "--full-pages", is_flag=True, help="Never hold back: no caps of 460 with parents or 100 with permissions."
-)
+@click.option("--full-pages", is_flag=True, help="Fill every page: no cap of 460 with parents, 100 with permissions.")
 @click.version_option(package_name="google-drive-worker", prog_name="google-drive-simulator")
 def main(
     host: str,
@@ -132,9 +130,8 @@ def _announce(simulator: Simulator, connections_file: Path | None) -> None:
     if connections_file is not None:
         click.echo(f"CONNECTIONS_FILE={connections_file.resolve()}")
     click.echo(f"# Token endpoint: {simulator.token_uri}")
-    click.echo(
-        f"# {len(simulator.world.items):,} items, {len(simulator.world.drives)} shared drives, users: {', '.join(emails)}"
-    )
+    world = simulator.world
+    click.echo(f"# {len(world.items):,} items, {len(world.drives)} shared drives, users: {', '.join(emails)}")
     if emails:
         token = simulator.access_token(emails[0])
         click.echo(f"# As {emails[0]}, for an hour:")

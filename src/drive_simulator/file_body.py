@@ -46,12 +46,12 @@ class FileBody:
 def read_file_body(call: "Call", body: Mapping[str, object], *, existing: Item | None = None) -> FileBody:
     """Read a File resource that somebody writes. Raises ApiError: 400 for wrong types, 403 `fieldNotWritable`."""
     if existing is not None:
-        for name in _READ_ONLY_ON_UPDATE:
-            if name in body and not (name == "id" and body["id"] == existing.id):
+        for field_name in _READ_ONLY_ON_UPDATE:
+            if field_name in body and not (field_name == "id" and body["id"] == existing.id):
                 message = (
                     "The parents field is not directly writable in update requests. Use the addParents and "
                     "removeParents parameters instead."
-                    if name == "parents"
+                    if field_name == "parents"
                     else "The resource body includes fields which are not directly writable."
                 )
                 raise errors.ApiError(403, "fieldNotWritable", message)

@@ -11,7 +11,7 @@ from drive_simulator import access, content, exports
 from drive_simulator.capabilities import drive_capabilities, file_capabilities
 from drive_simulator.clock import rfc3339
 from drive_simulator.items import FOLDER, RANK, SHORTCUT, Item, Revision, SharedDrive, User
-from drive_simulator.permission_resources import permission_resources
+from drive_simulator.permission_resources import permission_ids, permission_resources
 
 Resource = dict[str, object]
 Field = Callable[[Item, User], object]
@@ -34,8 +34,13 @@ def user_resource(user: User, viewer: User) -> Resource:
 
 def file_resource(item: Item, viewer: User, names: Iterable[str] | None = None) -> Resource:
     """The item as the viewer sees it: the fields of those names, or all of them. What does not apply is left out."""
-    fields = FILE_FIELDS.items() if names is None else [(n, FILE_FIELDS[n]) for n in names if n in FILE_FIELDS]
+    fields = _fields_of(None if names is None else tuple(names))
     return {name: value for name, field in fields if (value := field(item, viewer)) is not None}
+
+
+@lru_cache(maxsize=256)
+def _fields_of(names: tuple[str, ...] | None) -> list[tuple[str, Field]]:
+    return [(name, field) for name, field in FILE_FIELDS.items() if names is None or name in names]
 
 
 def drive_resource(drive: SharedDrive, viewer: User) -> Resource:
@@ -215,11 +220,11 @@ FILE_FIELDS: dict[str, Field] = {
     "trashedTime": _trashed_time,
     "trashingUser": _trashing_user,
     "starred": lambda item, viewer: item.starred_by(viewer.email),
-    "shared": _my_drive(lambda item, _viewer: len(access.grantees(item)) > 1 or item.visibility != "limited"),
+    "shared": _my_drive(lambda item, _viewer: len(permission_ids(item)) > 1),
     "ownedByMe": _my_drive(lambda item, viewer: item.owner is viewer),
     "owners": _my_drive(lambda item, viewer: None if item.owner is None else [user_resource(item.owner, viewer)]),
     "permissions": _my_drive(_permissions),
-    "permissionIds": lambda item, _viewer: [each["id"] for each in permission_resources(item)],
+    "permissionIds": lambda item, _viewer: permission_ids(item),
     "hasAugmentedPermissions": lambda item, _viewer: None if item.drive is None else bool(item.grants),
     "inheritedPermissionsDisabled": lambda item, _viewer: False if item.is_folder else None,
     "lastModifyingUser": _user,

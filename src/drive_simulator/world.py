@@ -60,6 +60,7 @@ class World:
     def add_member(self, drive: SharedDrive, user: User, role: str) -> Grant:
         """Put the user on the drive's member list, without a word in any change log."""
         grant = Grant(user.permission_id, "user", role, user, user.email, granted_ms=self.now_ms())  # type: ignore[arg-type]
+        self.epoch += 1
         drive.members[user] = grant
         drive.root.grants = [*(drive.root.grants or ()), grant]
         return grant

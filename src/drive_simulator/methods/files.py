@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import orjson
+
 from drive_simulator import errors, item_changes
 from drive_simulator.access import rank
 from drive_simulator.api import Call, Handler, Response, json_response
@@ -15,12 +17,26 @@ from drive_simulator.uploads import Upload
 
 _BLOB = "application/octet-stream"
 _MAX_PARENTS = 1
+# Above that many items rendered JSON is not kept: it would take gigabytes.
+_MAX_KEPT = 100_000
 
 
 def render(item: Item, viewer: User, mask: Mask) -> Resource:
     """The item as the viewer sees it, cut by a mask of the File schema."""
     resource = file_resource(item, viewer, mask.names)
     return resource if mask.is_flat else mask.apply(resource)
+
+
+def render_json(call: Call, item: Item, mask: Mask) -> orjson.Fragment:
+    """`render` as JSON, kept on the item until something about it, or about anybody's access, changes."""
+    world = call.world
+    key = (mask, call.user, item.version, world.epoch)
+    if item.rendered is not None and item.rendered[0] == key:
+        return orjson.Fragment(item.rendered[1])
+    text = orjson.dumps(render(item, call.user, mask))
+    if len(world.items) <= _MAX_KEPT:
+        item.rendered = (key, text)
+    return orjson.Fragment(text)
 
 
 def answer_file(call: Call, item: Item) -> Response:
@@ -55,7 +71,7 @@ def list_files(call: Call) -> Response:
     kept = {name: value for name, value in body.items() if mask.includes(name)}
     if mask.includes("files"):
         inner = mask.inner("files")
-        kept["files"] = [render(item, call.user, inner) for item in page.items]
+        kept["files"] = [render_json(call, item, inner) for item in page.items]
     return json_response(call, kept)
 
 
