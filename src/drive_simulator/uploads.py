@@ -4,8 +4,6 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.parser import BytesParser
-from email.policy import HTTP
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
 
 MAX_SESSIONS = 1_000
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)\Z")
+_BOUNDARY = re.compile(r"""boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;]{1,200}))""", re.IGNORECASE)
+_CONTENT_TYPE = re.compile(rb"(?:\A|\n)content-type:\s*([^\s;]+)", re.IGNORECASE)
 _RESUME = 308
 _OF_THE_OPENING = frozenset({"access_token", "upload_id"})
 
@@ -112,16 +112,35 @@ class UploadSessions:
 
 
 def _multipart(content_type: str, body: bytes) -> Upload:
-    """multipart/related: the metadata as JSON, then the bytes."""
-    message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
-    parts = list(message.iter_parts()) if message.is_multipart() else []
+    """multipart/related: the metadata as JSON, then the bytes. Raises ApiError 400."""
+    found = _BOUNDARY.search(content_type)
+    parts = [] if found is None else _parts(body, b"--" + (found[1] or found[2]).encode())
     if len(parts) != 2:  # noqa: PLR2004 - metadata and media
         raise errors.bad_request("Malformed multipart body.")
-    raw, media = (part.get_payload(decode=True) for part in parts)
+    (_, raw), (head, media) = parts
     try:
-        metadata = orjson.loads(raw if isinstance(raw, bytes) and raw.strip() else b"{}")
+        metadata = orjson.loads(raw.strip() or b"{}")
     except orjson.JSONDecodeError:
         raise errors.parse_error() from None
-    if not isinstance(metadata, dict) or not isinstance(media, bytes):
+    if not isinstance(metadata, dict):
         raise errors.bad_request("Malformed multipart body.")
-    return Upload(metadata, media, parts[1].get_content_type())
+    named = _CONTENT_TYPE.search(head)
+    return Upload(metadata, media, None if named is None else named[1].decode("ascii", "replace"))
+
+
+def _parts(body: bytes, delimiter: bytes) -> list[tuple[bytes, bytes]]:
+    """Head and content of each part. Line ends are those of the first delimiter's line, so that no byte is taken."""
+    start = body.find(delimiter)
+    first_end = body.find(b"\n", start)
+    if start < 0 or first_end < 0:
+        return []
+    eol = b"\r\n" if body[:first_end].endswith(b"\r") else b"\n"
+    # The line end before a delimiter is a part of it (RFC 2046 §5.1.1).
+    sections = (eol + body[start:]).split(eol + delimiter)[1:]
+    found = []
+    for section in sections:
+        if section.startswith(b"--"):
+            break
+        head, _, content = section.partition(eol + eol)
+        found.append((head, content))
+    return found
