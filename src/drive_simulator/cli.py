@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -91,6 +92,7 @@ def main(
     simulator = Simulator(
         world, host=host, port=port, latency_ms=latency_ms, quota=_QUOTA_MODELS[quota_model], rules=rules, seed=seed
     )
+    _settle()
     try:
         _run(_serve(simulator, write_connections))
     except OSError as problem:
@@ -106,6 +108,12 @@ def _load(plan: CorpusPlan) -> World:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("files", total=plan.files)
         return generate(plan, on_progress=lambda done: progress.update(task, completed=done))
+
+
+def _settle() -> None:
+    """Take what was loaded out of the collector's sight: walking a million objects would stop the server."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _serve(simulator: Simulator, connections_file: Path | None) -> None:

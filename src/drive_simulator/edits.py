@@ -17,7 +17,7 @@ from drive_simulator.errors import ApiError
 from drive_simulator.item_changes import can_hold
 from drive_simulator.items import FOLDER, RANK, SHORTCUT, WORKSPACE_PREFIX, Item, SharedDrive, User
 from drive_simulator.listing import Lister, ListingRules
-from drive_simulator.methods import drives, files, permissions
+from drive_simulator.methods import changes, drives, files, permissions
 from drive_simulator.uploads import UploadSessions
 from drive_simulator.world import World
 
@@ -74,11 +74,11 @@ def choose_edit(world: World, rng: random.Random, *, memberships: bool = True) -
 class Editor:
     """Makes edits on a world without a server: the same methods, called in place."""
 
-    def __init__(self, world: World) -> None:
-        rules = ListingRules()
+    def __init__(self, world: World, *, rules: ListingRules | None = None) -> None:
+        rules = rules or ListingRules()
         uploads = UploadSessions(lambda: world.ids.token(24))
         services = api.Services(world, rules, Lister(world, rules), uploads)
-        handlers = api.handlers_of(files.HANDLERS, permissions.HANDLERS, drives.HANDLERS)
+        handlers = api.handlers_of(changes.HANDLERS, drives.HANDLERS, files.HANDLERS, permissions.HANDLERS)
         self._api = api.DriveApi(services, handlers, _trust)
 
     def make(self, edit: Edit) -> Mapping[str, object]:

@@ -123,6 +123,7 @@ def set_trashed(world: World, item: Item, by: User, *, trashed: bool) -> None:
     item.set_rare("trashing_user", by if trashed else None)
     world.epoch += 1
     world.note_change(item)
+    world.note_below(item)
 
 
 def can_hold(parent: Item, item: Item) -> bool:
@@ -151,6 +152,7 @@ def move(world: World, item: Item, by: User, new_parent: Item) -> None:
                 each.owner = None if new_drive is not None else (by if old_drive is not None else each.owner)
                 each.rendered = None
     world.note_change(item)
+    world.note_below(item)
 
 
 def delete(world: World, item: Item) -> int:

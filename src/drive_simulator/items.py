@@ -20,7 +20,10 @@ RANK: dict[str, int] = {"reader": 1, "commenter": 2, "writer": 3, "fileOrganizer
 
 @dataclass(slots=True, eq=False)
 class User:
-    """An account: its My Drive, its change log and what it sees outside of shared drives it is a member of."""
+    """An account: its My Drive, its change log and what it sees outside of shared drives it is a member of.
+
+    `cards` keeps how it sees other accounts, since every page repeats them.
+    """
 
     email: str
     display_name: str
@@ -28,6 +31,7 @@ class User:
     log: ChangeLog
     index: Index = field(default_factory=Index)
     hidden_drives: set[str] = field(default_factory=set)
+    cards: "dict[User, dict[str, object]]" = field(default_factory=dict)
     root: "Item" = field(init=False)
 
 

@@ -19,9 +19,15 @@ Field = Callable[[Item, User], object]
 _WEB = "https://drive.google.com"
 
 
-@lru_cache(maxsize=4096)
 def user_resource(user: User, viewer: User) -> Resource:
-    """An account as the viewer sees it."""
+    """An account as the viewer sees it. Not to be changed."""
+    card = viewer.cards.get(user)
+    if card is None:
+        card = viewer.cards[user] = _card(user, viewer)
+    return card
+
+
+def _card(user: User, viewer: User) -> Resource:
     return {
         "kind": "drive#user",
         "displayName": user.display_name,
@@ -183,7 +189,7 @@ def _drive_id(item: Item, _viewer: User) -> object:
 def _parents(item: Item, viewer: User) -> object:
     """The parent, where the viewer sees it: a single file shared by its name shows none."""
     parent = item.parent
-    if parent is None or not (item.owner is viewer or access.sees(viewer, parent)):
+    if parent is None or not (parent.owner is viewer or access.sees(viewer, parent)):
         return None
     return [parent.id]
 

@@ -276,15 +276,15 @@ class Simulator:
     def _open_accounts(self) -> None:
         if self._accounts:
             return
-        users = [email for email in self.world.users if email != DEFAULT_EMAIL]
+        users = list(self.world.users)
         self.tokens.add_client(CLIENT_ID, CLIENT_SECRET)
         for number, email in enumerate(users, start=1):
             refresh_token = self.tokens.grant(email, CLIENT_ID, refresh_token=refresh_token_of(email))
             self._accounts[f"conn_user_{number}"] = Account(email, f"cust_{number}", refresh_token=refresh_token)
         service_account = new_service_account(self.token_uri)
         self.tokens.add_service_account(service_account)
-        if DEFAULT_EMAIL not in self.world.users:
-            self.world.add_user(DEFAULT_EMAIL, "Service account")
+        if DEFAULT_EMAIL not in self.world.robots:
+            self.world.add_user(DEFAULT_EMAIL, "Service account", robot=True)
         if users:
             info = service_account.info()
             self._accounts["conn_service_account"] = Account(users[0], "cust_service_account", service_account=info)
