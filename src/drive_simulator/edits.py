@@ -116,9 +116,17 @@ def _manager(drive: SharedDrive) -> User | None:
     return next((user for user, grant in drive.members.items() if grant.role == "organizer"), None)
 
 
-def _folder(world: World, rng: random.Random, actor: User | None = None) -> tuple[Item, User] | None:
-    """A folder, or the top of a corpus, that the actor (anybody) may write to."""
-    place = _place(world, rng)
+def _item_where(world: World, rng: random.Random, wanted: Callable[[Item], bool]) -> tuple[Item, User] | None:
+    """Such an item as `_item`, out of fifty tries."""
+    tries = (_item(world, rng) for _ in range(50))
+    return next((found for found in tries if found is not None and wanted(found[0])), None)
+
+
+def _folder(
+    world: World, rng: random.Random, actor: User | None = None, place: User | SharedDrive | None = None
+) -> tuple[Item, User] | None:
+    """A folder, or the top of a corpus, that the actor (anybody) may write to; in `place`, or anywhere."""
+    place = place or _place(world, rng)
     found = next((each for _ in range(20) if (each := place.index.pick(rng)) is not None and each.is_folder), None)
     folder = place.root if found is None or rng.random() < 0.2 else found  # noqa: PLR2004
     writer = actor or (_manager(folder.drive) if folder.drive is not None else folder.owner)
@@ -160,6 +168,13 @@ def _patch(kind: str, body_of: Callable[[Item, random.Random], Mapping[str, obje
     return choose
 
 
+def _untrash(world: World, rng: random.Random) -> Edit | None:
+    found = _item_where(world, rng, lambda item: item.explicitly_trashed)
+    if found is None:
+        return None
+    return Edit("untrash", found[1].email, "PATCH", f"files/{found[0].id}", _ALL_DRIVES, {"trashed": False})
+
+
 def _content(world: World, rng: random.Random) -> Edit | None:
     found = _item(world, rng)
     if found is None or found[0].is_workspace:
@@ -169,8 +184,16 @@ def _content(world: World, rng: random.Random) -> Edit | None:
 
 
 def _move(world: World, rng: random.Random) -> Edit | None:
-    found = _item(world, rng)
-    place = None if found is None else _folder(world, rng, found[1])
+    return _move_of(_item(world, rng), world, rng)
+
+
+def _move_folder(world: World, rng: random.Random) -> Edit | None:
+    return _move_of(_item_where(world, rng, lambda item: item.is_folder), world, rng)
+
+
+def _move_of(found: tuple[Item, User] | None, world: World, rng: random.Random) -> Edit | None:
+    home = None if found is None or rng.random() < 0.4 else found[0].drive or found[0].owner  # noqa: PLR2004
+    place = None if found is None else _folder(world, rng, found[1], home)
     if found is None or place is None:
         return None
     (item, actor), (folder, _) = found, place
@@ -208,13 +231,11 @@ def _share(world: World, rng: random.Random) -> Edit | None:
 
 
 def _unshare(world: World, rng: random.Random) -> Edit | None:
-    for _ in range(50):
-        found = _item(world, rng)
-        if found is not None and found[0].grants:
-            permission_id = rng.choice(found[0].grants).id
-            path = f"files/{found[0].id}/permissions/{permission_id}"
-            return Edit("unshare", found[1].email, "DELETE", path, _ALL_DRIVES)
-    return None
+    found = _item_where(world, rng, lambda item: bool(item.grants))
+    if found is None:
+        return None
+    path = f"files/{found[0].id}/permissions/{rng.choice(found[0].grants or []).id}"
+    return Edit("unshare", found[1].email, "DELETE", path, _ALL_DRIVES)
 
 
 def _membership(world: World, rng: random.Random) -> Edit | None:
@@ -246,9 +267,10 @@ _KINDS: tuple[tuple[int, _Chooser], ...] = (
     (4, _patch("describe", lambda _item, rng: {"description": _name(rng)})),
     (3, _patch("star", lambda item, _rng: {"starred": not item.rare("starred_by")})),
     (8, _content),
-    (16, _move),
+    (12, _move),
+    (4, _move_folder),
     (8, _patch("trash", lambda item, _rng: None if item.trashed else {"trashed": True})),
-    (5, _patch("untrash", lambda item, _rng: {"trashed": False} if item.explicitly_trashed else None)),
+    (4, _untrash),
     (4, _delete),
     (5, _copy),
     (6, _share),

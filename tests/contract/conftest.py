@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from drive_simulator.world import World
 
+from drive_simulator.world import World
 from support.google_client import Site, site_of
 
 

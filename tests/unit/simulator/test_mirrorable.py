@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 import pytest
+
 from drive_simulator.clock import ManualClock
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.edits import Edit, Editor, random_edits
@@ -153,7 +154,7 @@ def _assert_equal(mirror: Mirror, world: World, user: User) -> None:
 def test_a_mirror_follows_every_edit_also_during_the_listing(seed: int) -> None:
     """Whatever is created, moved, shared, trashed or left while somebody lists ends in their mirror."""
     world = generate(CorpusPlan(files=400, shared_drives=4, users=3, seed=seed), clock=ManualClock())
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - random edits
     mirrors = [(Mirror(world, user), user) for user in list(world.users.values())]
     for mirror, _ in mirrors:
         mirror.list_all(lambda: random_edits(world, rng, 15))
@@ -167,7 +168,7 @@ def test_a_mirror_follows_every_edit_also_during_the_listing(seed: int) -> None:
 def test_the_listings_hold_what_the_grants_say() -> None:
     """After a thousand edits each user's listing is exactly what the grants give them, once each."""
     world = generate(CorpusPlan(files=300, shared_drives=3, users=4), clock=ManualClock())
-    random_edits(world, random.Random(5), 1_000)
+    random_edits(world, random.Random(5), 1_000)  # noqa: S311
     for user in world.users.values():
         listed = [item.id for item in user.index]
         mine = {
