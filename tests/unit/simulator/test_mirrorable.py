@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 import pytest
+
 from drive_simulator.clock import ManualClock
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.edits import Edit, Editor, random_edits
