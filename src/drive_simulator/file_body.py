@@ -87,13 +87,30 @@ def _extras(body: Mapping[str, object], existing: Item | None) -> dict[str, obje
     for name, key in _MAPS.items():
         given: dict[str, object] | None = _typed(body, name, dict)
         if given is not None:
+            if not all(value is None or isinstance(value, str) for value in given.values()):
+                raise errors.bad_request(f"Invalid value at '{name}'.")
             former = cast(dict[str, object], (existing.rare(key) if existing is not None else None) or {})
             merged = former | given
             extras[key] = {each: value for each, value in merged.items() if value is not None} or None
-    restrictions = _typed(body, "contentRestrictions", list)
+    restrictions: list[object] | None = _typed(body, "contentRestrictions", list)
     if restrictions is not None:
-        extras["content_restrictions"] = restrictions or None
+        extras["content_restrictions"] = [_restriction(each) for each in restrictions] or None
     return extras
+
+
+def _restriction(value: object) -> dict[str, object]:
+    """One lock on the content: what of it can be written."""
+    if not isinstance(value, dict):
+        raise errors.bad_request("Invalid value at 'contentRestrictions'.")
+    read: dict[str, object] = {"readOnly": _typed(value, "readOnly", bool) is True}
+    if read["readOnly"]:
+        read["type"] = "globalContentRestriction"
+        read["systemRestricted"] = False
+    for name, kind in (("ownerRestricted", bool), ("reason", str)):
+        given: object = _typed(value, name, kind)
+        if given is not None:
+            read[name] = given
+    return read
 
 
 def _typed(body: Mapping[str, object], name: str, kind: type[T]) -> T | None:

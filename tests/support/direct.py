@@ -16,7 +16,7 @@ class Direct:
     def __init__(self, simulator: Simulator, user: str) -> None:
         self.user = user
         self._simulator = simulator
-        self._headers = {"Authorization": f"Bearer {simulator.access_token(user)}"}
+        self.headers = {"Authorization": f"Bearer {simulator.access_token(user)}"}
 
     def call(
         self, http_method: str, path: str, body: Mapping[str, object] | None = None, /, **query: object
@@ -24,7 +24,7 @@ class Direct:
         """Status and JSON (None where there is no body). Path segments have to be quoted by the caller."""
         pairs = tuple((name, _text(value)) for name, value in query.items())
         content = b"" if body is None else orjson.dumps(body)
-        request = Request(http_method, "/drive/v3/" + path, pairs, self._headers, content)
+        request = Request(http_method, "/drive/v3/" + path, pairs, self.headers, content)
         response = self._simulator.handle(request)
         is_json = response.content_type.startswith("application/json") and response.body
         return response.status, orjson.loads(response.body) if is_json else None

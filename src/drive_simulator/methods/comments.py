@@ -48,7 +48,7 @@ def create(call: Call) -> Response:
         now,
         now,
         anchor=anchor if isinstance(anchor, str) else None,
-        quoted=quoted if isinstance(quoted, dict) else None,
+        quoted=_quoted(quoted),
     )
     add_comment(item, comment)
     return answer(call, "Comment", comment_resource(comment, call.user))
@@ -87,6 +87,15 @@ def content_of(body: Mapping[str, object]) -> str:
     if not isinstance(content, str) or not content:
         raise errors.ApiError(400, "required", "Required", location="content")
     return content
+
+
+def _quoted(value: object) -> dict[str, object] | None:
+    """The passage that a comment is about: its text and type. Raises ApiError 400."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise errors.bad_request("Invalid value at 'quotedFileContent'.")
+    return {name: value[name] for name in ("mimeType", "value") if name in value}
 
 
 def _own(call: Call, post: Post) -> None:

@@ -136,7 +136,7 @@ def _kind(body: Mapping[str, object]) -> GranteeType:
 
 def _role(item: Item, body: Mapping[str, object]) -> Role:
     role = body.get("role")
-    if role not in RANK:
+    if not isinstance(role, str) or role not in RANK:
         raise errors.bad_request("The permission role field is required.")
     drive_roles = {"organizer", "fileOrganizer"}
     if (role in drive_roles and item.drive is None) or (role == "owner" and item.drive is not None):
