@@ -8,17 +8,18 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
 from drive_simulator import api
 from drive_simulator.access import own_grantees, rank
-from drive_simulator.errors import ApiError
 from drive_simulator.item_changes import can_hold
 from drive_simulator.items import FOLDER, RANK, SHORTCUT, WORKSPACE_PREFIX, Item, SharedDrive, User
 from drive_simulator.listing import Lister, ListingRules
 from drive_simulator.methods import changes, drives, files, permissions
 from drive_simulator.uploads import UploadSessions
+from drive_simulator.wire import Request
 from drive_simulator.world import World
 
 _TRIES = 200
@@ -42,6 +43,25 @@ class Edit:
     def is_upload(self) -> bool:
         """Whether it goes to `/upload/drive/v3` with bytes as its body."""
         return self.content is not None
+
+    @property
+    def target(self) -> str:
+        """Path and query, to put behind the simulator's `origin`."""
+        prefix = "/upload/drive/v3/" if self.is_upload else "/drive/v3/"
+        query = dict(self.query) | ({"uploadType": "media"} if self.is_upload else {})
+        return prefix + self.path + ("?" + urlencode(query) if query else "")
+
+    @property
+    def payload(self) -> bytes:
+        """The request's body."""
+        if self.content is not None:
+            return self.content
+        return b"" if self.body is None else orjson.dumps(self.body)
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type of `payload`."""
+        return "text/plain" if self.is_upload else "application/json"
 
 
 def random_edits(world: World, rng: random.Random, count: int, *, memberships: bool = True) -> Counter[str]:
@@ -83,11 +103,9 @@ class Editor:
 
     def make(self, edit: Edit) -> Mapping[str, object]:
         """Make one edit; returns the answer's resource. Raises ApiError where it is refused."""
-        prefix = "/upload/drive/v3/" if edit.is_upload else "/drive/v3/"
-        body = edit.content if edit.content is not None else orjson.dumps(edit.body) if edit.body is not None else b""
-        query = dict(edit.query) | ({"uploadType": "media"} if edit.is_upload else {})
-        headers = {"X-User": edit.user, "Content-Type": "text/plain"}
-        request = api.Request(edit.method, prefix + edit.path, tuple(query.items()), headers, body)
+        path, _, query = edit.target.partition("?")
+        headers = {"X-User": edit.user, "Content-Type": edit.content_type}
+        request = Request(edit.method, path, tuple(parse_qsl(query, keep_blank_values=True)), headers, edit.payload)
         call = self._api.authorize(request, api.find_route(request.http_method, request.path))
         answer = self._api.execute(call)
         return api.json_object(answer.body)
@@ -277,5 +295,3 @@ _KINDS: tuple[tuple[int, _Chooser], ...] = (
     (3, _unshare),
     (1, _membership),
 )
-
-__all__ = ["ApiError", "Edit", "Editor", "choose_edit", "random_edits"]

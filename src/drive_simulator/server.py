@@ -32,6 +32,7 @@ from drive_simulator.quota import UNLIMITED, Quota, QuotaModel
 from drive_simulator.service_account import DEFAULT_EMAIL, new_service_account
 from drive_simulator.truth_routes import add_truth_routes
 from drive_simulator.uploads import UploadSessions
+from drive_simulator.wire import Request, Response
 from drive_simulator.world import World
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
@@ -58,7 +59,7 @@ class Exchange:
         "user",
     )
 
-    def __init__(self, request: api.Request, method_id: str, user: str | None, response: api.Response) -> None:
+    def __init__(self, request: Request, method_id: str, user: str | None, response: Response) -> None:
         self.method = request.http_method
         self.path = request.path
         self.query = request.query
@@ -176,7 +177,7 @@ class Simulator:
 
         return asyncio.run_coroutine_threadsafe(run(), loop).result()
 
-    def handle(self, request: api.Request) -> api.Response:
+    def handle(self, request: Request) -> Response:
         """Serve one Drive call without its transport; faults are not for here. Counts and observes it."""
         method_id, email = UNKNOWN_METHOD, None
         path: dict[str, str] = {}
@@ -204,7 +205,7 @@ class Simulator:
         if self.latency_ms:
             await asyncio.sleep(self.latency_ms / 1000)
         query = tuple(parse_qsl(request.query_string, keep_blank_values=True))
-        response = self.handle(api.Request(request.method, request.rel_url.raw_path, query, request.headers, body))
+        response = self.handle(Request(request.method, request.rel_url.raw_path, query, request.headers, body))
         headers = dict(response.headers)
         headers["Content-Type"] = response.content_type
         payload = response.body
@@ -228,7 +229,7 @@ class Simulator:
         self, http_method: str, path_qs: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Mapping[str, str], bytes]:
         path, _, query = path_qs.partition("?")
-        request = api.Request(http_method, path, tuple(parse_qsl(query, keep_blank_values=True)), headers, body)
+        request = Request(http_method, path, tuple(parse_qsl(query, keep_blank_values=True)), headers, body)
         call = self._name_call(request, query)
         effect = self.faults.decide(call) if call is not None else None
         error = await before(effect, call, self.tokens) if effect is not None and call is not None else None
@@ -242,10 +243,10 @@ class Simulator:
             return faults.Call(faults.TOKEN_ENDPOINT, path=request.path)
         query = tuple(parse_qsl(request.query_string, keep_blank_values=True))
         return self._name_call(
-            api.Request(request.method, request.rel_url.raw_path, query, request.headers), request.query_string
+            Request(request.method, request.rel_url.raw_path, query, request.headers), request.query_string
         )
 
-    def _name_call(self, request: api.Request, query: str) -> faults.Call | None:
+    def _name_call(self, request: Request, query: str) -> faults.Call | None:
         if not self.faults.states():
             return None
         try:

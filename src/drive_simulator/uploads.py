@@ -11,9 +11,10 @@ import orjson
 
 from drive_simulator import errors
 from drive_simulator.items import Item
+from drive_simulator.wire import Response
 
 if TYPE_CHECKING:
-    from drive_simulator.api import Call, Response
+    from drive_simulator.api import Call
 
 MAX_SESSIONS = 1_000
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)\Z")
@@ -42,7 +43,7 @@ class _Session:
     item_id: str | None = None
 
 
-Finish = Callable[["Call", Upload], "Response"]
+Finish = Callable[["Call", Upload], Response]
 
 
 class UploadSessions:
@@ -52,7 +53,7 @@ class UploadSessions:
         self._new_id = new_id
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
-    def receive(self, call: "Call", item: Item | None, finish: Finish) -> "Response":
+    def receive(self, call: "Call", item: Item | None, finish: Finish) -> Response:
         """Take one request of an upload; `finish` makes the answer when all bytes are there. Raises ApiError 400."""
         upload_id = call.text("upload_id")
         if upload_id is not None and call.request.http_method == "PUT":
@@ -69,9 +70,7 @@ class UploadSessions:
             case other:
                 raise errors.invalid_parameter("uploadType", f"Invalid value '{other}'.")
 
-    def _begin(self, call: "Call", item: Item | None) -> "Response":
-        from drive_simulator.api import Response  # noqa: PLC0415
-
+    def _begin(self, call: "Call", item: Item | None) -> Response:
         upload_id = self._new_id()
         mime_type = call.request.headers.get("X-Upload-Content-Type")
         self._sessions[upload_id] = _Session(call.body(), mime_type, item_id=item.id if item else None)
@@ -84,9 +83,7 @@ class UploadSessions:
         headers = {"Location": location, "X-GUploader-UploadID": upload_id}
         return Response(200, b"", headers=headers)
 
-    def _continue(self, call: "Call", upload_id: str, finish: Finish) -> "Response":
-        from drive_simulator.api import Response  # noqa: PLC0415
-
+    def _continue(self, call: "Call", upload_id: str, finish: Finish) -> Response:
         session = self._sessions.get(upload_id)
         if session is None:
             raise errors.ApiError(404, "notFound", "No such upload session.")

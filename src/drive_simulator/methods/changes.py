@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from drive_simulator import errors
-from drive_simulator.api import Call, Handler, Response, answer, json_response
+from drive_simulator.api import Call, Handler, answer, json_response
 from drive_simulator.changes import ChangesRequest, ServedChange, read_changes, start_page_token
 from drive_simulator.clock import rfc3339
 from drive_simulator.fields import Mask
@@ -11,6 +11,7 @@ from drive_simulator.items import SharedDrive
 from drive_simulator.listing import page_length
 from drive_simulator.methods.files import render_json
 from drive_simulator.resources import drive_resource
+from drive_simulator.wire import Response
 
 
 def get_start_page_token(call: Call) -> Response:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from drive_simulator import errors
-from drive_simulator.api import Call, Handler, Response, answer
+from drive_simulator.api import Call, Handler, answer
 from drive_simulator.clock import parse_rfc3339
 from drive_simulator.discussion import Post, add_comment, comment_resource, comments_of
 from drive_simulator.items import Item
 from drive_simulator.page_tokens import open_token, seal_token
+from drive_simulator.wire import Response
 
 
 def list_comments(call: Call) -> Response:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from drive_simulator import errors
-from drive_simulator.api import Call, Handler, Response, answer
+from drive_simulator.api import Call, Handler, answer
 from drive_simulator.items import SharedDrive
 from drive_simulator.page_tokens import open_token, seal_token
 from drive_simulator.resources import drive_resource
 from drive_simulator.shared_drives import create_drive, delete_drive, rename_drive
+from drive_simulator.wire import Response
 
 _MAX_NAME = 1_000
 _RESTRICTIONS = (

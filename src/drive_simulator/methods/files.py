@@ -6,7 +6,7 @@ import orjson
 
 from drive_simulator import errors, item_changes
 from drive_simulator.access import rank
-from drive_simulator.api import Call, Handler, Response, json_response
+from drive_simulator.api import Call, Handler, json_response
 from drive_simulator.fields import Mask
 from drive_simulator.file_body import FileBody, read_file_body
 from drive_simulator.items import FOLDER, RANK, SHORTCUT, Item, User
@@ -14,6 +14,7 @@ from drive_simulator.listing import Listing, page_length
 from drive_simulator.media import download
 from drive_simulator.resources import Resource, file_resource
 from drive_simulator.uploads import Upload
+from drive_simulator.wire import Response
 
 _BLOB = "application/octet-stream"
 _MAX_PARENTS = 1

@@ -5,11 +5,12 @@ from typing import cast
 
 from drive_simulator import errors, sharing
 from drive_simulator.access import rank
-from drive_simulator.api import Call, Handler, Response, answer
+from drive_simulator.api import Call, Handler, answer
 from drive_simulator.clock import parse_rfc3339
 from drive_simulator.items import RANK, Grant, GranteeType, Item, Role, User
 from drive_simulator.page_tokens import open_token, seal_token
 from drive_simulator.permission_resources import permission_resource, permission_resources
+from drive_simulator.wire import Response
 
 _TYPES = ("user", "group", "domain", "anyone")
 _MAX_SHARED_DRIVE_PAGE = 100

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 from drive_simulator import errors
-from drive_simulator.api import Call, Handler, Response, answer
+from drive_simulator.api import Call, Handler, answer
 from drive_simulator.content import revisions_of
 from drive_simulator.items import Item, Revision
 from drive_simulator.media import download
 from drive_simulator.page_tokens import open_token, seal_token
 from drive_simulator.resources import revision_resource
+from drive_simulator.wire import Response
 
 
 def list_revisions(call: Call) -> Response:

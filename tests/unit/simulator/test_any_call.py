@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
-from drive_simulator.api import Request
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.discovery import Method, Parameter, method_parameters, methods
+from drive_simulator.wire import Request
 from drive_simulator.world import World
 from support.direct import Direct
 from support.observer import DiscoveryObserver

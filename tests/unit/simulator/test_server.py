@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import random_edits
+from drive_simulator.edits import choose_edit, random_edits
 from drive_simulator.truth import visible_drives, visible_items
 from support.simulators import serving, serving_in_thread
 from support.worlds import Stage
@@ -118,3 +118,19 @@ def test_random_edits_are_allowed_calls() -> None:
     done = random_edits(world, random.Random(1), 800)  # noqa: S311
     assert done.total() == 800
     assert {"create", "rename", "move", "move_folder", "trash", "untrash", "delete", "share", "unshare"} <= set(done)
+
+
+async def test_chosen_edits_can_be_made_over_http() -> None:
+    """`choose_edit` says what to call; each call is taken."""
+    world = generate(CorpusPlan(files=200, shared_drives=2))
+    rng = random.Random(3)  # noqa: S311
+    async with serving(world) as simulator, aiohttp.ClientSession() as session:
+        for _ in range(100):
+            edit = choose_edit(world, rng)
+            headers = {
+                "Authorization": f"Bearer {simulator.access_token(edit.user)}",
+                "Content-Type": edit.content_type,
+            }
+            url = simulator.origin + edit.target
+            async with session.request(edit.method, url, data=edit.payload, headers=headers) as response:
+                assert response.status in {200, 204}, (edit, await response.text())
