@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.listing import ListingRules
 from drive_simulator.quota import UNLIMITED, request_model, unit_model
+from drive_simulator.recording import Recorder
 from drive_simulator.server import Simulator
 from drive_simulator.world import World
 
@@ -65,6 +66,12 @@ Google's own Python client works against it:
 )
 @click.option("--short-pages", is_flag=True, help="Cut one page in four at a random length, as Google may.")
 @click.option("--full-pages", is_flag=True, help="Fill every page: no cap of 460 with parents, 100 with permissions.")
+@click.option(
+    "--record",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="DRIVE_SIMULATOR_RECORD",
+    help="Write every exchange to a file in this directory, a JSON object a line.  [env: DRIVE_SIMULATOR_RECORD]",
+)
 @click.version_option(package_name="google-drive-worker", prog_name="google-drive-simulator")
 def main(
     host: str,
@@ -76,6 +83,7 @@ def main(
     latency_ms: float,
     write_connections: Path | None,
     quota_model: str,
+    record: Path | None,
     *,
     short_pages: bool,
     full_pages: bool,
@@ -94,7 +102,10 @@ def main(
     )
     _settle()
     try:
-        _run(_serve(simulator, write_connections))
+        with contextlib.ExitStack() as stack:
+            if record is not None:
+                simulator.observers.append(stack.enter_context(Recorder(record)))
+            _run(_serve(simulator, write_connections))
     except OSError as problem:
         reason = problem.strerror or str(problem)
         click.echo(f"Can't listen on {host}:{port}: {reason}. Choose another --port, or 0 for a free one.", err=True)
