@@ -9,6 +9,7 @@ import pytest
 from drive_simulator.clock import ManualClock
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.edits import Edit, Editor, random_edits
+from drive_simulator.errors import ApiError
 from drive_simulator.items import FOLDER, User
 from drive_simulator.listing import ListingRules
 from drive_simulator.truth import visible_drives, visible_items
@@ -36,13 +37,22 @@ class Mirror:
             self._tokens[drive_id] = self._start_token(drive_id)
         for drive_id in (None, *drives):
             if drive_id is None or self._is_member(drive_id):
-                self._list_corpus(drive_id, between_pages)
+                self._list_or_drop(drive_id, between_pages)
 
     def catch_up(self) -> None:
         """Read every log to its end, the user's own first: it says which drives were joined and left."""
         self._read_log(None)
         for drive_id in [each for each in self._tokens if each is not None]:
             self._read_log(drive_id)
+
+    def _list_or_drop(self, drive_id: str | None, between_pages: Callable[[], object]) -> None:
+        try:
+            self._list_corpus(drive_id, between_pages)
+        except ApiError as error:
+            # The drive was left between two pages; its change in the user's log says the same.
+            if drive_id is None or error.status != 404:
+                raise
+            self._drop_drive(drive_id)
 
     def _list_corpus(self, drive_id: str | None, between_pages: Callable[[], object]) -> None:
         query = {"pageSize": "50", "q": "trashed=false", **_corpus(drive_id)}
