@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from drive_simulator.clock import Clock
+from drive_simulator.content import revision_id
 from drive_simulator.corpus_names import FAMILY_NAMES, GIVEN_NAMES, KINDS, TEAMS, TOPICS, WORDS
-from drive_simulator.items import FOLDER, SHORTCUT, WORKSPACE_PREFIX, Grant, Item, Role, SharedDrive, User
+from drive_simulator.discussion import Post, add_comment
+from drive_simulator.items import FOLDER, SHORTCUT, WORKSPACE_PREFIX, Grant, Item, Revision, Role, SharedDrive, User
 from drive_simulator.world import World
 
 DOMAIN = "example.com"
@@ -19,6 +21,8 @@ _TRASHED_SHARE = 0.02
 _STARRED_SHARE = 0.01
 _SHARED_SHARE = 0.01
 _DESCRIBED_SHARE = 0.02
+_REVISED_SHARE = 0.03
+_DISCUSSED_SHARE = 0.01
 _HUGE_FOLDER_SHARE = 0.25
 _REPORT_EVERY = 20_000
 
@@ -137,7 +141,39 @@ class _Generator:
             item.set_rare("description", f"{self._words()}: {self._words()}")
         if self._draw() < _STARRED_SHARE:
             item.set_rare("starred_by", {place.owners[0].email})
+        if self._draw() < _REVISED_SHARE:
+            self._revise(item)
+        if self._draw() < _DISCUSSED_SHARE:
+            self._discuss(place, item)
         self._maybe_share(item, _SHARED_SHARE)
+
+    def _revise(self, item: Item) -> None:
+        """Give the file a past: one to four earlier revisions."""
+        count = 1 + int(self._draw() * 4)
+        step = max((item.modified_ms - item.created_ms) // (count + 1), 1)
+        is_blob = item.size >= 0
+        item.salt = count if is_blob else 0
+        revisions = [
+            Revision(
+                revision_id(item.id, number) if is_blob else str(number + 1),
+                item.modified_ms - (count - number) * step,
+                item.modified_by,
+                item.size,
+                number,
+                item.mime_type,
+            )
+            for number in range(count + 1)
+        ]
+        item.set_rare("revisions", revisions)
+
+    def _discuss(self, place: _Place, item: Item) -> None:
+        """Put a comment on the file, with an answer now and then."""
+        made = item.modified_ms
+        comment = Post(self._world.ids.short_id(), self._random.choice(place.owners), self._words(), made, made)
+        if self._draw() < 1 / 2:
+            author = self._random.choice(place.owners)
+            comment.replies.append(Post(self._world.ids.short_id(), author, self._words(), made, made))
+        add_comment(item, comment)
 
     def _add_shortcut(self, place: _Place) -> None:
         target = self._random.choice(place.folders)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from zlib import crc32
 
-from drive_simulator.access import NOBODY, Sight, grantees, members, own_grantees, sights, viewers
+from drive_simulator.access import NOBODY, Sight, adds_nobody, grantees, members, own_grantees, sights, viewers
 from drive_simulator.change_log import ChangeLog
 from drive_simulator.clock import Clock, SystemClock
 from drive_simulator.ids import IdSource
@@ -124,10 +124,13 @@ class World:
         pending = [(child, told) for child in folder.children or ()]
         while pending:
             item, told_above = pending.pop()
-            news = own_grantees(item) - told_above
-            for user in news:
-                user.log.record(item.id, now, from_drive=item.drive is not None)
-            pending.extend((child, told_above | news) for child in item.children or ())
+            if not adds_nobody(item, told_above):
+                news = own_grantees(item) - told_above
+                for user in news:
+                    user.log.record(item.id, now, from_drive=item.drive is not None)
+                told_above |= news
+            if item.children is not None:
+                pending.extend((child, told_above) for child in item.children)
 
     def note_drive(self, drive: SharedDrive, users: Iterable[User]) -> None:
         """Log a change of the shared drive itself, for those users and in its own log."""

@@ -53,7 +53,7 @@ def list_files(call: Call) -> Response:
     size = page_length(
         rules,
         call.number("pageSize", 100),
-        parents=mask.includes("files/parents") and call.text("fields") is not None,
+        parents=mask.includes("files/parents"),
         permissions=mask.includes("files/permissions"),
     )
     listing = Listing(

@@ -10,6 +10,7 @@ from drive_simulator.clock import ManualClock
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.edits import Edit, Editor, random_edits
 from drive_simulator.items import FOLDER, User
+from drive_simulator.listing import ListingRules
 from drive_simulator.truth import visible_drives, visible_items
 from drive_simulator.world import World
 
@@ -22,7 +23,7 @@ class Mirror:
     """A reader of one user's Drive: lists once, then follows the logs. It keeps what is not in the trash."""
 
     def __init__(self, world: World, user: User) -> None:
-        self._editor = Editor(world)
+        self._editor = Editor(world, rules=ListingRules(short_page_probability=0.3))
         self._user = user
         self.files: dict[str, File] = {}
         self.drives: dict[str, File] = {}
