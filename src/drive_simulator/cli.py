@@ -39,6 +39,8 @@ Beside Drive's own paths (see the Drive API v3 reference):
 Google's own Python client works against it:
   build("drive", "v3", credentials=…, static_discovery=True,
         client_options={"api_endpoint": "http://127.0.0.1:8085/drive/v3/"})
+It takes the addresses of uploads and batches from Google's discovery document alone: for those use
+build_from_document with the document's rootUrl and baseUrl set to the simulator's.
 """
 
 

@@ -128,9 +128,8 @@ class Simulator:
     async def start(self) -> None:
         """Listen. Raises OSError where the port is taken."""
         self._loop = asyncio.get_running_loop()
-        app = web.Application(
-            client_max_size=MAX_BODY_BYTES, middlewares=[faults_middleware(self.faults, self.tokens, self._classify)]
-        )
+        strike = faults_middleware(self.faults, self.tokens, self._classify, self._note_struck)
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[strike])
         add_admin_routes(app, self.faults, self.counters, self.tokens, self.quota)
         add_truth_routes(app, self.world)
         self.tokens.add_routes(app)
@@ -233,8 +232,16 @@ class Simulator:
         call = self._name_call(request, query)
         effect = self.faults.decide(call) if call is not None else None
         error = await before(effect, call, self.tokens) if effect is not None and call is not None else None
+        if error is not None and call is not None:
+            self._note_struck(call, error.status)
         response = self.handle(request) if error is None else api.error_response(error)
         return response.status, {"Content-Type": response.content_type, **response.headers}, response.body
+
+    def _note_struck(self, call: faults.Call, status: int) -> None:
+        """Count a call that a fault answered instead of the API; status 0 is no answer at all."""
+        path = {} if call.file_id is None else {"fileId": call.file_id}
+        parameters = {**dict(parse_qsl(call.query, keep_blank_values=True)), **path}
+        self.counters.record(call.method_id, call.user, parameters, status)
 
     def _classify(self, request: web.Request) -> faults.Call | None:
         if request.path.startswith((PREFIX, "/batch")):

@@ -6,6 +6,7 @@ import pytest
 from google.auth.exceptions import RefreshError
 from googleapiclient.errors import HttpError
 
+from drive_simulator.faults import Effect, Match, Rule
 from drive_simulator.oauth import DRIVE_METADATA_READONLY
 from support.google_client import Site, reasons
 
@@ -88,3 +89,12 @@ def test_client_made_by_its_endpoint(site: Site) -> None:
     with closing(site.build_by_endpoint(site.credentials(site.alice))) as drive:
         assert email(site, drive) == site.alice
         assert drive.files().create(body={"name": "By endpoint"}).execute()["name"] == "By endpoint"
+
+
+@pytest.mark.parametrize("error", ["invalid_grant", "unauthorized_client"])
+def test_token_endpoint_fails_on_demand(site: Site, error: str) -> None:
+    """A fault at the token endpoint comes in RFC 6749's form."""
+    site.simulator.faults.add(Rule(Effect(error=error), Match(method="oauth.token")))
+    with closing(site.build(site.credentials(site.bob))) as drive, pytest.raises(RefreshError) as caught:
+        email(site, drive)
+    assert error in str(caught.value)

@@ -140,6 +140,24 @@ def test_calls_are_counted(site: Site) -> None:
     assert len(site.simulator.counters.repeated_pages()) == 1
 
 
+def test_struck_calls_are_counted(site: Site) -> None:
+    """A call that a fault answers is a call served, with the fault's status; also in a batch."""
+    drive, answers = site.drive(site.bob), Answers()
+    drive.about().get(fields="user").execute()
+    site.simulator.counters.clear()
+    site.simulator.faults.add(Rule(Effect(error="backendError"), Match(method="files.get"), times=2))
+    with pytest.raises(HttpError):
+        drive.files().get(fileId="x").execute()
+    batch = drive.new_batch_http_request(callback=answers)
+    batch.add(drive.files().get(fileId="y"))
+    batch.execute()
+    calls = site.simulator.counters.entries("files.get")
+    assert [(call.user, call.parameter("fileId"), call.status) for call in calls] == [
+        (site.bob, "x", 503),
+        (site.bob, "y", 503),
+    ]
+
+
 def test_plan_is_the_simulators_own(site: Site) -> None:
     """A simulator has one plan, which starts empty."""
     assert isinstance(site.simulator.faults, FaultPlan)

@@ -8,6 +8,7 @@ import pytest
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaInMemoryUpload, MediaIoBaseDownload, MediaIoBaseUpload
 
+from drive_simulator.faults import Effect, Match, Rule
 from support.google_client import Site, reasons
 
 DOCUMENT = "application/vnd.google-apps.document"
@@ -130,3 +131,29 @@ def test_export_and_download_are_not_confused(site: Site) -> None:
     with pytest.raises(HttpError) as caught:
         drive.files().export(fileId=blob["id"], mimeType="application/pdf").execute()
     assert (caught.value.status_code, reasons(caught.value)) == (403, ["fileNotExportable"])
+
+
+def test_resumable_upload_goes_on_after_a_cut(site: Site) -> None:
+    """After a lost connection the client asks what has arrived and sends the rest."""
+    drive = site.drive(site.alice)
+    media = MediaIoBaseUpload(io.BytesIO(CONTENT), "application/x-test", chunksize=256 * 1024, resumable=True)
+    request = drive.files().create(body={"name": "cut.bin"}, media_body=media, fields="id")
+    request.next_chunk()
+    site.simulator.faults.add(Rule(Effect(error="backendError"), Match(path="/upload/"), times=1))
+    with pytest.raises(HttpError):
+        request.next_chunk()
+    made = None
+    while made is None:
+        _, made = request.next_chunk()
+    assert drive.files().get_media(fileId=made["id"]).execute() == CONTENT
+
+
+def test_uploaded_file_can_be_replaced_resumably(site: Site) -> None:
+    """files.update takes resumable uploads too, with new metadata beside the bytes."""
+    drive = site.drive(site.alice)
+    made = drive.files().create(body={"name": "old"}, media_body=MediaInMemoryUpload(b"old", "text/plain")).execute()
+    media = MediaIoBaseUpload(io.BytesIO(b"new bytes"), "text/plain", resumable=True)
+    changed = (
+        drive.files().update(fileId=made["id"], body={"name": "new"}, media_body=media, fields="name,size").execute()
+    )
+    assert changed == {"name": "new", "size": "9"}
