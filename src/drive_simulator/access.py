@@ -23,6 +23,13 @@ def own_grantees(item: Item) -> frozenset[User]:
     return named if item.drive is not None or item.owner is None else named | {item.owner}
 
 
+def adds_nobody(item: Item, seen_by: frozenset[User]) -> bool:
+    """Whether the item brings no grantee beyond those. Cheap: most items of a tree bring none."""
+    if item.grants:
+        return own_grantees(item) <= seen_by
+    return item.drive is not None or item.owner is None or item.owner in seen_by
+
+
 def grantees(item: Item) -> frozenset[User]:
     """Who sees it otherwise than as a member of its drive."""
     found = NOBODY
@@ -49,9 +56,11 @@ def sights(item: Item) -> Iterator[tuple[Item, Sight]]:
     while pending:
         at, seen_by = pending.pop()
         yield at, (seen_by, at.drive)
-        for child in at.children or ():
-            own = own_grantees(child)
-            pending.append((child, seen_by if own <= seen_by else seen_by | own))
+        if at.children is not None:
+            pending.extend(
+                (child, seen_by if adds_nobody(child, seen_by) else seen_by | own_grantees(child))
+                for child in at.children
+            )
 
 
 def rank(user: User, item: Item) -> int:

@@ -4,7 +4,7 @@ One call goes through: route → who calls → parameters → scope → (quota a
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol, cast
@@ -18,32 +18,11 @@ from drive_simulator.fields import Mask, compile_fields
 from drive_simulator.items import RANK, Item, SharedDrive, User
 from drive_simulator.listing import Lister, ListingRules
 from drive_simulator.uploads import UploadSessions
+from drive_simulator.wire import Request, Response
 from drive_simulator.world import World
 
-JSON = "application/json; charset=UTF-8"
 BASE_PATH = "/drive/v3/"
 UPLOAD_PATHS = ("/upload/drive/v3/", "/resumable/upload/drive/v3/")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What came in. `path` begins with a slash, without the query; header names compare without case."""
-
-    http_method: str
-    path: str
-    query: tuple[tuple[str, str], ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What goes out."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +37,7 @@ class Route:
 class Authenticator(Protocol):
     """Says who sent the headers, or raises ApiError 401."""
 
-    def __call__(self, headers: Mapping[str, str], access_token: str | None, method_id: str, *, media: bool) -> str:
+    def __call__(self, headers: Mapping[str, str], access_token: str | None, method_id: str, /, *, media: bool) -> str:
         """The caller's address, once the scopes allow the method."""
         ...
 
@@ -252,8 +231,3 @@ def handlers_of(*tables: Mapping[str, Handler]) -> dict[str, Handler]:
     for table in tables:
         together |= table
     return together
-
-
-def names_of(schemas: Iterable[str]) -> frozenset[str]:
-    """The top-level field names of schemas."""
-    return frozenset(name for schema in schemas for name in discovery.schema_fields(schema))

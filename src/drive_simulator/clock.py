@@ -1,7 +1,8 @@
 """Time as the simulated Drive tells it: Unix milliseconds from a clock that is handed in."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -42,9 +43,15 @@ class ManualClock:
 
 def rfc3339(unix_ms: int) -> str:
     """Write a moment as Drive does: UTC, milliseconds, `Z`."""
-    seconds, milliseconds = divmod(unix_ms, 1000)
-    year, month, day, hour, minute, second = time.gmtime(seconds)[:6]
-    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{milliseconds:03d}Z"
+    day, rest = divmod(unix_ms, 86_400_000)
+    hour, rest = divmod(rest, 3_600_000)
+    minute, rest = divmod(rest, 60_000)
+    return f"{_date(day)}T{hour:02d}:{minute:02d}:{rest // 1000:02d}.{rest % 1000:03d}Z"
+
+
+@lru_cache(maxsize=16_384)
+def _date(day: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
 
 
 def parse_rfc3339(text: str) -> int:

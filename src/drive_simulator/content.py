@@ -38,7 +38,7 @@ def generated(size: int, salt: int, start: int = 0) -> Iterator[bytes]:
 
 def content_of(item: Item | Revision) -> tuple[int, bytes | None]:
     """A blob's size, and its bytes where they are kept."""
-    kept = item.content if isinstance(item, Revision) else cast(bytes | None, item.extra("content"))
+    kept = item.content if isinstance(item, Revision) else cast(bytes | None, item.rare("content"))
     return (item.size if kept is None else len(kept)), kept
 
 
@@ -78,10 +78,10 @@ def revision_id(item_id: str, salt: int) -> str:
 
 def revisions_of(item: Item) -> list[Revision]:
     """The kept revisions, oldest first; the last one is the present content."""
-    kept = cast(list[Revision] | None, item.extra("revisions"))
+    kept = cast(list[Revision] | None, item.rare("revisions"))
     if kept is not None:
         return kept
-    content = cast(bytes | None, item.extra("content"))
+    content = cast(bytes | None, item.rare("content"))
     head = Revision(
         revision_id(item.id, item.salt) if not item.is_workspace else "1",
         item.modified_ms,
@@ -100,4 +100,4 @@ def push_revision(item: Item, revision: Revision) -> None:
     if len(revisions) > MAX_REVISIONS:
         oldest = next((each for each in revisions if not each.keep_forever), revisions[0])
         revisions.remove(oldest)
-    item.set_extra("revisions", revisions)
+    item.set_rare("revisions", revisions)

@@ -9,7 +9,7 @@ DEFAULT_LIMIT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class CallEntry:
-    """One call: its parameters in sorted order, path parameters among them, and the status of its answer."""
+    """One call: its parameters in sorted order, path parameters among them, and its answer's status (0: none)."""
 
     method_id: str
     user: str | None

@@ -27,12 +27,12 @@ class Post:
 
 def comments_of(item: Item) -> list[Post]:
     """The item's comments, oldest first; not to be changed."""
-    return cast(list[Post], item.extra("comments") or [])
+    return cast(list[Post], item.rare("comments") or [])
 
 
 def add_comment(item: Item, comment: Post) -> None:
     """Put a comment on the item. Comments make no entry in change logs."""
-    item.set_extra("comments", [*comments_of(item), comment])
+    item.set_rare("comments", [*comments_of(item), comment])
 
 
 def comment_resource(comment: Post, viewer: User, *, include_deleted: bool = False) -> Resource:

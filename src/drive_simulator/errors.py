@@ -60,6 +60,14 @@ class ApiError(Exception):
         return orjson.dumps(self.document())
 
 
+class TokenError(ApiError):
+    """An error of the token endpoint, in RFC 6749's form: `{"error", "error_description"}`."""
+
+    def document(self) -> dict[str, object]:
+        """The body as JSON."""
+        return {"error": self.reason, "error_description": self.message}
+
+
 def bad_request(message: str, *, location: str | None = None) -> ApiError:
     """400 `badRequest`."""
     return ApiError(400, "badRequest", message, location=location)
@@ -272,7 +280,8 @@ def backend_error(status: int = 500) -> ApiError:
 def by_reason(reason: str, *, status: int | None = None, retry_after_s: int | None = None) -> ApiError:
     """The error that Google gives for `reason`, for faults on demand. Raises KeyError for a reason that it has not.
 
-    `status` chooses where a reason has several (`rateLimitExceeded`, `backendError`).
+    Reasons with underscores are the token endpoint's (`invalid_grant`). `status` chooses where a reason has several
+    (`rateLimitExceeded`, `backendError`).
     """
     match reason:
         case "userRateLimitExceeded" | "rateLimitExceeded":
@@ -284,11 +293,24 @@ def by_reason(reason: str, *, status: int | None = None, retry_after_s: int | No
             error = invalid_page_token()
         case "authError":
             error = invalid_credentials()
+        case _ if reason in _TOKEN_ERRORS:
+            error = TokenError(*_TOKEN_ERRORS[reason])
         case _:
             plain_status, message, domain = _PLAIN[reason]
             error = ApiError(plain_status, reason, message, domain=domain)
     return error
 
+
+# Status, error and description, as the token endpoint gives them.
+_TOKEN_ERRORS: Mapping[str, tuple[int, str, str]] = {
+    "invalid_grant": (400, "invalid_grant", "Token has been expired or revoked."),
+    "invalid_scope": (400, "invalid_scope", "Some requested scopes were invalid."),
+    "invalid_client": (401, "invalid_client", "The OAuth client was not found."),
+    "unauthorized_client": (401, "unauthorized_client", "Unauthorized"),
+    "rate_limit_exceeded": (429, "rate_limit_exceeded", "Too many requests."),
+    "internal_failure": (500, "internal_failure", "Internal failure."),
+    "temporarily_unavailable": (503, "temporarily_unavailable", "The service is temporarily unavailable."),
+}
 
 _PLAIN: Mapping[str, tuple[int, str, Domain]] = {
     "badRequest": (400, "Bad Request", "global"),
@@ -326,7 +348,10 @@ def _limit(status: int, reason: str, message: str, retry_after_s: int | None, ex
 
 def include_items_required() -> ApiError:
     """403: a shared drive's items are asked for without includeItemsFromAllDrives."""
-    message = "The includeItemsFromAllDrives parameter must be set to true when driveId is specified or corpora contains drive or allDrives."
+    message = (
+        "The includeItemsFromAllDrives parameter must be set to true when driveId is specified or corpora contains "
+        "drive or allDrives."
+    )
     return ApiError(403, "teamDrivesParameterRequired", message, location="includeItemsFromAllDrives")
 
 

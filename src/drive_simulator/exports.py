@@ -1,4 +1,4 @@
-"""Which formats Workspace documents export to, and exports that look like them. Source: Drive guide "Export formats"."""
+"""Which formats Workspace documents export to, and exports that look so. Source: Drive guide "Export formats"."""
 
 from drive_simulator.items import WORKSPACE_PREFIX, Item
 
@@ -74,7 +74,7 @@ def export(item: Item, mime_type: str) -> bytes | None:
     """The item's content in that format, `None` where it does not export to it. Changes with the item's content."""
     if mime_type not in EXPORT_FORMATS.get(item.mime_type, ()):
         return None
-    size = item.extra("export_size")
+    size = item.rare("export_size")
     text = f"{item.name}\n{item.id} at version {item.salt} as {mime_type}\n".encode()
     if mime_type == "application/pdf":
         text = b"%PDF-1.7\n" + text

@@ -11,6 +11,9 @@ from drive_simulator.faults import Call, Effect, FaultPlan
 from drive_simulator.oauth import TokenService
 
 Classify = Callable[[web.Request], Call | None]
+Note = Callable[[Call, int], None]
+
+NO_ANSWER = 0
 
 GARBAGE = b"<html><title>Error</title>\x00\xff\xfe Temporarily overloaded"
 
@@ -26,8 +29,14 @@ def error_response(error: ApiError) -> web.Response:
     )
 
 
-def faults_middleware(plan: FaultPlan, tokens: TokenService, classify: Classify) -> Middleware:
+def _unnoted(_call: Call, _status: int) -> None:
+    """Nobody wants to know."""
+
+
+def faults_middleware(plan: FaultPlan, tokens: TokenService, classify: Classify, note: Note = _unnoted) -> Middleware:
     """A middleware that strikes as the plan decides. `classify` names the call, or None for what is never struck.
+
+    `note` is told of each call that does not reach the handler, with the status answered (NO_ANSWER for a cut).
 
     `classify` runs before the handler, so it looks at the token without refusing it.
     """
@@ -40,8 +49,10 @@ def faults_middleware(plan: FaultPlan, tokens: TokenService, classify: Classify)
             return await handler(request)
         error = await before(effect, call, tokens)
         if effect.cut == "before":
+            note(call, NO_ANSWER)
             return _cut(request)
         if error is not None:
+            note(call, error.status)
             return error_response(error)
         return await _after(effect, request, await handler(request))
 

@@ -10,7 +10,8 @@ A rule is JSON: `{"match": {…}, "effect": {…}, "times": 3}`. It strikes call
 `times` ends the rule after so many strikes (absent or null: never). The first rule that strikes decides. Members of
 `effect`, of which several may be given together (latency with anything):
 
-- `error`: Google's reason, `status` where the reason has several, `retry_after_s`;
+- `error`: Google's reason, or the token endpoint's error (`invalid_grant`); `status` where the reason has several,
+  and `retry_after_s`;
 - `latency_ms`: wait before answering;
 - `cut`: `"before"` closes the connection without an answer, `"body"` in the middle of the body;
 - `body`: `"truncated"` answers half of the JSON, `"garbage"` something that is no JSON, `"empty"` nothing;

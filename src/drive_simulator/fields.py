@@ -67,6 +67,20 @@ class Mask:
             tree = tree[name]
         return True
 
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The fields that are asked for, without what is inside of them; None for all."""
+        return None if self._tree is None or "*" in self._tree else tuple(self._tree)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether nothing is cut inside of fields."""
+        return not self._inner
+
+    def inner(self, name: str) -> "Mask":
+        """The mask for the value of the field `name`, which must be included."""
+        return next((mask for each, mask in self._inner if each == name), _EVERYTHING)
+
 
 def _cut(mask: Mask, value: object) -> object:
     if isinstance(value, dict):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from drive_simulator import errors
 from drive_simulator.clock import parse_rfc3339
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from drive_simulator.api import Call
 
 MAX_NAME = 32_767
+
+T = TypeVar("T")
 
 _TEXTS = {"description": "description", "folderColorRgb": "folder_color", "originalFilename": "original_filename"}
 _FLAGS = {"writersCanShare": "writers_can_share", "copyRequiresWriterPermission": "copy_requires_writer"}
@@ -44,56 +46,74 @@ class FileBody:
 def read_file_body(call: "Call", body: Mapping[str, object], *, existing: Item | None = None) -> FileBody:
     """Read a File resource that somebody writes. Raises ApiError: 400 for wrong types, 403 `fieldNotWritable`."""
     if existing is not None:
-        for name in _READ_ONLY_ON_UPDATE:
-            if name in body and not (name == "id" and body["id"] == existing.id):
+        for field_name in _READ_ONLY_ON_UPDATE:
+            if field_name in body and not (field_name == "id" and body["id"] == existing.id):
                 message = (
                     "The parents field is not directly writable in update requests. Use the addParents and "
                     "removeParents parameters instead."
-                    if name == "parents"
+                    if field_name == "parents"
                     else "The resource body includes fields which are not directly writable."
                 )
                 raise errors.ApiError(403, "fieldNotWritable", message)
-    parents = body.get("parents") or []
-    if not isinstance(parents, list) or not all(isinstance(each, str) for each in parents):
+    parents: list[object] = _typed(body, "parents", list) or []
+    if not all(isinstance(each, str) for each in parents):
         raise errors.bad_request("Invalid value for parents.")
     shortcut = body.get("shortcutDetails")
     name = _typed(body, "name", str)
-    if isinstance(name, str) and len(name) > MAX_NAME:
+    if name is not None and len(name) > MAX_NAME:
         raise errors.bad_request("The name is too long.")
     return FileBody(
-        id=cast(str | None, _typed(body, "id", str)),
-        name=cast(str | None, name),
-        mime_type=cast(str | None, _typed(body, "mimeType", str)),
-        parents=[call.user.root.id if each == "root" else each for each in parents],
-        starred=cast(bool | None, _typed(body, "starred", bool)),
-        trashed=cast(bool | None, _typed(body, "trashed", bool)),
+        id=_typed(body, "id", str),
+        name=name,
+        mime_type=_typed(body, "mimeType", str),
+        parents=[call.user.root.id if each == "root" else str(each) for each in parents],
+        starred=_typed(body, "starred", bool),
+        trashed=_typed(body, "trashed", bool),
         created_ms=_time(body, "createdTime"),
         modified_ms=_time(body, "modifiedTime"),
         viewed_ms=_time(body, "viewedByMeTime"),
-        target_id=cast(str | None, _typed(shortcut, "targetId", str)) if isinstance(shortcut, dict) else None,
+        target_id=_typed(shortcut, "targetId", str) if isinstance(shortcut, dict) else None,
         extras=_extras(body, existing),
     )
 
 
 def _extras(body: Mapping[str, object], existing: Item | None) -> dict[str, object]:
     extras: dict[str, object] = {}
-    for names, kind in ((_TEXTS, str), (_FLAGS, bool)):
+    writable: tuple[tuple[Mapping[str, str], type[object]], ...] = ((_TEXTS, str), (_FLAGS, bool))
+    for names, kind in writable:
         for name, key in names.items():
             if name in body:
                 extras[key] = _typed(body, name, kind)
     for name, key in _MAPS.items():
-        given = _typed(body, name, dict)
+        given: dict[str, object] | None = _typed(body, name, dict)
         if given is not None:
-            former = cast(dict[str, str], (existing.extra(key) if existing is not None else None) or {})
-            merged = former | cast(dict[str, str], given)
+            if not all(value is None or isinstance(value, str) for value in given.values()):
+                raise errors.bad_request(f"Invalid value at '{name}'.")
+            former = cast(dict[str, object], (existing.rare(key) if existing is not None else None) or {})
+            merged = former | given
             extras[key] = {each: value for each, value in merged.items() if value is not None} or None
-    restrictions = _typed(body, "contentRestrictions", list)
+    restrictions: list[object] | None = _typed(body, "contentRestrictions", list)
     if restrictions is not None:
-        extras["content_restrictions"] = restrictions or None
+        extras["content_restrictions"] = [_restriction(each) for each in restrictions] or None
     return extras
 
 
-def _typed(body: Mapping[str, object], name: str, kind: type) -> object:
+def _restriction(value: object) -> dict[str, object]:
+    """One lock on the content: what of it can be written."""
+    if not isinstance(value, dict):
+        raise errors.bad_request("Invalid value at 'contentRestrictions'.")
+    read: dict[str, object] = {"readOnly": _typed(value, "readOnly", bool) is True}
+    if read["readOnly"]:
+        read["type"] = "globalContentRestriction"
+        read["systemRestricted"] = False
+    for name, kind in (("ownerRestricted", bool), ("reason", str)):
+        given: object = _typed(value, name, kind)
+        if given is not None:
+            read[name] = given
+    return read
+
+
+def _typed(body: Mapping[str, object], name: str, kind: type[T]) -> T | None:
     value = body.get(name)
     if value is not None and not isinstance(value, kind):
         raise errors.bad_request(f"Invalid value at '{name}'.")

@@ -1,10 +1,13 @@
 """An ordered set of items that can be read page by page while it changes: what listings walk."""
 
+import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from drive_simulator.items import Item
+
+_TRIES = 100
 
 
 class Index:
@@ -48,6 +51,16 @@ class Index:
         if position is not None:
             self._slots[position] = None
             self._length -= 1
+
+    def pick(self, die: random.Random) -> "Item | None":
+        """An item at random, `None` where there is none."""
+        if not self._length:
+            return None
+        for _ in range(_TRIES):
+            item = self._slots[die.randrange(len(self._slots))]
+            if item is not None:
+                return item
+        return next(iter(self), None)
 
     def down_from(self, position: int) -> "Iterator[tuple[int, Item]]":
         """The items below `position`, newest first, each with its own position."""

@@ -45,9 +45,9 @@ def create(
         0,
     )
     for key, value in (extras or {}).items():
-        item.set_extra(key, value)
+        item.set_rare(key, value)
     if content is not None and not is_workspace:
-        item.set_extra("content", content)
+        item.set_rare("content", content)
     world.enter(item)
     world.note_change(item)
     return item
@@ -66,7 +66,7 @@ def edit(
     if name is not None:
         item.name = name
     for key, value in (extras or {}).items():
-        item.set_extra(key, value)
+        item.set_rare(key, value)
     touch(world, item, by)
 
 
@@ -82,7 +82,7 @@ def replace_content(
 ) -> None:
     """Give the item new bytes: a new head revision. A Workspace document just gets a new revision."""
     earlier = revisions_of(item)
-    item.set_extra("revisions", list(earlier))
+    item.set_rare("revisions", list(earlier))
     item.salt += 1
     now = world.now_ms()
     if item.is_workspace:
@@ -90,15 +90,15 @@ def replace_content(
     else:
         new_id = revision_id(item.id, item.salt)
         item.size = len(content) if content is not None else (item.size if size is None else size)
-        item.set_extra("content", content)
+        item.set_rare("content", content)
     push_revision(item, Revision(new_id, now, by, item.size, item.salt, item.mime_type, keep, content))
     touch(world, item, by)
 
 
 def set_star(world: World, item: Item, user: User, *, starred: bool) -> None:
     """Set or take the user's own star; nobody else hears of it."""
-    stars = cast(set[str], item.extra("starred_by") or set())
-    item.set_extra("starred_by", (stars | {user.email} if starred else stars - {user.email}) or None)
+    stars = cast(set[str], item.rare("starred_by") or set())
+    item.set_rare("starred_by", (stars | {user.email} if starred else stars - {user.email}) or None)
     item.rendered = None
     item.version += 1
     user.log.record(item.id, world.now_ms(), from_drive=item.drive is not None)
@@ -107,8 +107,8 @@ def set_star(world: World, item: Item, user: User, *, starred: bool) -> None:
 def copy(world: World, item: Item, by: User, *, name: str | None = None, parent: Item | None = None) -> Item:
     """Copy a file's content into a new item of `by`'s."""
     kept = ("description", "target_id", "target_mime_type", "properties", "app_properties")
-    extras = {key: value for key in kept if (value := item.extra(key)) is not None}
-    content = cast(bytes | None, item.extra("content"))
+    extras = {key: value for key in kept if (value := item.rare(key)) is not None}
+    content = cast(bytes | None, item.rare("content"))
     size = None if content is not None else max(item.size, 0)
     name = name or f"Copy of {item.name}"
     return create(world, by, name, item.mime_type, parent, content=content, size=size, extras=extras)
@@ -119,10 +119,11 @@ def set_trashed(world: World, item: Item, by: User, *, trashed: bool) -> None:
     if item.explicitly_trashed == trashed:
         return
     item.explicitly_trashed = trashed
-    item.set_extra("trashed_ms", world.now_ms() if trashed else None)
-    item.set_extra("trashing_user", by if trashed else None)
+    item.set_rare("trashed_ms", world.now_ms() if trashed else None)
+    item.set_rare("trashing_user", by if trashed else None)
     world.epoch += 1
     world.note_change(item)
+    world.note_below(item)
 
 
 def can_hold(parent: Item, item: Item) -> bool:
@@ -151,6 +152,7 @@ def move(world: World, item: Item, by: User, new_parent: Item) -> None:
                 each.owner = None if new_drive is not None else (by if old_drive is not None else each.owner)
                 each.rendered = None
     world.note_change(item)
+    world.note_below(item)
 
 
 def delete(world: World, item: Item) -> int:
@@ -166,7 +168,7 @@ def delete(world: World, item: Item) -> int:
 
 def mark_viewed(world: World, item: Item, user: User, viewed_ms: int) -> None:
     """Set when the user last opened the item; nobody else hears of it."""
-    views = cast(dict[str, int], item.extra("viewed_by") or {})
-    item.set_extra("viewed_by", {**views, user.email: viewed_ms})
+    views = cast(dict[str, int], item.rare("viewed_by") or {})
+    item.set_rare("viewed_by", {**views, user.email: viewed_ms})
     item.rendered = None
     user.log.record(item.id, world.now_ms(), from_drive=item.drive is not None)

@@ -20,7 +20,10 @@ RANK: dict[str, int] = {"reader": 1, "commenter": 2, "writer": 3, "fileOrganizer
 
 @dataclass(slots=True, eq=False)
 class User:
-    """An account: its My Drive, its change log and what it sees outside of shared drives it is a member of."""
+    """An account: its My Drive, its change log and what it sees outside of shared drives it is a member of.
+
+    `cards` keeps how it sees other accounts, since every page repeats them.
+    """
 
     email: str
     display_name: str
@@ -28,6 +31,7 @@ class User:
     log: ChangeLog
     index: Index = field(default_factory=Index)
     hidden_drives: set[str] = field(default_factory=set)
+    cards: "dict[User, dict[str, object]]" = field(default_factory=dict)
     root: "Item" = field(init=False)
 
 
@@ -177,11 +181,11 @@ class Item:
             if item.children is not None:
                 pending.extend(item.children)
 
-    def extra(self, name: str) -> object:
+    def rare(self, name: str) -> object:
         """A rarely set property, `None` where it is not set."""
         return None if self.extras is None else self.extras.get(name)
 
-    def set_extra(self, name: str, value: object) -> None:
+    def set_rare(self, name: str, value: object) -> None:
         """Set a rarely set property; `None` takes it away."""
         if value is None:
             if self.extras is not None:
@@ -206,17 +210,17 @@ class Item:
     @property
     def target_id(self) -> str | None:
         """The item that a shortcut points to."""
-        return cast(str | None, self.extra("target_id"))
+        return cast(str | None, self.rare("target_id"))
 
     @property
     def properties(self) -> dict[str, str]:
         """Properties that every application sees."""
-        return cast(dict[str, str], self.extra("properties") or {})
+        return cast(dict[str, str], self.rare("properties") or {})
 
     @property
     def app_properties(self) -> dict[str, str]:
         """Properties of the calling application."""
-        return cast(dict[str, str], self.extra("app_properties") or {})
+        return cast(dict[str, str], self.rare("app_properties") or {})
 
     @property
     def visibility(self) -> Visibility:
@@ -235,15 +239,15 @@ class Item:
 
     def full_text(self) -> str:
         """Name and description."""
-        return f"{self.name} {self.extra('description') or ''}"
+        return f"{self.name} {self.rare('description') or ''}"
 
     def starred_by(self, viewer: str) -> bool:
         """Whether that account put a star on it."""
-        return viewer in cast(set[str], self.extra("starred_by") or ())
+        return viewer in cast(set[str], self.rare("starred_by") or ())
 
     def viewed_ms(self, viewer: str) -> int | None:
         """When that account last opened it."""
-        return cast(dict[str, int], self.extra("viewed_by") or {}).get(viewer)
+        return cast(dict[str, int], self.rare("viewed_by") or {}).get(viewer)
 
     def modified_by_ms(self, viewer: str) -> int | None:
         """When that account last changed it, where it was the last to do so."""

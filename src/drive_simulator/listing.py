@@ -5,10 +5,10 @@ that stays where it is appears exactly once; what comes during the listing does 
 lags. With `orderBy` the order is taken once and kept for the life of the token.
 """
 
-import random
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from random import Random
 from zlib import crc32
 
 from drive_simulator import order_by, query, search
@@ -36,7 +36,7 @@ class ListingRules:
     short_page_probability: float = 0.0
     token_life_s: float = 3 * 3600.0
     incomplete_all_drives: bool = False
-    random: random.Random = random.Random(0)  # noqa: S311, RUF009 - page lengths of a simulator
+    die: Random = field(default_factory=lambda: Random(0))  # noqa: S311 - page lengths of a simulator
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +187,8 @@ def page_length(rules: ListingRules, page_size: int, *, parents: bool = False, p
         page_size = min(page_size, rules.parents_cap)
     if permissions and rules.permissions_cap is not None:
         page_size = min(page_size, rules.permissions_cap)
-    if rules.short_page_probability and rules.random.random() < rules.short_page_probability:
-        return rules.random.randint(0, page_size)
+    if rules.short_page_probability and rules.die.random() < rules.short_page_probability:
+        return rules.die.randint(0, page_size)
     return page_size
 
 

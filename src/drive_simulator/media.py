@@ -5,18 +5,19 @@ from typing import TYPE_CHECKING
 
 from drive_simulator import content, errors
 from drive_simulator.items import Item, Revision
+from drive_simulator.wire import Response
 
 if TYPE_CHECKING:
-    from drive_simulator.api import Call, Response
+    from drive_simulator.api import Call
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 
 
-def download(call: "Call", item: Item, source: "Item | Revision") -> "Response":
+def download(call: "Call", item: Item, source: "Item | Revision") -> Response:
     """The bytes of the item or of one of its revisions. Raises ApiError 403 or 416."""
     if item.is_workspace:
         raise errors.file_not_downloadable()
-    if item.extra("abusive") and not call.flag("acknowledgeAbuse"):
+    if item.rare("abusive") and not call.flag("acknowledgeAbuse"):
         raise errors.cannot_download_abusive_file()
     size, _ = content.content_of(source)
     wanted = _range(call.request.headers, size)
@@ -28,9 +29,7 @@ def download(call: "Call", item: Item, source: "Item | Revision") -> "Response":
     return _bytes(206, content.read(source, start, end), mime_type, headers)
 
 
-def _bytes(status: int, body: bytes, mime_type: str, headers: dict[str, str] | None = None) -> "Response":
-    from drive_simulator.api import Response  # noqa: PLC0415 - api builds on this module's rooms
-
+def _bytes(status: int, body: bytes, mime_type: str, headers: dict[str, str] | None = None) -> Response:
     return Response(status, body, mime_type, headers or {})
 
 

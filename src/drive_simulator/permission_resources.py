@@ -27,6 +27,20 @@ def permission_resources(item: Item) -> list[Resource]:
     return [_resource(item, grants) for grants in held.values()]
 
 
+def permission_ids(item: Item) -> list[str]:
+    """The ids of `permission_resources`, in the same order, for much less."""
+    owners: dict[str, None] = {}
+    others: dict[str, None] = {}
+    at: Item | None = item
+    while at is not None:
+        if at.owner is not None and item.drive is None:
+            owners[at.owner.permission_id] = None
+        if at.grants:
+            others.update((grant.id, None) for grant in at.grants)
+        at = at.parent
+    return list(owners | others) if others else list(owners)
+
+
 def permission_resource(item: Item, permission_id: str) -> Resource | None:
     """The permission of that id, `None` where the item has none."""
     return next((each for each in permission_resources(item) if each["id"] == permission_id), None)

@@ -11,7 +11,7 @@ from drive_simulator import access, content, exports
 from drive_simulator.capabilities import drive_capabilities, file_capabilities
 from drive_simulator.clock import rfc3339
 from drive_simulator.items import FOLDER, RANK, SHORTCUT, Item, Revision, SharedDrive, User
-from drive_simulator.permission_resources import permission_resources
+from drive_simulator.permission_resources import permission_ids, permission_resources
 
 Resource = dict[str, object]
 Field = Callable[[Item, User], object]
@@ -19,9 +19,15 @@ Field = Callable[[Item, User], object]
 _WEB = "https://drive.google.com"
 
 
-@lru_cache(maxsize=4096)
 def user_resource(user: User, viewer: User) -> Resource:
-    """An account as the viewer sees it."""
+    """An account as the viewer sees it. Not to be changed."""
+    card = viewer.cards.get(user)
+    if card is None:
+        card = viewer.cards[user] = _card(user, viewer)
+    return card
+
+
+def _card(user: User, viewer: User) -> Resource:
     return {
         "kind": "drive#user",
         "displayName": user.display_name,
@@ -34,8 +40,13 @@ def user_resource(user: User, viewer: User) -> Resource:
 
 def file_resource(item: Item, viewer: User, names: Iterable[str] | None = None) -> Resource:
     """The item as the viewer sees it: the fields of those names, or all of them. What does not apply is left out."""
-    fields = FILE_FIELDS.items() if names is None else [(n, FILE_FIELDS[n]) for n in names if n in FILE_FIELDS]
+    fields = _fields_of(None if names is None else tuple(names))
     return {name: value for name, field in fields if (value := field(item, viewer)) is not None}
+
+
+@lru_cache(maxsize=256)
+def _fields_of(names: tuple[str, ...] | None) -> list[tuple[str, Field]]:
+    return [(name, field) for name, field in FILE_FIELDS.items() if names is None or name in names]
 
 
 def drive_resource(drive: SharedDrive, viewer: User) -> Resource:
@@ -79,18 +90,15 @@ def revision_resource(item: Item, revision: Revision, viewer: User) -> Resource:
             resource["exportLinks"] = links
         return resource
     resource["keepForever"] = revision.keep_forever
-    resource["originalFilename"] = item.extra("original_filename") or item.name
+    resource["originalFilename"] = item.rare("original_filename") or item.name
     resource["size"] = str(revision.size)
     resource["md5Checksum"] = content.checksums(revision)[0]
     return resource
 
 
-def _time(name: str) -> Field:
-    def field(item: Item, _viewer: User) -> object:
-        at = item.extra(name)
-        return rfc3339(at) if isinstance(at, int) else None
-
-    return field
+def _trashed_time(item: Item, _viewer: User) -> object:
+    at = item.rare("trashed_ms")
+    return rfc3339(at) if isinstance(at, int) and item.drive is not None else None
 
 
 def _extra(name: str) -> Field:
@@ -119,7 +127,7 @@ def _user(item: Item, viewer: User) -> object:
 
 def _trashing_user(item: Item, viewer: User) -> object:
     # Google fills it on shared-drive items only, as it does trashedTime.
-    user = item.extra("trashing_user")
+    user = item.rare("trashing_user")
     return user_resource(user, viewer) if isinstance(user, User) and item.drive is not None else None
 
 
@@ -156,7 +164,7 @@ def _extension(item: Item) -> str:
 def _shortcut(item: Item, _viewer: User) -> object:
     if item.mime_type != SHORTCUT:
         return None
-    return {"targetId": item.target_id, "targetMimeType": item.extra("target_mime_type")}
+    return {"targetId": item.target_id, "targetMimeType": item.rare("target_mime_type")}
 
 
 _VIEWS = {
@@ -181,7 +189,7 @@ def _drive_id(item: Item, _viewer: User) -> object:
 def _parents(item: Item, viewer: User) -> object:
     """The parent, where the viewer sees it: a single file shared by its name shows none."""
     parent = item.parent
-    if parent is None or not (item.owner is viewer or access.sees(viewer, parent)):
+    if parent is None or not (parent.owner is viewer or access.sees(viewer, parent)):
         return None
     return [parent.id]
 
@@ -202,7 +210,7 @@ FILE_FIELDS: dict[str, Field] = {
     "md5Checksum": _blob(lambda item: content.checksums(item)[0]),
     "sha1Checksum": _blob(lambda item: content.checksums(item)[1]),
     "sha256Checksum": _blob(lambda item: content.checksums(item)[2]),
-    "originalFilename": _blob(lambda item: item.extra("original_filename") or item.name),
+    "originalFilename": _blob(lambda item: item.rare("original_filename") or item.name),
     "fileExtension": _blob(_extension),
     "fullFileExtension": _blob(_extension),
     "createdTime": lambda item, _viewer: rfc3339(item.created_ms),
@@ -215,14 +223,14 @@ FILE_FIELDS: dict[str, Field] = {
     "sharingUser": _sharing_user,
     "trashed": lambda item, _viewer: item.trashed,
     "explicitlyTrashed": lambda item, _viewer: item.explicitly_trashed,
-    "trashedTime": lambda item, viewer: None if item.drive is None else _TRASHED_TIME(item, viewer),
+    "trashedTime": _trashed_time,
     "trashingUser": _trashing_user,
     "starred": lambda item, viewer: item.starred_by(viewer.email),
-    "shared": _my_drive(lambda item, _viewer: len(access.grantees(item)) > 1 or item.visibility != "limited"),
+    "shared": _my_drive(lambda item, _viewer: len(permission_ids(item)) > 1),
     "ownedByMe": _my_drive(lambda item, viewer: item.owner is viewer),
     "owners": _my_drive(lambda item, viewer: None if item.owner is None else [user_resource(item.owner, viewer)]),
     "permissions": _my_drive(_permissions),
-    "permissionIds": lambda item, _viewer: [each["id"] for each in permission_resources(item)],
+    "permissionIds": lambda item, _viewer: permission_ids(item),
     "hasAugmentedPermissions": lambda item, _viewer: None if item.drive is None else bool(item.grants),
     "inheritedPermissionsDisabled": lambda item, _viewer: False if item.is_folder else None,
     "lastModifyingUser": _user,
@@ -238,14 +246,12 @@ FILE_FIELDS: dict[str, Field] = {
     "spaces": lambda _item, _viewer: ["drive"],
     "properties": _extra("properties"),
     "appProperties": _extra("app_properties"),
-    "folderColorRgb": lambda item, _viewer: (item.extra("folder_color") or "#8f8f8f") if item.is_folder else None,
+    "folderColorRgb": lambda item, _viewer: (item.rare("folder_color") or "#8f8f8f") if item.is_folder else None,
     "writersCanShare": _my_drive(_flag("writers_can_share", default=True)),
     "copyRequiresWriterPermission": _flag("copy_requires_writer", default=False),
-    "viewersCanCopyContent": lambda item, _viewer: not item.extra("copy_requires_writer"),
+    "viewersCanCopyContent": lambda item, _viewer: not item.rare("copy_requires_writer"),
     "isAppAuthorized": lambda _item, _viewer: True,
     "contentRestrictions": _extra("content_restrictions"),
     "linkShareMetadata": lambda _item, _viewer: {"securityUpdateEligible": False, "securityUpdateEnabled": True},
     "capabilities": lambda item, viewer: file_capabilities(item, access.rank(viewer, item)),
 }
-
-_TRASHED_TIME = _time("trashed_ms")

@@ -32,6 +32,7 @@ from drive_simulator.quota import UNLIMITED, Quota, QuotaModel
 from drive_simulator.service_account import DEFAULT_EMAIL, new_service_account
 from drive_simulator.truth_routes import add_truth_routes
 from drive_simulator.uploads import UploadSessions
+from drive_simulator.wire import Request, Response
 from drive_simulator.world import World
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
@@ -58,7 +59,7 @@ class Exchange:
         "user",
     )
 
-    def __init__(self, request: api.Request, method_id: str, user: str | None, response: api.Response) -> None:
+    def __init__(self, request: Request, method_id: str, user: str | None, response: Response) -> None:
         self.method = request.http_method
         self.path = request.path
         self.query = request.query
@@ -127,9 +128,8 @@ class Simulator:
     async def start(self) -> None:
         """Listen. Raises OSError where the port is taken."""
         self._loop = asyncio.get_running_loop()
-        app = web.Application(
-            client_max_size=MAX_BODY_BYTES, middlewares=[faults_middleware(self.faults, self.tokens, self._classify)]
-        )
+        strike = faults_middleware(self.faults, self.tokens, self._classify, self._note_struck)
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[strike])
         add_admin_routes(app, self.faults, self.counters, self.tokens, self.quota)
         add_truth_routes(app, self.world)
         self.tokens.add_routes(app)
@@ -159,7 +159,7 @@ class Simulator:
         return self.tokens.issue_access_token(email)
 
     def write_connections(self, path: Path | str) -> None:
-        """Write a connections.toml that the worker takes as it is: one connection for each user, one service account."""
+        """Write a connections.toml that the worker takes as it is: a connection for each user, one service account."""
         Path(path).write_text(connections_toml(self._accounts, self.token_uri), encoding="utf-8")
 
     def apply(self, function: Callable[[World], T]) -> T:
@@ -176,7 +176,7 @@ class Simulator:
 
         return asyncio.run_coroutine_threadsafe(run(), loop).result()
 
-    def handle(self, request: api.Request) -> api.Response:
+    def handle(self, request: Request) -> Response:
         """Serve one Drive call without its transport; faults are not for here. Counts and observes it."""
         method_id, email = UNKNOWN_METHOD, None
         path: dict[str, str] = {}
@@ -204,7 +204,7 @@ class Simulator:
         if self.latency_ms:
             await asyncio.sleep(self.latency_ms / 1000)
         query = tuple(parse_qsl(request.query_string, keep_blank_values=True))
-        response = self.handle(api.Request(request.method, request.rel_url.raw_path, query, request.headers, body))
+        response = self.handle(Request(request.method, request.rel_url.raw_path, query, request.headers, body))
         headers = dict(response.headers)
         headers["Content-Type"] = response.content_type
         payload = response.body
@@ -228,12 +228,20 @@ class Simulator:
         self, http_method: str, path_qs: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Mapping[str, str], bytes]:
         path, _, query = path_qs.partition("?")
-        request = api.Request(http_method, path, tuple(parse_qsl(query, keep_blank_values=True)), headers, body)
+        request = Request(http_method, path, tuple(parse_qsl(query, keep_blank_values=True)), headers, body)
         call = self._name_call(request, query)
         effect = self.faults.decide(call) if call is not None else None
         error = await before(effect, call, self.tokens) if effect is not None and call is not None else None
+        if error is not None and call is not None:
+            self._note_struck(call, error.status)
         response = self.handle(request) if error is None else api.error_response(error)
         return response.status, {"Content-Type": response.content_type, **response.headers}, response.body
+
+    def _note_struck(self, call: faults.Call, status: int) -> None:
+        """Count a call that a fault answered instead of the API; status 0 is no answer at all."""
+        path = {} if call.file_id is None else {"fileId": call.file_id}
+        parameters = {**dict(parse_qsl(call.query, keep_blank_values=True)), **path}
+        self.counters.record(call.method_id, call.user, parameters, status)
 
     def _classify(self, request: web.Request) -> faults.Call | None:
         if request.path.startswith((PREFIX, "/batch")):
@@ -242,10 +250,10 @@ class Simulator:
             return faults.Call(faults.TOKEN_ENDPOINT, path=request.path)
         query = tuple(parse_qsl(request.query_string, keep_blank_values=True))
         return self._name_call(
-            api.Request(request.method, request.rel_url.raw_path, query, request.headers), request.query_string
+            Request(request.method, request.rel_url.raw_path, query, request.headers), request.query_string
         )
 
-    def _name_call(self, request: api.Request, query: str) -> faults.Call | None:
+    def _name_call(self, request: Request, query: str) -> faults.Call | None:
         if not self.faults.states():
             return None
         try:
@@ -276,15 +284,15 @@ class Simulator:
     def _open_accounts(self) -> None:
         if self._accounts:
             return
-        users = [email for email in self.world.users if email != DEFAULT_EMAIL]
+        users = list(self.world.users)
         self.tokens.add_client(CLIENT_ID, CLIENT_SECRET)
         for number, email in enumerate(users, start=1):
             refresh_token = self.tokens.grant(email, CLIENT_ID, refresh_token=refresh_token_of(email))
             self._accounts[f"conn_user_{number}"] = Account(email, f"cust_{number}", refresh_token=refresh_token)
         service_account = new_service_account(self.token_uri)
         self.tokens.add_service_account(service_account)
-        if DEFAULT_EMAIL not in self.world.users:
-            self.world.add_user(DEFAULT_EMAIL, "Service account")
+        if DEFAULT_EMAIL not in self.world.robots:
+            self.world.add_user(DEFAULT_EMAIL, "Service account", robot=True)
         if users:
             info = service_account.info()
             self._accounts["conn_service_account"] = Account(users[0], "cust_service_account", service_account=info)

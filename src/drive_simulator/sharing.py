@@ -102,7 +102,7 @@ def _leave(world: World, drive: SharedDrive, user: User) -> None:
     drive.members.pop(user, None)
     user.hidden_drives.discard(drive.id)
     world.note_drive(drive, [user])
-    # What the user keeps by name moves from the drive's listing into "shared with me": it is logged where it was shared.
+    # What the user keeps by name moves from the drive's listing into "shared with me": logged where it was shared.
     now = world.now_ms()
     for item in list(user.index):
         if item.drive is drive and user in own_grantees(item):

@@ -4,21 +4,24 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.parser import BytesParser
-from email.policy import HTTP
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import orjson
 
 from drive_simulator import errors
 from drive_simulator.items import Item
+from drive_simulator.wire import Response
 
 if TYPE_CHECKING:
-    from drive_simulator.api import Call, Response
+    from drive_simulator.api import Call
 
 MAX_SESSIONS = 1_000
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)\Z")
+_BOUNDARY = re.compile(r"""boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;]{1,200}))""", re.IGNORECASE)
+_CONTENT_TYPE = re.compile(rb"(?:\A|\n)content-type:\s*([^\s;]+)", re.IGNORECASE)
 _RESUME = 308
+_OF_THE_OPENING = frozenset({"access_token", "upload_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class _Session:
     item_id: str | None = None
 
 
-Finish = Callable[["Call", Upload], "Response"]
+Finish = Callable[["Call", Upload], Response]
 
 
 class UploadSessions:
@@ -50,7 +53,7 @@ class UploadSessions:
         self._new_id = new_id
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
-    def receive(self, call: "Call", item: Item | None, finish: Finish) -> "Response":
+    def receive(self, call: "Call", item: Item | None, finish: Finish) -> Response:
         """Take one request of an upload; `finish` makes the answer when all bytes are there. Raises ApiError 400."""
         upload_id = call.text("upload_id")
         if upload_id is not None and call.request.http_method == "PUT":
@@ -67,22 +70,20 @@ class UploadSessions:
             case other:
                 raise errors.invalid_parameter("uploadType", f"Invalid value '{other}'.")
 
-    def _begin(self, call: "Call", item: Item | None) -> "Response":
-        from drive_simulator.api import Response  # noqa: PLC0415
-
+    def _begin(self, call: "Call", item: Item | None) -> Response:
         upload_id = self._new_id()
         mime_type = call.request.headers.get("X-Upload-Content-Type")
         self._sessions[upload_id] = _Session(call.body(), mime_type, item_id=item.id if item else None)
         while len(self._sessions) > MAX_SESSIONS:
             self._sessions.popitem(last=False)
-        query = "&".join(f"{name}={value}" for name, value in call.request.query if name in {"supportsAllDrives"})
-        path = f"{call.request.path}?uploadType=resumable&upload_id={upload_id}" + (f"&{query}" if query else "")
-        headers = {"Location": call.services.base_url + path, "X-GUploader-UploadID": upload_id}
+        # The session's address carries what was asked for, so that the last answer is cut by the same `fields`.
+        kept = [(name, value) for name, value in call.request.query if name not in _OF_THE_OPENING]
+        query = urlencode([*kept, ("upload_id", upload_id)])
+        location = f"{call.services.base_url}{call.request.path}?{query}"
+        headers = {"Location": location, "X-GUploader-UploadID": upload_id}
         return Response(200, b"", headers=headers)
 
-    def _continue(self, call: "Call", upload_id: str, finish: Finish) -> "Response":
-        from drive_simulator.api import Response  # noqa: PLC0415
-
+    def _continue(self, call: "Call", upload_id: str, finish: Finish) -> Response:
         session = self._sessions.get(upload_id)
         if session is None:
             raise errors.ApiError(404, "notFound", "No such upload session.")
@@ -108,16 +109,35 @@ class UploadSessions:
 
 
 def _multipart(content_type: str, body: bytes) -> Upload:
-    """multipart/related: the metadata as JSON, then the bytes."""
-    message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
-    parts = list(message.iter_parts()) if message.is_multipart() else []
+    """multipart/related: the metadata as JSON, then the bytes. Raises ApiError 400."""
+    found = _BOUNDARY.search(content_type)
+    parts = [] if found is None else _parts(body, b"--" + (found[1] or found[2]).encode())
     if len(parts) != 2:  # noqa: PLR2004 - metadata and media
         raise errors.bad_request("Malformed multipart body.")
-    raw, media = (part.get_payload(decode=True) for part in parts)
+    (_, raw), (head, media) = parts
     try:
-        metadata = orjson.loads(raw if isinstance(raw, bytes) and raw.strip() else b"{}")
+        metadata = orjson.loads(raw.strip() or b"{}")
     except orjson.JSONDecodeError:
         raise errors.parse_error() from None
-    if not isinstance(metadata, dict) or not isinstance(media, bytes):
+    if not isinstance(metadata, dict):
         raise errors.bad_request("Malformed multipart body.")
-    return Upload(metadata, media, parts[1].get_content_type())
+    named = _CONTENT_TYPE.search(head)
+    return Upload(metadata, media, None if named is None else named[1].decode("ascii", "replace"))
+
+
+def _parts(body: bytes, delimiter: bytes) -> list[tuple[bytes, bytes]]:
+    """Head and content of each part. Line ends are those of the first delimiter's line, so that no byte is taken."""
+    start = body.find(delimiter)
+    first_end = body.find(b"\n", start)
+    if start < 0 or first_end < 0:
+        return []
+    eol = b"\r\n" if body[:first_end].endswith(b"\r") else b"\n"
+    # The line end before a delimiter is a part of it (RFC 2046 §5.1.1).
+    sections = (eol + body[start:]).split(eol + delimiter)[1:]
+    found = []
+    for section in sections:
+        if section.startswith(b"--"):
+            break
+        head, _, content = section.partition(eol + eol)
+        found.append((head, content))
+    return found

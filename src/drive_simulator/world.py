@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from zlib import crc32
 
-from drive_simulator.access import Sight, grantees, members, sights, viewers
+from drive_simulator.access import NOBODY, Sight, adds_nobody, grantees, members, own_grantees, sights, viewers
 from drive_simulator.change_log import ChangeLog
 from drive_simulator.clock import Clock, SystemClock
 from drive_simulator.ids import IdSource
@@ -23,6 +23,7 @@ class World:
         self.clock: Clock = clock or SystemClock()
         self.ids = IdSource(seed)
         self.users: dict[str, User] = {}
+        self.robots: dict[str, User] = {}
         self.drives: dict[str, SharedDrive] = {}
         self.items: dict[str, Item] = {}
         self.epoch = 0
@@ -31,20 +32,24 @@ class World:
         """The present moment, Unix milliseconds."""
         return self.clock.now_ms()
 
-    def add_user(self, email: str, display_name: str | None = None) -> User:
-        """Open an account with an empty My Drive. The address is folded to lower case."""
+    def add_user(self, email: str, display_name: str | None = None, *, robot: bool = False) -> User:
+        """Open an account with an empty My Drive. The address is folded to lower case.
+
+        Service accounts are robots: they have a Drive, but do not count among the users.
+        """
         email = email.lower()
         permission_id = self.ids.permission_id()
         user = User(email, display_name or email.partition("@")[0].title(), permission_id, self._new_log(permission_id))
         now = self.now_ms()
         user.root = Item(self.ids.root_id(), "My Drive", FOLDER, None, None, user, now, now, user, -1, 0)
         self.items[user.root.id] = user.root
-        self.users[email] = user
+        (self.robots if robot else self.users)[email] = user
         return user
 
     def user(self, email: str) -> User:
-        """The account of that address. Raises KeyError."""
-        return self.users[email.lower()]
+        """The account of that address, a user's or a robot's. Raises KeyError."""
+        email = email.lower()
+        return self.users.get(email) or self.robots[email]
 
     def add_drive(self, name: str, creator: User, *, drive_id: str | None = None) -> SharedDrive:
         """Make a shared drive with `creator` as its organizer, without a word in any change log."""
@@ -60,6 +65,7 @@ class World:
     def add_member(self, drive: SharedDrive, user: User, role: str) -> Grant:
         """Put the user on the drive's member list, without a word in any change log."""
         grant = Grant(user.permission_id, "user", role, user, user.email, granted_ms=self.now_ms())  # type: ignore[arg-type]
+        self.epoch += 1
         drive.members[user] = grant
         drive.root.grants = [*(drive.root.grants or ()), grant]
         return grant
@@ -106,6 +112,26 @@ class World:
         if item.drive is not None:
             item.drive.log.record(item.id, now, from_drive=True)
 
+    def note_below(self, folder: Item) -> None:
+        """Log what lies below the folder for those who see it, but not the folder.
+
+        Theirs is the only news they get where the folder is trashed or moved; a folder above in their sight has it.
+        """
+        if not folder.is_folder:
+            return
+        now = self.now_ms()
+        told = viewers(folder)
+        pending = [(child, told) for child in folder.children or ()]
+        while pending:
+            item, told_above = pending.pop()
+            if not adds_nobody(item, told_above):
+                news = own_grantees(item) - told_above
+                for user in news:
+                    user.log.record(item.id, now, from_drive=item.drive is not None)
+                told_above |= news
+            if item.children is not None:
+                pending.extend((child, told_above) for child in item.children)
+
     def note_drive(self, drive: SharedDrive, users: Iterable[User]) -> None:
         """Log a change of the shared drive itself, for those users and in its own log."""
         now = self.now_ms()
@@ -126,16 +152,20 @@ class World:
         yield
         self.epoch += 1
         after: dict[Item, Sight] = {} if gone else dict(sights(item))
-        nothing: Sight = (frozenset(), None)
+        nothing: Sight = (NOBODY, None)
         now = self.now_ms()
+        lost: dict[Item | None, frozenset[User]] = {}
         for each, was in before:
-            self._step(each, was, after.get(each, nothing), now)
+            lost_by = lost[each] = self._step(each, was, after.get(each, nothing), now)
+            # Who keeps an item whose folder they lose sees it without a parent from now on.
+            for user in lost.get(each.parent, NOBODY) - lost_by:
+                user.log.record(each.id, now, from_drive=each.drive is not None)
 
-    def _step(self, item: Item, was: Sight, now_is: Sight, now: int) -> None:
-        """Bring one item's listings and logs from one sight to another."""
+    def _step(self, item: Item, was: Sight, now_is: Sight, now: int) -> frozenset[User]:
+        """Bring one item's listings and logs from one sight to another; returns who lost it."""
         (grantees_before, drive_before), (grantees_after, drive_after) = was, now_is
         if grantees_before == grantees_after and drive_before is drive_after:
-            return
+            return NOBODY
         item.rendered = None
         for user in grantees_before - grantees_after:
             user.index.discard(item)
@@ -154,6 +184,7 @@ class World:
         if not from_drive and drive_after is not None:
             for user in grantees_before - lost_by:
                 user.log.record(item.id, now, from_drive=True, left_my_drive=True)
+        return lost_by
 
     def _new_log(self, owner_id: str) -> ChangeLog:
         return ChangeLog(1_000 + 1_000 * (crc32(owner_id.encode()) % 90_000))

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from drive_simulator.api import Call, Handler, Response, answer
+from drive_simulator.api import Call, Handler, answer
 from drive_simulator.exports import EXPORT_FORMATS
 from drive_simulator.resources import user_resource
+from drive_simulator.wire import Response
 
 _LIMIT_BYTES = 2 * 1024**4
 

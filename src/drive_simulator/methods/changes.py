@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 
 from drive_simulator import errors
-from drive_simulator.api import Call, Handler, Response, answer, json_response
+from drive_simulator.api import Call, Handler, answer, json_response
 from drive_simulator.changes import ChangesRequest, ServedChange, read_changes, start_page_token
 from drive_simulator.clock import rfc3339
 from drive_simulator.fields import Mask
 from drive_simulator.items import SharedDrive
 from drive_simulator.listing import page_length
-from drive_simulator.methods.files import render
+from drive_simulator.methods.files import render_json
 from drive_simulator.resources import drive_resource
+from drive_simulator.wire import Response
 
 
 def get_start_page_token(call: Call) -> Response:
@@ -81,7 +82,7 @@ def _render(call: Call, change: ServedChange, mask: Mask) -> dict[str, object]:
         resource["drive"] = drive_resource(change.drive, call.user)
     cut = mask.apply(resource)
     if change.item is not None and mask.includes("file"):
-        cut["file"] = render(change.item, call.user, mask.inner("file"))
+        cut["file"] = render_json(call, change.item, mask.inner("file"))
     return cut
 
 

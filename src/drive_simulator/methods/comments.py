@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from drive_simulator import errors
-from drive_simulator.api import Call, Handler, Response, answer
+from drive_simulator.api import Call, Handler, answer
 from drive_simulator.clock import parse_rfc3339
 from drive_simulator.discussion import Post, add_comment, comment_resource, comments_of
 from drive_simulator.items import Item
 from drive_simulator.page_tokens import open_token, seal_token
+from drive_simulator.wire import Response
 
 
 def list_comments(call: Call) -> Response:
@@ -48,7 +49,7 @@ def create(call: Call) -> Response:
         now,
         now,
         anchor=anchor if isinstance(anchor, str) else None,
-        quoted=quoted if isinstance(quoted, dict) else None,
+        quoted=_quoted(quoted),
     )
     add_comment(item, comment)
     return answer(call, "Comment", comment_resource(comment, call.user))
@@ -87,6 +88,15 @@ def content_of(body: Mapping[str, object]) -> str:
     if not isinstance(content, str) or not content:
         raise errors.ApiError(400, "required", "Required", location="content")
     return content
+
+
+def _quoted(value: object) -> dict[str, object] | None:
+    """The passage that a comment is about: its text and type. Raises ApiError 400."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise errors.bad_request("Invalid value at 'quotedFileContent'.")
+    return {name: value[name] for name in ("mimeType", "value") if name in value}
 
 
 def _own(call: Call, post: Post) -> None:

@@ -3,13 +3,21 @@
 from collections.abc import Mapping
 
 from drive_simulator import errors
-from drive_simulator.api import Call, Handler, Response, answer
+from drive_simulator.api import Call, Handler, answer
 from drive_simulator.items import SharedDrive
 from drive_simulator.page_tokens import open_token, seal_token
 from drive_simulator.resources import drive_resource
 from drive_simulator.shared_drives import create_drive, delete_drive, rename_drive
+from drive_simulator.wire import Response
 
 _MAX_NAME = 1_000
+_RESTRICTIONS = (
+    "adminManagedRestrictions",
+    "copyRequiresWriterPermission",
+    "domainUsersOnly",
+    "driveMembersOnly",
+    "sharingFoldersRequiresOrganizerPermission",
+)
 
 
 def list_drives(call: Call) -> Response:
@@ -57,7 +65,7 @@ def update(call: Call) -> Response:
     if isinstance(theme, str):
         drive.theme_id = theme
     if isinstance(restrictions, dict):
-        drive.restrictions |= {str(name): value is True for name, value in restrictions.items()}
+        drive.restrictions |= {name: restrictions[name] is True for name in _RESTRICTIONS if name in restrictions}
     rename_drive(call.world, drive, _name(body) or drive.name)
     return answer(call, "Drive", drive_resource(drive, call.user))
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from drive_simulator import errors, exports
-from drive_simulator.api import Call, Handler, Response
+from drive_simulator.api import Call, Handler
+from drive_simulator.wire import Response
 
 
 def export(call: Call) -> Response:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+import orjson
+
 from drive_simulator import errors, item_changes
 from drive_simulator.access import rank
-from drive_simulator.api import Call, Handler, Response, json_response
+from drive_simulator.api import Call, Handler, json_response
 from drive_simulator.fields import Mask
 from drive_simulator.file_body import FileBody, read_file_body
 from drive_simulator.items import FOLDER, RANK, SHORTCUT, Item, User
@@ -12,15 +14,30 @@ from drive_simulator.listing import Listing, page_length
 from drive_simulator.media import download
 from drive_simulator.resources import Resource, file_resource
 from drive_simulator.uploads import Upload
+from drive_simulator.wire import Response
 
 _BLOB = "application/octet-stream"
 _MAX_PARENTS = 1
+# Above that many items rendered JSON is not kept: it would take gigabytes.
+_MAX_KEPT = 100_000
 
 
 def render(item: Item, viewer: User, mask: Mask) -> Resource:
     """The item as the viewer sees it, cut by a mask of the File schema."""
     resource = file_resource(item, viewer, mask.names)
     return resource if mask.is_flat else mask.apply(resource)
+
+
+def render_json(call: Call, item: Item, mask: Mask) -> orjson.Fragment:
+    """`render` as JSON, kept on the item until something about it, or about anybody's access, changes."""
+    world = call.world
+    key = (mask, call.user, item.version, world.epoch)
+    if item.rendered is not None and item.rendered[0] == key:
+        return orjson.Fragment(item.rendered[1])
+    text = orjson.dumps(render(item, call.user, mask))
+    if len(world.items) <= _MAX_KEPT:
+        item.rendered = (key, text)
+    return orjson.Fragment(text)
 
 
 def answer_file(call: Call, item: Item) -> Response:
@@ -36,7 +53,7 @@ def list_files(call: Call) -> Response:
     size = page_length(
         rules,
         call.number("pageSize", 100),
-        parents=mask.includes("files/parents") and call.text("fields") is not None,
+        parents=mask.includes("files/parents"),
         permissions=mask.includes("files/permissions"),
     )
     listing = Listing(
@@ -55,7 +72,7 @@ def list_files(call: Call) -> Response:
     kept = {name: value for name, value in body.items() if mask.includes(name)}
     if mask.includes("files"):
         inner = mask.inner("files")
-        kept["files"] = [render(item, call.user, inner) for item in page.items]
+        kept["files"] = [render_json(call, item, inner) for item in page.items]
     return json_response(call, kept)
 
 

@@ -5,11 +5,12 @@ from typing import cast
 
 from drive_simulator import errors, sharing
 from drive_simulator.access import rank
-from drive_simulator.api import Call, Handler, Response, answer
+from drive_simulator.api import Call, Handler, answer
 from drive_simulator.clock import parse_rfc3339
-from drive_simulator.items import RANK, Grant, GranteeType, Item, Role
+from drive_simulator.items import RANK, Grant, GranteeType, Item, Role, User
 from drive_simulator.page_tokens import open_token, seal_token
 from drive_simulator.permission_resources import permission_resource, permission_resources
+from drive_simulator.wire import Response
 
 _TYPES = ("user", "group", "domain", "anyone")
 _MAX_SHARED_DRIVE_PAGE = 100
@@ -47,7 +48,7 @@ def create(call: Call) -> Response:
         raise errors.ApiError(400, "invalidSharingRequest", "The emailAddress is required for this permission type.")
     if kind == "domain" and not isinstance(domain, str):
         raise errors.ApiError(400, "invalidSharingRequest", "The domain is required for this permission type.")
-    user = call.world.users.get(str(email).lower()) if kind == "user" else None
+    user = _account(call, str(email)) if kind == "user" else None
     if role == "owner":
         if user is None or not call.flag("transferOwnership"):
             raise errors.ApiError(403, "forbidden", "The transferOwnership parameter must be enabled.")
@@ -97,6 +98,11 @@ def delete(call: Call) -> Response:
     return Response(204)
 
 
+def _account(call: Call, email: str) -> User | None:
+    email = email.lower()
+    return call.world.users.get(email) or call.world.robots.get(email)
+
+
 def _answer(call: Call, item: Item, permission_id: str) -> Response:
     resource = permission_resource(item, permission_id)
     if resource is None:
@@ -131,7 +137,7 @@ def _kind(body: Mapping[str, object]) -> GranteeType:
 
 def _role(item: Item, body: Mapping[str, object]) -> Role:
     role = body.get("role")
-    if role not in RANK:
+    if not isinstance(role, str) or role not in RANK:
         raise errors.bad_request("The permission role field is required.")
     drive_roles = {"organizer", "fileOrganizer"}
     if (role in drive_roles and item.drive is None) or (role == "owner" and item.drive is not None):

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from drive_simulator import errors
-from drive_simulator.api import Call, Handler, Response, answer
+from drive_simulator.api import Call, Handler, answer
 from drive_simulator.discussion import Post, reply_resource
 from drive_simulator.methods.comments import content_of, find_comment
 from drive_simulator.page_tokens import open_token, seal_token
+from drive_simulator.wire import Response
 
 _ACTIONS = ("resolve", "reopen")
 

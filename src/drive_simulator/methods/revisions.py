@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 from drive_simulator import errors
-from drive_simulator.api import Call, Handler, Response, answer
+from drive_simulator.api import Call, Handler, answer
 from drive_simulator.content import revisions_of
 from drive_simulator.items import Item, Revision
 from drive_simulator.media import download
 from drive_simulator.page_tokens import open_token, seal_token
 from drive_simulator.resources import revision_resource
+from drive_simulator.wire import Response
 
 
 def list_revisions(call: Call) -> Response:
@@ -45,7 +46,7 @@ def update(call: Call) -> Response:
     if isinstance(keep, bool):
         kept = revisions_of(item)
         revision.keep_forever = keep
-        item.set_extra("revisions", [revision if each.id == revision.id else each for each in kept])
+        item.set_rare("revisions", [revision if each.id == revision.id else each for each in kept])
     return answer(call, "Revision", revision_resource(item, revision, call.user))
 
 
@@ -56,7 +57,7 @@ def delete(call: Call) -> Response:
     kept = revisions_of(item)
     if item.is_workspace or revision.id == kept[-1].id:
         raise errors.ApiError(403, "cannotDeleteRevision", "This revision can't be deleted.")
-    item.set_extra("revisions", [each for each in kept if each.id != revision.id])
+    item.set_rare("revisions", [each for each in kept if each.id != revision.id])
     return Response(204)
 
 

@@ -1,6 +1,7 @@
 """The judge itself: it knows good exchanges from bad ones."""
 
 import json
+from dataclasses import dataclass
 
 import pytest
 
@@ -148,15 +149,30 @@ def test_other_bad_answers_are_found(
     assert any(complaint in str(violation) for violation in found), found
 
 
+@dataclass
+class Call:
+    """An exchange as the simulator reports it."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    request_body: bytes = b""
+    status: int = 200
+    response_body: bytes = b'{"files": []}'
+
+
+BAD_QUERY = (("pageSize", "0"),)
+
+
 def test_observer_fails_the_test_that_it_watches() -> None:
     """A violation on either side makes `assert_clean` fail; other paths and clean exchanges don't."""
     observer = DiscoveryObserver()
-    observer("POST", "/token", [], b"x", 400, b"{}", None)
-    observer("GET", "/drive/v3/files", [], None, 200, b'{"files": []}', "a")
-    observer("POST", "/upload/drive/v3/files", [("uploadType", "resumable")], b"{}", 200, b"", "a")
+    observer(Call("POST", "/token", status=400))
+    observer(Call("GET", "/drive/v3/files"))
+    observer(Call("POST", "/upload/drive/v3/files", (("uploadType", "resumable"),), b"{}", 200, b""))
     observer.assert_clean()
     assert observer.exchanges == 2
-    observer("GET", "/drive/v3/files", [("pageSize", "0")], None, 200, b'{"items": []}', "a")
+    observer(Call("GET", "/drive/v3/files", BAD_QUERY, response_body=b'{"items": []}'))
     with pytest.raises(AssertionError, match=r"(?s)request of drive\.files\.list.*response of drive\.files\.list"):
         observer.assert_clean()
 
@@ -165,5 +181,5 @@ def test_observer_lets_bad_requests_be_sent_on_purpose() -> None:
     """Within `refusing()` only answers are judged."""
     observer = DiscoveryObserver()
     with observer.refusing():
-        observer("GET", "/drive/v3/files", [("pageSize", "0")], None, 200, b'{"files": []}', "a")
+        observer(Call("GET", "/drive/v3/files", BAD_QUERY))
     observer.assert_clean()

@@ -1,0 +1,6 @@
+"""`python -m drive_simulator`."""
+
+from drive_simulator.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Listings: every item once, tokens that hold, pages that may be short."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from drive_simulator.errors import ApiError
+from drive_simulator.item_changes import delete, move
+from drive_simulator.items import Item, User
+from drive_simulator.listing import Lister, Listing, ListingRules, page_length
+from drive_simulator.shared_drives import create_drive
+from drive_simulator.sharing import share
+from support.worlds import Stage
+
+_ALL = Listing(page_size=10)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """Alice and Bob with empty Drives."""
+    return Stage()
+
+
+def _lister(stage: Stage, rules: ListingRules | None = None) -> Lister:
+    return Lister(stage.world, rules or ListingRules())
+
+
+def _read(
+    lister: Lister, user: User, listing: Listing, between_pages: Callable[[], object] = lambda: None
+) -> list[Item]:
+    items: list[Item] = []
+    token = None
+    while True:
+        page = lister.page(user, listing, token)
+        items += page.items
+        if page.next_token is None:
+            return items
+        token = page.next_token
+        between_pages()
+
+
+def test_every_item_comes_exactly_once(stage: Stage) -> None:
+    """Pages add up to the corpus; the root is not in it."""
+    files = [stage.file(f"{number}.txt") for number in range(95)]
+    listed = _read(_lister(stage), stage.alice, _ALL)
+    assert sorted(item.id for item in listed) == sorted(file.id for file in files)
+
+
+def test_what_stays_comes_exactly_once_though_others_come_and_go(stage: Stage) -> None:
+    """Edits between pages neither hide nor repeat an item that stays where it is."""
+    folder = stage.folder()
+    files = [stage.file(f"{number}.txt") for number in range(60)]
+    passing = [stage.file(f"passing {number}.txt") for number in range(30)]
+
+    def edit() -> None:
+        stage.file("new")
+        delete(stage.world, passing.pop())
+        move(stage.world, passing.pop(), stage.alice, folder)
+
+    listed = [item.id for item in _read(_lister(stage), stage.alice, _ALL, edit)]
+    assert len(listed) == len(set(listed))
+    assert {file.id for file in files} <= set(listed)
+
+
+def test_a_page_is_the_last_one_only_without_a_token(stage: Stage) -> None:
+    """Pages cut short, empty ones among them, still lead on."""
+    for number in range(50):
+        stage.file(f"{number}.txt")
+    rules = ListingRules(short_page_probability=1.0)
+    token, count, lengths = None, 0, set()
+    while True:
+        page = _lister(stage, rules).page(stage.alice, replace(_ALL, page_size=page_length(rules, 10)), token)
+        count += len(page.items)
+        lengths.add(len(page.items))
+        if page.next_token is None:
+            break
+        token = page.next_token
+    assert count == 50
+    assert min(lengths) < 10
+
+
+def test_pages_with_parents_or_permissions_are_capped() -> None:
+    """460 items with parents, a hundred with permissions, whatever was asked for."""
+    rules = ListingRules()
+    assert page_length(rules, 1_000) == 1_000
+    assert page_length(rules, 1_000, parents=True) == 460
+    assert page_length(rules, 1_000, parents=True, permissions=True) == 100
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(_ALL, q="trashed=false"),
+        replace(_ALL, order_by="name"),
+        replace(_ALL, include_all=True),
+        replace(_ALL, corpora="domain"),
+    ],
+)
+def test_a_token_is_bound_to_its_query(stage: Stage, other: Listing) -> None:
+    """With anything but the page size changed a token is refused."""
+    for number in range(20):
+        stage.file(f"{number}.txt")
+    lister = _lister(stage)
+    token = lister.page(stage.alice, _ALL, None).next_token
+    assert lister.page(stage.alice, replace(_ALL, page_size=3), token).items
+    with pytest.raises(ApiError) as refusal:
+        lister.page(stage.alice, other, token)
+    assert (refusal.value.status, refusal.value.reason, refusal.value.location) == (400, "invalid", "pageToken")
+
+
+@pytest.mark.parametrize("junk", ["", "junk", "~!!~", "~!!~%%%", "~!!~AAAA", "12345"])
+def test_junk_is_no_token(stage: Stage, junk: str) -> None:
+    """What was never given out is 400 `invalid` at pageToken."""
+    with pytest.raises(ApiError) as refusal:
+        _lister(stage).page(stage.alice, _ALL, junk)
+    assert (refusal.value.status, refusal.value.reason, refusal.value.location) == (400, "invalid", "pageToken")
+
+
+def test_tokens_expire(stage: Stage) -> None:
+    """After its life a token is refused; until then it holds."""
+    for number in range(30):
+        stage.file(f"{number}.txt")
+    lister = _lister(stage, ListingRules(token_life_s=60))
+    token = lister.page(stage.alice, _ALL, None).next_token
+    stage.clock.advance(59)
+    assert lister.page(stage.alice, _ALL, token).items
+    stage.clock.advance(2)
+    with pytest.raises(ApiError) as refusal:
+        lister.page(stage.alice, _ALL, token)
+    assert refusal.value.location == "pageToken"
+
+
+def test_an_order_holds_over_pages(stage: Stage) -> None:
+    """With orderBy the pages follow the order, and what was deleted meanwhile is left out."""
+    files = [stage.file(f"{number:02d}.txt") for number in range(25)]
+    listing = replace(_ALL, order_by="name desc")
+    gone = files[3]
+
+    def edit() -> None:
+        if gone.id in stage.world.items:
+            delete(stage.world, gone)
+
+    names = [item.name for item in _read(_lister(stage), stage.alice, listing, edit)]
+    assert names == sorted((file.name for file in files if file is not gone), reverse=True)
+
+
+def test_a_folder_is_listed_by_its_children(stage: Stage) -> None:
+    """`'X' in parents` gives what is directly in it; 'root' is one's own."""
+    folder = stage.folder()
+    inside = stage.file("inside", folder)
+    top = stage.file("top")
+    lister = _lister(stage)
+    assert _read(lister, stage.alice, replace(_ALL, q=f"'{folder.id}' in parents")) == [inside]
+    assert set(_read(lister, stage.alice, replace(_ALL, q="'root' in parents"))) == {folder, top}
+    assert _read(lister, stage.bob, replace(_ALL, q=f"'{folder.id}' in parents")) == []
+
+
+def test_the_user_corpus_is_my_drive_and_what_is_shared(stage: Stage) -> None:
+    """Items of shared drives come in only by name, if asked for, and not to members, who have the drive's listing."""
+    drive = create_drive(stage.world, stage.alice, "Team")
+    in_drive = stage.file("in drive", drive.root)
+    mine, shared = stage.file("mine", by=stage.bob), stage.file("shared")
+    share(stage.world, shared, stage.alice, stage.bob, "reader")
+    share(stage.world, in_drive, stage.alice, stage.bob, "reader")
+    lister = _lister(stage)
+    everything = replace(_ALL, include_all=True)
+    assert set(_read(lister, stage.bob, _ALL)) == {mine, shared}
+    assert set(_read(lister, stage.bob, everything)) == {mine, shared, in_drive}
+    share(stage.world, drive.root, stage.alice, stage.bob, "reader")
+    assert set(_read(lister, stage.bob, everything)) == {mine, shared}
+    of_drive = replace(everything, corpora="drive", drive_id=drive.id)
+    assert _read(lister, stage.bob, of_drive) == [in_drive]
+
+
+def test_all_drives_can_be_incomplete(stage: Stage) -> None:
+    """corpora=allDrives has everything, unless the search is incomplete, which it then says."""
+    drive = create_drive(stage.world, stage.alice, "Team")
+    files = [stage.file(f"{number}", drive.root if number % 2 else None) for number in range(60)]
+    listing = replace(_ALL, corpora="allDrives", include_all=True, page_size=1_000)
+    whole = _lister(stage).page(stage.alice, listing, None)
+    assert (set(whole.items), whole.incomplete) == (set(files), False)
+    partial = _lister(stage, ListingRules(incomplete_all_drives=True)).page(stage.alice, listing, None)
+    assert partial.incomplete
+    assert set(partial.items) < set(files)
