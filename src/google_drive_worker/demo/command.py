@@ -91,11 +91,12 @@ async def _stay(stage: Stage, console: Console) -> None:
     lines = {
         "Google Drive API (simulated)": drive.api_base_url,
         "its token endpoint": drive.token_uri,
-        "its counters and truth": f"{drive.origin}/_simulator/counters, …/_simulator/truth?user={stage.email}",
+        "its counters and truth": f"{drive.origin}/_simulator/counters, …/_simulator/truth?user={stage.owner.email}",
         "connections file": str(drive.connections_file),
         "Kafka": kafka.bootstrap_servers,
         "topics": ", ".join(kafka.all_topics),
         "connection": stage.connection_id,
+        "health and metrics": f"http://127.0.0.1:{stage.health_port}/health/ready, …/metrics",
     }
     console.print("\nEverything stays up until Ctrl-C:", style="bold")
     for name, value in lines.items():

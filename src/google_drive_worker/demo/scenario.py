@@ -50,9 +50,10 @@ async def edit_my_drive(user: DriveUser, colleague: DriveUser | None, draw: Draw
         await user.rename(moved.id, f"{moved.name} (moved)")
         done["rename"] += 1
     if colleague is not None:
-        await _each(hands(edits), done, "share", lambda file: user.share(file.id, colleague.account.email, "writer"))
+        their_email = await colleague.email()
+        await _each(hands(edits), done, "share", lambda file: user.share(file.id, their_email, "writer"))
         gift = await colleague.upload("for you.txt", b"have a look\n")
-        await colleague.share(gift.id, user.account.email)
+        await colleague.share(gift.id, await user.email())
         done["shared with me"] += 1
     return done
 
