@@ -13,7 +13,7 @@ from google_drive_worker.domain.ids import DriveId, FileId
 
 TIMEOUT_S = 30.0
 _BOUNDARY = "part-of-an-upload"
-_FIELDS = "id,name,mimeType,parents,driveId,trashed,size,ownedByMe"
+_FIELDS = "id,name,mimeType,parents,driveId,trashed,size,ownedByMe,capabilities"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +99,7 @@ class DriveUser:
         drives: list[SharedDrive] = []
         token: str | None = ""
         while token is not None:
-            page = msgspec.json.decode(
-                await self._call("GET", "/drives", {"pageSize": "100"} | _at(token)), type=_Drives
-            )
+            page = msgspec.json.decode(await self._call("GET", "/drives", _DRIVES_PAGE | _at(token)), type=_Drives)
             drives += page.drives
             token = page.next_page_token
         return drives
@@ -218,6 +216,7 @@ class DriveUser:
             return body
 
 
+_DRIVES_PAGE = {"pageSize": "100", "fields": "nextPageToken,drives(id,name,capabilities)"}
 _EVERYWHERE = {"supportsAllDrives": "true"}
 
 
