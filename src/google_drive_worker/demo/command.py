@@ -33,7 +33,13 @@ EXPECTED_FAILURES = (
 
 
 @click.command()
-@click.option("--files", default=2000, show_default=True, type=click.IntRange(0, 5_000_000), help="Items in the Drive.")
+@click.option(
+    "--files",
+    default=2000,
+    show_default=True,
+    type=click.IntRange(0, 5_000_000),
+    help="Items, of all users.",
+)
 @click.option("--shared-drives", default=3, show_default=True, type=click.IntRange(0, 1000), help="Shared drives.")
 @click.option("--seed", default=0, show_default=True, help="The same seed, the same Drive and the same edits.")
 @click.option("--latency-ms", default=0.0, show_default=True, type=click.FloatRange(0), help="Added to each API call.")

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+import aiohttp
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -18,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from google_drive_worker.demo.drive_part import DrivePart, Person
 from google_drive_worker.demo.drive_user import DriveUser
 from google_drive_worker.demo.mirror import Mirror, compare
-from google_drive_worker.demo.reader import TopicReader
+from google_drive_worker.demo.reader import TICK_S, TopicReader
 from google_drive_worker.demo.report import Outcome, Phase
 from google_drive_worker.demo.scenario import edit_my_drive, edit_shared_drives
 from google_drive_worker.demo.states import LatestStates
@@ -26,6 +27,9 @@ from google_drive_worker.demo.topics import DemoKafka, demo_kafka
 
 PATIENCE_S = 60.0
 """How long nothing at all may come before the demonstration gives up."""
+
+READY_S = 30.0
+"""How long the worker may take to start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +167,7 @@ async def opened(options: Options, parts: Parts, console: Console) -> AsyncItera
         with console.status("Starting the worker …"):
             health_port = free_port()
             await stack.enter_async_context(parts.worker(worker_environment(drive, kafka, health_port)))
+            await until_ready(health_port)
         yield Stage(drive, kafka, reader, parts, mirror, states, console, health_port)
 
 
@@ -186,12 +191,31 @@ async def play(stage: Stage, options: Options) -> Outcome:
         edits=stage.edits,
         differences=differences,
         compared=len(truth.drives) + sum(not file.trashed for file in truth.files.values()),
-        duplicates=mirror.duplicates,
+        duplicates=mirror.duplicates.total(),
+        repeated_messages=mirror.repeated_messages,
         misorders=mirror.misorders,
         notes=mirror.notes,
         duration_s=time.monotonic() - began_s,
         kafka="embedded" if stage.kafka.embedded else stage.kafka.bootstrap_servers,
     )
+
+
+async def until_ready(health_port: int) -> None:
+    """Wait for the worker to own its partitions, so that the syncs are timed and not the start.
+
+    Raises `SyncFailed` with the worker's own reasons after `READY_S`.
+    """
+    deadline_s = time.monotonic() + READY_S
+    reasons = "it does not answer"
+    async with aiohttp.ClientSession() as session:
+        while time.monotonic() < deadline_s:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(f"http://127.0.0.1:{health_port}/health/ready") as answer:
+                    if answer.ok:
+                        return
+                    reasons = (await answer.text())[:500]
+            await asyncio.sleep(TICK_S)
+    raise SyncFailed(f"the worker did not get ready within {READY_S:.0f} s: {reasons}")
 
 
 def free_port() -> int:
