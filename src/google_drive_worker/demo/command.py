@@ -33,7 +33,13 @@ EXPECTED_FAILURES = (
 
 
 @click.command()
-@click.option("--files", default=2000, show_default=True, type=click.IntRange(0, 5_000_000), help="Items in the Drive.")
+@click.option(
+    "--files",
+    default=2000,
+    show_default=True,
+    type=click.IntRange(0, 5_000_000),
+    help="Items, of all users.",
+)
 @click.option("--shared-drives", default=3, show_default=True, type=click.IntRange(0, 1000), help="Shared drives.")
 @click.option("--seed", default=0, show_default=True, help="The same seed, the same Drive and the same edits.")
 @click.option("--latency-ms", default=0.0, show_default=True, type=click.FloatRange(0), help="Added to each API call.")
@@ -91,11 +97,12 @@ async def _stay(stage: Stage, console: Console) -> None:
     lines = {
         "Google Drive API (simulated)": drive.api_base_url,
         "its token endpoint": drive.token_uri,
-        "its counters and truth": f"{drive.origin}/_simulator/counters, …/_simulator/truth?user={stage.email}",
+        "its counters and truth": f"{drive.origin}/_simulator/counters, …/_simulator/truth?user={stage.owner.email}",
         "connections file": str(drive.connections_file),
         "Kafka": kafka.bootstrap_servers,
         "topics": ", ".join(kafka.all_topics),
         "connection": stage.connection_id,
+        "health and metrics": f"http://127.0.0.1:{stage.health_port}/health/ready, …/metrics",
     }
     console.print("\nEverything stays up until Ctrl-C:", style="bold")
     for name, value in lines.items():

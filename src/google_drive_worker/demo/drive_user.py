@@ -8,25 +8,25 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, DriveFile, SharedDrive
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, DriveFile, SharedDrive, User
 from google_drive_worker.domain.ids import DriveId, FileId
 
 TIMEOUT_S = 30.0
 _BOUNDARY = "part-of-an-upload"
-_FIELDS = "id,name,mimeType,parents,driveId,trashed,size,ownedByMe"
+_FIELDS = "id,name,mimeType,parents,driveId,trashed,size,ownedByMe,capabilities"
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who somebody is, and the consent that makes tokens of it."""
+    """Somebody's consent, out of which tokens are made; `connection_id` is what the platform calls it."""
 
-    email: str
+    connection_id: str
     client_id: str
     client_secret: str
     refresh_token: str
 
     def __repr__(self) -> str:
-        return f"Account({self.email!r})"
+        return f"Account({self.connection_id!r})"
 
 
 class CallFailed(Exception):
@@ -35,6 +35,10 @@ class CallFailed(Exception):
 
 class _Token(msgspec.Struct):
     access_token: str
+
+
+class _About(msgspec.Struct):
+    user: User
 
 
 class _Files(msgspec.Struct, rename="camel"):
@@ -74,7 +78,7 @@ class DriveUser:
         ):
             body = await answer.read()
             if not answer.ok:
-                raise CallFailed(f"no token for {self.account.email}: {answer.status}")
+                raise CallFailed(f"no token for {self.account.connection_id}: {answer.status}")
         token = msgspec.json.decode(body, type=_Token).access_token
         self._session = aiohttp.ClientSession(timeout=timeout, headers={"Authorization": f"Bearer {token}"})
         return self
@@ -85,14 +89,17 @@ class DriveUser:
         if self._session is not None:
             await self._session.close()
 
+    async def email(self) -> str:
+        """The account's address, as Google knows it."""
+        answer = await self._call("GET", "/about", {"fields": "user"})
+        return msgspec.json.decode(answer, type=_About).user.email_address or ""
+
     async def list_drives(self) -> list[SharedDrive]:
         """The shared drives that the account is a member of."""
         drives: list[SharedDrive] = []
         token: str | None = ""
         while token is not None:
-            page = msgspec.json.decode(
-                await self._call("GET", "/drives", {"pageSize": "100"} | _at(token)), type=_Drives
-            )
+            page = msgspec.json.decode(await self._call("GET", "/drives", _DRIVES_PAGE | _at(token)), type=_Drives)
             drives += page.drives
             token = page.next_page_token
         return drives
@@ -199,7 +206,7 @@ class DriveUser:
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
         if self._session is None:
-            raise CallFailed(f"{self.account.email} is not signed in")
+            raise CallFailed(f"{self.account.connection_id} is not signed in")
         content: dict[str, Any] = {"data": data} if json is None else {"json": json}
         url = f"{base or self._base}{path}"
         async with self._session.request(method, url, params=parameters, headers=headers, **content) as answer:
@@ -209,6 +216,7 @@ class DriveUser:
             return body
 
 
+_DRIVES_PAGE = {"pageSize": "100", "fields": "nextPageToken,drives(id,name,capabilities)"}
 _EVERYWHERE = {"supportsAllDrives": "true"}
 
 

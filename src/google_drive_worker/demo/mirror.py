@@ -46,6 +46,7 @@ class MirroredData(msgspec.Struct, frozen=True, gc=False):
 class ReceivedRecord(msgspec.Struct, frozen=True, gc=False):
     """A record as its consumer reads it (platform contract, "Out: record")."""
 
+    message_id: str
     integration_connection_id: str
     resource_type: str
     resource_id: str
@@ -71,19 +72,23 @@ class _Connection:
 class Mirror:
     """What a consumer holds after the records so far, and what it noticed on the way.
 
-    `records` counts by (resource type, operation). `duplicates` counts records that say the same of the same version
-    within one sync; `regressions` those whose version is under the held one (a listing that overtook another: the
+    `records` counts by (resource type, operation). `repeated_messages` counts records whose message id came before:
+    what is committed exactly once never has any. `duplicates` counts, by sync id, records that say the same of the same
+    version as one before in that sync: a full sync of a Drive at rest has none, while in an incremental one an item can
+    stand in several change logs and be reread with its folder. `regressions` counts those whose version is under the held one (a listing that overtook another: the
     change log mends it); `misorders` what must never be: offsets that don't rise, a connection on two partitions, a
     record of a sync after a newer sync has closed.
     """
 
     records: Counter[tuple[str, str]] = field(default_factory=Counter)
-    duplicates: int = 0
+    repeated_messages: int = 0
+    duplicates: Counter[str] = field(default_factory=Counter)
     regressions: int = 0
     misorders: int = 0
     notes: list[str] = field(default_factory=list)
     _connections: dict[str, _Connection] = field(default_factory=dict)
     _seen: set[tuple[str, str, str, int | None, str | None]] = field(default_factory=set)
+    _message_ids: set[str] = field(default_factory=set)
 
     @property
     def total(self) -> int:
@@ -144,8 +149,11 @@ class Mirror:
         data = record.data
         identity = (record.sync_id, record.idempotency_key, record.operation, data.version, data.status)
         if identity in self._seen:
-            self.duplicates += 1
+            self.duplicates[record.sync_id] += 1
         self._seen.add(identity)
+        if record.message_id in self._message_ids:
+            self.repeated_messages += 1
+        self._message_ids.add(record.message_id)
         before = connection.held.get(record.idempotency_key)
         if before is not None and (data.version or 0) < (before.data.version or 0) and record.operation == "upsert":
             self.regressions += 1

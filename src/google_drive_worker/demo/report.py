@@ -39,6 +39,7 @@ class Outcome:
     differences: Sequence[Difference]
     compared: int
     duplicates: int
+    repeated_messages: int
     misorders: int
     notes: Sequence[str]
     duration_s: float
@@ -86,6 +87,7 @@ def to_json(outcome: Outcome) -> bytes:
             "differences": [str(each) for each in outcome.differences[:MAX_DIFFERENCES]],
             "difference_count": len(outcome.differences),
             "duplicates": outcome.duplicates,
+            "repeated_messages": outcome.repeated_messages,
             "misorders": outcome.misorders,
             "kafka": outcome.kafka,
         }

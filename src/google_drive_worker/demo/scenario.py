@@ -1,7 +1,7 @@
 """What the people of the demonstration do to their Drives between two syncs; the same for the same seed.
 
 Each round returns what was done, by kind. Which items are touched is drawn from what the API lists, so a round works on
-any Drive; the truth is asked for afterwards, never predicted.
+any Drive; only what the person is allowed to do is tried. The truth is asked for afterwards, never predicted.
 """
 
 import random
@@ -34,25 +34,22 @@ async def edit_my_drive(user: DriveUser, colleague: DriveUser | None, draw: Draw
         await user.upload(f"note {number}.txt", f"note {number}\n".encode() * (number + 1), folder.id)
     done["upload"] += edits
     hands = _deal([file for file in owned if not file.is_folder], draw)
-    await _each(hands(edits), done, "rename", lambda file: user.rename(file.id, f"{file.name} (renamed)"))
-    await _each(hands(edits), done, "move", lambda file: user.move(file, inner.id))
-    await _each(hands(edits), done, "trash", lambda file: user.trash(file.id))
-    await _each(hands(edits), done, "delete", lambda file: user.delete(file.id))
-    await _each(
-        [file for file in hands(4 * edits) if file.size is not None][:edits],
-        done,
-        "overwrite",
-        lambda file: user.overwrite(file.id, b"new content\n"),
-    )
+    await _each(hands(edits, "canRename"), done, "rename", lambda file: user.rename(file.id, f"{file.name} (renamed)"))
+    await _each(hands(edits, "canMoveItemWithinDrive"), done, "move", lambda file: user.move(file, inner.id))
+    await _each(hands(edits, "canTrash"), done, "trash", lambda file: user.trash(file.id))
+    await _each(hands(edits, "canDelete"), done, "delete", lambda file: user.delete(file.id))
+    blobs = [file for file in hands(4 * edits, "canModifyContent") if file.size is not None][:edits]
+    await _each(blobs, done, "overwrite", lambda file: user.overwrite(file.id, b"new content\n"))
     folders = [file for file in owned if file.is_folder]
     if folders:
         moved = draw.choice(folders)
         await user.rename(moved.id, f"{moved.name} (moved)")
         done["rename"] += 1
     if colleague is not None:
-        await _each(hands(edits), done, "share", lambda file: user.share(file.id, colleague.account.email, "writer"))
+        their_email = await colleague.email()
+        await _each(hands(edits, "canShare"), done, "share", lambda file: user.share(file.id, their_email, "writer"))
         gift = await colleague.upload("for you.txt", b"have a look\n")
-        await colleague.share(gift.id, user.account.email)
+        await colleague.share(gift.id, await user.email())
         done["shared with me"] += 1
     return done
 
@@ -60,7 +57,7 @@ async def edit_my_drive(user: DriveUser, colleague: DriveUser | None, draw: Draw
 async def edit_shared_drives(user: DriveUser, draw: Draw, *, edits: int = 5) -> Done:
     """Upload, rename, move, trash and delete in the shared drives, move items into one and between two, rename one."""
     done: Done = Counter()
-    drives = await user.list_drives()
+    drives = [drive for drive in await user.list_drives() if (drive.capabilities or {}).get("canAddChildren")]
     for drive in drives:
         files = [file for file in await user.list_files(drive.id, limit=SAMPLE) if not file.is_folder]
         folder = await user.create_folder("Archiv", drive.id)
@@ -68,30 +65,37 @@ async def edit_shared_drives(user: DriveUser, draw: Draw, *, edits: int = 5) -> 
         done["create"] += 1
         done["upload"] += 1
         hands = _deal(files, draw)
-        await _each(hands(edits), done, "rename", lambda file: user.rename(file.id, f"{file.name} v2"))
-        await _each(hands(edits), done, "move", lambda file, to=folder.id: user.move(file, to))  # type: ignore[misc]
-        await _each(hands(edits), done, "trash", lambda file: user.trash(file.id))
-        await _each(hands(edits), done, "delete", lambda file: user.delete(file.id))
+        await _each(hands(edits, "canRename"), done, "rename", lambda file: user.rename(file.id, f"{file.name} v2"))
+        await _each(hands(edits, "canMoveItemWithinDrive"), done, "move", _mover(user, folder.id))
+        await _each(hands(edits, "canTrash"), done, "trash", lambda file: user.trash(file.id))
+        await _each(hands(edits, "canDelete"), done, "delete", lambda file: user.delete(file.id))
         if drive is not drives[0]:
-            into = drives[0].id
-            await _each(hands(edits), done, "move between drives", lambda file, to=into: user.move(file, to))  # type: ignore[misc]
+            leaving = hands(edits, "canMoveItemOutOfDrive")
+            await _each(leaving, done, "move between drives", _mover(user, drives[0].id))
     if drives:
         mine = [file for file in await user.list_files(None, limit=SAMPLE) if file.owned_by_me and not file.is_folder]
-        hands = _deal(mine, draw)
-        await _each(hands(edits), done, "move to a shared drive", lambda file: user.move(file, drives[0].id))
-        await user.rename_drive(drives[-1].id, f"{drives[-1].name} (renamed)")
+        leaving = _deal(mine, draw)(edits, "canMoveItemOutOfDrive")
+        await _each(leaving, done, "move to a shared drive", _mover(user, drives[0].id))
+    renamable = [drive for drive in drives if (drive.capabilities or {}).get("canRenameDrive")]
+    if renamable:
+        await user.rename_drive(renamable[-1].id, f"{renamable[-1].name} (renamed)")
         done["rename drive"] += 1
     return done
 
 
-def _deal(files: Sequence[DriveFile], draw: Draw) -> Callable[[int], list[DriveFile]]:
-    """Shuffle, and hand out without giving the same file twice."""
+def _mover(user: DriveUser, to: str) -> Callable[[DriveFile], Awaitable[None]]:
+    return lambda file: user.move(file, to)
+
+
+def _deal(files: Sequence[DriveFile], draw: Draw) -> Callable[[int, str], list[DriveFile]]:
+    """Shuffle, and hand out those with a capability without giving the same file twice."""
     pile = list(files)
     draw.shuffle(pile)
 
-    def hand(count: int) -> list[DriveFile]:
-        taken = pile[:count]
-        del pile[:count]
+    def hand(count: int, capability: str) -> list[DriveFile]:
+        taken = [file for file in pile if (file.capabilities or {}).get(capability)][:count]
+        ids = {file.id for file in taken}
+        pile[:] = [file for file in pile if file.id not in ids]
         return taken
 
     return hand

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import socket
 import time
 import uuid
 from collections import Counter
@@ -10,14 +11,15 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+import aiohttp
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from google_drive_worker.demo.drive_part import DrivePart
+from google_drive_worker.demo.drive_part import DrivePart, Person
 from google_drive_worker.demo.drive_user import DriveUser
 from google_drive_worker.demo.mirror import Mirror, compare
-from google_drive_worker.demo.reader import TopicReader
+from google_drive_worker.demo.reader import TICK_S, TopicReader
 from google_drive_worker.demo.report import Outcome, Phase
 from google_drive_worker.demo.scenario import edit_my_drive, edit_shared_drives
 from google_drive_worker.demo.states import LatestStates
@@ -25,6 +27,9 @@ from google_drive_worker.demo.topics import DemoKafka, demo_kafka
 
 PATIENCE_S = 60.0
 """How long nothing at all may come before the demonstration gives up."""
+
+READY_S = 30.0
+"""How long the worker may take to start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +73,20 @@ class Stage:
     mirror: Mirror
     states: LatestStates
     console: Console
-    connection_id: str
-    email: str
+    health_port: int
     phases: list[Phase] = field(default_factory=list)
     api_calls: Counter[str] = field(default_factory=Counter)
     edits: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def owner(self) -> Person:
+        """Whose Drive is mirrored."""
+        return self.drive.people[0]
+
+    @property
+    def connection_id(self) -> str:
+        """By which connection."""
+        return self.owner.account.connection_id
 
     async def sync(self, name: str, trigger_type: str, expected: int) -> None:
         """Trigger a sync and wait for its end. Raises `SyncFailed`, and what the reader raises."""
@@ -100,9 +114,9 @@ class Stage:
         async with contextlib.AsyncExitStack() as stack:
             people = [
                 await stack.enter_async_context(
-                    DriveUser(self.drive.account(connection, email), self.drive.api_base_url, self.drive.token_uri)
+                    DriveUser(person.account, self.drive.api_base_url, self.drive.token_uri)
                 )
-                for connection, email in self.drive.users[:2]
+                for person in self.drive.people[:2]
             ]
             user, colleague = people[0], people[1] if len(people) > 1 else None
             with self.console.status("Editing files through the Drive API …"):
@@ -110,7 +124,7 @@ class Stage:
                 self.edits += await edit_shared_drives(user, draw)
 
     async def _calls(self) -> Counter[str]:
-        return await self.drive.calls(self.email)
+        return await self.drive.calls(self.owner.email)
 
     def _is_settled(self, mark: int) -> bool:
         value = self.states.since(self.connection_id, mark)
@@ -124,7 +138,7 @@ class Stage:
         return orjson.dumps(
             {
                 "message_id": str(uuid.uuid4()),
-                "customer_id": self.drive.customer_id(self.connection_id),
+                "customer_id": self.owner.customer_id,
                 "integration_id": "google-drive",
                 "integration_connection_id": self.connection_id,
                 "trigger_type": trigger_type,
@@ -151,22 +165,23 @@ async def opened(options: Options, parts: Parts, console: Console) -> AsyncItera
         followed = {kafka.data: kafka.partitions, kafka.state: kafka.partitions}
         reader = stack.enter_context(TopicReader(kafka.bootstrap_servers, followed, take))
         with console.status("Starting the worker …"):
-            await stack.enter_async_context(parts.worker(worker_environment(drive, kafka)))
-        connection_id, email = drive.users[0]
-        yield Stage(drive, kafka, reader, parts, mirror, states, console, connection_id, email)
+            health_port = free_port()
+            await stack.enter_async_context(parts.worker(worker_environment(drive, kafka, health_port)))
+            await until_ready(health_port)
+        yield Stage(drive, kafka, reader, parts, mirror, states, console, health_port)
 
 
 async def play(stage: Stage, options: Options) -> Outcome:
     """Sync, edit, sync, edit, sync, compare. Raises `SyncFailed`, `RecordsLost`, `Stalled` or `CallFailed`."""
     began_s = time.monotonic()
-    before = await stage.drive.truth(stage.email)
+    before = await stage.drive.truth(stage.owner.email)
     expected = len(before.drives) + sum(not file.trashed for file in before.files.values())
     draw = random.Random(options.seed)  # noqa: S311 - a scenario, nothing secret
     await stage.sync("full sync", "full_sync", expected)
     for number in (1, 2):
         await stage.edit(draw)
         await stage.sync(f"incremental sync {number}", "incremental", 0)
-    truth = await stage.drive.truth(stage.email)
+    truth = await stage.drive.truth(stage.owner.email)
     differences = await asyncio.to_thread(compare, stage.mirror, truth, stage.connection_id)
     mirror = stage.mirror
     return Outcome(
@@ -176,7 +191,8 @@ async def play(stage: Stage, options: Options) -> Outcome:
         edits=stage.edits,
         differences=differences,
         compared=len(truth.drives) + sum(not file.trashed for file in truth.files.values()),
-        duplicates=mirror.duplicates,
+        duplicates=mirror.duplicates.total(),
+        repeated_messages=mirror.repeated_messages,
         misorders=mirror.misorders,
         notes=mirror.notes,
         duration_s=time.monotonic() - began_s,
@@ -184,7 +200,33 @@ async def play(stage: Stage, options: Options) -> Outcome:
     )
 
 
-def worker_environment(drive: DrivePart, kafka: DemoKafka) -> dict[str, str]:
+async def until_ready(health_port: int) -> None:
+    """Wait for the worker to own its partitions, so that the syncs are timed and not the start.
+
+    Raises `SyncFailed` with the worker's own reasons after `READY_S`.
+    """
+    deadline_s = time.monotonic() + READY_S
+    reasons = "it does not answer"
+    async with aiohttp.ClientSession() as session:
+        while time.monotonic() < deadline_s:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(f"http://127.0.0.1:{health_port}/health/ready") as answer:
+                    if answer.ok:
+                        return
+                    reasons = (await answer.text())[:500]
+            await asyncio.sleep(TICK_S)
+    raise SyncFailed(f"the worker did not get ready within {READY_S:.0f} s: {reasons}")
+
+
+def free_port() -> int:
+    """A local port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def worker_environment(drive: DrivePart, kafka: DemoKafka, health_port: int) -> dict[str, str]:
     """The worker's settings: where Drive and Kafka are; its logs only say what went wrong."""
     return {
         **kafka.environment,
@@ -192,7 +234,10 @@ def worker_environment(drive: DrivePart, kafka: DemoKafka) -> dict[str, str]:
         "GDRIVE_INCLUDE_SHARED_DRIVES": "true",
         "GDRIVE_PAGE_SIZE": "1000",
         "CONNECTIONS_FILE": str(drive.connections_file),
+        "HEALTH_HOST": "127.0.0.1",
+        "HEALTH_PORT": str(health_port),
         "LOG_LEVEL": "WARNING",
+        "LOG_FORMAT": "console",
     }
 
 

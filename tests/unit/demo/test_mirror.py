@@ -1,6 +1,7 @@
 """The mirror that is rebuilt from records alone, and its comparison with the Drive."""
 
 import itertools
+import uuid
 
 import msgspec
 import pytest
@@ -22,12 +23,13 @@ def record(
     operation: str = "upsert",
     sync: str = NEW,
     connection: str = CONNECTION,
+    message_id: str | None = None,
     **data: object,
 ) -> bytes:
     """A record as it stands in `ingestion.data`."""
     return msgspec.json.encode(
         {
-            "message_id": "m",
+            "message_id": message_id or str(uuid.uuid4()),
             "integration_connection_id": connection,
             "resource_type": kind,
             "resource_id": resource_id,
@@ -64,7 +66,7 @@ def test_the_last_word_on_a_key_counts() -> None:
     assert [held.data.name for held in mirror.held(CONNECTION)] == ["new"]
     assert ids(mirror, "other") == {"b"}
     assert mirror.records == {("file", "upsert"): 4, ("file", "delete"): 1}
-    assert (mirror.duplicates, mirror.regressions, mirror.misorders) == (0, 0, 0)
+    assert (mirror.duplicates.total(), mirror.regressions, mirror.misorders, mirror.repeated_messages) == (0, 0, 0, 0)
 
 
 def test_a_closing_sync_sweeps_what_it_did_not_see() -> None:
@@ -80,13 +82,13 @@ def test_a_closing_sync_sweeps_what_it_did_not_see() -> None:
     assert ids(mirror) == {"stays"}
     assert ids(mirror, "other") == {"theirs"}
     assert mirror.completed_syncs(CONNECTION) == [NEW]
-    assert mirror.duplicates == 0
+    assert not mirror.duplicates
 
 
 def test_repetitions_and_disorder_are_noticed() -> None:
     """The same version twice in a sync, an older version, a fallen offset, a second partition, an overtaken sync."""
     mirror = mirror_of(record("file", "a", version=2), record("file", "a", version=2), record("file", "a", version=1))
-    assert (mirror.duplicates, mirror.regressions, mirror.misorders) == (1, 1, 0)
+    assert (mirror.duplicates[NEW], mirror.regressions, mirror.misorders, mirror.repeated_messages) == (1, 1, 0, 0)
 
     mirror.apply(record("file", "b"), partition=0, offset=0)
     mirror.apply(record("file", "c"), partition=1, offset=1)
@@ -94,6 +96,12 @@ def test_repetitions_and_disorder_are_noticed() -> None:
     mirror.apply(record("file", "d", sync=OLD), partition=0, offset=1001)
     assert mirror.misorders == 3
     assert len(mirror.notes) == 3
+
+
+def test_a_message_that_comes_twice_is_noticed() -> None:
+    """The message id tells a record that was written twice from one that says the same again."""
+    twice = record("file", "a", message_id="m1")
+    assert mirror_of(twice, twice).repeated_messages == 1
 
 
 def test_what_is_no_record_is_refused() -> None:

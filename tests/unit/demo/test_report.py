@@ -20,6 +20,7 @@ def outcome(*differences: Difference, misorders: int = 0) -> Outcome:
         differences=differences,
         compared=2000,
         duplicates=0,
+        repeated_messages=0,
         misorders=misorders,
         notes=[],
         duration_s=5.0,
