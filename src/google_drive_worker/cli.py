@@ -42,7 +42,21 @@ def _mistakes_in_a_line() -> Iterator[None]:
         sys.exit(1)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands; `demo` is loaded when it is asked for, since the worker should not carry a simulator along."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["demo", *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "demo":
+            return super().get_command(ctx, cmd_name)
+        from google_drive_worker.demo.command import demo  # noqa: PLC0415 - see above
+
+        return demo
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Mirror Google Drives into the Clustera Data Plane, exactly once, over Kafka.
 

@@ -131,8 +131,9 @@ class Telemetry:
         before = self._readiness.problems().get(condition)
         self._readiness.set(condition, not problems, detail)
         if problems and before != detail:
+            write = log.info if condition == "partitions" else log.error  # they open one after the other: no trouble
             for problem in problems:
-                log.error("not_ready", condition=condition, message=problem)
+                write("not_ready", condition=condition, message=problem)
 
     def gauges(self, partitions: int, states: dict[str, int]) -> None:
         """How many partitions and connections there are."""

@@ -93,7 +93,7 @@ class Intake:
         """What ended the thread, if anything but `stop` did."""
         return self._failed
 
-    def group_metadata(self) -> Any:  # noqa: ANN401 - opaque to Python
+    def group_metadata(self) -> Any:
         """The group's metadata as the last poll left it, to be sent with offsets. From any thread.
 
         It is at most a poll old. One from before a rebalance is refused by the broker, which is what it is for.
