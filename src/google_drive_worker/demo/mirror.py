@@ -75,9 +75,9 @@ class Mirror:
     `records` counts by (resource type, operation). `repeated_messages` counts records whose message id came before:
     what is committed exactly once never has any. `duplicates` counts, by sync id, records that say the same of the same
     version as one before in that sync: a full sync of a Drive at rest has none, while in an incremental one an item can
-    stand in several change logs and be reread with its folder. `regressions` counts those whose version is under the held one (a listing that overtook another: the
-    change log mends it); `misorders` what must never be: offsets that don't rise, a connection on two partitions, a
-    record of a sync after a newer sync has closed.
+    stand in several change logs and be reread with its folder. `regressions` counts those whose version is under the
+    held one (a listing that overtook another: the change log mends it); `misorders` what must never be: offsets that
+    don't rise, a connection on two partitions, a record of a sync after a newer sync has closed.
     """
 
     records: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -5,14 +5,15 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from google_drive_worker.demo.embedded_kafka import EmbeddedKafka
+from google_drive_worker.utils.errors import Misconfigured
 
 PARTITIONS = 4
-DEADLINE_S = 30.0
+DEADLINE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def demo_kafka(bootstrap_servers: str | None, *, keep: bool = False) -> Iterator
     """Provide Kafka with empty topics: embedded, or (`bootstrap_servers`) on that cluster under a prefix of their own.
 
     On a real cluster the topics are dropped at the end unless `keep`. Raises `EmbeddedKafkaUnavailable`, and
-    `KafkaException` where a real cluster refuses.
+    `Misconfigured` where a real cluster does not answer or refuses.
     """
     if bootstrap_servers is None:
         with EmbeddedKafka() as embedded:
@@ -90,17 +91,23 @@ def demo_kafka(bootstrap_servers: str | None, *, keep: bool = False) -> Iterator
             yield kafka
         return
     kafka = DemoKafka(bootstrap_servers, embedded=False, prefix=f"demo-{uuid.uuid4().hex[:8]}.")
-    client = AdminClient({"bootstrap.servers": bootstrap_servers})
+    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     compacted = {"cleanup.policy": "compact"}
     wanted = [
         NewTopic(topic, kafka.partitions, config=compacted if topic == kafka.state else {})
         for topic in kafka.all_topics
     ]
     try:
-        for created in client.create_topics(wanted, operation_timeout=DEADLINE_S).values():
-            created.result(DEADLINE_S)
+        for created in client.create_topics(wanted, request_timeout=DEADLINE_S).values():
+            created.result()
+    except KafkaException as problem:
+        raise Misconfigured(
+            f"KAFKA_BOOTSTRAP_SERVERS={bootstrap_servers}: the cluster there did not make the demonstration's topics "
+            f"({problem.args[0].str()}); start it, set another, or unset the variable to use the embedded Kafka"
+        ) from None
+    try:
         yield kafka
     finally:
         if not keep:
-            for dropped in client.delete_topics(list(kafka.all_topics), operation_timeout=DEADLINE_S).values():
-                dropped.exception(DEADLINE_S)
+            for dropped in client.delete_topics(list(kafka.all_topics), request_timeout=DEADLINE_S).values():
+                dropped.exception()
