@@ -98,7 +98,7 @@ class Settings(BaseSettings):
         default="google-drive-worker", description="Consumer group; workers of one group share the partitions."
     )
     kafka_topic_trigger: Topic = Field(default="integration.trigger", description="Triggers, in.")
-    kafka_topic_webhook: Topic = Field(default="webhook.raw", description="Google's notifications, in.")
+    kafka_topic_webhook: Topic = Field(default="webhook.raw", description="Google's notifications, in; not read yet.")
     kafka_topic_data: Topic = Field(default="ingestion.data", description="Records, out.")
     kafka_topic_errors: Topic = Field(default="integration.errors", description="Errors, out.")
     kafka_topic_state: Topic = Field(
@@ -149,7 +149,10 @@ class Settings(BaseSettings):
         description="How long a stop waits for pages in flight; below Kubernetes' grace of 30 s.",
     )
     worker_payload_limit_bytes: int = Field(
-        default=262_144, ge=1_024, le=16_777_216, description="Payloads over this go to the object store."
+        default=262_144,
+        ge=1_024,
+        le=16_777_216,
+        description="Payloads over this go to the object store; not used yet.",
     )
 
     gdrive_api_base_url: Url = Field(
@@ -190,17 +193,23 @@ class Settings(BaseSettings):
         default=180.0, ge=0, le=86_400, description="Time for all attempts at one request before it is given up."
     )
 
-    s3_bucket_name: Text = Field(default="clustera-integrations", description="Bucket for large payloads.")
+    s3_bucket_name: Text = Field(
+        default="clustera-integrations", description="Bucket for large payloads; not used yet."
+    )
     s3_region: Text = Field(default="us-east-1", description="Its region.")
 
     connections_file: Path | None = Field(
-        default=None, description="TOML file with one table a connection; needed where there is no Control Plane."
+        default=None, description="TOML file with one table a connection; required in this version."
     )
-    control_plane_base_url: Url | None = Field(
-        default=None, description="The Control Plane, such as `https://control-plane.clustera.io`."
+    control_plane_base_url: Url = Field(
+        default="https://control-plane.clustera.io", description="The Control Plane; not asked yet."
     )
-    control_plane_mtls_cert_path: Path | None = Field(default=None, description="Client certificate for it (PEM).")
-    control_plane_mtls_key_path: Path | None = Field(default=None, description="The certificate's key (PEM).")
+    control_plane_mtls_cert_path: Path = Field(
+        default=Path("/etc/certs/client.crt"), description="Client certificate for it (PEM)."
+    )
+    control_plane_mtls_key_path: Path = Field(
+        default=Path("/etc/certs/client.key"), description="The certificate's key (PEM)."
+    )
     control_plane_ca_path: Path | None = Field(
         default=None, description="Authority that signed the Control Plane's certificate (PEM); unset: the system's."
     )
@@ -269,12 +278,6 @@ def _conflicts(settings: Settings) -> list[str]:
     for name, topic in topics.items():
         if others := [other.upper() for other, value in topics.items() if value == topic and other < name]:
             lines.append(f"{name.upper()}={topic} is {others[0]} as well; set a topic of its own for each")
-    cert, key = settings.control_plane_mtls_cert_path, settings.control_plane_mtls_key_path
-    if (cert is None) != (key is None):
-        unset, other = ("CERT", "KEY") if cert is None else ("KEY", "CERT")
-        lines.append(
-            f"CONTROL_PLANE_MTLS_{unset}_PATH is not set; set it too, or unset CONTROL_PLANE_MTLS_{other}_PATH"
-        )
     if settings.worker_commit_interval_ms >= settings.kafka_transaction_timeout_ms:
         lines.append(
             f"WORKER_COMMIT_INTERVAL_MS={settings.worker_commit_interval_ms} is not below KAFKA_TRANSACTION_TIMEOUT_MS="

@@ -145,9 +145,6 @@ class Ownership:
             partition = self._open.get(message.partition)
             if partition is not None:
                 self._take_in(partition, message)
-        for number in {message.partition for message in messages}:
-            if (partition := self._open.get(number)) is not None:
-                await partition.room()
 
     def on_trouble(self, problem: str) -> None:
         """Pass the broker's word on."""

@@ -28,6 +28,9 @@ def test_the_specification_s_defaults() -> None:
     assert settings.gdrive_include_shared_drives is True
     assert settings.s3_bucket_name == "clustera-integrations"
     assert settings.s3_region == "us-east-1"
+    assert settings.control_plane_base_url == "https://control-plane.clustera.io"
+    assert settings.control_plane_mtls_cert_path == Path("/etc/certs/client.crt")
+    assert settings.control_plane_mtls_key_path == Path("/etc/certs/client.key")
     assert settings.log_level == "INFO"
     assert settings.log_format == "json"
 
@@ -145,14 +148,6 @@ def test_topics_must_differ() -> None:
     assert line == (
         "KAFKA_TOPIC_TRIGGER=integration.trigger is KAFKA_TOPIC_DATA as well; set a topic of its own for each"
     )
-
-
-def test_a_certificate_needs_its_key() -> None:
-    """Half of a pair is named with the other half."""
-    assert lines_of(CONTROL_PLANE_MTLS_KEY_PATH="/k") == [
-        "CONTROL_PLANE_MTLS_CERT_PATH is not set; set it too, or unset CONTROL_PLANE_MTLS_KEY_PATH"
-    ]
-    assert "KEY_PATH is not set" in lines_of(CONTROL_PLANE_MTLS_CERT_PATH="/c")[0]
 
 
 def test_a_commit_must_fit_its_transaction() -> None:
