@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.kafka_broker import KafkaBroker, KafkaUnavailable, missing
+from support.recordings import recordings  # noqa: F401 - every test uses it
 from support.topics import Topics, create_topics, delete_topics
 
 _lack = pytest.StashKey[str]()
