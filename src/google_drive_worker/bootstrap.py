@@ -1,7 +1,6 @@
 """The one place that reads configuration and wires parts together. Read it first to see what the worker is made of."""
 
 import asyncio
-import logging
 import random
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -58,7 +57,9 @@ def kafka_config(settings: Settings) -> dict[str, Any]:
     return {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "client.id": "google-drive-worker",
-        "logger": logging.getLogger("librdkafka"),
+        # librdkafka's own log is silent: it is not JSON, and a `logger` given to confluent-kafka 2.16 can block a
+        # transaction for good when a broker goes away. What matters comes as errors, and as the consumer's error_cb.
+        "log_level": 0,
         "topic.metadata.refresh.interval.ms": 30_000,
     }
 

@@ -64,6 +64,7 @@ class Intake:
             "isolation.level": "read_committed",
             "partition.assignment.strategy": "cooperative-sticky",
             "allow.auto.create.topics": False,
+            "error_cb": lambda error: self._tell(error.str()),
         }
         self._topic = topic
         self._listener = listener
