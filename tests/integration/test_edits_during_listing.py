@@ -52,7 +52,7 @@ def test_edits_during_a_listing_are_in_when_the_full_sync_closes(topics: Topics,
         editors = Editors(stage.simulator, seed, {"files.list"}, until="changes.list")
         _full_sync_under(stage, editors)
         stage.assert_equal()
-        assert {"create", "rename", "move", "trash", "delete", "share", "move_between_drives"} <= editors.done.keys()
+        assert {"create", "rename", "move", "trash", "delete", "share"} <= editors.done.keys()
         assert stage.mirror.completed_syncs(FIRST) == [stage.records[-1].sync_id]
 
 
