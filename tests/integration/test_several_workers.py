@@ -75,16 +75,18 @@ def test_two_workers_share_the_connections_and_one_takes_over(topics: Topics, tm
 def test_a_connection_in_mid_sync_changes_hands(topics: Topics, tmp_path: Path) -> None:
     """A worker that joins gets partitions whose listings are under way, and no page is listed twice."""
     world = generate(CorpusPlan(files=4_000, shared_drives=3, users=6, seed=8))
-    with staged(world, topics, tmp_path, latency_ms=100) as stage, stage.worker(SETTINGS) as first:
+    settings = {**SETTINGS, "GDRIVE_MAX_CONCURRENT_LISTINGS": "1"}  # a sync takes longer than a worker to join
+    with staged(world, topics, tmp_path, latency_ms=200) as stage, stage.worker(settings) as first:
         for connection in CONNECTIONS:
             stage.trigger(connection, "full_sync")
         first.wait_until(lambda: stage.simulator.counters.count("files.list") > 20, "listing")
-        with stage.worker(SETTINGS) as second:
+        with stage.worker(settings) as second:
             second.wait_until(lambda: bool(_owned(second)), "a partition")
             stage.settle(*CONNECTIONS)
             stage.assert_equal(*CONNECTIONS)
             taken_over = [line for line in second.lines("sync_completed") if line["kind"] == "full"]
             assert taken_over
             assert not second.lines("sync_started")
+            assert not first.lines("partition_reopening")
             assert stage.simulator.counters.repeated_pages() == ()
             assert stage.mirror.duplicates.total() == 0
