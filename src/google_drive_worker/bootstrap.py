@@ -12,6 +12,7 @@ from typing import Any
 
 from confluent_kafka import TopicPartition
 
+from google_drive_worker.allocation import tune_allocation
 from google_drive_worker.client.quota import QUOTA_MODELS, QuotaModel
 from google_drive_worker.client.retry import RetryPolicy
 from google_drive_worker.client.setup import open_drives
@@ -232,6 +233,7 @@ class _Wiring:
 async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> None:
     """Run the worker until SIGTERM or SIGINT, or until `stop` is set where it is given."""
     configure_logging(settings.log_level, settings.log_format)
+    tune_allocation()
     if stop is None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
