@@ -70,7 +70,7 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         **kafka_config(settings),
         "partitioner": "murmur2_random",
         "compression.type": "lz4",
-        "linger.ms": 2,
+        "linger.ms": 100,  # for full batches; a commit does not wait for it, since librdkafka's flush sends at once
         "message.max.bytes": 8 << 20,
         "transaction.timeout.ms": settings.kafka_transaction_timeout_ms,
         "delivery.report.only.error": True,
