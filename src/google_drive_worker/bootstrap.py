@@ -11,6 +11,7 @@ from typing import Any
 
 from confluent_kafka import TopicPartition
 
+from google_drive_worker.allocation import tune_allocation
 from google_drive_worker.client.quota import QUOTA_MODELS, QuotaModel
 from google_drive_worker.client.retry import RetryPolicy
 from google_drive_worker.client.setup import open_drives
@@ -70,7 +71,7 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         **kafka_config(settings),
         "partitioner": "murmur2_random",
         "compression.type": "lz4",
-        "linger.ms": 2,
+        "linger.ms": 100,  # for full batches; a commit does not wait for it, since librdkafka's flush sends at once
         "message.max.bytes": 8 << 20,
         "transaction.timeout.ms": settings.kafka_transaction_timeout_ms,
         "delivery.report.only.error": True,
@@ -233,6 +234,7 @@ class _Wiring:
 async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> None:
     """Run the worker until SIGTERM or SIGINT, or until `stop` is set where it is given."""
     configure_logging(settings.log_level, settings.log_format)
+    tune_allocation()
     if stop is None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

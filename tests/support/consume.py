@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
@@ -44,6 +45,52 @@ def end_offsets(bootstrap_servers: str, topic: str, *, deadline_s: float = 10.0)
     return {tp.partition: int(answer.result(deadline_s).offset) for tp, answer in answers.items()}
 
 
+class TopicReader:
+    """Reads a topic from its beginning, and keeps up with it from call to call. Every call blocks."""
+
+    def __init__(self, bootstrap_servers: str, topic: str, *, isolation: str = "read_committed") -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._topic = topic
+        self._reached = dict.fromkeys(partitions_of(bootstrap_servers, topic), 0)
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "group.id": "reader-without-a-group",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": isolation,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 20,
+            }
+        )
+        self._consumer.assign([TopicPartition(topic, partition, 0) for partition in self._reached])
+
+    def read_some(self, timeout_s: float = POLL_S) -> list[Message]:
+        """What has come since the last call, waiting up to `timeout_s` for the first of it."""
+        messages: list[Message] = []
+        for raw in self._consumer.consume(BATCH, timeout_s):
+            _take(raw, messages, self._reached)
+        return messages
+
+    def read_to_end(self, *, deadline_s: float = 30.0) -> list[Message]:
+        """What has come since the last call, up to the end offsets as they are now.
+
+        Raises `TimeoutError` after `deadline_s`, with how far it came.
+        """
+        deadline = time.monotonic() + deadline_s
+        ends = end_offsets(self._bootstrap_servers, self._topic, deadline_s=deadline_s)
+        messages: list[Message] = []
+        while not all(self._reached[partition] >= end for partition, end in ends.items()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self._topic}: read to {self._reached} of {ends} in {deadline_s} s")
+            messages += self.read_some()
+        return messages
+
+    def close(self) -> None:
+        """Let go of the consumer."""
+        self._consumer.close()
+
+
 def read_all(
     bootstrap_servers: str,
     topic: str,
@@ -59,33 +106,15 @@ def read_all(
     call it by `asyncio.to_thread` in asynchronous tests.
     """
     deadline = time.monotonic() + deadline_s
-    ends = end_offsets(bootstrap_servers, topic, deadline_s=deadline_s)
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap_servers,
-            "group.id": "reader-without-a-group",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": isolation,
-            "auto.offset.reset": "earliest",
-            "fetch.wait.max.ms": 20,
-        }
-    )
-    reached = dict.fromkeys(ends, 0)
     messages: list[Message] = []
-    try:
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
-        while True:
-            if until is None and all(reached[partition] >= end for partition, end in ends.items()):
-                return messages
-            if until is not None and until(messages):
-                return messages
+    with closing(TopicReader(bootstrap_servers, topic, isolation=isolation)) as reader:
+        if until is None:
+            return reader.read_to_end(deadline_s=deadline_s)
+        while not until(messages):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{topic}: read {len(messages)} messages, to {reached} of {ends}, in {deadline_s} s")
-            for raw in consumer.consume(BATCH, POLL_S):
-                _take(raw, messages, reached)
-    finally:
-        consumer.close()
+                raise TimeoutError(f"{topic}: read {len(messages)} messages in {deadline_s} s")
+            messages += reader.read_some()
+    return messages
 
 
 def latest_by_key(messages: Sequence[Message]) -> dict[bytes, Message]:

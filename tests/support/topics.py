@@ -2,8 +2,9 @@
 
 import uuid
 from dataclasses import dataclass
+from time import monotonic
 
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, TopicMetadata
 from confluent_kafka.cimpl import NewTopic
 
 CREATE_DEADLINE_S = 30.0
@@ -81,7 +82,23 @@ def create_topics(bootstrap_servers: str, *, partitions: int = 3, prefix: str | 
     wanted = [NewTopic(name, num_partitions=partitions, config=config) for name, config in configs.items()]
     for created in client.create_topics(wanted, operation_timeout=CREATE_DEADLINE_S).values():
         created.result(CREATE_DEADLINE_S)
+    _wait_until_known(client, set(configs))
     return topics
+
+
+def _wait_until_known(client: AdminClient, names: set[str]) -> None:
+    """A broker knows a topic that its controller has made only a moment later."""
+    deadline = monotonic() + CREATE_DEADLINE_S
+    while monotonic() < deadline:
+        found = client.list_topics(timeout=CREATE_DEADLINE_S).topics
+        if all(name in found and _has_leaders(found[name]) for name in names):
+            return
+        client.poll(0.05)
+    raise TimeoutError(f"the broker does not know its new topics: {names}")
+
+
+def _has_leaders(topic: TopicMetadata) -> bool:
+    return topic.error is None and all(partition.leader >= 0 for partition in topic.partitions.values())
 
 
 def delete_topics(topics: Topics) -> None:

@@ -129,13 +129,16 @@ class Intake:
             while not self._stopping.is_set():
                 self._run_commands(consumer)
                 self._poll(consumer)
-                # Consumer calls are for this thread alone: the client holds a lock while it polls.
-                self._metadata = consumer.consumer_group_metadata() if consumer.memberid() else None
+                self._note_metadata(consumer)
         except BaseException as problem:
             self._failed = problem
         finally:
             consumer.close()
             self._metadata = None
+
+    def _note_metadata(self, consumer: Consumer) -> None:
+        # Consumer calls are for this thread alone: the client holds a lock while it polls.
+        self._metadata = consumer.consumer_group_metadata() if consumer.memberid() else None
 
     def _run_commands(self, consumer: Consumer) -> None:
         while True:
@@ -167,11 +170,14 @@ class Intake:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Explicit offsets of 0 keep the client from asking for committed ones: `begin_at` moves to them.
         consumer.incremental_assign([TopicPartition(held.topic, held.partition, 0) for held in partitions])
+        self._note_metadata(consumer)
         if partitions:
             consumer.pause(partitions)
             self._wait_for(self._listener.on_assigned([held.partition for held in partitions]))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # The rebalance has a new generation already: what is committed before letting go must carry it.
+        self._note_metadata(consumer)
         self._wait_for(self._listener.on_revoked([held.partition for held in partitions]))
         consumer.incremental_unassign(partitions)
 

@@ -20,12 +20,13 @@ class CommitLimits(NamedTuple):
     """How entries are gathered into transactions.
 
     `interval_s` is from the start of one commit to the next: what comes to an idle partition is written at once.
-    `max_records` closes a transaction; `max_pending_bytes` is where writers are made to wait.
+    `max_records` closes a transaction. `max_pending_bytes` is where writers are made to wait: half of it, not yet in a
+    commit, closes a transaction too, so that one half fills while the other is written.
     """
 
     interval_s: float = 0.2
     max_records: int = 5000
-    max_pending_bytes: int = 4 << 20
+    max_pending_bytes: int = 16 << 20
 
 
 class Committed(NamedTuple):
@@ -62,6 +63,7 @@ class OwnedPartition:
         self._on_commit = on_commit
         self._pending: list[Entry] = []
         self._pending_bytes = 0
+        self._committing_bytes = 0
         self._pending_records = 0
         self._written = asyncio.Event()
         self._full = asyncio.Event()
@@ -146,7 +148,9 @@ class OwnedPartition:
                 await asyncio.wait_for(self._full.wait(), seconds)
 
     def _is_full(self) -> bool:
-        return self._pending_records >= self._limits.max_records
+        if self._pending_records >= self._limits.max_records:
+            return True
+        return self._pending_bytes - self._committing_bytes >= self._limits.max_pending_bytes / 2
 
     def _take(self) -> list[Entry]:
         records = count = 0
@@ -155,6 +159,7 @@ class OwnedPartition:
             count += 1
         batch, self._pending = self._pending[:count], self._pending[count:]
         self._pending_records -= records
+        self._committing_bytes = sum(len(outgoing.value) for entry in batch for outgoing in entry.outgoing)
         if not self._pending:
             self._written.clear()
         if not self._is_full():
@@ -171,7 +176,8 @@ class OwnedPartition:
         finally:
             self._busy = False
         self.position = position
-        self._pending_bytes -= sum(len(outgoing.value) for entry in batch for outgoing in entry.outgoing)
+        self._pending_bytes -= self._committing_bytes
+        self._committing_bytes = 0
         self._on_commit(Committed(batch, self._clock.monotonic_s() - began_s))
         async with self._settled:
             self._settled.notify_all()

@@ -70,6 +70,8 @@ def _on_change(
     if belongs(checkpoint, corpus, file):
         return _changed(checkpoint, corpus, file, normalizer)
     if corpus == USER_CORPUS:
+        if _is_hidden(checkpoint, file):
+            return _changed(checkpoint, file.drive_id or corpus, file, normalizer)
         return checkpoint, []  # a drive's item: the drive's own log has it too
     return _removed(checkpoint, Removal(file_id, corpus), normalizer)
 
@@ -83,8 +85,17 @@ def _changed(
     return checkpoint, [_record_of(checkpoint, file, normalizer)]
 
 
+def _is_hidden(checkpoint: Checkpoint, file: DriveFile) -> bool:
+    """Whether the item is in the trash that is not mirrored.
+
+    Where such an item has come to another corpus inside a folder, that corpus' log names the folder alone, and the
+    folder's walk does not see it: the log that it came from is the only one to tell of it.
+    """
+    return file.trashed and not checkpoint.scope.include_trashed
+
+
 def _record_of(checkpoint: Checkpoint, file: DriveFile, normalizer: Normalizer) -> Record:
-    if file.trashed and not checkpoint.scope.include_trashed:
+    if _is_hidden(checkpoint, file):
         return normalizer.deletion("folder" if file.is_folder else "file", file.id, "trashed")
     return normalizer.transform_file(file)
 
@@ -120,6 +131,8 @@ def on_looked_up(
         file = found.get(removal.file_id)
         if file is None:
             records.extend(_deletions(removal.file_id, None, "removed", normalizer))
+        elif _is_hidden(checkpoint, file):
+            records.extend(_deletions(removal.file_id, file, "trashed", normalizer))
         elif not _moved_to_ours(checkpoint, removal, file):
             records.extend(_deletions(removal.file_id, file, "out_of_scope", normalizer))
     left = tuple(removal for removal in sync.removals if removal.file_id not in asked)

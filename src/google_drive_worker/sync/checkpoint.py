@@ -97,13 +97,14 @@ class Parked(_Value, frozen=True):
 
 
 class Checkpoint(_Value, frozen=True):
-    """The state of one connection."""
+    """The state of one connection. `contested` is what is owed besides in other customers' names, one for each."""
 
     connection_id: ConnectionId
     customer_id: CustomerId
     version: int = VERSION
     scope: Scope = Scope()
     owed: Owed | None = None
+    contested: tuple[Owed, ...] = ()
     sync: Sync | None = None
     corpora: dict[str, Corpus] = {}
     parked: Parked | None = None

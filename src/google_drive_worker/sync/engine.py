@@ -36,6 +36,9 @@ from google_drive_worker.sync.plan import (
 )
 from google_drive_worker.sync.step import Step
 
+MAX_CONTESTED = 8
+"""How many customers' names at a time are kept of those that a connection can't all be of."""
+
 Answer = PageToken | DrivesPage | FilesPage | ChangesPage | Mapping[FileId, DriveFile | None]
 
 
@@ -50,13 +53,15 @@ def accept(checkpoint: Checkpoint | None, connection_id: ConnectionId, owed: Owe
     running = checkpoint.sync
     if owed.kind == "full" and running is not None and running.kind == "full":
         owed = replace(owed, kind="incremental")
-    before = checkpoint.owed
-    if before is not None and before.customer_id == owed.customer_id and "full" in {before.kind, owed.kind}:
-        owed = replace(owed, kind="full")
     parked = checkpoint.parked
     if parked is not None and parked.until is None:
         parked = replace(parked, until="")
-    return replace(checkpoint, owed=owed, parked=parked)
+    wishes = [] if checkpoint.owed is None else [checkpoint.owed, *checkpoint.contested]
+    if any(wish.customer_id == owed.customer_id and wish.kind == "full" for wish in wishes):
+        owed = replace(owed, kind="full")
+    # Whose the connection is, is known when the sync begins: till then no customer's wish takes another's place.
+    others = [wish for wish in wishes if wish.customer_id != owed.customer_id]
+    return replace(checkpoint, owed=owed, contested=tuple(others[:MAX_CONTESTED]), parked=parked)
 
 
 def due_at(checkpoint: Checkpoint, now: datetime) -> datetime | None:
@@ -82,11 +87,14 @@ def begin(
     `customer_id` is the connection's own: a trigger in another customer's name begins nothing and is reported.
     `entropy` is 74 random bits for the sync's id.
     """
-    owed = checkpoint.owed
-    if owed is None or checkpoint.sync is not None:
+    if checkpoint.owed is None or checkpoint.sync is not None:
         return Step(checkpoint)
-    if owed.customer_id != customer_id:
-        return _refuse(checkpoint, owed, customer_id)
+    wishes = (checkpoint.owed, *checkpoint.contested)
+    refused = tuple(_mismatch(checkpoint, wish) for wish in wishes if wish.customer_id != customer_id)
+    owed = next((wish for wish in wishes if wish.customer_id == customer_id), None)
+    if owed is None:
+        kept = replace(checkpoint, customer_id=customer_id, owed=None, contested=()) if checkpoint.corpora else None
+        return Step(kept, errors=refused)
     sync_id = new_sync_id(int(now.timestamp() * 1000), entropy, after=checkpoint.last_sync_id)
     corpora = {} if owed.kind == "full" else _corpora_to_follow(checkpoint, owed, scope)
     kind: SyncKind = "incremental" if corpora else "full"
@@ -98,13 +106,14 @@ def begin(
         customer_id=customer_id,
         scope=scope,
         owed=None,
+        contested=(),
         sync=sync,
         corpora=corpora or {USER_CORPUS: Corpus("start_token")},
         parked=None,
         last_sync_id=sync_id,
     )
     records = (normalizer.sync_record(_summary(checkpoint, sync, None)),) if kind == "full" else ()
-    return Step(checkpoint, records)
+    return Step(checkpoint, records, refused)
 
 
 def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict[str, Corpus]:
@@ -120,8 +129,8 @@ def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict
     return {}
 
 
-def _refuse(checkpoint: Checkpoint, owed: Owed, customer_id: CustomerId) -> Step:
-    error = ErrorReport(
+def _mismatch(checkpoint: Checkpoint, owed: Owed) -> ErrorReport:
+    return ErrorReport(
         code="customer_mismatch",
         category="invalid_message",
         message="the trigger names another customer than the connection's own; nothing was synced for it",
@@ -129,9 +138,6 @@ def _refuse(checkpoint: Checkpoint, owed: Owed, customer_id: CustomerId) -> Step
         connection_id=checkpoint.connection_id,
         source=owed.source,
     )
-    if not checkpoint.corpora:
-        return Step(None, errors=(error,))
-    return Step(replace(checkpoint, customer_id=customer_id, owed=None), errors=(error,))
 
 
 def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer: Normalizer) -> Step:

@@ -1,0 +1,227 @@
+"""The worker itself, as it is deployed: `python -m google_drive_worker run`, with everything on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+from benchmarks.measure import Result, peak_mb_of, resident_mb_of, result, usage_of
+from benchmarks.surroundings import Surroundings, Topics, fresh_topics
+from google_drive_worker.sync.checkpoint import Checkpoint, decode_checkpoint
+
+CONNECTION_ID = "conn_bench"
+START_S = 60.0
+
+_CONNECTIONS = """\
+[conn_bench]
+connection_id = "conn_bench"
+customer_id = "cust_bench"
+[conn_bench.credentials]
+type = "authorized_user"
+client_id = "bench"
+client_secret = "bench"
+refresh_token = "bench"
+token_uri = "{origin}/token"
+"""
+
+
+class RunningWorker:
+    """A started worker, seen from outside: its process, its topics, and readers that stand at their ends."""
+
+    def __init__(self, pid: int, topics: Topics) -> None:
+        self.pid = pid
+        self.topics = topics
+        self.state = _reader(topics, "state")
+        self._producer = Producer({"bootstrap.servers": topics.bootstrap_servers, "linger.ms": 0})
+
+    def trigger(self, trigger_type: str) -> float:
+        """Ask for a sync, and return the moment of asking."""
+        message = {
+            "message_id": str(uuid.uuid4()),
+            "customer_id": "cust_bench",
+            "integration_id": "google-drive",
+            "integration_connection_id": CONNECTION_ID,
+            "trigger_type": trigger_type,
+        }
+        asked_s = time.monotonic()
+        self._producer.produce(self.topics.name("trigger"), msgspec.json.encode(message), CONNECTION_ID)
+        self._producer.flush(START_S)
+        return asked_s
+
+    def checkpoint(self, deadline_s: float) -> Checkpoint:
+        """The next one that is committed."""
+        message = _next(self.state, deadline_s)
+        value = message.value()
+        assert isinstance(value, bytes)
+        return decode_checkpoint(value)
+
+    def until_synced(self, deadline_s: float) -> None:
+        """Wait for the checkpoint that closes the sync."""
+        while True:
+            checkpoint = self.checkpoint(deadline_s)
+            if checkpoint.sync is None and checkpoint.owed is None:
+                return
+
+
+@contextmanager
+def running_worker(around: Surroundings, extra: dict[str, str] | None = None) -> Iterator[RunningWorker]:
+    """Start a worker on topics of its own, wait until its partition is open, and stop it at the end."""
+    connections = around.directory / "connections.toml"
+    connections.write_text(_CONNECTIONS.format(origin=around.origin))
+    with fresh_topics(around.bootstrap_servers) as topics:
+        environment = {
+            **os.environ,
+            **topics.environment(),
+            "CONNECTIONS_FILE": str(connections),
+            "GDRIVE_API_BASE_URL": around.origin + "/drive/v3",
+            "GDRIVE_PAGE_SIZE": "1000",
+            # The limiter stays on; Google's real limits would have it wait, since no Google is this fast.
+            "GDRIVE_QUOTA_PROJECT_PER_MINUTE": "1000000000",
+            "GDRIVE_QUOTA_USER_PER_MINUTE": "1000000000",
+            "HEALTH_HOST": "127.0.0.1",
+            "HEALTH_PORT": "0",
+            **(extra or {}),
+        }
+        log = around.directory / f"{topics.prefix}.log"
+        command = [sys.executable, "-m", "google_drive_worker", "run"]
+        with log.open("wb") as stderr, subprocess.Popen(command, env=environment, stdout=stderr, stderr=stderr) as it:
+            try:
+                _wait_until_open(it, log)
+                yield RunningWorker(it.pid, topics)
+            finally:
+                it.send_signal(signal.SIGTERM)
+
+
+def run(around: Surroundings, files: int, extra: dict[str, str] | None = None) -> Result:
+    """One full sync of so many files: from the commit that accepts the trigger to the one that closes the sync.
+
+    Raises `RuntimeError` where not every file became a record.
+    """
+    around.serve(files)
+    with running_worker(around, extra) as worker:
+        worker.trigger("full_sync")
+        worker.checkpoint(START_S)
+        begin = usage_of(worker.pid)
+        worker.until_synced(START_S)
+        end = usage_of(worker.pid)
+        _check(worker.topics, files)
+        return result("worker", files, begin, end, peak_mb_of(worker.pid))
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """Of one full sync: memory at a tenth of it, at its end, and at most, in MB."""
+
+    files: int
+    tenth_mb: float
+    end_mb: float
+    peak_mb: float
+
+
+def run_memory(around: Surroundings, files: int) -> Memory:
+    """One full sync of so many files, watched for what it holds."""
+    around.serve(files)
+    with running_worker(around) as worker:
+        worker.trigger("full_sync")
+        tenth_mb = 0.0
+        while True:
+            checkpoint = worker.checkpoint(START_S)
+            if checkpoint.sync is None and checkpoint.owed is None:
+                break
+            if not tenth_mb and checkpoint.sync and sum(checkpoint.sync.counts.values()) >= files / 10:
+                tenth_mb = resident_mb_of(worker.pid)
+        _check(worker.topics, files)
+        return Memory(files, tenth_mb, resident_mb_of(worker.pid), peak_mb_of(worker.pid))
+
+
+def _wait_until_open(process: subprocess.Popen[bytes], log: "os.PathLike[str]") -> None:
+    ends_s = time.monotonic() + START_S
+    while time.monotonic() < ends_s and process.poll() is None:
+        with open(log, "rb") as lines:  # noqa: PTH123 - any path
+            if b"partition_opened" in lines.read():
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"the worker did not start; see {log}")
+
+
+class _Counts(msgspec.Struct):
+    counts: dict[str, int] | None = None
+
+
+class _Closing(msgspec.Struct):
+    resource_type: str
+    data: _Counts
+
+
+def _check(topics: Topics, files: int) -> None:
+    """The last record of the topic closes the sync, and its counts say that every file was written."""
+    reader = Consumer({"bootstrap.servers": topics.bootstrap_servers, "group.id": "none", "enable.auto.commit": False})
+    try:
+        here = TopicPartition(topics.name("data"), 0)
+        _, high = reader.get_watermark_offsets(here, timeout=START_S) or (0, 0)
+        reader.assign([TopicPartition(here.topic, 0, max(0, high - 5))])
+        last: _Closing | None = None
+        ends_s = time.monotonic() + START_S
+        while last is None and time.monotonic() < ends_s:
+            message = reader.poll(0.1)
+            if message is None or message.error() is not None:
+                continue
+            value = message.value()
+            assert isinstance(value, bytes)
+            found = msgspec.json.decode(value, type=_Closing)
+            last = found if found.resource_type == "sync" and found.data.counts else None
+    finally:
+        reader.close()
+    counted = sum((last.data.counts or {}).values()) if last else 0
+    if counted != files:
+        raise RuntimeError(f"{files} files were listed, and {counted} records written")
+
+
+def _reader(topics: Topics, role: str) -> Consumer:
+    """A committed reader that stands at the topic's end."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": topics.bootstrap_servers,
+            "group.id": "none",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "fetch.wait.max.ms": 5,
+        }
+    )
+    here = TopicPartition(topics.name(role), 0)
+    _, high = consumer.get_watermark_offsets(here, timeout=START_S) or (0, 0)
+    consumer.assign([TopicPartition(here.topic, 0, high)])
+    return consumer
+
+
+def _next(consumer: Consumer, deadline_s: float) -> Message:
+    ends_s = time.monotonic() + deadline_s
+    while time.monotonic() < ends_s:
+        message = consumer.poll(0.1)
+        if message is not None and message.error() is None:
+            return message
+    raise RuntimeError(f"nothing was committed within {deadline_s:.0f} s")
+
+
+def reader_of_data(topics: Topics) -> Consumer:
+    """A committed reader that stands at the end of the records."""
+    return _reader(topics, "data")
+
+
+def next_record_of(consumer: Consumer, resource_types: set[str], deadline_s: float) -> float:
+    """Wait for the next record of one of those types, and return the moment it was read."""
+    while True:
+        value = _next(consumer, deadline_s).value()
+        assert isinstance(value, bytes)
+        if msgspec.json.decode(value, type=_Kind).resource_type in resource_types:
+            return time.monotonic()
+
+
+class _Kind(msgspec.Struct):
+    resource_type: str

@@ -1,0 +1,87 @@
+"""A worker that is stopped or killed in the middle of its work, and one that takes up where it was."""
+
+import random
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.edits import random_edits
+from support.mirroring import FIRST, Stage, staged
+from support.topics import Topics
+from support.worker_process import WorkerProcess
+
+pytestmark = pytest.mark.kafka
+
+SLOW_MS = 60
+SETTINGS = {"GDRIVE_PAGE_SIZE": "40", "KAFKA_SESSION_TIMEOUT_MS": "1500"}
+LISTED, CHANGED = "files.list", "changes.list"
+
+
+def _wait_for_calls(stage: Stage, worker: WorkerProcess, method: str, count: int) -> None:
+    worker.wait_until(lambda: stage.simulator.counters.count(method) >= count, f"{count} calls of {method}")
+
+
+def _interrupt(stage: Stage, worker: WorkerProcess, method: str, counts: Iterable[int], *, kill: bool) -> None:
+    """End and start the worker each time the simulator has served so many calls."""
+    for count in counts:
+        _wait_for_calls(stage, worker, method, count)
+        if kill:
+            worker.kill()
+        else:
+            assert worker.terminate() == 0
+        worker.start()
+
+
+def test_sigterm_in_mid_sync_lists_no_page_twice(topics: Topics, tmp_path: Path) -> None:
+    """A worker stopped in order finishes its pages, ends with 0, and its successor goes on with the next ones."""
+    world = generate(CorpusPlan(files=3_000, shared_drives=3, users=2, seed=5))
+    with staged(world, topics, tmp_path, latency_ms=SLOW_MS) as stage, stage.worker(SETTINGS) as worker:
+        stage.trigger(FIRST, "full_sync")
+        _wait_for_calls(stage, worker, LISTED, 12)
+        assert worker.terminate() == 0
+        assert stage.state()["sync"]["kind"] == "full"
+        assert worker.lines("worker_stopped")
+        worker.start()
+        _interrupt(stage, worker, LISTED, [30, 48], kill=False)
+        stage.settle(FIRST)
+        stage.assert_equal()
+        assert stage.simulator.counters.repeated_pages() == ()
+        assert stage.mirror.duplicates.total() == 0
+        assert stage.mirror.records["sync", "upsert"] == 2
+
+
+def test_sigterm_while_changes_are_read_reads_no_page_twice(topics: Topics, tmp_path: Path) -> None:
+    """The same in an incremental sync: no page of a change log or of a changed folder is read twice."""
+    world = generate(CorpusPlan(files=600, shared_drives=2, users=2, seed=6))
+    with staged(world, topics, tmp_path, latency_ms=SLOW_MS) as stage, stage.worker(SETTINGS) as worker:
+        stage.sync(FIRST, "full_sync")
+        stage.simulator.apply(lambda world: random_edits(world, random.Random(6), 500, memberships=False))
+        stage.simulator.counters.clear()
+        stage.trigger()
+        _interrupt(stage, worker, CHANGED, [2, 5], kill=False)
+        stage.settle(FIRST)
+        stage.assert_equal()
+        assert [entry for entry in stage.simulator.counters.repeated_pages() if entry.method_id == CHANGED] == []
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kills_in_mid_sync_neither_lose_nor_repeat(topics: Topics, tmp_path: Path, seed: int) -> None:
+    """Killed over and over, in listings and in change logs, the worker still writes each record once."""
+    draw = random.Random(seed)
+    world = generate(CorpusPlan(files=2_000, shared_drives=3, users=2, seed=seed))
+    with staged(world, topics, tmp_path, latency_ms=SLOW_MS) as stage, stage.worker(SETTINGS) as worker:
+        stage.trigger(FIRST, "full_sync")
+        _interrupt(
+            stage, worker, LISTED, [draw.randrange(3, 12), draw.randrange(18, 26), draw.randrange(30, 45)], kill=True
+        )
+        stage.settle(FIRST)
+        stage.assert_equal()
+        assert stage.mirror.duplicates.total() == 0
+        stage.simulator.apply(lambda world: random_edits(world, draw, 400, memberships=False))
+        before = stage.simulator.counters.count(CHANGED)
+        stage.trigger()
+        _interrupt(stage, worker, CHANGED, [before + 2, before + 6], kill=True)
+        stage.settle(FIRST)
+        stage.assert_equal()

@@ -1,0 +1,205 @@
+"""A simulated Drive, the topics and a reader, put together: to trigger syncs, wait for their end, and compare.
+
+What is compared comes from `ingestion.data` alone, as a committed reader sees it, with the simulator's model of what the
+user should see.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import msgspec
+import orjson
+from confluent_kafka import Consumer, TopicPartition
+
+from drive_simulator.quota import QuotaModel
+from drive_simulator.server import Simulator
+from drive_simulator.truth import visible_drives, visible_items
+from drive_simulator.world import World
+from google_drive_worker.demo.mirror import Mirror, ReceivedRecord, Truth, compare
+from google_drive_worker.domain.drive import DriveFile, SharedDrive
+from support.consume import Message, TopicReader, read_all
+from support.produce import send
+from support.simulators import serving_in_thread
+from support.topics import Topics
+from support.worker_process import WorkerProcess, worker_process
+
+SETTLE_DEADLINE_S = 90.0
+MAX_SHOWN = 10
+
+FIRST = "conn_user_1"
+"""The connection of the simulator's first user, who is in every shared drive."""
+
+
+@dataclass
+class Stage:
+    """One simulator, one set of topics, and what a consumer has read of them so far."""
+
+    simulator: Simulator
+    topics: Topics
+    directory: Path
+    data: TopicReader
+    states: TopicReader
+    mirror: Mirror = field(default_factory=Mirror)
+    records: list[ReceivedRecord] = field(default_factory=list)
+    _latest: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _workers: int = 0
+
+    @property
+    def connections_file(self) -> Path:
+        """The file that the worker's connections come from."""
+        return self.directory / "connections.toml"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The worker's settings."""
+        return {
+            **self.topics.environment,
+            "CONNECTIONS_FILE": str(self.connections_file),
+            "GDRIVE_API_BASE_URL": self.simulator.base_url,
+        }
+
+    @contextmanager
+    def worker(self, settings: Mapping[str, str] | None = None, *, start: bool = True) -> Iterator[WorkerProcess]:
+        """A worker on this stage, ready unless `start` is false; killed at the end."""
+        self._workers += 1
+        log = self.directory / f"worker-{self._workers}.log"
+        with worker_process({**self.environment, **(settings or {})}, log) as worker:
+            if start:
+                worker.start()
+                worker.wait_ready()
+            yield worker
+
+    def email(self, connection_id: str = FIRST) -> str:
+        """The user whose Drive the connection mirrors."""
+        return self.simulator.accounts[connection_id].email
+
+    def trigger_value(self, connection_id: str = FIRST, kind: str = "incremental", **fields: object) -> str:
+        """A trigger as the platform writes it; `fields` go over it."""
+        account = self.simulator.accounts.get(connection_id)
+        trigger = {
+            "message_id": str(uuid.uuid4()),
+            "customer_id": account.customer_id if account else "cust_unknown",
+            "integration_id": "google-drive",
+            "integration_connection_id": connection_id,
+            "trigger_type": kind,
+            "last_cursor": None,
+        }
+        return json.dumps({**trigger, **fields})
+
+    def trigger(self, connection_id: str = FIRST, kind: str = "incremental", *, times: int = 1) -> None:
+        """Ask for a sync as the platform does."""
+        values = [(connection_id, self.trigger_value(connection_id, kind)) for _ in range(times)]
+        send(self.topics.bootstrap_servers, self.topics.trigger, values)
+
+    def sync(self, connection_id: str = FIRST, kind: str = "incremental") -> None:
+        """Trigger, wait for the end of it, and read what was written."""
+        self.trigger(connection_id, kind)
+        self.settle(connection_id)
+
+    def settle(self, *connection_ids: str, deadline_s: float = SETTLE_DEADLINE_S) -> None:
+        """Wait until every trigger sent so far is taken in and the connections owe nothing; then read the data.
+
+        Positions and states are committed together, so a settled state read after the positions is the last word.
+        Raises `AssertionError` after `deadline_s`.
+        """
+        deadline = monotonic() + deadline_s
+        wanted = self._last_triggers()
+        with closing(
+            Consumer({"bootstrap.servers": self.topics.bootstrap_servers, "group.id": self.topics.group_id})
+        ) as c:
+            asked = [TopicPartition(self.topics.trigger, partition) for partition in wanted]
+            while any(found.offset <= wanted[found.partition] for found in c.committed(asked, timeout=10)):
+                self._look(deadline, "the triggers were not taken in")
+        self._note_states(self.states.read_to_end())
+        while not all(_is_settled(self._latest.get(name)) for name in connection_ids):
+            self._look(deadline, f"no settled state of {connection_ids}")
+        self.read()
+
+    def state(self, connection_id: str = FIRST) -> dict[str, Any]:
+        """The connection's checkpoint as it is committed now; empty where there is none."""
+        self._note_states(self.states.read_to_end())
+        return self._latest.get(connection_id, {})
+
+    def read(self) -> list[ReceivedRecord]:
+        """Apply to the mirror what has come to `ingestion.data` since the last call, and return it."""
+        new = [
+            self.mirror.apply(message.value or b"", partition=message.partition, offset=message.offset)
+            for message in self.data.read_to_end()
+        ]
+        self.records += new
+        return new
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Every error record so far, parsed, with `key` and `headers` beside it under `_message`."""
+        return [
+            {**orjson.loads(message.value or b""), "_message": message}
+            for message in read_all(self.topics.bootstrap_servers, self.topics.errors)
+        ]
+
+    def truth(self, connection_id: str = FIRST) -> Truth:
+        """What the user truly sees now."""
+        email = self.email(connection_id)
+
+        def look(world: World) -> tuple[bytes, bytes]:
+            user = world.user(email)
+            return orjson.dumps(visible_items(world, user)), orjson.dumps(visible_drives(world, user))
+
+        files, drives = self.simulator.apply(look)
+        return Truth(
+            msgspec.json.decode(files, type=dict[str, DriveFile]),
+            msgspec.json.decode(drives, type=dict[str, SharedDrive]),
+        )
+
+    def assert_equal(self, *connection_ids: str) -> None:
+        """Fail where the mirror is not what the users see, or anything was written twice or out of order."""
+        for connection_id in connection_ids or (FIRST,):
+            truth = self.truth(connection_id)
+            assert truth.files
+            found = compare(self.mirror, truth, connection_id)
+            shown = "\n".join(str(each) for each in found[:MAX_SHOWN])
+            assert not found, f"{connection_id}: {len(found)} differences of {len(truth.files)} items:\n{shown}"
+        assert self.mirror.repeated_messages == 0
+        assert self.mirror.misorders == 0, self.mirror.notes
+
+    def _last_triggers(self) -> dict[int, int]:
+        last: dict[int, int] = {}
+        for message in read_all(self.topics.bootstrap_servers, self.topics.trigger):
+            last[message.partition] = message.offset
+        return last
+
+    def _look(self, deadline: float, what: str) -> None:
+        assert monotonic() < deadline, f"{what}; states: {self._latest}\n{self._logs()}"
+        self._note_states(self.states.read_some(0.05))
+
+    def _note_states(self, messages: list[Message]) -> None:
+        for message in messages:
+            self._latest[(message.key or b"").decode()] = {} if message.value is None else orjson.loads(message.value)
+
+    def _logs(self) -> str:
+        paths = sorted(self.directory.glob("worker-*.log"))
+        return "\n".join("\n".join(path.read_text(errors="replace").splitlines()[-12:]) for path in paths)
+
+
+def _is_settled(state: Mapping[str, Any] | None) -> bool:
+    return state is not None and not any(state.get(name) for name in ("owed", "sync", "parked"))
+
+
+@contextmanager
+def staged(
+    world: World, topics: Topics, directory: Path, *, latency_ms: float = 0, quota: QuotaModel | None = None
+) -> Iterator[Stage]:
+    """Serve the world, write its connections file into the directory, and read the topics."""
+    with (
+        serving_in_thread(world, latency_ms=latency_ms, quota=quota) as (simulator, _),
+        closing(TopicReader(topics.bootstrap_servers, topics.data)) as data,
+        closing(TopicReader(topics.bootstrap_servers, topics.state)) as states,
+    ):
+        stage = Stage(simulator, topics, directory, data, states)
+        simulator.write_connections(stage.connections_file)
+        yield stage
