@@ -37,16 +37,19 @@ from google_drive_worker.sync import engine
 from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.telemetry import Telemetry
 from google_drive_worker.turn import Means, take_turn
-from google_drive_worker.utils.errors import Misconfigured
+from google_drive_worker.utils.errors import Misconfigured, Terminal
 from google_drive_worker.worker import Parts, Worker
 
-BROKER_TIMEOUT_S = 30.0
-"""For each call to the broker: a broker that restarts is back within that."""
+BROKER_TIMEOUT_S = 10.0
+"""For each call to the broker. One that is away for longer costs a partition its writer, which is made anew."""
 
 SURVEY_TIMEOUT_S = 5.0
 """For looking whether everything is there, which is done over and over."""
 
-RELEASE_S = 10.0
+HINT_S = 5.0
+"""The longest Retry-After that a call waits for within its turn; for a longer one the connection is parked."""
+
+RELEASE_S = 8.0
 """How long a rebalance may wait for pages under way: the other workers of the group wait as well."""
 
 CONDITIONS = ("kafka", "connections", "partitions")
@@ -111,7 +114,9 @@ async def worker_of(settings: Settings, clock: Clock) -> AsyncIterator[Worker]:
                 page_size=settings.gdrive_page_size,
                 include_shared_drives=settings.gdrive_include_shared_drives,
                 quota=quota_model(settings),
-                retry=RetryPolicy(attempts=settings.gdrive_max_attempts, total_s=settings.gdrive_max_retry_time_s),
+                retry=RetryPolicy(
+                    attempts=settings.gdrive_max_attempts, total_s=settings.gdrive_max_retry_time_s, hint_s=HINT_S
+                ),
                 limits=TransportLimits(total_timeout_s=settings.gdrive_request_timeout_s),
                 on_call=telemetry.on_call,
             )
@@ -149,12 +154,21 @@ class _Wiring:
         self._drives = drives
         self._names = topic_names(settings)
         self._partitions = 0
+        self._assembled = False
 
     async def lacks(self) -> dict[str, list[str]]:
         """What is missing for the worker to run."""
         found = await asyncio.to_thread(survey, kafka_config(self._settings), self._names, SURVEY_TIMEOUT_S)
-        self._partitions = found.partitions.get(self._names.trigger, 0)
+        self._heed_partitions(found.partitions.get(self._names.trigger, 0))
         return {"kafka": found.problems, "connections": self._connections_lacks()}
+
+    def _heed_partitions(self, partitions: int) -> None:
+        if self._assembled and partitions not in {0, self._partitions}:
+            raise Terminal(
+                f"the topic {self._names.trigger} has {partitions} partitions now instead of {self._partitions}: "
+                "connections belong elsewhere, and the worker has to start anew"
+            )
+        self._partitions = partitions or self._partitions
 
     def _connections_lacks(self) -> list[str]:
         try:
@@ -165,9 +179,14 @@ class _Wiring:
 
     def assemble(self) -> Parts:
         """Make what runs. The trigger topic's number of partitions is known by now."""
+        self._assembled = True
         settings, clock, telemetry = self._settings, self._clock, self._telemetry
         outbox = Outbox(
-            data_topic=self._names.data, errors_topic=self._names.errors, new_message_id=MessageIds(), clock=clock
+            integration_id=settings.worker_integration_id,
+            data_topic=self._names.data,
+            errors_topic=self._names.errors,
+            new_message_id=MessageIds(),
+            clock=clock,
         )
         ownership = Ownership(
             handler=TriggerHandler(settings.worker_integration_id, self._partitions),

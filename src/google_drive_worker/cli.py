@@ -20,7 +20,7 @@ from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.kafka.topics import create_state_topic, setting_problems, survey
 from google_drive_worker.messages.trigger import TRIGGER_TYPES, Trigger, TriggerType
 from google_drive_worker.observability.logs import configure_logging
-from google_drive_worker.utils.errors import WorkerError
+from google_drive_worker.utils.errors import WorkerError, first_of, origin
 
 BROKER_TIMEOUT_S = 10.0
 """How long a command waits for the broker: a person is watching."""
@@ -37,6 +37,11 @@ def _mistakes_in_a_line() -> Iterator[None]:
         for line in problem.message.splitlines():
             click.echo(f"error: {line}", err=True)
         sys.exit(EXIT_MISTAKE)
+    except ExceptionGroup as group:
+        first = first_of(group)
+        what = first.message if isinstance(first, WorkerError) else origin(first)
+        click.echo(f"error: the worker ended: {what}", err=True)
+        sys.exit(1)
     except KafkaException as problem:
         click.echo(f"error: Kafka refuses: {problem.args[0].str()}", err=True)
         sys.exit(1)

@@ -143,10 +143,10 @@ class Settings(BaseSettings):
         default=5_000, ge=1, le=1_000_000, description="A transaction is committed early when it has this many records."
     )
     worker_shutdown_timeout_s: float = Field(
-        default=25.0,
+        default=15.0,
         ge=0,
         le=3_600,
-        description="How long a stop waits for pages in flight; below Kubernetes' grace of 30 s.",
+        description="How long a stop waits for pages in flight; with the last commit well below Kubernetes' 30 s.",
     )
     worker_payload_limit_bytes: int = Field(
         default=262_144,
@@ -190,7 +190,10 @@ class Settings(BaseSettings):
         default=6, ge=1, le=100, description="Attempts at one request before it is given up."
     )
     gdrive_max_retry_time_s: float = Field(
-        default=180.0, ge=0, le=86_400, description="Time for all attempts at one request before it is given up."
+        default=20.0,
+        ge=0,
+        le=86_400,
+        description="Time for all attempts at one request; after it the connection is parked.",
     )
 
     s3_bucket_name: Text = Field(

@@ -20,6 +20,7 @@ from google_drive_worker.sync.step import Step
 class Outbox:
     """Encodes for two topics. `value_limit_bytes` is the largest record that the broker takes."""
 
+    integration_id: str
     data_topic: str
     errors_topic: str
     new_message_id: Callable[[], str]
@@ -48,7 +49,7 @@ class Outbox:
             return outgoing, errors
         produced_at = rfc3339(self.clock.now())
         context = RecordContext(after.customer_id, after.connection_id, sync.sync_id, produced_at)
-        encode = RecordEncoder(context, self.new_message_id).encode_with_headers
+        encode = RecordEncoder(context, self.new_message_id, integration_id=self.integration_id).encode_with_headers
         key = after.connection_id.encode()
         for record in step.records:
             value, headers = encode(record)
@@ -60,7 +61,8 @@ class Outbox:
 
     def _error(self, report: ErrorReport) -> Outgoing:
         message_id = self.new_message_id()
-        value = encode_error(report, message_id=message_id, occurred_at=rfc3339(self.clock.now()))
+        occurred_at = rfc3339(self.clock.now())
+        value = encode_error(report, message_id=message_id, occurred_at=occurred_at, integration_id=self.integration_id)
         return Outgoing(self.errors_topic, _key(report.connection_id), value, error_headers(report, message_id))
 
 

@@ -19,10 +19,17 @@ from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.kafka.partition import CommitLimits, Committed, OwnedPartition
 from google_drive_worker.kafka.state_store import Restored
 from google_drive_worker.kafka.transactions import TransactionalWriter
+from google_drive_worker.kafka.writer_thread import WriterThread
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.scheduler import Scheduler, Seat
 from google_drive_worker.sync import engine
-from google_drive_worker.utils.errors import Fenced, Retryable, WorkerError
+from google_drive_worker.utils.errors import Fenced, Retryable, WorkerError, origin
+
+OPEN_TIMEOUT_S = 20.0
+"""How long a partition's writer may take to open: the broker first ends what the owner before left open."""
+
+CLOSE_TIMEOUT_S = 5.0
+"""How long letting go waits for a commit under way: longer only makes the group wait."""
 
 REOPEN_BASE_S = 0.5
 """The first rest before a partition in trouble is opened anew."""
@@ -179,6 +186,8 @@ class Ownership:
                 await self._open_and_run(number)
             except (Fenced, Retryable) as error:
                 problem = error
+            except Exception as bug:
+                problem = Retryable(f"a bug of the worker's: {origin(bug)}", code="internal_error")
             failures = 0 if self._clock.monotonic_s() - began_s > 2 * REOPEN_CAP_S else failures + 1
             self._observer.on_closed(number, problem)
             await self._clock.sleep(min(REOPEN_CAP_S, REOPEN_BASE_S * 2.0**failures))
@@ -186,14 +195,14 @@ class Ownership:
     async def _open_and_run(self, number: int) -> None:
         assert self._source is not None  # noqa: S101 - connect() comes first
         assert self._scheduler is not None  # noqa: S101
-        writer = self._new_writer(number)
-        partition: OwnedPartition | None = None
+        writer, thread = self._new_writer(number), WriterThread(f"commit-{number}")
         try:
-            await asyncio.to_thread(writer.open)
+            await thread.call(writer.open, OPEN_TIMEOUT_S)
             restored = await asyncio.to_thread(self._restore, number)
             partition = OwnedPartition(
                 number,
                 writer,
+                thread,
                 restored.checkpoints,
                 restored.position,
                 clock=self._clock,
@@ -211,7 +220,9 @@ class Ownership:
             self._open.pop(number, None)
             self._source.hold(number)
             await self._scheduler.abort([number])
-            await (partition.close() if partition is not None else asyncio.to_thread(writer.close))
+            with contextlib.suppress(Retryable):  # a broker that does not answer holds nobody up: the next owner fences
+                await thread.call(writer.close, CLOSE_TIMEOUT_S)
+            thread.end()
 
     async def _let_go(self, partitions: Iterable[int]) -> None:
         tasks = {number: task for number in partitions if (task := self._held.pop(number, None)) is not None}

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock
 
+LONGEST_TURN_S = 60.0
+"""How much longer a turn may last where nobody waits: a new turn looks at the connection's status and settings anew."""
+
 
 class Seat(NamedTuple):
     """A connection in the partition that it is owned through."""
@@ -40,6 +43,7 @@ class Scheduler:
         self._waiting: deque[Seat] = deque()
         self._queued: set[Seat] = set()
         self._resting: list[tuple[datetime, Seat]] = []
+        self._rests_until: dict[Seat, datetime] = {}
         self._running: dict[Seat, asyncio.Task[None]] = {}
         self._leaving: set[int] = set()
         self._stopping = False
@@ -58,7 +62,9 @@ class Scheduler:
         if due is None:
             return
         if due > self._clock.now():
-            heapq.heappush(self._resting, (due, seat))
+            if self._rests_until.get(seat) != due:  # once a time in the heap, however often it is asked for
+                self._rests_until[seat] = due
+                heapq.heappush(self._resting, (due, seat))
         elif seat not in self._queued:
             self._waiting.append(seat)
             self._queued.add(seat)
@@ -108,7 +114,8 @@ class Scheduler:
         def is_over() -> bool:
             if self._stopping or seat.partition in self._leaving:
                 return True
-            return bool(self._waiting) and self._clock.monotonic_s() >= ends_s
+            now_s = self._clock.monotonic_s()
+            return now_s >= ends_s and (bool(self._waiting) or now_s >= ends_s + LONGEST_TURN_S)
 
         try:
             await self._take_turn(seat, is_over)
@@ -120,7 +127,9 @@ class Scheduler:
     def _wake_rested(self) -> datetime | None:
         now = self._clock.now()
         while self._resting and self._resting[0][0] <= now:
-            self.ask(heapq.heappop(self._resting)[1])
+            _, seat = heapq.heappop(self._resting)
+            self._rests_until.pop(seat, None)
+            self.ask(seat)
         return self._resting[0][0] if self._resting else None
 
     async def _wait(self, next_due: datetime | None) -> None:
@@ -136,6 +145,7 @@ class Scheduler:
         self._queued = set(self._waiting)
         self._resting = [entry for entry in self._resting if entry[1].partition not in partitions]
         heapq.heapify(self._resting)
+        self._rests_until = {seat: due for due, seat in self._resting}
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

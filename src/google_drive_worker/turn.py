@@ -6,7 +6,6 @@ over finishes the fetches under way, so that no page is asked for twice.
 
 import asyncio
 import random
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -32,7 +31,7 @@ from google_drive_worker.sync.plan import (
     step_name,
 )
 from google_drive_worker.sync.step import Step
-from google_drive_worker.utils.errors import Retryable, SkipItem, Terminal, WorkerError
+from google_drive_worker.utils.errors import Retryable, SkipItem, Terminal, WorkerError, origin
 
 LOOK_UPS_AT_ONCE = 10
 """How many removed items are looked up side by side."""
@@ -109,7 +108,7 @@ async def take_turn(means: Means, connection_id: ConnectionId, ledger: Ledger, i
     except WorkerError as error:
         turn.park(engine.CONNECTING, error)
     except Exception as bug:
-        turn.park("Turn", Retryable(f"a bug of the worker's: {_origin(bug)}", code="internal_error"))
+        turn.park("Turn", Retryable(f"a bug of the worker's: {origin(bug)}", code="internal_error"))
 
 
 class _Turn:
@@ -235,11 +234,3 @@ async def _look_up(drive: Drive, file_ids: tuple[FileId, ...]) -> Mapping[FileId
             raise answer
         found[file_id] = None if isinstance(answer, WorkerError) else answer
     return found
-
-
-def _origin(bug: Exception) -> str:
-    """Where an unforeseen exception came from, without its text, which may hold anything."""
-    while isinstance(bug, ExceptionGroup):
-        bug = bug.exceptions[0]
-    frame = traceback.extract_tb(bug.__traceback__)[-1] if bug.__traceback__ else None
-    return f"{type(bug).__name__} at {frame.name}:{frame.lineno}" if frame else type(bug).__name__

@@ -65,10 +65,12 @@ class Worker:
             turns = group.create_task(parts.scheduler.run(), name="scheduler")
             watch = group.create_task(self._watch(parts), name="watch")
             parts.intake.start()
-            await stop.wait()
-            log.info("worker_stopping", turns=parts.scheduler.running)
-            await parts.scheduler.stop(self._shutdown_s)
-            await parts.intake.stop()
+            try:
+                await stop.wait()
+                log.info("worker_stopping", turns=parts.scheduler.running)
+                await parts.scheduler.stop(self._shutdown_s)
+            finally:  # whatever happened: the others of the group should not wait for a worker that is gone
+                await parts.intake.stop()
             watch.cancel()
             await turns
         log.info("worker_stopped")

@@ -1,5 +1,6 @@
 """Messages of Kafka's as the rooms hand them on, before they are read and after they are encoded."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 Headers = list[tuple[str, str | bytes | None]]
@@ -14,12 +15,18 @@ class Incoming(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
+    headers: Sequence[tuple[str, str | bytes | None]] = ()
 
 
 class Outgoing(NamedTuple):
-    """A message to write; `key` decides its partition as the platform's Java producers would."""
+    """A message to write.
+
+    `key` decides its partition as the platform's Java producers would, unless `partition` names one. `None` for a value
+    is a tombstone.
+    """
 
     topic: str
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: Headers
+    partition: int = -1

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from google_drive_worker.domain.message import Incoming
+from google_drive_worker.domain.message import Headers, Incoming
 from google_drive_worker.utils.errors import Fenced
 
 POLL_S = 0.1
@@ -75,6 +75,10 @@ class Intake:
         self._thread: threading.Thread | None = None
         self._failed: BaseException | None = None
         self._metadata: Any = None
+        # Tickets tell messages apart by the opening of their partition that they belong to: `wanted` is the loop's.
+        self._wanted: dict[int, int] = {}
+        self._current: dict[int, int] = {}
+        self._later: list[Callable[[Consumer], None]] = []
 
     def start(self) -> None:
         """Join the group. To be called on the event loop that the listener lives on."""
@@ -106,18 +110,32 @@ class Intake:
         return metadata
 
     def begin_at(self, partition: int, offset: int) -> None:
-        """Let the partition's messages come, from that offset on."""
+        """Let the partition's messages come, from that offset on; what was on its way before is dropped."""
+        ticket = self._next_ticket(partition)
         here = TopicPartition(self._topic, partition, offset)
-        self._commands.put(lambda consumer: self._move(consumer, here))
+        self._commands.put(lambda consumer: self._move(consumer, here, ticket))
 
     def hold(self, partition: int) -> None:
         """Let no more messages of the partition come until `begin_at`."""
+        self._next_ticket(partition)
         self._commands.put(lambda consumer: consumer.pause([TopicPartition(self._topic, partition)]))
 
-    def _move(self, consumer: Consumer, here: TopicPartition) -> None:
-        if any(held.partition == here.partition for held in consumer.assignment()):
+    def _next_ticket(self, partition: int) -> int:
+        ticket = self._wanted.get(partition, 0) + 1
+        self._wanted[partition] = ticket
+        return ticket
+
+    def _move(self, consumer: Consumer, here: TopicPartition, ticket: int) -> None:
+        if self._wanted[here.partition] != ticket or not _is_assigned(consumer, here.partition):
+            return
+        try:
             consumer.seek(here)
             consumer.resume([here])
+        except KafkaException as problem:  # an assignment that is not quite in force yet: at the next round
+            self._tell(problem.args[0].str())
+            self._later.append(lambda consumer: self._move(consumer, here, ticket))
+        else:
+            self._current[here.partition] = ticket
 
     def _run(self) -> None:
         consumer = self._consumer
@@ -133,7 +151,14 @@ class Intake:
         except BaseException as problem:
             self._failed = problem
         finally:
+            self._leave(consumer)
+
+    def _leave(self, consumer: Consumer) -> None:
+        try:
             consumer.close()
+        except Exception as problem:
+            self._failed = self._failed or problem
+        finally:
             self._metadata = None
 
     def _note_metadata(self, consumer: Consumer) -> None:
@@ -141,6 +166,9 @@ class Intake:
         self._metadata = consumer.consumer_group_metadata() if consumer.memberid() else None
 
     def _run_commands(self, consumer: Consumer) -> None:
+        for command in self._later:
+            self._commands.put(command)
+        self._later.clear()
         while True:
             try:
                 command = self._commands.get_nowait()
@@ -152,6 +180,7 @@ class Intake:
                 self._tell(problem.args[0].str())
 
     def _poll(self, consumer: Consumer) -> None:
+        current = dict(self._current)  # as it stands before the poll: a rebalance within it makes the messages old
         first = consumer.poll(POLL_S)
         if first is None:
             return
@@ -165,7 +194,14 @@ class Intake:
             else:
                 self._tell(error.str())
         if messages:
-            self._wait_for(self._listener.on_messages(messages))
+            self._wait_for(self._deliver(messages, current))
+
+    async def _deliver(self, messages: list[Incoming], current: dict[int, int]) -> None:
+        """Hand on what is still wanted: messages from before a partition was opened anew come again by themselves."""
+        wanted = self._wanted
+        await self._listener.on_messages(
+            [message for message in messages if current.get(message.partition) == wanted.get(message.partition)]
+        )
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Explicit offsets of 0 keep the client from asking for committed ones: `begin_at` moves to them.
@@ -182,6 +218,7 @@ class Intake:
         consumer.incremental_unassign(partitions)
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._metadata = None
         self._wait_for(self._listener.on_lost([held.partition for held in partitions]))
         consumer.incremental_unassign(partitions)
 
@@ -194,13 +231,22 @@ class Intake:
             self._loop.call_soon_threadsafe(self._listener.on_trouble, problem)
 
 
+def _is_assigned(consumer: Consumer, partition: int) -> bool:
+    return any(held.partition == partition for held in consumer.assignment())
+
+
 def _incoming(message: Message) -> Incoming:
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None  # noqa: S101 - a message without an error has all three
     assert partition is not None  # noqa: S101
     assert offset is not None  # noqa: S101
     key, value = message.key(), message.value()
-    return Incoming(topic, partition, offset, _bytes(key), _bytes(value))
+    return Incoming(topic, partition, offset, _bytes(key), _bytes(value), _headers(message))
+
+
+def _headers(message: Message) -> Headers:
+    headers = message.headers() or []
+    return list(headers.items()) if isinstance(headers, dict) else headers
 
 
 def _bytes(value: bytes | str | None) -> bytes | None:

@@ -3,14 +3,20 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.kafka.transactions import TransactionalWriter
+from google_drive_worker.kafka.writer_thread import WriterThread
 from google_drive_worker.sync.checkpoint import Checkpoint
+
+COMMIT_TIMEOUT_S = 25.0
+"""When a commit is given up: longer than each of its calls may take, well under the transaction's own timeout."""
+
+CHECKPOINT_BYTES = 1000
+"""What an entry weighs beside its messages: about a checkpoint."""
 
 QUIET_S = 5.0
 """How long a position alone waits for company: after a crash that much of the topic is skipped once more."""
@@ -47,6 +53,7 @@ class OwnedPartition:
         self,
         number: int,
         writer: TransactionalWriter,
+        thread: WriterThread,
         checkpoints: dict[ConnectionId, Checkpoint],
         position: int,
         *,
@@ -57,6 +64,7 @@ class OwnedPartition:
         self.number = number
         self.position = position
         self._writer = writer
+        self._thread = thread
         self._checkpoints = checkpoints
         self._clock = clock
         self._limits = limits
@@ -70,7 +78,6 @@ class OwnedPartition:
         self._settled = asyncio.Condition()
         self._busy = False
         self._over = False
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"commit-{number}")
 
     @property
     def checkpoints(self) -> dict[ConnectionId, Checkpoint]:
@@ -89,8 +96,8 @@ class OwnedPartition:
             else:
                 self._checkpoints[entry.connection_id] = entry.checkpoint
         self._pending.append(entry)
-        self._pending_bytes += sum(len(outgoing.value) for outgoing in entry.outgoing)
-        self._pending_records += len(entry.outgoing)
+        self._pending_bytes += _size_bytes(entry)
+        self._pending_records += _records(entry)
         self._written.set()
         if self._is_full():
             self._full.set()
@@ -135,12 +142,6 @@ class OwnedPartition:
             async with self._settled:
                 self._settled.notify_all()
 
-    async def close(self) -> None:
-        """Give the writer up, once `run` is over. What is not committed is forgotten."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._writer.close)
-        self._thread.shutdown(wait=False)
-
     async def _rest(self, seconds: float) -> None:
         """Let entries gather, but no longer than it takes to fill a transaction."""
         if seconds > 0 and not self._is_full():
@@ -155,11 +156,11 @@ class OwnedPartition:
     def _take(self) -> list[Entry]:
         records = count = 0
         while count < len(self._pending) and records < self._limits.max_records:
-            records += len(self._pending[count].outgoing)
+            records += _records(self._pending[count])
             count += 1
         batch, self._pending = self._pending[:count], self._pending[count:]
         self._pending_records -= records
-        self._committing_bytes = sum(len(outgoing.value) for entry in batch for outgoing in entry.outgoing)
+        self._committing_bytes = sum(map(_size_bytes, batch))
         if not self._pending:
             self._written.clear()
         if not self._is_full():
@@ -171,8 +172,7 @@ class OwnedPartition:
         began_s = self._clock.monotonic_s()
         self._busy = True
         try:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._thread, self._writer.commit, batch, position)
+            await self._thread.call(lambda: self._writer.commit(batch, position), COMMIT_TIMEOUT_S)
         finally:
             self._busy = False
         self.position = position
@@ -181,3 +181,14 @@ class OwnedPartition:
         self._on_commit(Committed(batch, self._clock.monotonic_s() - began_s))
         async with self._settled:
             self._settled.notify_all()
+
+
+def _records(entry: Entry) -> int:
+    """What an entry counts in a transaction: its messages, and the checkpoint as one."""
+    return len(entry.outgoing) + (entry.connection_id is not None)
+
+
+def _size_bytes(entry: Entry) -> int:
+    if entry.is_quiet:
+        return 0
+    return CHECKPOINT_BYTES + sum(len(outgoing.value or b"") for outgoing in entry.outgoing)

@@ -104,7 +104,10 @@ def _read_to_end(consumer: Consumer, here: TopicPartition, timeout_s: float) -> 
             if error is not None:
                 raise KafkaException(error)
             _take(values, message.key(), message.value())
-    raise Retryable(f"{here.topic}, {here.partition}, was not read in {timeout_s:.0f} s", code="kafka_unavailable")
+            ends_s = time.monotonic() + timeout_s  # as long as something comes, it goes on
+    raise Retryable(
+        f"nothing came of {here.topic}, partition {here.partition}, for {timeout_s:.0f} s", code="kafka_unavailable"
+    )
 
 
 def _take(values: dict[bytes, bytes], key: bytes | None, value: bytes | None) -> None:

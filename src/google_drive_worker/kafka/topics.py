@@ -11,9 +11,15 @@ from confluent_kafka.cimpl import NewTopic
 STATE_CONFIG = {
     "cleanup.policy": "compact",
     "max.message.bytes": "8388608",  # a checkpoint of a connection with ten thousand shared drives has about 1 MB
+    "segment.bytes": "67108864",  # what is in the open segment is not compacted
+    "segment.ms": "3600000",
     "min.cleanable.dirty.ratio": "0.1",  # checkpoints are rewritten all the time: compact early, restore fast
 }
 """Of the state topic, as `create_state_topic` makes it."""
+
+
+LEAST_MESSAGE_BYTES = 1_000_000
+"""What a topic must take in one message: a larger record is left out by the worker itself."""
 
 
 class TopicNames(NamedTuple):
@@ -76,7 +82,8 @@ def create_state_topic(
 
 def setting_problems(config: Mapping[str, Any], names: TopicNames, timeout_s: float) -> list[str]:
     """What is wrong with the settings of topics that exist, a sentence each. Blocks; needs the right to describe."""
-    resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in (names.state, names.data)]
+    topics = (names.state, names.data, names.errors)
+    resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics]
     found: dict[str, dict[str, str]] = {}
     client = AdminClient(dict(config))  # has to live until its answers are there
     for resource, described in client.describe_configs(resources, request_timeout=timeout_s).items():
@@ -86,6 +93,11 @@ def setting_problems(config: Mapping[str, Any], names: TopicNames, timeout_s: fl
         problems.append(
             f"the topic {names.state} is not compacted: checkpoints would expire; set cleanup.policy=compact"
         )
+    problems += [
+        f"the topic {name} takes messages of {size} bytes at most; set max.message.bytes={LEAST_MESSAGE_BYTES} or more"
+        for name in topics
+        if (size := int(found[name].get("max.message.bytes", LEAST_MESSAGE_BYTES))) < LEAST_MESSAGE_BYTES
+    ]
     if "compact" in found[names.data].get("cleanup.policy", ""):
         problems.append(f"the topic {names.data} is compacted by connection: records would vanish; set delete")
     return problems

@@ -15,6 +15,7 @@ settles it one way or the other, and the committed state tells which. Sources: K
 transactions.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -36,7 +37,6 @@ _FENCED = {
     KafkaError._FENCED,  # noqa: SLF001 - confluent-kafka spells librdkafka's own codes so
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
-    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 }
 
 GroupMetadata = Callable[[], Any]
@@ -66,6 +66,7 @@ class TransactionalWriter:
         self._group_metadata = group_metadata
         self._timeout_s = timeout_s
         self._producer: Producer | None = None
+        self._closed = False
 
     def open(self) -> None:
         """Take the partition's transactional id: whoever held it can commit nothing more.
@@ -77,14 +78,18 @@ class TransactionalWriter:
             _retrying(producer.init_transactions, self._timeout_s)
         except KafkaException as problem:
             raise _verdict(problem) from problem
+        if self._closed:
+            raise Fenced("the partition was let go of while its writer was opened")
         self._producer = producer
 
     def close(self) -> None:
-        """Let go of the producer; what is not committed is given up."""
+        """Let go of the producer, for good; what is not committed is given up."""
+        self._closed = True
         producer, self._producer = self._producer, None
         if producer is not None:
-            producer.purge()
-            producer.flush(0)
+            with contextlib.suppress(KafkaException):  # a fenced producer says so once more
+                producer.purge()
+                producer.flush(0)
 
     def commit(self, entries: Iterable[Entry], position: int) -> None:
         """Write the entries in one transaction.
@@ -116,7 +121,7 @@ class TransactionalWriter:
         last = {entry.connection_id: entry.checkpoint for entry in entries if entry.connection_id is not None}
         for connection_id, checkpoint in last.items():
             value = None if checkpoint is None else encode_checkpoint(checkpoint)
-            producer.produce(self._state_topic, value, connection_id.encode(), self._partition)
+            _produce(producer, Outgoing(self._state_topic, connection_id.encode(), value, [], self._partition))
         offsets = [TopicPartition(self._trigger_topic, self._partition, position)]
         metadata = self._group_metadata()
         _retrying(lambda left_s: producer.send_offsets_to_transaction(offsets, metadata, left_s), self._timeout_s)
@@ -138,7 +143,7 @@ class TransactionalWriter:
 def _produce(producer: Producer, outgoing: Outgoing) -> None:
     while True:
         try:
-            producer.produce(outgoing.topic, outgoing.value, outgoing.key, headers=outgoing.headers)
+            producer.produce(outgoing.topic, outgoing.value, outgoing.key, outgoing.partition, headers=outgoing.headers)
         except BufferError:
             producer.poll(0.1)  # the local queue is full: let some of it go out
         else:

@@ -109,3 +109,21 @@ class Fenced(WorkerError):
     """This worker no longer owns the partition."""
 
     code = "fenced"
+
+
+def first_of(problem: BaseException) -> BaseException:
+    """The first exception in a group, however deep; the exception itself where it is none."""
+    while isinstance(problem, BaseExceptionGroup):
+        problem = problem.exceptions[0]
+    return problem
+
+
+def origin(bug: BaseException) -> str:
+    """Where an unforeseen exception came from, without its text, which may hold anything."""
+    bug = first_of(bug)
+    frame = bug.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is None:
+        return type(bug).__name__
+    return f"{type(bug).__name__} at {frame.tb_frame.f_code.co_name}:{frame.tb_lineno}"
