@@ -1,6 +1,5 @@
 """What Google does to a worker: tokens rejected, grants withdrawn, storms of errors."""
 
-import random
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +7,10 @@ import pytest
 
 from drive_simulator.connections_file import CLIENT_ID
 from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import random_edits
 from drive_simulator.faults import Effect, Match, Rule
 from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics
+from support.worker_process import WorkerProcess
 
 pytestmark = pytest.mark.kafka
 
@@ -28,6 +27,11 @@ STORM: tuple[tuple[str, int | None], ...] = (
 
 def _by_category(stage: Stage, category: str) -> list[dict[str, Any]]:
     return [error for error in stage.errors() if error["error"]["category"] == category]
+
+
+def _wait_refused(worker: WorkerProcess, times: int) -> None:
+    blocked = {"connection_id": SECOND, "classification": "reauth"}
+    worker.wait_until(lambda: len(worker.lines("step_failed", **blocked)) >= times, f"refused {times} times")
 
 
 def test_a_rejected_listing_token_restarts_that_listing(topics: Topics, tmp_path: Path) -> None:
@@ -53,7 +57,7 @@ def test_a_rejected_change_token_leads_to_a_full_sync(topics: Topics, tmp_path: 
     world = generate(CorpusPlan(files=300, shared_drives=2, seed=4))
     with staged(world, topics, tmp_path) as stage, stage.worker(SMALL_PAGES):
         stage.sync(FIRST, "full_sync")
-        stage.simulator.apply(lambda world: random_edits(world, random.Random(4), 200))
+        stage.edit(4, 200)
         stage.simulator.faults.add(Rule(Effect(page_token=how), Match(method="changes.list"), times=1))
         stage.sync()
         stage.assert_equal()
@@ -69,8 +73,7 @@ def test_a_withdrawn_consent_is_one_error_and_nobody_elses_business(topics: Topi
         stage.simulator.apply(lambda _: stage.simulator.tokens.revoke_grants(account.email))
         for count in (1, 2, 3):
             stage.trigger(SECOND)
-            blocked = {"connection_id": SECOND, "classification": "reauth"}
-            worker.wait_until(lambda count=count: len(worker.lines("step_failed", **blocked)) >= count, "refused")
+            _wait_refused(worker, count)
             stage.sync(FIRST, "full_sync" if count == 1 else "incremental")
         stage.assert_equal(FIRST)
         (error,) = stage.errors()
@@ -96,7 +99,7 @@ def test_a_storm_of_errors_is_weathered(topics: Topics, tmp_path: Path) -> None:
         for effect in effects:
             stage.simulator.faults.add(Rule(effect, Match(probability=0.2 / len(effects))))
         stage.sync(FIRST, "full_sync")
-        stage.simulator.apply(lambda world: random_edits(world, random.Random(6), 150))
+        stage.edit(6, 150)
         stage.sync()
         assert sum(state.struck for state in stage.simulator.faults.states()) > 10
         stage.simulator.faults.clear()
