@@ -25,7 +25,7 @@ class Editors:
     ) -> None:
         self.done: Counter[str] = Counter()
         self._simulator = simulator
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 - edits that can be repeated
         self._methods = methods
         self._until = until
         self._memberships = memberships

@@ -51,25 +51,24 @@ def test_no_connections_file(topics: Topics, tmp_path: Path) -> None:
 
 def test_no_topics(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> None:
     """A line for each names the topic, its variable and who makes it; the worker begins once they are there."""
-    prefix = f"{topics.prefix}-late"
-    lacking = Topics(kafka_bootstrap, prefix, 3)
-    with staged(generate(CorpusPlan(files=50)), topics, tmp_path) as stage:
-        with stage.worker(lacking.environment, start=False) as worker:
-            worker.start()
-            _wait_not_ready(worker, "kafka")
-            said = _said(worker, "kafka")
-            assert len(said) == 4
-            for topic, name in (("trigger", lacking.trigger), ("data", lacking.data), ("errors", lacking.errors)):
-                assert f"the topic {name} (KAFKA_TOPIC_{topic.upper()}) is missing; the platform creates it" in said
-            assert any(lacking.state in line and "google-drive-worker topics" in line for line in said)
-            create_topics(kafka_bootstrap, prefix=prefix)
-            try:
-                worker.wait_ready()
-                worker.wait_for("partition_opened")
-                assert "Traceback" not in worker.text()
-                assert worker.terminate() == 0
-            finally:
-                delete_topics(lacking)
+    late = Topics(kafka_bootstrap, f"{topics.prefix}-late", topics.partitions)
+    world = generate(CorpusPlan(files=50))
+    with staged(world, topics, tmp_path) as stage, stage.worker(late.environment, start=False) as worker:
+        worker.start()
+        _wait_not_ready(worker, "kafka")
+        said = _said(worker, "kafka")
+        assert len(said) == 4
+        for variable, name in (("TRIGGER", late.trigger), ("DATA", late.data), ("ERRORS", late.errors)):
+            assert f"the topic {name} (KAFKA_TOPIC_{variable}) is missing; the platform creates it" in said
+        assert any(late.state in line and "google-drive-worker topics" in line for line in said)
+        create_topics(kafka_bootstrap, prefix=late.prefix)
+        try:
+            worker.wait_ready()
+            worker.wait_for("partition_opened")
+            assert "Traceback" not in worker.text()
+            assert worker.terminate() == 0
+        finally:
+            delete_topics(late)
 
 
 def test_no_broker(private_broker: KafkaBroker, tmp_path: Path) -> None:

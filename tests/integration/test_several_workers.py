@@ -1,13 +1,11 @@
 """Workers of one group: each connection is one worker's, and somebody takes over where one goes."""
 
-import random
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import random_edits
 from google_drive_worker.domain.partitioning import partition_of
 from support.mirroring import Stage, staged
 from support.topics import Topics
@@ -35,7 +33,7 @@ def _synced_by(worker: WorkerProcess) -> set[str]:
 
 
 def _edit_and_sync(stage: Stage, seed: int) -> None:
-    stage.simulator.apply(lambda world: random_edits(world, random.Random(seed), 100))
+    stage.edit(seed, 100)
     for connection in CONNECTIONS:
         stage.trigger(connection)
     stage.settle(*CONNECTIONS)

@@ -1,13 +1,11 @@
 """A worker that is stopped or killed in the middle of its work, and one that takes up where it was."""
 
-import random
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import random_edits
 from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics
 from support.worker_process import WorkerProcess
@@ -57,7 +55,7 @@ def test_sigterm_while_changes_are_read_reads_no_page_twice(topics: Topics, tmp_
     world = generate(CorpusPlan(files=600, shared_drives=2, users=2, seed=6))
     with staged(world, topics, tmp_path, latency_ms=SLOW_MS) as stage, stage.worker(SETTINGS) as worker:
         stage.sync(FIRST, "full_sync")
-        stage.simulator.apply(lambda world: random_edits(world, random.Random(6), 500, memberships=False))
+        stage.edit(6, 500, memberships=False)
         stage.simulator.counters.clear()
         stage.trigger()
         _interrupt(stage, worker, CHANGED, [2, 5], kill=False)
@@ -66,20 +64,19 @@ def test_sigterm_while_changes_are_read_reads_no_page_twice(topics: Topics, tmp_
         assert [entry for entry in stage.simulator.counters.repeated_pages() if entry.method_id == CHANGED] == []
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_kills_in_mid_sync_neither_lose_nor_repeat(topics: Topics, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "kills"), [(1, (5, 21, 40)), (2, (9, 24, 33))])
+def test_kills_in_mid_sync_neither_lose_nor_repeat(
+    topics: Topics, tmp_path: Path, seed: int, kills: tuple[int, ...]
+) -> None:
     """Killed over and over, in listings and in change logs, the worker still writes each record once."""
-    draw = random.Random(seed)
     world = generate(CorpusPlan(files=2_000, shared_drives=3, users=2, seed=seed))
     with staged(world, topics, tmp_path, latency_ms=SLOW_MS) as stage, stage.worker(SETTINGS) as worker:
         stage.trigger(FIRST, "full_sync")
-        _interrupt(
-            stage, worker, LISTED, [draw.randrange(3, 12), draw.randrange(18, 26), draw.randrange(30, 45)], kill=True
-        )
+        _interrupt(stage, worker, LISTED, kills, kill=True)
         stage.settle(FIRST)
         stage.assert_equal()
         assert stage.mirror.duplicates.total() == 0
-        stage.simulator.apply(lambda world: random_edits(world, draw, 400, memberships=False))
+        stage.edit(seed, 400, memberships=False)
         before = stage.simulator.counters.count(CHANGED)
         stage.trigger()
         _interrupt(stage, worker, CHANGED, [before + 2, before + 6], kill=True)

@@ -1,12 +1,10 @@
 """The main job on a real broker: a whole Drive, then what changed of it."""
 
-import random
 from pathlib import Path
 
 import pytest
 
 from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import random_edits
 from support.mirroring import FIRST, staged
 from support.topics import Topics
 
@@ -23,7 +21,7 @@ def test_a_full_sync_and_two_thousand_edits_end_equal(topics: Topics, tmp_path: 
         stage.assert_equal()
         assert stage.mirror.duplicates.total() == 0
 
-        stage.simulator.apply(lambda world: random_edits(world, random.Random(SEED), 2_000))
+        stage.edit(SEED, 2_000)
         stage.sync()
         stage.assert_equal()
         assert len(stage.mirror.completed_syncs(FIRST)) == 1

@@ -1,11 +1,13 @@
 """A simulated Drive, the topics and a reader, put together: to trigger syncs, wait for their end, and compare.
 
-What is compared comes from `ingestion.data` alone, as a committed reader sees it, with the simulator's model of what the
-user should see.
+What is compared comes from `ingestion.data` alone, as a committed reader sees it; it is held against the simulator's
+model of what the user should see.
 """
 
 import json
+import random
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ import msgspec
 import orjson
 from confluent_kafka import Consumer, TopicPartition
 
+from drive_simulator.edits import random_edits
 from drive_simulator.quota import QuotaModel
 from drive_simulator.server import Simulator
 from drive_simulator.truth import visible_drives, visible_items
@@ -125,6 +128,11 @@ class Stage:
         """The connection's checkpoint as it is committed now; empty where there is none."""
         self._note_states(self.states.read_to_end())
         return self._latest.get(connection_id, {})
+
+    def edit(self, seed: int, count: int, *, memberships: bool = True) -> Counter[str]:
+        """Let people make so many random edits, the same for the same seed and world; returns how many of each kind."""
+        draw = random.Random(seed)  # noqa: S311 - edits that can be repeated
+        return self.simulator.apply(lambda world: random_edits(world, draw, count, memberships=memberships))
 
     def read(self) -> list[ReceivedRecord]:
         """Apply to the mirror what has come to `ingestion.data` since the last call, and return it."""

@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from time import monotonic
 
-from confluent_kafka.admin import AdminClient, TopicMetadata
+from confluent_kafka.admin import AdminClient, TopicMetadata  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 CREATE_DEADLINE_S = 30.0

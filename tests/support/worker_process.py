@@ -74,7 +74,7 @@ class WorkerProcess:
     def health(self, path: str = "/health/ready") -> tuple[int, dict[str, Any]]:
         """Status and JSON of a health endpoint; status 0 where nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as refusal:
             with refusal:

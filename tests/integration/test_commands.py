@@ -1,0 +1,147 @@
+"""The commands as a person runs them: what they print, and how they end."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from drive_simulator.corpus import CorpusPlan, generate
+from google_drive_worker import __version__
+from google_drive_worker.domain.partitioning import partition_of
+from support.consume import partitions_of, read_all
+from support.mirroring import FIRST, staged
+from support.topics import Topics
+from support.worker_process import clean_environment, free_port
+
+DEADLINE_S = 60.0
+
+
+def command(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `google-drive-worker` with those settings alone, to its end."""
+    words = [sys.executable, "-m", "google_drive_worker", *arguments]
+    settings = {**clean_environment(), **(environment or {})}
+    return subprocess.run(words, capture_output=True, text=True, env=settings, timeout=DEADLINE_S, check=False)
+
+
+def _drop(topics: Topics, *names: str) -> None:
+    client = AdminClient({"bootstrap.servers": topics.bootstrap_servers})
+    for gone in client.delete_topics(list(names), operation_timeout=DEADLINE_S).values():
+        gone.result(DEADLINE_S)
+    while set(names) & client.list_topics(timeout=DEADLINE_S).topics.keys():
+        client.poll(0.05)
+
+
+@pytest.fixture
+def stateless(topics: Topics) -> Topics:
+    """The platform's four topics, without ours."""
+    _drop(topics, topics.state)
+    return topics
+
+
+@pytest.mark.kafka
+def test_topics_makes_our_topic_and_finds_the_others(stateless: Topics) -> None:
+    """The state topic is made, compacted and partitioned as the triggers are; a second run finds it and makes none."""
+    first = command("topics", environment=stateless.environment)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert f"created: {stateless.state}, 3 partitions, compacted" in first.stdout
+    assert partitions_of(stateless.bootstrap_servers, stateless.state) == [0, 1, 2]
+    second = command("topics", environment=stateless.environment)
+    assert (second.returncode, second.stderr) == (0, "")
+    assert "created" not in second.stdout
+    assert second.stdout.count("found: ") == 5
+
+
+@pytest.mark.kafka
+def test_topics_check_makes_nothing_and_names_what_is_missing(stateless: Topics) -> None:
+    """With --check the missing topics are named, a line each, and the command ends with 1."""
+    _drop(stateless, stateless.errors)
+    found = command("topics", "--check", environment=stateless.environment)
+    assert found.returncode == 1
+    wrong = found.stderr.splitlines()
+    assert len(wrong) == 2
+    assert any(f"{stateless.errors} (KAFKA_TOPIC_ERRORS) is missing" in line for line in wrong)
+    assert any(f"{stateless.state} (KAFKA_TOPIC_STATE) is missing" in line for line in wrong)
+    assert all(line.startswith("wrong: ") for line in wrong)
+
+
+@pytest.mark.kafka
+def test_a_topic_that_does_not_fit_is_named(topics: Topics) -> None:
+    """A state topic that is not compacted, or has other partitions than the triggers, is wrong."""
+    mixed = {**topics.environment, "KAFKA_TOPIC_STATE": topics.webhook, "KAFKA_TOPIC_WEBHOOK": topics.state}
+    found = command("topics", environment=mixed)
+    assert found.returncode == 1
+    assert f"{topics.webhook} is not compacted" in found.stderr
+
+
+def test_topics_without_a_broker_says_where_it_looked() -> None:
+    """One line names the address and the variable; no traceback."""
+    nowhere = f"127.0.0.1:{free_port()}"
+    found = command("topics", environment={"KAFKA_BOOTSTRAP_SERVERS": nowhere})
+    assert found.returncode == 1
+    wrong = [line for line in found.stderr.splitlines() if line.startswith("wrong: ")]
+    assert f"no Kafka broker answers at {nowhere} (KAFKA_BOOTSTRAP_SERVERS)" in wrong[0]
+    assert "Traceback" not in found.stderr
+
+
+@pytest.mark.kafka
+def test_trigger_asks_for_a_sync(topics: Topics, tmp_path: Path) -> None:
+    """It writes one trigger with the connection's customer to its partition, and the worker takes it."""
+    with staged(generate(CorpusPlan(files=50)), topics, tmp_path) as stage, stage.worker():
+        sent = command("trigger", FIRST, "--type", "full_sync", environment=stage.environment)
+        assert (sent.returncode, sent.stderr) == (0, "")
+        home = partition_of(FIRST, topics.partitions)
+        assert f"full_sync of {FIRST} asked for: {topics.trigger}, partition {home}, offset 0" in sent.stdout
+        stage.settle(FIRST)
+        stage.assert_equal()
+        (message,) = read_all(topics.bootstrap_servers, topics.trigger)
+        assert (message.partition, message.key) == (home, FIRST.encode())
+
+        stranger = command("trigger", "conn_nobody", environment=stage.environment)
+        assert stranger.returncode == 2
+        assert stranger.stderr == "error: CONNECTIONS_FILE holds no connection of that id\n"
+
+
+def test_trigger_needs_to_know_the_customer() -> None:
+    """Without --customer-id and CONNECTIONS_FILE one line says what to set."""
+    found = command("trigger", FIRST)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.splitlines()[0].startswith("error: CONNECTIONS_FILE is not set")
+
+
+def test_version_and_help() -> None:
+    """The version is printed alone; the help names every command and where to begin."""
+    assert command("version").stdout == f"{__version__}\n"
+    shown = command("--help")
+    assert shown.returncode == 0
+    for name in ("demo", "run", "topics", "trigger", "version"):
+        assert f"\n  {name} " in shown.stdout
+        assert command(name, "--help").returncode == 0
+    assert "google-drive-worker demo" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GDRIVE_PAGE_SIZE", "5000"),
+        ("GDRIVE_API_BASE_URL", "http://example.com/drive/v3"),
+        ("HEALTH_PORT", "many"),
+        ("KAFKA_TOPIC_DATA", "no spaces"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_line(name: str, value: str) -> None:
+    """The line names the variable and its value and says what to set; the exit status is 2."""
+    found = command("run", environment={name: value, "CONNECTIONS_FILE": "connections.toml"})
+    assert (found.returncode, found.stdout) == (2, "")
+    (line,) = found.stderr.splitlines()
+    assert line.startswith(f"error: {name}={value} ")
+    assert "set " in line
+
+
+def test_a_worker_without_connections_does_not_start() -> None:
+    """CONNECTIONS_FILE is asked for in one line."""
+    found = command()
+    assert found.returncode == 2
+    assert found.stderr.splitlines()[0].startswith("error: CONNECTIONS_FILE is not set")

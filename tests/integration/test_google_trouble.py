@@ -1,0 +1,122 @@
+"""What Google does to a worker: tokens rejected, grants withdrawn, storms of errors."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drive_simulator.connections_file import CLIENT_ID
+from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.faults import Effect, Match, Rule
+from support.mirroring import FIRST, Stage, staged
+from support.topics import Topics
+from support.worker_process import WorkerProcess
+
+pytestmark = pytest.mark.kafka
+
+SECOND = "conn_user_2"
+SMALL_PAGES = {"GDRIVE_PAGE_SIZE": "40"}
+STORM: tuple[tuple[str, int | None], ...] = (
+    ("userRateLimitExceeded", None),
+    ("rateLimitExceeded", 403),
+    ("rateLimitExceeded", 429),
+    ("internalError", None),
+    ("backendError", 503),
+)
+
+
+def _by_category(stage: Stage, category: str) -> list[dict[str, Any]]:
+    return [error for error in stage.errors() if error["error"]["category"] == category]
+
+
+def _wait_refused(worker: WorkerProcess, times: int) -> None:
+    blocked = {"connection_id": SECOND, "classification": "reauth"}
+    worker.wait_until(lambda: len(worker.lines("step_failed", **blocked)) >= times, f"refused {times} times")
+
+
+def test_a_rejected_listing_token_restarts_that_listing(topics: Topics, tmp_path: Path) -> None:
+    """The listing begins again from its first page, the others go on, and nothing is lost."""
+    world = generate(CorpusPlan(files=900, shared_drives=2, seed=3))
+    with staged(world, topics, tmp_path) as stage, stage.worker(SMALL_PAGES):
+        rule = Rule(Effect(page_token="invalid"), Match(method="files.list", page_token=True, skip=4, every=6), times=2)
+        stage.simulator.faults.add(rule)
+        stage.sync(FIRST, "full_sync")
+        assert stage.simulator.faults.states()[0].struck == 2
+        stage.assert_equal()
+        starts = [
+            entry for entry in stage.simulator.counters.entries("files.list") if entry.parameter("pageToken") is None
+        ]
+        assert len(starts) == 3 + 2  # My Drive, two shared drives, and two of them once more
+        assert stage.mirror.records["sync", "upsert"] == 2
+        assert stage.errors() == []
+
+
+@pytest.mark.parametrize("how", ["invalid", "expired"])
+def test_a_rejected_change_token_leads_to_a_full_sync(topics: Topics, tmp_path: Path, how: Any) -> None:
+    """A log that can't be followed any more is replaced by a new enumeration, and what happened meanwhile is in it."""
+    world = generate(CorpusPlan(files=300, shared_drives=2, seed=4))
+    with staged(world, topics, tmp_path) as stage, stage.worker(SMALL_PAGES):
+        stage.sync(FIRST, "full_sync")
+        stage.edit(4, 200)
+        stage.simulator.faults.add(Rule(Effect(page_token=how), Match(method="changes.list"), times=1))
+        stage.sync()
+        stage.assert_equal()
+        assert len(stage.mirror.completed_syncs(FIRST)) == 2
+
+
+def test_a_withdrawn_consent_is_one_error_and_nobody_elses_business(topics: Topics, tmp_path: Path) -> None:
+    """However often it is triggered, one `reauth` record is written; the others go on; a new consent mends it."""
+    world = generate(CorpusPlan(files=200, shared_drives=1, users=2, seed=5))
+    with staged(world, topics, tmp_path) as stage, stage.worker() as worker:
+        stage.sync(SECOND, "full_sync")
+        account = stage.simulator.accounts[SECOND]
+        stage.simulator.apply(lambda _: stage.simulator.tokens.revoke_grants(account.email))
+        for count in (1, 2, 3):
+            stage.trigger(SECOND)
+            _wait_refused(worker, count)
+            stage.sync(FIRST, "full_sync" if count == 1 else "incremental")
+        stage.assert_equal(FIRST)
+        (error,) = stage.errors()
+        assert (error["error"]["category"], error["error"]["code"]) == ("reauth", "reauth_required")
+        assert error["integration_connection_id"] == SECOND
+        assert error["customer_id"] == account.customer_id
+        assert stage.state(SECOND)["parked"].get("until") is None
+
+        stage.simulator.apply(
+            lambda _: stage.simulator.tokens.grant(account.email, CLIENT_ID, refresh_token=account.refresh_token)
+        )
+        stage.sync(SECOND)
+        stage.assert_equal(FIRST, SECOND)
+        assert len(stage.errors()) == 1
+
+
+def test_a_storm_of_errors_is_weathered(topics: Topics, tmp_path: Path) -> None:
+    """A fifth of all calls fail with 403, 429 and 5xx, some are cut off or cut short: the mirror is the Drive."""
+    world = generate(CorpusPlan(files=900, shared_drives=2, seed=6))
+    with staged(world, topics, tmp_path) as stage, stage.worker({"GDRIVE_PAGE_SIZE": "60"}):
+        effects = [Effect(error=reason, status=status) for reason, status in STORM]
+        effects += [Effect(cut="before"), Effect(cut="body"), Effect(body="truncated")]
+        for effect in effects:
+            stage.simulator.faults.add(Rule(effect, Match(probability=0.2 / len(effects))))
+        stage.sync(FIRST, "full_sync")
+        stage.edit(6, 150)
+        stage.sync()
+        assert sum(state.struck for state in stage.simulator.faults.states()) > 10
+        stage.simulator.faults.clear()
+        stage.assert_equal()
+        assert _by_category(stage, "terminal") == []
+
+
+def test_an_outage_parks_the_connection_and_it_recovers_by_itself(topics: Topics, tmp_path: Path) -> None:
+    """What outlasts the client's retries is one `retriable` record and a rest in state; no trigger is needed after."""
+    world = generate(CorpusPlan(files=200, shared_drives=1, seed=7))
+    with staged(world, topics, tmp_path) as stage, stage.worker({"GDRIVE_MAX_ATTEMPTS": "1"}) as worker:
+        outage = stage.simulator.faults.add(Rule(Effect(error="backendError", status=503), Match(method="files.list")))
+        stage.trigger(FIRST, "full_sync")
+        worker.wait_until(lambda: "until" in stage.state().get("parked", {}), "parked")
+        stage.simulator.faults.remove(outage)
+        stage.settle(FIRST)
+        stage.assert_equal()
+        (error,) = stage.errors()
+        assert (error["error"]["category"], error["error"]["http_status"]) == ("retriable", 503)
+        assert error["error"]["reason"] == "backendError"
