@@ -5,7 +5,8 @@ import sys
 import time
 from collections import Counter
 
-from simulation.run import Size, play
+from simulation.run import Size
+from simulation.storm import play
 
 STEPS_A_RUN = 1_500
 

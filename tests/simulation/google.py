@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl
 
 from drive_simulator.clock import ManualClock
 from drive_simulator.listing import ListingRules
-from drive_simulator.server import Simulator
 from drive_simulator.wire import Request
 from drive_simulator.world import World
 from google_drive_worker.client.auth import Authorizers
@@ -32,6 +31,7 @@ from google_drive_worker.sync.plan import (
     drive_of,
 )
 from google_drive_worker.utils.errors import SkipItem, WorkerError
+from support.simulators import unserved
 
 CONNECTION = ConnectionId("conn_simulated")
 CUSTOMER = CustomerId("cust_simulated")
@@ -63,7 +63,8 @@ class Google:
 
     def __init__(self, world: World, clock: ManualClock, email: str, die: random.Random, longest: int) -> None:
         rules = ListingRules(short_page_probability=0.1, die=die)
-        self.simulator = Simulator(world, rules=rules)
+        self._watch = unserved(world, rules=rules)
+        self.simulator = self._watch.__enter__()
         self.time = WorldTime(clock)
         self._die = die
         self._longest = longest
@@ -77,6 +78,10 @@ class Google:
             retry=RetryPolicy(attempts=1),
             random=die.random,
         )
+
+    def end(self) -> None:
+        """Judge every exchange: none may differ from Google's document."""
+        self._watch.__exit__(None, None, None)
 
     def open(self, settings: ConnectionSettings) -> DriveApi:
         """The Drive as a turn opens it, by the connection's settings of the moment."""

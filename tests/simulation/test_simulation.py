@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from google_drive_worker.utils.errors import NeedsReauth, PageTokenRejected, Retryable, WorkerError
-from simulation.run import Run, Size, play
+from simulation.run import Run, Size
+from simulation.storm import play
 
 choices = st.integers(0, 7)
 faults: st.SearchStrategy[WorkerError | None] = st.sampled_from(
@@ -111,6 +112,7 @@ class EngineMachine(RuleBasedStateMachine):
         """Every example ends in a calm."""
         if hasattr(self, "run"):
             self.run.settle()
+            self.run.google.end()
 
 
 EngineMachine.TestCase.settings = settings(
