@@ -157,5 +157,5 @@ def decode_checkpoint(value: bytes) -> Checkpoint:
         if version > VERSION:
             raise CheckpointProblem(f"written in version {version}, this worker reads up to {VERSION}", newer=True)
         return _DECODER.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise CheckpointProblem(f"not a checkpoint: {problem}") from problem
