@@ -22,14 +22,16 @@ from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
     Checkpoint,
     Corpus,
-    Owed,
     Removal,
     Sync,
     Walk,
 )
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import LookUpRemoved, ReadChanges, WalkFolder
-from google_drive_worker.sync.step import Step, counted, skipped, with_corpus, with_sync
+from google_drive_worker.sync.step import Step, counted, doubting, owe_full, skipped, with_corpus, with_sync
+
+GONE_AT_MOST = 200
+"""How many items not found are kept in mind: more would weigh on every step, and a full sync finds them as well."""
 
 
 def on_changes(checkpoint: Checkpoint, action: ReadChanges, page: ChangesPage, normalizer: Normalizer) -> Step:
@@ -47,6 +49,8 @@ def on_changes(checkpoint: Checkpoint, action: ReadChanges, page: ChangesPage, n
     corpus = checkpoint.corpora.get(action.corpus)
     if corpus is not None:
         checkpoint = with_corpus(checkpoint, action.corpus, _read(corpus, page))
+    if action.corpus == USER_CORPUS and page.next_page_token is None:
+        checkpoint = replace(doubting(checkpoint, doubted=False), gone=())
     return Step(checkpoint, tuple(records), tuple(errors))
 
 
@@ -69,10 +73,14 @@ def _on_change(
         return _removed(checkpoint, Removal(file_id, corpus), normalizer)
     if belongs(checkpoint, corpus, file):
         return _changed(checkpoint, corpus, file, normalizer)
-    if corpus == USER_CORPUS:
-        if _is_hidden(checkpoint, file):
-            return _changed(checkpoint, file.drive_id or corpus, file, normalizer)
-        return checkpoint, []  # a drive's item: the drive's own log has it too
+    home = checkpoint.corpora.get(file.drive_id or "")
+    if corpus == USER_CORPUS and home is not None:
+        if home.stage in {"changes", "done"} and not _is_hidden(checkpoint, file):
+            return checkpoint, []  # the drive's own log has it too
+        # The drive has been joined just now: what happened to the item before is in no log of the drive's that will be
+        # read. Or it came in the trash inside a folder: the drive's log names the folder alone, and no walk sees it.
+        checkpoint = with_corpus(checkpoint, file.drive_id or "", replace(home, written=True))
+        return _changed(checkpoint, corpus, file, normalizer)
     return _removed(checkpoint, Removal(file_id, corpus), normalizer)
 
 
@@ -122,7 +130,11 @@ def on_looked_up(
     found: Mapping[FileId, DriveFile | None],
     normalizer: Normalizer,
 ) -> Step:
-    """What is gone for good is deleted; what is in another corpus of ours is left to that one's log."""
+    """What is gone for good is deleted; what is in a corpus of ours is written as it is now.
+
+    It may stand in that corpus' log too. But where the entry came before, and a page of the other log that was on its
+    way meanwhile after it, nobody else would set it right.
+    """
     asked = set(action.file_ids)
     records: list[Record] = []
     for removal in sync.removals:
@@ -131,21 +143,30 @@ def on_looked_up(
         file = found.get(removal.file_id)
         if file is None:
             records.extend(_deletions(removal.file_id, None, "removed", normalizer))
-        elif _is_hidden(checkpoint, file):
-            records.extend(_deletions(removal.file_id, file, "trashed", normalizer))
-        elif not _moved_to_ours(checkpoint, removal, file):
+        elif _is_ours(checkpoint, removal, file):
+            records.append(_record_of(checkpoint, file, normalizer))
+        else:
             records.extend(_deletions(removal.file_id, file, "out_of_scope", normalizer))
     left = tuple(removal for removal in sync.removals if removal.file_id not in asked)
+    checkpoint = _with_gone(checkpoint, tuple(file_id for file_id, file in found.items() if file is None))
     return Step(with_sync(checkpoint, replace(counted(sync, records), removals=left)), tuple(records))
 
 
-def _moved_to_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
-    """Whether another corpus' log speaks for the item now. One that only a link opens is in nobody's corpus."""
+def _with_gone(checkpoint: Checkpoint, missing: tuple[FileId, ...]) -> Checkpoint:
+    gone = tuple(dict.fromkeys((*checkpoint.gone, *missing)))
+    if len(gone) <= GONE_AT_MOST:
+        return replace(checkpoint, gone=gone)
+    return replace(doubting(checkpoint, doubted=True), gone=())
+
+
+def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
+    """Whether one of our corpora has the item now. One that only a link opens is in nobody's corpus."""
     if file.drive_id is not None and file.drive_id in checkpoint.corpora:
-        return removal.corpus != file.drive_id
-    if removal.corpus == USER_CORPUS or (file.drive_id is not None and not checkpoint.scope.include_shared_drives):
+        return True
+    if file.drive_id is not None and not checkpoint.scope.include_shared_drives:
         return False
-    return bool(file.owned_by_me) or file.shared_with_me_time is not None
+    # Google names a parent only to those who can open it: below a shared folder nothing else tells of the sharing.
+    return bool(file.owned_by_me) or file.shared_with_me_time is not None or bool(file.parents)
 
 
 def on_children(
@@ -188,20 +209,39 @@ def _on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normali
         return checkpoint, []
     if change.removed or change.drive is None:
         return leave_drive(checkpoint, drive_id, normalizer)
-    if drive_id not in checkpoint.corpora:
+    known = checkpoint.corpora.get(drive_id)
+    if known is None:
         checkpoint = with_corpus(checkpoint, drive_id, Corpus("start_token"))
+    else:
+        checkpoint = _perhaps_rejoined(checkpoint, known)
     return checkpoint, [normalizer.transform_drive(change.drive)]
+
+
+def _perhaps_rejoined(checkpoint: Checkpoint, drive: Corpus) -> Checkpoint:
+    """A drive of ours was left and joined again, perhaps: what was looked for in between was taken for gone."""
+    sync = checkpoint.sync
+    if drive.doubted:
+        return owe_full(checkpoint)
+    if sync is None or not checkpoint.gone:
+        return checkpoint
+    again = tuple(Removal(file_id, USER_CORPUS) for file_id in checkpoint.gone)
+    return replace(with_sync(checkpoint, replace(sync, removals=(*sync.removals, *again))), gone=())
 
 
 def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
     """Drop a shared drive that the user can no longer see.
 
     Where items of it may have been written, a full sync is owed, which sweeps them. One that never got as far as its
-    first page owes nothing: else a drive that is listed but can't be read would bring full sync upon full sync.
+    first page owes nothing: else a drive that is listed but can't be read would bring full sync upon full sync. One
+    that was never heard of is nothing to drop, unless a trigger's cursor left open which drives were mirrored.
     """
     left = checkpoint.corpora.get(drive_id)
+    deletions = [normalizer.deletion("shared_drive", drive_id, "access_lost")]
     if left is None:
-        return checkpoint, []
+        sync = checkpoint.sync
+        if sync is None or not sync.from_trigger:
+            return checkpoint, []
+        return owe_full(checkpoint), deletions
     corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if name != drive_id}
     sync = checkpoint.sync
     if sync is not None:
@@ -211,6 +251,6 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
             removals=tuple(removal for removal in sync.removals if removal.corpus != drive_id),
         )
     checkpoint = replace(checkpoint, corpora=corpora, sync=sync)
-    if left.stage in {"changes", "done"} or left.listing_token is not None:
-        checkpoint = replace(checkpoint, owed=Owed("full", checkpoint.customer_id, sync.source if sync else None))
-    return checkpoint, [normalizer.deletion("shared_drive", drive_id, "access_lost")]
+    if left.written or left.stage in {"changes", "done"} or left.listing_token is not None:
+        checkpoint = owe_full(checkpoint)
+    return checkpoint, deletions

@@ -36,13 +36,17 @@ class Corpus(_Value, frozen=True):
     """One corpus, which is the user's own or a shared drive: how far its listing and its change log are read.
 
     `change_token` is where the change log goes on. It is taken before the listing begins (the low watermark) and never
-    moves while the listing runs. `listing_token` is `None` at the listing's first page.
+    moves while the listing runs. `listing_token` is `None` at the listing's first page. `written` says that items of it
+    were written, by this listing or before it. `doubted` is a drive in which something was not to be found: should
+    the user's log tell of the drive next, its user may have been away in between, and the rest of it is read anew.
     """
 
     stage: Stage = "done"
     change_token: PageToken | None = None
     listing_token: PageToken | None = None
     restarts: int = 0
+    written: bool = False
+    doubted: bool = False
 
 
 class Walk(_Value, frozen=True):
@@ -74,7 +78,11 @@ class Owed(_Value, frozen=True):
 
 
 class Sync(_Value, frozen=True):
-    """The sync in progress. `walks` is a stack; `counts` are records by resource type, deletes under `deleted`."""
+    """The sync in progress. `walks` is a stack; `counts` are records by resource type, deletes under `deleted`.
+
+    `from_trigger` says that it goes on from a trigger's cursor, which is the user's log alone: nobody knows which
+    shared drives were mirrored, nor how far.
+    """
 
     sync_id: SyncId
     kind: SyncKind
@@ -85,6 +93,7 @@ class Sync(_Value, frozen=True):
     walks: tuple[Walk, ...] = ()
     removals: tuple[Removal, ...] = ()
     counts: dict[str, int] = {}
+    from_trigger: bool = False
 
 
 class Parked(_Value, frozen=True):
@@ -97,7 +106,12 @@ class Parked(_Value, frozen=True):
 
 
 class Checkpoint(_Value, frozen=True):
-    """The state of one connection. `contested` is what is owed besides in other customers' names, one for each."""
+    """The state of one connection.
+
+    `contested` is what is owed besides in other customers' names, one for each. `gone` are items that were looked up and
+    not found since the user's log was last read to its end: a drive that the user had left for a moment may hold them
+    after all.
+    """
 
     connection_id: ConnectionId
     customer_id: CustomerId
@@ -108,6 +122,7 @@ class Checkpoint(_Value, frozen=True):
     sync: Sync | None = None
     corpora: dict[str, Corpus] = {}
     parked: Parked | None = None
+    gone: tuple[FileId, ...] = ()
     last_sync_id: SyncId | None = None
     completed_at: str | None = None
 
@@ -144,5 +159,5 @@ def decode_checkpoint(value: bytes) -> Checkpoint:
         if version > VERSION:
             raise CheckpointProblem(f"written in version {version}, this worker reads up to {VERSION}", newer=True)
         return _DECODER.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise CheckpointProblem(f"not a checkpoint: {problem}") from problem

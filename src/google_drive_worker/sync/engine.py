@@ -33,6 +33,7 @@ from google_drive_worker.sync.plan import (
     TakeStartToken,
     WalkFolder,
     step_name,
+    still_wanted,
 )
 from google_drive_worker.sync.step import Step
 
@@ -84,6 +85,7 @@ def begin(
     """What is owed becomes the sync in progress; a full one opens with its `sync` record.
 
     An incremental sync goes on from the worker's own cursors, else from the trigger's; with neither it is a full one.
+    The trigger's is enough where there is no shared drive; as soon as one turns up, a full sync takes over.
     `customer_id` is the connection's own: a trigger in another customer's name begins nothing and is reported.
     `entropy` is 74 random bits for the sync's id.
     """
@@ -99,8 +101,9 @@ def begin(
     corpora = {} if owed.kind == "full" else _corpora_to_follow(checkpoint, owed, scope)
     kind: SyncKind = "incremental" if corpora else "full"
     # Drives are enumerated by a full sync, and where a trigger's cursor, which is the user's log alone, is all we have.
-    drives_listed = not scope.include_shared_drives or (kind == "incremental" and bool(checkpoint.corpora))
-    sync = Sync(sync_id, kind, rfc3339(now), owed.source, drives_listed=drives_listed)
+    from_trigger = kind == "incremental" and not checkpoint.corpora
+    drives_listed = not scope.include_shared_drives or (kind == "incremental" and not from_trigger)
+    sync = Sync(sync_id, kind, rfc3339(now), owed.source, drives_listed=drives_listed, from_trigger=from_trigger)
     checkpoint = replace(
         checkpoint,
         customer_id=customer_id,
@@ -143,7 +146,7 @@ def _mismatch(checkpoint: Checkpoint, owed: Owed) -> ErrorReport:
 def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer: Normalizer) -> Step:
     """The step that an answer comes to: nothing, where its sync or drive has been dropped meanwhile."""
     sync = checkpoint.sync
-    if sync is None or not _still_wanted(checkpoint, action):
+    if sync is None or not still_wanted(checkpoint, action):
         return Step(checkpoint)
     if checkpoint.parked is not None and checkpoint.parked.step in {step_name(action), CONNECTING}:
         checkpoint = replace(checkpoint, parked=None)
@@ -151,7 +154,7 @@ def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer
         case TakeStartToken(), str():
             return on_start_token(checkpoint, action, PageToken(answer))
         case ListDrives(), DrivesPage():
-            return on_drives(checkpoint, sync, action, answer, normalizer)
+            return on_drives(checkpoint, sync, answer, normalizer)
         case ListFiles(), FilesPage():
             return on_files(checkpoint, sync, action, answer, normalizer)
         case ReadChanges(), ChangesPage():
@@ -166,14 +169,6 @@ def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer
 
 CONNECTING = "Connect"
 """Name of the step before any fetch: finding the connection and its credentials."""
-
-
-def _still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
-    match action:
-        case TakeStartToken(corpus) | ListFiles(corpus) | ReadChanges(corpus):
-            return corpus in checkpoint.corpora
-        case _:
-            return True
 
 
 def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer) -> Step:

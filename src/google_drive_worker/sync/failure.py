@@ -8,7 +8,7 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorCategory, ErrorReport
 from google_drive_worker.domain.times import rfc3339
 from google_drive_worker.sync.change_log import leave_drive
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Owed, Parked
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
@@ -18,8 +18,9 @@ from google_drive_worker.sync.plan import (
     TakeStartToken,
     WalkFolder,
     step_name,
+    still_wanted,
 )
-from google_drive_worker.sync.step import Step, with_corpus, with_sync
+from google_drive_worker.sync.step import Step, doubting, give_up, with_corpus, with_sync
 from google_drive_worker.utils.errors import (
     NeedsReauth,
     PageTokenRejected,
@@ -42,7 +43,9 @@ RESTARTS_AT_ONCE = 3
 def on_failure(
     checkpoint: Checkpoint, action: Action, error: WorkerError, now: datetime, jitter: float, normalizer: Normalizer
 ) -> Step:
-    """The step for an action that failed; `jitter` is from 0 to 1."""
+    """The step for an action that failed: nothing, where nobody waits for it any more. `jitter` is from 0 to 1."""
+    if not still_wanted(checkpoint, action):
+        return Step(checkpoint)
     match error, action:
         case PageTokenRejected(), _:
             return _on_rejected_token(checkpoint, action, error, now, jitter)
@@ -53,6 +56,8 @@ def on_failure(
             sync = checkpoint.sync
             if sync is None:
                 return Step(checkpoint)
+            if walk.drive_id is not None:
+                checkpoint = doubting(checkpoint, doubted=True, only=walk.drive_id)
             return Step(with_sync(checkpoint, replace(sync, walks=tuple(w for w in sync.walks if w != walk))))
         case _:
             return park(checkpoint, step_name(action), error, now, jitter)
@@ -80,15 +85,7 @@ def _on_rejected_token(
             return Step(with_sync(checkpoint, replace(sync, drives_token=None)))
         case ReadChanges():
             # The log can't be followed any more: everything is enumerated anew, from new start tokens.
-            return Step(
-                replace(
-                    checkpoint,
-                    sync=None,
-                    corpora={},
-                    parked=None,
-                    owed=Owed("full", checkpoint.customer_id, sync.source),
-                )
-            )
+            return Step(give_up(checkpoint))
         case ListDrives() | TakeStartToken() | WalkFolder() | LookUpRemoved():
             return park(checkpoint, step_name(action), error, now, jitter)
 

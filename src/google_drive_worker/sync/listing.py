@@ -7,8 +7,8 @@ from google_drive_worker.domain.ids import PageToken
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Sync
-from google_drive_worker.sync.plan import ListDrives, ListFiles, TakeStartToken
-from google_drive_worker.sync.step import Step, counted, skipped, with_corpus, with_sync
+from google_drive_worker.sync.plan import ListFiles, TakeStartToken
+from google_drive_worker.sync.step import Step, counted, give_up, skipped, with_corpus, with_sync
 
 
 def on_start_token(checkpoint: Checkpoint, action: TakeStartToken, token: PageToken) -> Step:
@@ -17,9 +17,14 @@ def on_start_token(checkpoint: Checkpoint, action: TakeStartToken, token: PageTo
     return Step(with_corpus(checkpoint, action.corpus, corpus))
 
 
-def on_drives(checkpoint: Checkpoint, sync: Sync, action: ListDrives, page: DrivesPage, normalizer: Normalizer) -> Step:
-    """Each shared drive becomes a corpus of its own, with a start token yet to be taken."""
-    assert action.page_token == sync.drives_token  # noqa: S101 - one drives.list is under way at a time
+def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: Normalizer) -> Step:
+    """Each shared drive becomes a corpus of its own, with a start token yet to be taken.
+
+    A sync that began from a trigger's cursor gives way to a full one: what was deleted from a drive since that cursor
+    stands in the drive's log, where nobody knows the place to read from.
+    """
+    if sync.from_trigger and page.drives:
+        return Step(give_up(checkpoint))
     records = tuple(normalizer.transform_drive(drive) for drive in page.drives)
     joined = {str(drive.id): Corpus("start_token") for drive in page.drives if drive.id not in checkpoint.corpora}
     sync = replace(
@@ -42,7 +47,9 @@ def on_files(checkpoint: Checkpoint, sync: Sync, action: ListFiles, page: FilesP
     checkpoint = with_sync(checkpoint, counted(sync, records))
     corpus = checkpoint.corpora[action.corpus]
     if page.next_page_token is not None:
-        checkpoint = with_corpus(checkpoint, action.corpus, replace(corpus, listing_token=page.next_page_token))
+        checkpoint = with_corpus(
+            checkpoint, action.corpus, replace(corpus, listing_token=page.next_page_token, written=True)
+        )
     else:
         checkpoint = _listed(checkpoint, action.corpus, corpus)
     return Step(checkpoint, tuple(records), tuple(errors))

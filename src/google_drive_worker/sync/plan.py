@@ -73,6 +73,30 @@ def step_name(action: Action) -> str:
             return type(action).__name__
 
 
+def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
+    """Whether the checkpoint still waits for the action's answer, under just that token.
+
+    A drive that was left and joined again meanwhile begins anew: what was asked of it before counts for nothing.
+    """
+    match action:
+        case TakeStartToken(name):
+            corpus = checkpoint.corpora.get(name)
+            return corpus is not None and corpus.stage == "start_token"
+        case ListFiles(name, token):
+            corpus = checkpoint.corpora.get(name)
+            return corpus is not None and corpus.stage == "listing" and corpus.listing_token == token
+        case ReadChanges(name, token):
+            corpus = checkpoint.corpora.get(name)
+            return corpus is not None and corpus.stage == "changes" and corpus.change_token == token
+        case WalkFolder(walk):
+            return checkpoint.sync is not None and walk in checkpoint.sync.walks
+        case ListDrives(token):
+            sync = checkpoint.sync
+            return sync is not None and not sync.drives_listed and sync.drives_token == token
+        case LookUpRemoved():
+            return checkpoint.sync is not None
+
+
 def drive_of(corpus: str) -> DriveId | None:
     """The shared drive that a corpus is, `None` for the user's own."""
     return None if corpus == USER_CORPUS else DriveId(corpus)
@@ -81,35 +105,52 @@ def drive_of(corpus: str) -> DriveId | None:
 def plan(checkpoint: Checkpoint) -> list[Action]:
     """All that the sync in progress may fetch now, what is most urgent first; empty when it is through.
 
-    The order of a full sync: start tokens and shared drives, then listings, and only when all of them are through the
-    change logs. An item that moves from a corpus not yet listed to one that is, is thus always in a log yet to be read.
+    What runs side by side may be answered in one order and arrive in another. An item's last word in the output must
+    still be Drive's last word, so what may overlap is only what a log yet to be read will mend:
+
+    - A full sync takes start tokens and drives, then lists, and only when all listings are through reads the logs.
+      The user's start token comes before the drives: one that is joined after they were listed is in the user's log.
+      The user's listing waits for every start token: an item of it that a drive lists too is in that drive's log.
+    - Folders and removed items are looked up while no log is read and nothing is listed: no entry is read past what
+      the look-up saw. What an answer under way still brings of a log, that log's later entry mends.
+    - The user's log is read before anything of the drives'. It leaves their items to them, so nothing of what it says
+      could be mended by it.
     """
     sync = checkpoint.sync
     if sync is None:
         return []
+    starting = [name for name, corpus in checkpoint.corpora.items() if corpus.stage == "start_token"]
     actions: list[Action] = []
-    if not sync.drives_listed:
+    if not sync.drives_listed and USER_CORPUS not in starting:
         actions.append(ListDrives(sync.drives_token))
+    actions.extend(map(TakeStartToken, starting))
+    look_ups = _look_ups(checkpoint, sync)
+    if look_ups:
+        return actions + look_ups
+    known = sync.drives_listed and not starting
+    logs = _logs(checkpoint) if sync.drives_listed and (known or sync.kind == "incremental") else []
+    if sync.kind == "full" and any(corpus.stage == "listing" for corpus in checkpoint.corpora.values()):
+        logs = []
+    if any(log.corpus == USER_CORPUS for log in logs):
+        return [*actions, *(log for log in logs if log.corpus == USER_CORPUS)]
+    for name, corpus in checkpoint.corpora.items():
+        if corpus.stage == "listing" and (known or name != USER_CORPUS):
+            actions.append(ListFiles(name, corpus.listing_token, checkpoint.scope.include_trashed))
+    return [*actions, *logs]
+
+
+def _look_ups(checkpoint: Checkpoint, sync: Sync) -> list[Action]:
+    actions: list[Action] = []
     if sync.removals:
         actions.append(LookUpRemoved(tuple(removal.file_id for removal in sync.removals[:REMOVALS_AT_ONCE])))
     trashed = checkpoint.scope.include_trashed
     actions.extend(WalkFolder(walk, walk.trashed or trashed) for walk in reversed(sync.walks[-WALKS_AT_ONCE:]))
-    logs_open = _logs_open(checkpoint, sync)
-    for name, corpus in checkpoint.corpora.items():
-        match corpus.stage:
-            case "start_token":
-                actions.append(TakeStartToken(name))
-            case "listing" if sync.drives_listed or name != USER_CORPUS:
-                # The user's listing waits for the drives: what is in one of them is left to that drive's own listing.
-                actions.append(ListFiles(name, corpus.listing_token, trashed))
-            case "changes" if logs_open and corpus.change_token is not None:
-                actions.append(ReadChanges(name, corpus.change_token))
-            case _:
-                pass
     return actions
 
 
-def _logs_open(checkpoint: Checkpoint, sync: Sync) -> bool:
-    if sync.kind == "incremental":
-        return True
-    return sync.drives_listed and all(corpus.stage in {"changes", "done"} for corpus in checkpoint.corpora.values())
+def _logs(checkpoint: Checkpoint) -> list[ReadChanges]:
+    return [
+        ReadChanges(name, corpus.change_token)
+        for name, corpus in checkpoint.corpora.items()
+        if corpus.stage == "changes" and corpus.change_token is not None
+    ]

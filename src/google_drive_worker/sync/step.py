@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from google_drive_worker.domain.record import ErrorReport, Record
-from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Sync
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Sync
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -24,6 +24,28 @@ def with_sync(checkpoint: Checkpoint, sync: Sync) -> Checkpoint:
 def with_corpus(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
     """The checkpoint with that corpus added or replaced."""
     return msgspec.structs.replace(checkpoint, corpora={**checkpoint.corpora, name: corpus})
+
+
+def doubting(checkpoint: Checkpoint, *, doubted: bool, only: str | None = None) -> Checkpoint:
+    """The checkpoint with its shared drives doubted or trusted, all of them or one."""
+    corpora = {
+        name: msgspec.structs.replace(corpus, doubted=doubted)
+        if name != USER_CORPUS and only in {None, name}
+        else corpus
+        for name, corpus in checkpoint.corpora.items()
+    }
+    return msgspec.structs.replace(checkpoint, corpora=corpora)
+
+
+def owe_full(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with a full sync owed, which goes back to what the running one goes back to."""
+    source = checkpoint.sync.source if checkpoint.sync else None
+    return msgspec.structs.replace(checkpoint, owed=Owed("full", checkpoint.customer_id, source))
+
+
+def give_up(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint without its sync and cursors, which can't be gone on from: a full sync is owed instead."""
+    return msgspec.structs.replace(owe_full(checkpoint), sync=None, corpora={}, parked=None)
 
 
 def counted(sync: Sync, records: Iterable[Record]) -> Sync:

@@ -1,0 +1,42 @@
+"""`python -m simulation --steps N --seed S`, in `tests/`: many runs one after the other, until all steps are done."""
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+from simulation.run import Size
+from simulation.storm import play
+
+STEPS_A_RUN = 1_500
+
+
+def main() -> int:
+    """Play runs of rising seeds; a failure names its seed and ends the command with 1."""
+    parser = argparse.ArgumentParser(prog="python -m simulation")
+    parser.add_argument("--steps", type=int, default=100_000, help="how many steps in all")
+    parser.add_argument("--seed", type=int, default=1, help="the first run's seed")
+    parser.add_argument("--run-steps", type=int, default=STEPS_A_RUN, help="how many steps a run has at least")
+    parser.add_argument("--keep-going", action="store_true", help="play on after a failure")
+    arguments = parser.parse_args()
+    began, seed, steps, failures = time.monotonic(), arguments.seed, 0, 0
+    done: Counter[str] = Counter()
+    while steps < arguments.steps:
+        try:
+            run = play(seed, arguments.run_steps, Size())
+        except Exception as problem:
+            print(f"seed {seed}: {type(problem).__name__}: {problem} {getattr(problem, '__notes__', '')}")  # noqa: T201
+            failures += 1
+            if not arguments.keep_going:
+                raise
+            steps += arguments.run_steps
+        else:
+            steps += run.steps
+            done += run.done
+        seed += 1
+    print(f"{steps} steps in {seed - arguments.seed} runs, {failures} failed, {time.monotonic() - began:.0f} s")  # noqa: T201
+    print(", ".join(f"{name}: {count}" for name, count in done.most_common()))  # noqa: T201
+    return 1 if failures else 0
+
+
+sys.exit(main())

@@ -1,0 +1,147 @@
+"""The simulated Google in process: the worker's own client asks, `Simulator.handle` answers, and nothing ever waits."""
+
+import random
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+from drive_simulator.clock import ManualClock
+from drive_simulator.listing import ListingRules
+from drive_simulator.wire import Request
+from drive_simulator.world import World
+from google_drive_worker.client.auth import Authorizers
+from google_drive_worker.client.drive_api import DriveApi, DriveApis
+from google_drive_worker.client.quota import QuotaLimiter, QuotaModel
+from google_drive_worker.client.retry import RetryPolicy
+from google_drive_worker.client.token_endpoint import Grant
+from google_drive_worker.client.transport import HttpRequest, HttpResponse
+from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Credentials, Secret
+from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.ids import ConnectionId, CustomerId, FileId
+from google_drive_worker.sync.engine import Answer
+from google_drive_worker.sync.plan import (
+    Action,
+    ListDrives,
+    ListFiles,
+    LookUpRemoved,
+    ReadChanges,
+    TakeStartToken,
+    WalkFolder,
+    drive_of,
+)
+from google_drive_worker.utils.errors import SkipItem, WorkerError
+from support.simulators import unserved
+
+CONNECTION = ConnectionId("conn_simulated")
+CUSTOMER = CustomerId("cust_simulated")
+
+T = TypeVar("T")
+
+
+class WorldTime:
+    """The simulated Google's clock, as the worker reads it."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """The present moment."""
+        return datetime.fromtimestamp(self._clock.now_ms() / 1000, tz=UTC)
+
+    def monotonic_s(self) -> float:
+        """The same in seconds."""
+        return self._clock.now_ms() / 1000
+
+    async def sleep(self, seconds: float) -> None:
+        """Let that much time pass."""
+        self._clock.advance(seconds)
+
+
+class Google:
+    """Answers what the engine plans, for one user. Pages are as short as `die` says: up to `longest` items."""
+
+    def __init__(self, world: World, clock: ManualClock, email: str, die: random.Random, longest: int) -> None:
+        rules = ListingRules(short_page_probability=0.1, die=die)
+        self._watch = unserved(world, rules=rules)
+        self.simulator = self._watch.__enter__()
+        self.time = WorldTime(clock)
+        self._die = die
+        self._longest = longest
+        self._token = self.simulator.access_token(email)
+        self._drives = DriveApis(
+            base_url="https://simulated/drive/v3",
+            transport=self,
+            authorizers=Authorizers(_no_grant, self.time, die.random),
+            limiter=QuotaLimiter(QuotaModel(1e12, 1e12), self.time),
+            clock=self.time,
+            retry=RetryPolicy(attempts=1),
+            random=die.random,
+        )
+
+    def end(self) -> None:
+        """Judge every exchange: none may differ from Google's document."""
+        self._watch.__exit__(None, None, None)
+
+    def open(self, settings: ConnectionSettings) -> DriveApi:
+        """The Drive as a turn opens it, by the connection's settings of the moment."""
+        return self._drives.open(
+            Connection(
+                connection_id=CONNECTION,
+                customer_id=CUSTOMER,
+                credentials=AccessToken(Secret(self._token)),
+                settings=settings,
+            )
+        )
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Serve a call of the worker's client; the page size is drawn anew."""
+        path, _, query = request.target.partition("?")
+        pairs = [
+            (name, str(self._die.randint(1, self._longest)) if name == "pageSize" else value)
+            for name, value in parse_qsl(query, keep_blank_values=True)
+        ]
+        response = self.simulator.handle(Request(request.method, path, tuple(pairs), request.headers))
+        return HttpResponse(response.status, response.headers, response.body)
+
+
+def answer(drive: DriveApi, action: Action) -> Answer | WorkerError:
+    """What Google says now to that action."""
+    try:
+        match action:
+            case TakeStartToken(corpus):
+                return _now(drive.start_page_token(drive_of(corpus)))
+            case ListDrives(token):
+                return _now(drive.list_drives(token))
+            case ListFiles(corpus, token, trashed):
+                return _now(drive.list_files(drive_of(corpus), token, include_trashed=trashed))
+            case ReadChanges(corpus, token):
+                return _now(drive.list_changes(drive_of(corpus), token))
+            case WalkFolder(walk, trashed):
+                children = drive.list_children(walk.folder_id, walk.drive_id, walk.page_token, include_trashed=trashed)
+                return _now(children)
+            case LookUpRemoved(file_ids):
+                return {file_id: _look_up(drive, file_id) for file_id in file_ids}
+    except WorkerError as error:
+        return error
+
+
+def _look_up(drive: DriveApi, file_id: FileId) -> DriveFile | None:
+    try:
+        return _now(drive.get_file(file_id))
+    except SkipItem:
+        return None
+
+
+def _now(call: Coroutine[object, object, T]) -> T:
+    """The result of a coroutine that has nothing to wait for."""
+    try:
+        call.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("a call in process has to wait for something")
+
+
+async def _no_grant(_credentials: Credentials) -> Grant:
+    raise AssertionError("the access token never ends")

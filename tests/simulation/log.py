@@ -1,0 +1,56 @@
+"""The log: what is committed, in order, and the mirror that reads it."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from google_drive_worker.demo.mirror import Difference, Mirror, Truth, compare
+from google_drive_worker.domain.drive import DriveFile, SharedDrive
+from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.sync.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
+from simulation.google import CONNECTION
+
+DATA_TOPIC = "ingestion.data"
+ERRORS_TOPIC = "integration.errors"
+
+
+@dataclass(slots=True)
+class Log:
+    """An append-only list of committed entries: their records go to the mirror at once, their state stays."""
+
+    mirror: Mirror = field(default_factory=Mirror)
+    state: bytes | None = None
+    position: int = 0
+    commits: int = 0
+    errors: list[bytes] = field(default_factory=list)
+    _offsets: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def commit(self, entries: Sequence[Entry]) -> None:
+        """All of it, in one transaction."""
+        self.commits += 1
+        for entry in entries:
+            for outgoing in entry.outgoing:
+                if outgoing.topic == DATA_TOPIC:
+                    self.mirror.apply(outgoing.value, partition=0, offset=next(self._offsets))
+                else:
+                    self.errors.append(outgoing.value)
+            if entry.connection_id is not None:
+                self.state = None if entry.checkpoint is None else encode_checkpoint(entry.checkpoint)
+            if entry.position is not None:
+                self.position = entry.position
+
+    def restore(self) -> Checkpoint | None:
+        """The checkpoint as a worker reads it that starts now."""
+        return None if self.state is None else decode_checkpoint(self.state)
+
+    def differences(
+        self, files: dict[str, dict[str, object]], drives: dict[str, dict[str, object]], *, include_trashed: bool
+    ) -> list[Difference]:
+        """Where the mirror is not what Drive says."""
+        truth = Truth(
+            msgspec.convert(files, dict[str, DriveFile]),
+            msgspec.convert(drives, dict[str, SharedDrive]),
+        )
+        return compare(self.mirror, truth, CONNECTION, include_trashed=include_trashed)

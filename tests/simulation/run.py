@@ -1,0 +1,380 @@
+"""One run: a worker without its I/O, a Google that changes under its hands, and a log that alone survives a crash.
+
+What the worker does between two awaits is one step here, and anything may happen between two steps. A fetch has three
+moments: it is sent, Google answers, the answer arrives. Edits fall anywhere between them, and answers overtake one
+another. Every choice is an argument or drawn from the run's seed, so that one seed is one run.
+"""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from drive_simulator.clock import ManualClock
+from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.edits import Edit, Editor, choose_edit
+from drive_simulator.errors import ApiError
+from drive_simulator.truth import visible_drives, visible_items
+from google_drive_worker.domain.connection import ConnectionSettings
+from google_drive_worker.domain.ids import PageToken, SyncId
+from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.normalization import transformer
+from google_drive_worker.outbox import Outbox
+from google_drive_worker.sync import engine, failure
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Owed, SyncKind
+from google_drive_worker.sync.plan import Action, ListFiles, plan, scope_of, step_name
+from google_drive_worker.sync.step import Step
+from google_drive_worker.utils.errors import WorkerError
+from simulation.google import CONNECTION, CUSTOMER, Google, answer
+from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
+
+FETCHES_AT_ONCE = 6
+SETTLED_WITHIN = 20_000
+"""More steps than any run needs to come to rest: whoever takes more will never."""
+
+SPICE = frozenset(
+    {"move_between_drives", "move_folder_between_drives", "move_folder", "share", "unshare", "trash", "untrash"}
+)
+"""The edits whose meaning a change log only hints at: chosen more often than a day of work would."""
+
+
+class Broken(AssertionError):
+    """What must hold does not."""
+
+
+@dataclass(slots=True, eq=False)
+class _Fetch:
+    action: Action
+    sync_id: SyncId | None
+    settings: ConnectionSettings
+    answer: engine.Answer | WorkerError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a run's world is."""
+
+    files: int = 40
+    drives: int = 3
+    users: int = 3
+    longest_page: int = 6
+
+
+@dataclass
+class Run:
+    """The worker and its world. Each public method is one thing that may happen next; those that can't do nothing."""
+
+    seed: int
+    size: Size = field(default_factory=Size)
+    steps: int = 0
+    done: Counter[str] = field(default_factory=Counter)
+    trace: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.die = random.Random(self.seed)  # noqa: S311 - a simulation
+        self.clock = ManualClock()
+        plan_ = CorpusPlan(self.size.files, self.size.drives, self.size.users, self.seed)
+        self.world = generate(plan_, clock=self.clock)
+        self.user = next(iter(self.world.users.values()))
+        self.google = Google(self.world, self.clock, self.user.email, self.die, self.size.longest_page)
+        self.editor = Editor(self.world)
+        self.settings = ConnectionSettings(
+            include_shared_drives=self.die.random() < 0.9, include_trashed=self.die.random() < 0.3
+        )
+        self.log = Log()
+        self.outbox = Outbox(
+            data_topic=DATA_TOPIC,
+            errors_topic=ERRORS_TOPIC,
+            new_message_id=lambda: f"message-{next(self._message_ids)}",
+            clock=self.google.time,
+        )
+        self._message_ids = iter(range(10**9))
+        self.triggers: list[Owed] = []
+        self.position = 0
+        self.checkpoint: Checkpoint | None = None
+        self.pending: list[Entry] = []
+        self.flights: list[_Fetch] = []
+        self.known_cursor: PageToken | None = None
+        self._replay_is_clean = False
+        self._check_at: SyncId | None = None
+
+    # What the world does.
+
+    def edit(self) -> None:
+        """Somebody does something in Drive."""
+        draw = self.die.random()
+        edit = self._membership() if draw < 0.12 else None
+        if edit is None:
+            edit = choose_edit(self.world, self.die)
+            for _ in range(12 if draw < 0.5 else 0):
+                if edit.kind in SPICE:
+                    break
+                edit = choose_edit(self.world, self.die)
+        self._note(f"edit {edit.kind} {edit.user} {edit.path} {dict(edit.query)} {edit.body or ''}")
+        try:
+            self.editor.make(edit)
+        except ApiError:
+            self.done["refused edit"] += 1
+        self.clock.advance(0.001)
+        self._replay_is_clean = False
+
+    def wait(self, seconds: float) -> None:
+        """Time passes; after hours the tokens of listings have expired."""
+        self._note(f"wait {seconds}")
+        self.clock.advance(seconds)
+
+    def trigger(self, kind: SyncKind, *, with_cursor: bool = False) -> None:
+        """The platform asks for a sync."""
+        self._note(f"trigger {kind}")
+        self.triggers.append(Owed(kind, CUSTOMER, None, self.known_cursor if with_cursor else None))
+
+    def change_settings(self) -> None:
+        """The customer wants other things mirrored; a trigger tells of it, as the Control Plane would."""
+        if self.checkpoint is None:
+            return
+        drives, trashed = self.settings.include_shared_drives, self.settings.include_trashed
+        if self.die.random() < 0.5:
+            drives = not drives
+        else:
+            trashed = not trashed
+        self.settings = ConnectionSettings(include_shared_drives=drives, include_trashed=trashed)
+        self._note(f"settings {self.settings.include_shared_drives} {self.settings.include_trashed}")
+        self._replay_is_clean = False
+        self.trigger("incremental")
+
+    # What the worker does.
+
+    def intake(self) -> None:
+        """The next trigger is accepted."""
+        if self.position < len(self.triggers):
+            self._note("intake")
+            owed = self.triggers[self.position]
+            self.position += 1
+            accepted = engine.accept(self.checkpoint, CONNECTION, owed)
+            self._enter(Entry([], CONNECTION, accepted, self.position))
+
+    def go_on(self, choice: int = 0) -> None:
+        """A round of the turn: begin, send one of the planned fetches, or complete."""
+        checkpoint = self.checkpoint
+        now = self.google.time.now()
+        due = None if checkpoint is None else engine.due_at(checkpoint, now)
+        if checkpoint is None or due is None or due > now:
+            return
+        if checkpoint.sync is None:
+            if not self.flights:
+                self._begin(checkpoint)
+            return
+        busy = {step_name(flight.action) for flight in self.flights}
+        planned = plan(checkpoint)
+        free = [action for action in planned if step_name(action) not in busy]
+        if free and len(self.flights) < FETCHES_AT_ONCE:
+            action = free[choice % len(free)]
+            self._note(f"send {action}")
+            self.flights.append(_Fetch(action, checkpoint.sync.sync_id, self.settings))
+        elif not planned and not self.flights:
+            self._complete(checkpoint)
+
+    def serve(self, choice: int = 0) -> None:
+        """Google answers one of the fetches under way; the answer is on its way back."""
+        waiting = [flight for flight in self.flights if flight.answer is None]
+        if not waiting:
+            return
+        flight = waiting[choice % len(waiting)]
+        self._note(f"serve {flight.action}")
+        if isinstance(flight.action, ListFiles):
+            self._replay_is_clean = True  # edits until the logs are read are in the replay
+        flight.answer = answer(self.google.open(flight.settings), flight.action)
+
+    def arrive(self, choice: int = 0, fault: WorkerError | None = None) -> None:
+        """One of the answers arrives, or a fault in its place, and is one step."""
+        answered = [flight for flight in self.flights if flight.answer is not None]
+        if not answered:
+            return
+        flight = answered[choice % len(answered)]
+        self.flights.remove(flight)
+        checkpoint = self.checkpoint
+        if checkpoint is None or checkpoint.sync is None or checkpoint.sync.sync_id != flight.sync_id:
+            return
+        outcome = fault or flight.answer
+        assert outcome is not None
+        if isinstance(outcome, WorkerError):
+            self._note(f"arrive {outcome.code} for {flight.action}")
+            now, jitter = self.google.time.now(), self.die.random()
+            step = failure.on_failure(checkpoint, flight.action, outcome, now, jitter, transformer)
+        else:
+            self._note(f"arrive {flight.action}")
+            step = engine.on_answer(checkpoint, flight.action, outcome, transformer)
+        self._write(checkpoint, step)
+
+    def lose_connection(self, error: WorkerError) -> None:
+        """A turn fails before its first fetch."""
+        if self.checkpoint is not None and not self.flights and self.checkpoint.parked is None:
+            self._note(f"connect: {error.code}")
+            now, jitter = self.google.time.now(), self.die.random()
+            self._write(self.checkpoint, failure.park(self.checkpoint, engine.CONNECTING, error, now, jitter))
+
+    # What the log does.
+
+    def commit(self, count: int | None = None) -> None:
+        """The first entries that are pending are committed, in one transaction."""
+        count = len(self.pending) if count is None else count
+        batch, self.pending = self.pending[:count], self.pending[count:]
+        if batch:
+            self._note(f"commit {len(batch)}")
+            self.log.commit(batch)
+            self._check_log()
+
+    def crash(self) -> None:
+        """The worker dies; another begins from what is committed."""
+        self._note("crash")
+        self.pending.clear()
+        self.flights.clear()
+        self.checkpoint = self.log.restore()
+        self.position = self.log.position
+        self._replay_is_clean = False
+        self._check_at = None
+
+    def lose_acknowledgement(self) -> None:
+        """A commit goes through, and the worker never hears of it: it begins anew from what is committed."""
+        self.commit()
+        self.crash()
+
+    def lose_state(self) -> None:
+        """Between two syncs the state is lost for good; the Control Plane still has the cursor of the last one."""
+        checkpoint = self.checkpoint
+        if checkpoint is None or checkpoint.sync or checkpoint.owed or self.pending or not checkpoint.completed_at:
+            return
+        if checkpoint.scope != scope_of(self.settings, include_shared_drives=True):
+            return  # with the state went the knowledge that something else was mirrored
+        self._note("lose state")
+        self.known_cursor = checkpoint.corpora[USER_CORPUS].change_token
+        self.log.state = None
+        self.checkpoint = None
+        self.clock.advance(1.0)  # syncs are told apart by their milliseconds once nobody knows the last one
+        self.trigger("incremental", with_cursor=True)
+
+    # What must hold.
+
+    def settle(self) -> None:
+        """Edits stop, a last trigger comes, everything is worked off: the mirror is the Drive."""
+        self.trigger("incremental")
+        for _ in range(SETTLED_WITHIN):
+            if self._is_settled():
+                break
+            self._calm_step()
+        else:
+            raise Broken(
+                f"not settled within {SETTLED_WITHIN} steps; {plan(self.checkpoint) if self.checkpoint else ''}"
+            )
+        self._check_equal("settled")
+
+    def _calm_step(self) -> None:
+        self.steps += 1
+        checkpoint = self.checkpoint
+        if self.position < len(self.triggers):
+            self.intake()
+        elif self.flights and (len(self.flights) >= FETCHES_AT_ONCE or self.die.random() < 0.5):
+            self.serve(self.die.randrange(8))
+            self.arrive(self.die.randrange(8))
+        elif checkpoint is not None and self._rests(checkpoint):
+            self._wake(checkpoint)
+        else:
+            before = len(self.flights), len(self.pending)
+            self.go_on(self.die.randrange(8))
+            if before == (len(self.flights), len(self.pending)):
+                self.serve(self.die.randrange(8))
+                self.arrive(self.die.randrange(8))
+        if len(self.pending) > 3:
+            self.commit()
+
+    def _is_settled(self) -> bool:
+        if self.position < len(self.triggers) or self.flights:
+            return False
+        checkpoint = self.checkpoint
+        if checkpoint is not None and engine.due_at(checkpoint, self.google.time.now()) is not None:
+            return False
+        self.commit()
+        if checkpoint is not None and (checkpoint.sync or checkpoint.owed):
+            raise Broken(f"at rest for good with a sync to do: {checkpoint}")
+        return True
+
+    def _rests(self, checkpoint: Checkpoint) -> bool:
+        now = self.google.time.now()
+        due = engine.due_at(checkpoint, now)
+        return not self.flights and due is not None and due > now
+
+    def _wake(self, checkpoint: Checkpoint) -> None:
+        now = self.google.time.now()
+        due = engine.due_at(checkpoint, now) or now
+        if due - now > timedelta(seconds=2 * failure.PARK_CAP_S):
+            raise Broken(f"parked for {due - now}")
+        self.wait((due - now).total_seconds() + 0.001)
+
+    def _check_log(self) -> None:
+        mirror = self.log.mirror
+        if mirror.misorders or mirror.repeated_messages:
+            raise Broken(f"{mirror.misorders} misorders, {mirror.repeated_messages} repeated: {mirror.notes}")
+        if self._check_at is not None and not self.pending:
+            if self._replay_is_clean:
+                self._check_equal("completed")
+            self._check_at = None
+
+    def _check_equal(self, when: str) -> None:
+        drives_too = bool(self.settings.include_shared_drives)
+        trashed_too = self.settings.include_trashed
+        files = visible_items(self.world, self.user, include_trashed=trashed_too, include_shared_drives=drives_too)
+        drives = visible_drives(self.world, self.user) if drives_too else {}
+        differences = self.log.differences(files, drives, include_trashed=trashed_too)
+        self.done[f"compared, {when}"] += 1
+        if differences:
+            text = "; ".join(map(str, differences[:8]))
+            raise Broken(f"{when}: {len(differences)} differences: {text}")
+
+    def _check_cursors(self, checkpoint: Checkpoint) -> None:
+        lacking = [
+            name for name, corpus in checkpoint.corpora.items() if corpus.stage != "done" or corpus.change_token is None
+        ]
+        if lacking or USER_CORPUS not in checkpoint.corpora:
+            raise Broken(f"a sync ends without the cursors of {lacking or USER_CORPUS}")
+
+    # The worker's parts.
+
+    def _begin(self, checkpoint: Checkpoint) -> None:
+        self._note("begin")
+        scope = scope_of(self.settings, include_shared_drives=True)
+        now = self.google.time.now()
+        step = engine.begin(checkpoint, CUSTOMER, scope, now, self.die.getrandbits(74), transformer)
+        if step.checkpoint is not None and step.checkpoint.sync is not None:
+            self.done[f"begun {step.checkpoint.sync.kind}"] += 1
+        self._write(checkpoint, step)
+
+    def _complete(self, checkpoint: Checkpoint) -> None:
+        self._note("complete")
+        self._check_cursors(checkpoint)
+        if checkpoint.sync is not None and checkpoint.sync.kind == "full" and checkpoint.owed is None:
+            self._check_at = checkpoint.sync.sync_id
+        self._write(checkpoint, engine.complete(checkpoint, self.google.time.now(), transformer))
+
+    def _write(self, before: Checkpoint, step: Step) -> None:
+        self._enter(self.outbox.enter(before, step))
+
+    def _enter(self, entry: Entry) -> None:
+        self.checkpoint = entry.checkpoint
+        self.pending.append(entry)
+
+    def _membership(self) -> Edit | None:
+        """Somebody, the mirror's user most often, joins or leaves a drive."""
+        drive = self.die.choice(list(self.world.drives.values()))
+        manager = next((user for user, grant in drive.members.items() if grant.role == "organizer"), None)
+        if manager is None or manager is self.user:
+            return None
+        path = f"files/{drive.id}/permissions"
+        query = {"supportsAllDrives": "true"}
+        if self.user in drive.members:
+            return Edit("leave_drive", manager.email, "DELETE", f"{path}/{self.user.permission_id}", query)
+        body = {"type": "user", "role": "writer", "emailAddress": self.user.email}
+        return Edit("join_drive", manager.email, "POST", path, query, body)
+
+    def _note(self, text: str) -> None:
+        self.done[text.partition(" ")[0]] += 1
+        self.trace.append(text)

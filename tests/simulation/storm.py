@@ -1,0 +1,75 @@
+"""Storms and calms, drawn from a run's seed: what happens next, and how often."""
+
+import random
+
+from google_drive_worker.utils.errors import NeedsReauth, PageTokenRejected, Retryable, WorkerError
+from simulation.run import Run, Size
+
+
+def random_step(run: Run) -> None:
+    """One thing happens, drawn from the run's seed."""
+    die = run.die
+    run.steps += 1
+    draw = die.random()
+    choice = die.randrange(8)
+    if draw < 0.30:
+        run.go_on(choice)
+    elif draw < 0.52:
+        run.serve(choice)
+    elif draw < 0.74:
+        run.arrive(choice, _fault(die))
+    elif draw < 0.84:
+        run.commit(die.randint(1, 4))
+    elif draw < 0.93:
+        run.edit()
+    elif draw < 0.95:
+        run.intake()
+    elif draw < 0.962:
+        run.trigger("full" if die.random() < 0.2 else "incremental")
+    elif draw < 0.970:
+        run.wait(die.choice((0.5, 5.0, 30.0, 600.0)))
+    elif draw < 0.975:
+        run.crash()
+    elif draw < 0.980:
+        run.lose_acknowledgement()
+    else:
+        _rare(run)
+
+
+def _rare(run: Run) -> None:
+    draw = run.die.random()
+    if draw < 0.03:
+        run.change_settings()
+    elif draw < 0.10:
+        run.wait(4 * 3600.0)
+    elif draw < 0.25:
+        run.lose_state()
+    elif draw < 0.40:
+        run.lose_connection(NeedsReauth("authorize anew") if run.die.random() < 0.3 else Retryable("no answer"))
+
+
+def _fault(die: random.Random) -> WorkerError | None:
+    draw = die.random()
+    if draw < 0.02:
+        return PageTokenRejected("rejected")
+    if draw < 0.05:
+        return Retryable("unavailable", retry_after_s=die.choice((None, 3.0)))
+    return None
+
+
+def play(seed: int, steps: int, size: Size | None = None) -> Run:
+    """A whole run: storms of `steps` random steps, each followed by a calm in which everything has to come right.
+
+    Raises `Broken`, which names the seed.
+    """
+    run = Run(seed, size or Size())
+    try:
+        while run.steps < steps:
+            for _ in range(run.die.choice((30, 100, 300))):
+                random_step(run)
+            run.settle()
+        run.google.end()
+    except Exception as problem:
+        problem.add_note(f"seed {seed}, step {run.steps}")
+        raise
+    return run

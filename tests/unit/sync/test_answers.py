@@ -1,0 +1,388 @@
+"""What answers come to: listings, logs, look-ups, walks."""
+
+import pytest
+from msgspec.structs import replace
+
+from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.ids import DriveId, FileId
+from google_drive_worker.normalization import transformer
+from google_drive_worker.sync.change_log import GONE_AT_MOST
+from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Removal, Scope, Walk
+from google_drive_worker.sync.engine import CONNECTING, Answer, on_answer
+from google_drive_worker.sync.plan import Action, ListDrives, ListFiles, LookUpRemoved, ReadChanges, TakeStartToken
+from google_drive_worker.sync.plan import WalkFolder as WalkAction
+from google_drive_worker.sync.step import Step, with_corpus, with_sync
+from support.syncs import (
+    D,
+    changed,
+    changes_page,
+    corpus,
+    drive_change,
+    drives_page,
+    file,
+    files_page,
+    folder,
+    ids,
+    in_drive,
+    read,
+    removed,
+    state,
+    sync_of,
+    syncing,
+    token,
+    written,
+)
+
+
+def answered(checkpoint: Checkpoint, action: Action, answer: Answer) -> Step:
+    """The step of an answer."""
+    return on_answer(checkpoint, action, answer, transformer)
+
+
+def log_of(name: str = "user") -> ReadChanges:
+    """The next page of a log."""
+    return ReadChanges(name, token("c1"))
+
+
+def removing(checkpoint: Checkpoint, *removals: tuple[str, str]) -> Checkpoint:
+    """The checkpoint with items to look up."""
+    found = tuple(Removal(FileId(name), where) for name, where in removals)
+    return with_sync(checkpoint, replace(sync_of(checkpoint), removals=found))
+
+
+def looked_up(checkpoint: Checkpoint, name: str, found: DriveFile | None) -> Step:
+    """The step of one item looked up."""
+    return answered(checkpoint, LookUpRemoved(ids(name)), {FileId(name): found})
+
+
+# Listings.
+
+
+def test_a_start_token_opens_its_corpus_listing() -> None:
+    """The low watermark stands before the first page."""
+    step = answered(syncing("full", user=corpus("start_token")), TakeStartToken("user"), token("c5"))
+    assert state(step).corpora["user"] == Corpus("listing", token("c5"))
+
+
+def test_drives_become_corpora_page_by_page() -> None:
+    """A drive that is known already keeps its place."""
+    before = syncing("full", d=corpus("listing"))
+    before = with_sync(before, replace(sync_of(before), drives_listed=False))
+    step = answered(before, ListDrives(None), drives_page("drive-d", "drive-e", more="p2"))
+    assert {name: each.stage for name, each in state(step).corpora.items()} == {
+        "user": "done",
+        "drive-d": "listing",
+        "drive-e": "start_token",
+    }
+    assert not sync_of(step).drives_listed
+    last = answered(state(step), ListDrives(token("p2")), drives_page())
+    assert sync_of(last).drives_listed
+    assert sync_of(last).counts == {"shared_drive": 2}
+
+
+def test_a_triggers_cursor_gives_way_to_a_full_sync_when_there_is_a_drive() -> None:
+    """What was deleted from the drive since that cursor can't be known otherwise."""
+    before = syncing("incremental", user=corpus("changes"))
+    before = with_sync(before, replace(sync_of(before), drives_listed=False, from_trigger=True))
+    step = answered(before, ListDrives(None), drives_page("drive-d"))
+    assert state(step).sync is None
+    assert state(step).corpora == {}
+    assert (state(step).owed or pytest.fail("nothing owed")).kind == "full"
+    without = answered(before, ListDrives(None), drives_page())
+    assert sync_of(without).drives_listed
+
+
+def test_a_short_page_is_not_the_end() -> None:
+    """Only a page without a token is."""
+    step = answered(syncing("full", user=corpus("listing")), ListFiles("user", None), files_page(more="p2"))
+    assert state(step).corpora["user"].listing_token == "p2"
+    assert state(step).corpora["user"].stage == "listing"
+
+
+def test_the_end_of_a_listing_opens_every_log_again_in_a_full_sync() -> None:
+    """An item may have moved to a corpus whose log had been read by then. An incremental sync has no need to."""
+    for kind, stage in (("full", "changes"), ("incremental", "done")):
+        before = syncing("full" if kind == "full" else "incremental", d=corpus("listing"))
+        step = answered(before, ListFiles("drive-d", None), files_page(in_drive("a", D)))
+        assert state(step).corpora["drive-d"].stage == "changes"
+        assert state(step).corpora["user"].stage == stage
+
+
+def test_each_listing_speaks_for_its_own_items() -> None:
+    """The user's leaves to a drive what is in it, and has what is shared out of drives that are none of ours."""
+    before = syncing("full", user=corpus("listing"), d=corpus("listing"))
+    page = files_page(file("mine"), in_drive("theirs", D), in_drive("foreign", "drive-x"))
+    assert written(answered(before, ListFiles("user", None), page)) == ["upsert file mine", "upsert file foreign"]
+    assert written(answered(before, ListFiles("drive-d", None), page)) == ["upsert file theirs"]
+
+
+def test_trash_is_listed_only_where_it_is_wanted() -> None:
+    """`include_trashed` decides."""
+    page = files_page(file("binned", trashed=True))
+    for wanted, records in ((False, []), (True, ["upsert file binned"])):
+        before = syncing("full", user=corpus("listing"), scope=Scope(include_trashed=wanted))
+        assert written(answered(before, ListFiles("user", None, wanted), page)) == records
+
+
+def test_an_unreadable_item_is_reported_and_the_others_written() -> None:
+    """One bad item spoils no page."""
+    page = files_page({"id": "bad", "name": 7}, file("good"))
+    step = answered(syncing("full", user=corpus("listing")), ListFiles("user", None), page)
+    assert written(step) == ["upsert file good"]
+    assert [(error.code, error.resource_id) for error in step.errors] == [("unreadable_item", "bad")]
+
+
+def test_an_incomplete_search_is_reported() -> None:
+    """Google says that it left something out."""
+    step = answered(syncing("full", user=corpus("listing")), ListFiles("user", None), files_page(incomplete=True))
+    assert [error.code for error in step.errors] == ["incomplete_search"]
+
+
+# Logs.
+
+
+def test_a_log_goes_on_at_its_page_token_and_ends_at_the_new_start() -> None:
+    """The cursor moves with the records of its page, never before."""
+    before = syncing("incremental", user=corpus("changes"))
+    first = answered(before, log_of(), changes_page(more="c1b"))
+    assert state(first).corpora["user"] == Corpus("changes", token("c1b"))
+    last = answered(state(first), ReadChanges("user", token("c1b")), changes_page(start="c2"))
+    assert state(last).corpora["user"] == Corpus("done", token("c2"))
+
+
+def test_a_change_is_an_upsert_and_trash_a_delete_of_its_kind() -> None:
+    """What nobody wants in the mirror is deleted from it."""
+    page = changes_page(
+        changed(file("a")), changed(file("b", trashed=True)), changed(folder("f", trashed=True)), start="c2"
+    )
+    step = answered(syncing("incremental", user=corpus("changes")), log_of(), page)
+    assert written(step) == ["upsert file a", "delete file b", "delete folder f"]
+
+
+def test_every_changed_folder_is_walked_once() -> None:
+    """Trash, sharing and place reach all of it, and the log names the folder alone; a second change begins anew."""
+    before = syncing("incremental", user=corpus("changes"))
+    step = answered(before, log_of(), changes_page(changed(folder("f")), changed(folder("f", trashed=True))))
+    assert sync_of(step).walks == (Walk(FileId("f"), None, trashed=True),)
+
+
+def test_a_removal_is_a_delete_of_both_kinds_where_there_is_one_corpus() -> None:
+    """The entry holds the id alone, and the item can be nowhere else."""
+    step = answered(syncing("incremental", user=corpus("changes")), log_of(), changes_page(removed("x")))
+    assert written(step) == ["delete file x", "delete folder x"]
+
+
+def test_a_removal_is_looked_up_where_there_are_drives() -> None:
+    """It may have moved to another corpus of ours."""
+    before = syncing("incremental", user=corpus("changes"), d=corpus("done"))
+    step = answered(before, log_of(), changes_page(removed("x")))
+    assert written(step) == []
+    assert sync_of(step).removals == (Removal(FileId("x"), "user"),)
+
+
+def test_the_users_log_leaves_a_drives_items_to_its_own_log() -> None:
+    """Else each would be written twice."""
+    before = syncing("incremental", user=corpus("changes"), d=corpus("changes"))
+    assert written(answered(before, log_of(), changes_page(changed(in_drive("a", D))))) == []
+
+
+def test_the_users_log_speaks_for_a_drive_that_was_joined_just_now() -> None:
+    """What an item went through before is in no log of the drive's to be read, and trash is in no listing."""
+    before = syncing("incremental", user=corpus("changes"))
+    page = changes_page(drive_change(D), changed(in_drive("a", D, trashed=True)))
+    step = answered(before, log_of(), page)
+    assert written(step) == ["upsert shared_drive drive-d", "delete file a"]
+    assert state(step).corpora["drive-d"] == Corpus("start_token", written=True)
+
+
+def test_an_item_out_of_scope_is_deleted() -> None:
+    """It moved to a drive, and drives are not mirrored."""
+    before = syncing("incremental", user=corpus("changes"), scope=Scope(include_shared_drives=False))
+    assert "delete file a" in written(answered(before, log_of(), changes_page(changed(in_drive("a", D)))))
+
+
+def test_entries_about_drives_count_only_where_drives_do() -> None:
+    """Without shared drives in scope none is joined."""
+    before = syncing("incremental", user=corpus("changes"), scope=Scope(include_shared_drives=False))
+    step = answered(before, log_of(), changes_page(drive_change(D)))
+    assert written(step) == []
+    assert "drive-d" not in state(step).corpora
+
+
+@pytest.mark.parametrize(
+    ("left", "owes"),
+    [
+        (corpus("start_token"), False),
+        (corpus("listing"), False),
+        (corpus("listing", listing="p2"), True),
+        (corpus("listing", written=True), True),
+        (corpus("changes"), True),
+        (corpus("done"), True),
+    ],
+)
+def test_a_drive_that_was_left_owes_a_full_sync_if_it_was_ever_written(left: Corpus, owes: bool) -> None:
+    """Else one that is listed but can't be read would bring full sync upon full sync."""
+    before = syncing("incremental", user=corpus("changes"), d=left)
+    walk = Walk(FileId("f"), DriveId("drive-d"))
+    before = with_sync(before, replace(sync_of(before), walks=(walk,), removals=(Removal(FileId("x"), D),)))
+    step = answered(before, log_of(), changes_page(drive_change(D, left=True)))
+    assert written(step) == ["delete shared_drive drive-d"]
+    assert "drive-d" not in state(step).corpora
+    assert sync_of(step).walks == ()
+    assert sync_of(step).removals == ()
+    owed = state(step).owed
+    assert (owed is not None and owed.kind == "full") is owes
+
+
+def test_an_unknown_drive_that_was_left_matters_only_after_a_triggers_cursor() -> None:
+    """Then nobody knows whether it was mirrored; else there is nothing to drop."""
+    known = syncing("incremental", user=corpus("changes"))
+    page = changes_page(drive_change(D, left=True))
+    assert written(answered(known, log_of(), page)) == []
+    unknown = with_sync(known, replace(sync_of(known), from_trigger=True))
+    step = answered(unknown, log_of(), page)
+    assert written(step) == ["delete shared_drive drive-d"]
+    assert (state(step).owed or pytest.fail("nothing owed")).kind == "full"
+
+
+def test_a_drive_left_and_joined_again_takes_no_answer_from_before() -> None:
+    """Its start token is yet to be taken: an old page would open a log without a place to read from."""
+    asked = syncing("incremental", d=corpus("listing", listing="p2"))
+    rejoined = with_corpus(asked, "drive-d", Corpus("start_token"))
+    step = answered(rejoined, ListFiles("drive-d", token("p2")), files_page(in_drive("a", D)))
+    assert step == Step(rejoined)
+
+
+# Look-ups.
+
+
+def test_what_is_gone_for_good_is_deleted_and_kept_in_mind() -> None:
+    """Both kinds, since nobody knows which it was."""
+    step = looked_up(removing(syncing("incremental", d=corpus("done")), ("x", "user")), "x", None)
+    assert written(step) == ["delete file x", "delete folder x"]
+    assert state(step).gone == ids("x")
+    assert sync_of(step).removals == ()
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        in_drive("x", D),
+        file("x"),
+        file("x", ownedByMe=False, sharedWithMeTime="2026-01-01T00:00:00.000Z"),
+        file("x", ownedByMe=False, parents=["shared-folder"]),
+        in_drive("x", "drive-z", sharedWithMeTime="2026-01-01T00:00:00.000Z"),
+    ],
+)
+def test_what_moved_to_a_corpus_of_ours_is_written_as_it_is(found: dict[str, object]) -> None:
+    """The other log may have been read already, or have been answered before and arrived after."""
+    before = removing(syncing("incremental", d=corpus("done"), e=corpus("done")), ("x", "drive-e"))
+    assert written(looked_up(before, "x", read(found))) == ["upsert file x"]
+
+
+def test_what_only_a_link_opens_is_deleted() -> None:
+    """It is in nobody's corpus."""
+    before = removing(syncing("incremental", d=corpus("done")), ("x", "user"))
+    assert written(looked_up(before, "x", read(file("x", ownedByMe=False)))) == ["delete file x"]
+
+
+def test_what_was_found_in_the_trash_is_deleted() -> None:
+    """Where trash is not mirrored."""
+    before = removing(syncing("incremental", d=corpus("done")), ("x", "user"))
+    assert written(looked_up(before, "x", read(in_drive("x", D, trashed=True)))) == ["delete file x"]
+
+
+def test_only_what_was_asked_for_is_settled() -> None:
+    """What was removed meanwhile is looked up next."""
+    before = removing(syncing("incremental", d=corpus("done")), ("x", "user"), ("y", "user"))
+    assert sync_of(looked_up(before, "x", None)).removals == (Removal(FileId("y"), "user"),)
+
+
+def test_what_was_gone_is_looked_up_again_when_a_drive_of_ours_turns_up() -> None:
+    """The user may have left it and joined it again, and the item have been in it all the time."""
+    before = replace(syncing("incremental", user=corpus("changes"), d=corpus("done")), gone=ids("x"))
+    step = answered(before, log_of(), changes_page(drive_change(D)))
+    assert sync_of(step).removals == (Removal(FileId("x"), "user"),)
+    assert state(step).gone == ()
+
+
+def test_what_was_gone_is_forgotten_when_the_users_log_is_read() -> None:
+    """No drive was away: it is gone indeed."""
+    before = replace(syncing("incremental", user=corpus("changes"), d=corpus("done", doubted=True)), gone=ids("x"))
+    step = answered(before, log_of(), changes_page())
+    assert state(step).gone == ()
+    assert not state(step).corpora["drive-d"].doubted
+
+
+def test_too_many_gone_are_a_doubt_about_every_drive() -> None:
+    """The checkpoint stays small, and a full sync is owed if a drive turns up."""
+    names = [str(number) for number in range(GONE_AT_MOST + 1)]
+    before = removing(syncing("incremental", d=corpus("done")), *((name, "user") for name in names))
+    step = answered(before, LookUpRemoved(ids(*names)), {FileId(name): None for name in names})
+    assert state(step).gone == ()
+    assert state(step).corpora["drive-d"].doubted
+    reading = with_corpus(state(step), "user", corpus("changes"))
+    after = answered(reading, log_of(), changes_page(drive_change(D)))
+    assert (state(after).owed or pytest.fail("nothing owed")).kind == "full"
+
+
+# Walks.
+
+
+def walking(*walks: Walk) -> Checkpoint:
+    """A sync with folders to walk."""
+    before = syncing("incremental")
+    return with_sync(before, replace(sync_of(before), walks=walks))
+
+
+def test_a_walk_writes_children_and_goes_down() -> None:
+    """The next page of the folder waits below its folders on the stack."""
+    walk = Walk(FileId("f"))
+    page = files_page(file("a"), folder("g"), more="p2")
+    step = answered(walking(walk), WalkAction(walk), page)
+    assert written(step) == ["upsert file a", "upsert folder g"]
+    assert sync_of(step).walks == (Walk(FileId("f"), page_token=token("p2")), Walk(FileId("g")))
+
+
+def test_a_trashed_folders_children_are_deleted() -> None:
+    """They are in the trash with it."""
+    walk = Walk(FileId("f"), trashed=True)
+    page = files_page(file("a", trashed=True), folder("g", trashed=True))
+    step = answered(walking(walk), WalkAction(walk, include_trashed=True), page)
+    assert written(step) == ["delete file a", "delete folder g"]
+    assert sync_of(step).walks == (Walk(FileId("g"), trashed=True),)
+
+
+def test_the_answer_of_a_walk_that_began_anew_is_dropped() -> None:
+    """The folder changed again: its children are read again from the first page."""
+    old, new = Walk(FileId("f"), page_token=token("p2")), Walk(FileId("f"))
+    assert answered(walking(new), WalkAction(old), files_page(file("a"))) == Step(walking(new))
+
+
+# All of them.
+
+
+def test_an_answer_ends_the_rest_that_its_own_step_caused() -> None:
+    """Or one that connecting caused; another step's goes on."""
+    for step_name, over in (("ReadChanges:user", True), (CONNECTING, True), ("ReadChanges:drive-d", False)):
+        before = replace(syncing("incremental", user=corpus("changes")), parked=Parked("unavailable", step_name, 2))
+        assert (state(answered(before, log_of(), changes_page())).parked is None) is over
+
+
+def test_an_answer_to_a_sync_that_is_over_changes_nothing() -> None:
+    """It comes too late."""
+    over = replace(syncing("incremental", user=corpus("changes")), sync=None)
+    assert answered(over, log_of(), changes_page(changed(file("a")))) == Step(over)
+
+
+def test_an_answer_of_another_kind_is_a_bug() -> None:
+    """It is raised, not guessed at."""
+    with pytest.raises(TypeError, match="no answer to ReadChanges"):
+        answered(syncing("incremental", user=corpus("changes")), log_of(), drives_page())
+
+
+def test_records_are_counted_by_kind_and_deletes_together() -> None:
+    """The closing record tells."""
+    page = changes_page(changed(file("a")), changed(folder("f")), removed("x"))
+    step = answered(syncing("incremental", user=corpus("changes")), log_of(), page)
+    assert sync_of(step).counts == {"file": 1, "folder": 1, "deleted": 2}

@@ -1,0 +1,94 @@
+"""Checkpoints as they stand in the state topic: every shipped version loads, and damage is a `CheckpointProblem`."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from google_drive_worker.sync.checkpoint import (
+    USER_CORPUS,
+    VERSION,
+    Checkpoint,
+    CheckpointProblem,
+    decode_checkpoint,
+    encode_checkpoint,
+)
+from support.syncs import CONNECTION, CUSTOMER, corpus, syncing
+
+GOLDEN = sorted((Path(__file__).parent / "checkpoints").glob("v*-*.json"))
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_every_shipped_version_loads(path: Path) -> None:
+    """These files were written once, and nobody may write them anew: workers have left such records behind."""
+    stored = path.read_bytes()
+    checkpoint = decode_checkpoint(stored)
+    assert decode_checkpoint(encode_checkpoint(checkpoint)) == checkpoint
+    assert json.loads(encode_checkpoint(checkpoint)) == json.loads(stored)
+
+
+def test_there_are_golden_files_of_every_version() -> None:
+    """From the first to the present one."""
+    versions = {path.name.partition("-")[0] for path in GOLDEN}
+    assert versions == {f"v{number}" for number in range(1, VERSION + 1)}
+
+
+def test_a_golden_file_holds_what_it_is_named_for() -> None:
+    """The values are where they belong, not merely accepted."""
+    stored = (Path(__file__).parent / "checkpoints" / "v1-full-sync-of-many-drives.json").read_bytes()
+    checkpoint = decode_checkpoint(stored)
+    assert checkpoint.sync is not None
+    assert checkpoint.sync.counts["file"] == 81_234
+    assert len(checkpoint.corpora) == 41
+    assert checkpoint.corpora[USER_CORPUS].listing_token
+    assert checkpoint.corpora["0Adrive01PVA"].restarts == 1
+    assert checkpoint.scope.include_trashed
+
+
+def test_unknown_fields_are_passed_over() -> None:
+    """A newer worker of the same version may add some."""
+    stored = json.loads(encode_checkpoint(Checkpoint(CONNECTION, CUSTOMER)))
+    assert decode_checkpoint(json.dumps({**stored, "later": 1}).encode()) == Checkpoint(CONNECTION, CUSTOMER)
+
+
+@pytest.mark.parametrize("shape", [{}, {"corpora": 7}])
+def test_a_newer_version_is_refused_as_such_whatever_its_shape(shape: dict[str, object]) -> None:
+    """The worker must not go on from half of what it says."""
+    with pytest.raises(CheckpointProblem, match=f"version {VERSION + 1}") as refused:
+        decode_checkpoint(json.dumps({"version": VERSION + 1, **shape}).encode())
+    assert refused.value.newer
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_checkpoint_or_a_problem(value: bytes) -> None:
+    """Nothing else is ever raised."""
+    with suppress(CheckpointProblem):
+        decode_checkpoint(value)
+
+
+WHOLE = encode_checkpoint(syncing("full", d=corpus("listing", listing="p2")))
+
+
+@given(
+    st.integers(0, len(WHOLE) - 1),
+    st.integers(0, 255),
+    st.integers(1, len(WHOLE)),
+    st.sampled_from([b"", b"\xff", b"["]),
+)
+def test_a_damaged_record_is_a_checkpoint_or_a_problem(at: int, byte: int, length: int, tail: bytes) -> None:
+    """A byte changed, the end cut off, junk behind it."""
+    damaged = bytearray(WHOLE)
+    damaged[at] = byte
+    for value in (bytes(damaged), WHOLE[:length] + tail):
+        with suppress(CheckpointProblem):
+            decode_checkpoint(value)
+
+
+def test_a_deeply_nested_record_is_a_problem() -> None:
+    """It is too deep to be read, and no reason to fall over."""
+    for value in (b"[" * 100_000, b'{"later":' * 100_000):
+        with pytest.raises(CheckpointProblem):
+            decode_checkpoint(value)

@@ -1,0 +1,187 @@
+"""What failures come to: starting over, leaving out, resting."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.times import from_rfc3339
+from google_drive_worker.normalization import transformer
+from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Walk
+from google_drive_worker.sync.failure import PARK_BASE_S, PARK_CAP_S, RESTARTS_AT_ONCE, on_failure, park
+from google_drive_worker.sync.plan import Action, ListDrives, ListFiles, LookUpRemoved, ReadChanges, TakeStartToken
+from google_drive_worker.sync.plan import WalkFolder as WalkAction
+from google_drive_worker.sync.step import Step, with_corpus, with_sync
+from google_drive_worker.utils.errors import (
+    NeedsReauth,
+    NotFound,
+    PageTokenRejected,
+    Retryable,
+    Terminal,
+    UnknownConnection,
+    WorkerError,
+)
+from support.syncs import CONNECTION, CUSTOMER, NOW, SOURCE, D, corpus, ids, state, sync_of, syncing, token, written
+
+REJECTED = PageTokenRejected("rejected")
+
+
+def failed(checkpoint: Checkpoint, action: Action, error: WorkerError, jitter: float = 0.0) -> Step:
+    """The step of a failure."""
+    return on_failure(checkpoint, action, error, NOW, jitter, transformer)
+
+
+def rest_s(step: Step) -> float:
+    """How long the step's rest is."""
+    parked = state(step).parked
+    assert parked is not None
+    assert parked.until
+    return (from_rfc3339(parked.until) - NOW).total_seconds()
+
+
+def walking(walk: Walk) -> Checkpoint:
+    """A sync that walks a folder of the drive D."""
+    before = syncing("incremental", d=corpus("done"))
+    return with_sync(before, replace(sync_of(before), walks=(walk,)))
+
+
+def test_a_rejected_listing_token_starts_the_listing_over() -> None:
+    """At once for a few times, then with a rest: an outage is not hammered."""
+    checkpoint = syncing("full", user=corpus("listing", listing="p2"))
+    for restarts in range(RESTARTS_AT_ONCE):
+        step = failed(checkpoint, ListFiles("user", token("p2")), REJECTED)
+        assert state(step).corpora["user"] == Corpus("listing", token("c1"), None, restarts + 1)
+        assert state(step).parked is None
+        checkpoint = with_corpus(state(step), "user", replace(state(step).corpora["user"], listing_token=token("p2")))
+    assert state(failed(checkpoint, ListFiles("user", token("p2")), REJECTED)).parked is not None
+
+
+def test_a_listing_that_starts_over_still_knows_that_it_wrote() -> None:
+    """Should its drive be left now, a full sync is owed."""
+    checkpoint = syncing("full", d=corpus("listing", listing="p2", written=True))
+    step = failed(checkpoint, ListFiles("drive-d", token("p2")), REJECTED)
+    left = failed(state(step), ListFiles("drive-d", None), NotFound("no such drive"))
+    assert (state(left).owed or pytest.fail("nothing owed")).kind == "full"
+
+
+def test_a_rejected_log_token_owes_a_full_sync_from_new_start_tokens() -> None:
+    """The log can't be followed any more."""
+    before = replace(
+        syncing("incremental", user=corpus("changes"), d=corpus("done")),
+        parked=Parked("unavailable", "ReadChanges:user"),
+    )
+    after = state(failed(before, ReadChanges("user", token("c1")), REJECTED))
+    assert (after.sync, after.corpora, after.parked) == (None, {}, None)
+    assert after.owed is not None
+    assert (after.owed.kind, after.owed.source) == ("full", SOURCE)
+
+
+def test_rejected_tokens_of_walks_and_drives_start_those_over() -> None:
+    """On the first page there is nothing to start over: it rests."""
+    walk = Walk(FileId("f"), D, page_token=token("p2"))
+    assert sync_of(failed(walking(walk), WalkAction(walk), REJECTED)).walks == (Walk(FileId("f"), D),)
+    first = Walk(FileId("f"), D)
+    assert state(failed(walking(first), WalkAction(first), REJECTED)).parked is not None
+    listing = syncing("full")
+    listing = with_sync(listing, replace(sync_of(listing), drives_listed=False, drives_token=token("p2")))
+    assert sync_of(failed(listing, ListDrives(token("p2")), REJECTED)).drives_token is None
+
+
+@pytest.mark.parametrize(
+    ("stage", "action"),
+    [
+        (corpus("start_token"), TakeStartToken("drive-d")),
+        (corpus("listing"), ListFiles("drive-d", None)),
+        (corpus("changes"), ReadChanges("drive-d", token("c1"))),
+    ],
+)
+def test_a_drive_that_is_not_found_is_left(stage: Corpus, action: Action) -> None:
+    """The user's own corpus can't be: that rests."""
+    step = failed(syncing("incremental", d=stage), action, NotFound("no such drive"))
+    assert written(step) == ["delete shared_drive drive-d"]
+    assert "drive-d" not in state(step).corpora
+    own = failed(syncing("full", user=corpus("listing")), ListFiles("user", None), NotFound("strange"))
+    assert state(own).parked is not None
+
+
+def test_a_folder_that_is_gone_is_not_walked_and_its_drive_doubted() -> None:
+    """Its own entry deletes it; but should the drive have been left for a moment, its children would be lost."""
+    walk = Walk(FileId("f"), D)
+    step = failed(walking(walk), WalkAction(walk), NotFound("gone"))
+    assert sync_of(step).walks == ()
+    assert state(step).corpora["drive-d"].doubted
+    assert not state(step).corpora["user"].doubted
+
+
+def test_the_failure_of_what_nobody_waits_for_changes_nothing() -> None:
+    """A drive left and joined again is not left by the old drive's 404, nor is one that is gone looked for."""
+    rejoined = syncing("incremental", d=corpus("start_token"))
+    without = syncing("incremental")
+    for error in (NotFound("no such drive"), REJECTED, Retryable("unavailable")):
+        for checkpoint in (rejoined, without):
+            assert failed(checkpoint, ListFiles("drive-d", token("p2")), error) == Step(checkpoint)
+
+
+def test_the_rest_doubles_up_to_its_cap_and_the_cause_is_reported_once() -> None:
+    """However often it is tried."""
+    checkpoint = syncing("full", user=corpus("listing"))
+    rests, reports = [], 0
+    for _ in range(14):
+        step = failed(checkpoint, ListFiles("user", None), Retryable("unavailable"), jitter=1.0)
+        checkpoint = state(step)
+        rests.append(rest_s(step))
+        reports += len(step.errors)
+    assert rests[:3] == [PARK_BASE_S, 2 * PARK_BASE_S, 4 * PARK_BASE_S]
+    assert rests[-1] == PARK_CAP_S
+    assert reports == 1
+
+
+@given(attempts=st.integers(1, 10_000), jitter=st.floats(0, 1))
+def test_a_rest_is_between_half_its_ceiling_and_the_cap(attempts: int, jitter: float) -> None:
+    """For any number of attempts and any jitter."""
+    before = replace(syncing("full"), parked=Parked("unavailable", "Connect", attempts))
+    rest = rest_s(park(before, "Connect", Retryable("unavailable"), NOW, jitter))
+    assert PARK_BASE_S / 2 <= rest <= PARK_CAP_S
+
+
+def test_retry_after_is_kept_to() -> None:
+    """Where Google names a longer rest."""
+    step = failed(syncing("full", user=corpus("listing")), ListFiles("user", None), Retryable("x", retry_after_s=500.0))
+    assert rest_s(step) == 500.0
+    assert [(error.category, error.retry_after_s) for error in step.errors] == [("retriable", 500.0)]
+
+
+@pytest.mark.parametrize(
+    ("error", "category"), [(NeedsReauth("authorize anew"), "reauth"), (Terminal("look at it"), "terminal")]
+)
+def test_what_only_a_person_mends_rests_until_the_next_trigger(error: WorkerError, category: str) -> None:
+    """It has no end of its own."""
+    step = park(syncing("full"), "Connect", error, NOW, 0.5)
+    assert (state(step).parked or pytest.fail("not parked")).until is None
+    assert [(report.category, report.source) for report in step.errors] == [(category, SOURCE)]
+
+
+def test_another_cause_is_reported_anew() -> None:
+    """And counts its own attempts where it is another step's."""
+    first = state(park(syncing("full"), "Connect", Retryable("a"), NOW, 0.0))
+    other = park(first, "ListDrives", Retryable("b", code="rate_limited"), NOW, 0.0)
+    assert len(other.errors) == 1
+    assert (state(other).parked or pytest.fail("not parked")).attempts == 1
+
+
+def test_an_unknown_connection_leaves_no_state() -> None:
+    """Unless it has cursors: those are kept for when it is known again."""
+    new = park(Checkpoint(CONNECTION, CUSTOMER), "Connect", UnknownConnection("none"), NOW, 0.0)
+    assert new.checkpoint is None
+    assert len(new.errors) == 1
+    assert state(park(syncing("full"), "Connect", UnknownConnection("none"), NOW, 0.0)).corpora
+
+
+def test_a_failed_look_up_rests_with_its_items() -> None:
+    """They are looked up again afterwards."""
+    before = syncing("incremental", d=corpus("done"))
+    step = failed(before, LookUpRemoved(ids("x")), Retryable("unavailable"))
+    assert rest_s(step) == timedelta(seconds=PARK_BASE_S / 2).total_seconds()
