@@ -1,6 +1,6 @@
 """The stack that most would pick: httpx, pydantic models, aiokafka's idempotent producer with lz4.
 
-One process (`python -m benchmarks.common_stack ORIGIN BROKERS TOPIC`), written as its libraries' guides have it: a model
+One process (`python -m benchmarks.common_stack ORIGIN BROKERS TOPIC`), as the libraries' guides have it: a model
 a page, a model a record, `send` for each record. The same fields as the worker, no transactions, no checkpoint.
 """
 
@@ -112,9 +112,7 @@ def _record(file: _File, sync_id: str, produced_at: datetime) -> _Record:
 async def run(origin: str, brokers: str, topic: str) -> Result:
     """Bring one listing to Kafka."""
     sync_id = str(uuid.uuid4())
-    producer = AIOKafkaProducer(
-        bootstrap_servers=brokers, enable_idempotence=True, compression_type="lz4", linger_ms=2
-    )
+    producer = AIOKafkaProducer(bootstrap_servers=brokers, enable_idempotence=True, compression_type="lz4", linger_ms=2)
     await producer.start()
     async with httpx.AsyncClient(base_url=origin + "/drive/v3") as client:
         await client.get("/changes/startPageToken")

@@ -164,7 +164,7 @@ def _check(topics: Topics, files: int) -> None:
     reader = Consumer({"bootstrap.servers": topics.bootstrap_servers, "group.id": "none", "enable.auto.commit": False})
     try:
         here = TopicPartition(topics.name("data"), 0)
-        _, high = reader.get_watermark_offsets(here, timeout=START_S) or (0, 0)
+        _, high = reader.get_watermark_offsets(here, timeout=START_S)
         reader.assign([TopicPartition(here.topic, 0, max(0, high - 5))])
         last: _Closing | None = None
         ends_s = time.monotonic() + START_S
@@ -195,7 +195,7 @@ def _reader(topics: Topics, role: str) -> Consumer:
         }
     )
     here = TopicPartition(topics.name(role), 0)
-    _, high = consumer.get_watermark_offsets(here, timeout=START_S) or (0, 0)
+    _, high = consumer.get_watermark_offsets(here, timeout=START_S)
     consumer.assign([TopicPartition(here.topic, 0, high)])
     return consumer
 

@@ -1,8 +1,8 @@
 """A prepared Google: serves pages that are rendered and compressed already, so that serving costs next to nothing.
 
-It is a process of its own (`python -m benchmarks.page_server PAGES`) that prints its port and serves until its standard
+It is a process of its own (`python -m benchmarks.page_server PAGES`) that prints its port and serves until standard
 input closes. The listing begins anew with each changes.getStartPageToken: clients come one after the other. `/control`
-sets how many `files` a listing has, the `latency_ms` of each call to Drive, and whether the change log holds a `change`.
+sets how many `files` a listing has, the `latency_ms` of each call to Drive, and whether the log holds a `change`.
 """
 
 import asyncio

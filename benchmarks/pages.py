@@ -60,7 +60,9 @@ def one_change(pages: list[Page]) -> bytes:
     """A page of changes.list with one changed file, plain."""
     listing = msgspec.json.decode(zlib.decompress(pages[0].last, 31), type=_Listing)
     file = bytes(listing.files[1])
-    head = b'{"newStartPageToken":"2","changes":[{"changeType":"file","time":"2025-01-20T10:00:00.000Z","removed":false,'
+    head = (
+        b'{"newStartPageToken":"2","changes":[{"changeType":"file","time":"2025-01-20T10:00:00.000Z","removed":false,'
+    )
     return head + b'"file":' + file + b"}]}"
 
 

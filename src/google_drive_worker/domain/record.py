@@ -13,12 +13,12 @@ ErrorCategory = Literal["retriable", "terminal", "reauth", "skipped_item", "inva
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One thing to write to `ingestion.data`: `data` is a struct whose encoding is the record's `data` field."""
+    """One thing to write to `ingestion.data`: `data` is what the record's `data` field is encoded from, or is it."""
 
     resource_type: ResourceType
     resource_id: str
     operation: Operation
-    data: msgspec.Struct
+    data: msgspec.Struct | msgspec.Raw
 
 
 class Source(msgspec.Struct, frozen=True):

@@ -21,11 +21,16 @@ CHECKPOINT_BYTES = 1000
 QUIET_S = 5.0
 """How long a position alone waits for company: after a crash that much of the topic is skipped once more."""
 
+REST_SHARE = 4.0
+"""A partition rests this many times as long as its last commit took, at the most: where commits are cheap, nobody has
+to wait the whole interval for one, and where they are dear, they take a fifth of the time and no more."""
+
 
 class CommitLimits(NamedTuple):
     """How entries are gathered into transactions.
 
-    `interval_s` is from the start of one commit to the next: what comes to an idle partition is written at once.
+    `interval_s` is from the start of one commit to the next, at the most: what comes to an idle partition is written at
+    once.
     `max_records` closes a transaction. `max_pending_bytes` is where writers are made to wait: half of it, not yet in a
     commit, closes a transaction too, so that one half fills while the other is written.
     """
@@ -136,7 +141,7 @@ class OwnedPartition:
                 began_s = self._clock.monotonic_s()
                 await self._commit(self._take())
                 took_s = self._clock.monotonic_s() - began_s
-                await self._rest(self._limits.interval_s - took_s)
+                await self._rest(min(self._limits.interval_s - took_s, took_s * REST_SHARE))
         finally:
             self._over = True
             async with self._settled:

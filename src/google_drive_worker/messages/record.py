@@ -29,7 +29,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     sync_id: SyncId
     produced_at: str
     schema_version: str
-    data: msgspec.Struct
+    data: msgspec.Struct | msgspec.Raw
 
 
 _encode = msgspec.json.Encoder().encode

@@ -1,0 +1,149 @@
+"""`python -m benchmarks`: the worker beside the floor and the common stack, alternating, in one run."""
+
+import statistics
+import subprocess
+import sys
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import full_path, latency
+from benchmarks.full_path import Memory
+from benchmarks.latency import Latencies
+from benchmarks.measure import Result
+from benchmarks.pages import PAGE_SIZE
+from benchmarks.surroundings import Surroundings, fresh_topics, surroundings
+
+RUN_S = 300.0
+"""For one run of one variant."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was measured. Ratios are of records a processor second, medians of the runs, except where named wall."""
+
+    files: int
+    rounds: int
+    runs: list[Result]
+    worker_to_floor: float
+    worker_to_floor_wall: float
+    worker_to_common_stack: float
+    worker_to_common_stack_wall: float
+    latencies: Latencies | None = None
+    memory: list[Memory] = []
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Fewer files: about 90 seconds.")
+@click.option("--files", type=click.IntRange(min=PAGE_SIZE), help="Files a run, in whole pages of 1,000.")
+@click.option("--rounds", default=3, show_default=True, help="Runs of each variant.")
+@click.option("--memory", is_flag=True, help="Also sync 1, 2 and 5 million files, and look at memory. Takes minutes.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
+def main(*, quick: bool, files: int | None, rounds: int, memory: bool, as_json: bool) -> None:
+    """Measure the full path (HTTP, decode, normalize, transactions) beside its floor and the stack most would pick.
+
+    All of it runs on this machine against one prepared page server and one real broker (KAFKA_BOOTSTRAP_SERVERS, or
+    one of its own, for which Java and Maven are needed). Absolute figures depend on the machine: trust the ratios.
+    """
+    files = files or (100_000 if quick else 300_000)
+    note = Console(stderr=True, quiet=as_json)
+    with surroundings() as around:
+        runs = _compare(around, files, rounds, note)
+        note.print("latency …")
+        latencies = latency.run(around, 3 if quick else 9)
+        memories = []
+        for millions in (1, 2, 5) if memory else ():
+            note.print(f"memory, {millions} million files …")
+            memories.append(full_path.run_memory(around, millions * 1_000_000))
+    report = _report(files, rounds, runs, latencies, memories)
+    if as_json:
+        click.echo(msgspec.json.encode(report))
+    else:
+        _print(report, Console())
+
+
+def _compare(around: Surroundings, files: int, rounds: int, note: Console) -> list[Result]:
+    """The variants in turn, so that what else the machine does strikes them all alike."""
+    _other(around, "benchmarks.floor", files)  # the broker's own warming up
+    runs = []
+    for number in range(rounds):
+        note.print(f"round {number + 1} of {rounds} …")
+        runs.append(_other(around, "benchmarks.floor", files))
+        runs.append(full_path.run(around, files))
+        runs.append(_other(around, "benchmarks.common_stack", max(PAGE_SIZE, files // 10)))
+    return runs
+
+
+def _other(around: Surroundings, module: str, files: int) -> Result:
+    around.serve(files)
+    with fresh_topics(around.bootstrap_servers) as topics:
+        command = [sys.executable, "-m", module, around.origin, around.bootstrap_servers, topics.name("data")]
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=RUN_S)
+    found = msgspec.json.decode(done.stdout, type=Result)
+    if found.records != files // PAGE_SIZE * PAGE_SIZE:
+        raise RuntimeError(f"{module}: {files} files were listed, and {found.records} records written")
+    return found
+
+
+def _report(files: int, rounds: int, runs: list[Result], latencies: Latencies | None, memory: list[Memory]) -> Report:
+    def median(variant: str, measure: str) -> float:
+        return float(statistics.median(getattr(run, measure) for run in runs if run.variant == variant))
+
+    def ratio(other: str, measure: str) -> float:
+        return round(median("worker", measure) / median(other, measure), 3)
+
+    return Report(
+        files=files,
+        rounds=rounds,
+        runs=runs,
+        worker_to_floor=ratio("floor", "per_cpu_second"),
+        worker_to_floor_wall=ratio("floor", "per_second"),
+        worker_to_common_stack=ratio("common stack", "per_cpu_second"),
+        worker_to_common_stack_wall=ratio("common stack", "per_second"),
+        latencies=latencies,
+        memory=memory,
+    )
+
+
+def _print(report: Report, console: Console) -> None:
+    table = Table(title=f"{report.files:,} files, {PAGE_SIZE:,} a page; medians of {report.rounds} runs")
+    for name in ("", "records/s", "records/CPU s", "CPU µs/record", "peak MB"):
+        table.add_column(name, justify="right" if name else "left")
+    for variant in ("floor", "worker", "common stack"):
+        runs = [run for run in report.runs if run.variant == variant]
+        columns = ("per_second", "per_cpu_second", "cpu_us", "peak_mb")
+        middle = [statistics.median(getattr(run, column) for run in runs) for column in columns]
+        table.add_row(variant, f"{middle[0]:,.0f}", f"{middle[1]:,.0f}", f"{middle[2]:.1f}", f"{middle[3]:.0f}")
+    console.print(table)
+    _line(console, "worker / floor, records a CPU second", report.worker_to_floor, at_least=0.60)
+    _line(console, "worker / common stack, records a CPU second", report.worker_to_common_stack, at_least=7.0)
+    peak = max(run.peak_mb for run in report.runs if run.variant == "worker")
+    _line(console, "peak memory, MB", peak, at_most=250.0)
+    if report.latencies is not None:
+        page_ms = report.latencies.page_ms
+        _line(console, "trigger to first record of a full sync, ms", report.latencies.opened_ms, at_most=2 * page_ms)
+        console.print(f"trigger to first file of a full sync, ms: {report.latencies.first_file_ms:.2f}")
+        _line(
+            console,
+            "trigger to record of a one-change incremental, ms",
+            report.latencies.incremental_ms,
+            at_most=3 * page_ms + 150,
+        )
+    for memory in report.memory:
+        console.print(
+            f"{memory.files:>10,} files: {memory.tenth_mb:.0f} MB after a tenth, {memory.end_mb:.0f} MB at the end, "
+            f"{memory.peak_mb:.0f} MB at most"
+        )
+
+
+def _line(console: Console, name: str, value: float, **target: Any) -> None:
+    low, high = target.get("at_least"), target.get("at_most")
+    reached = (low is None or value >= low) and (high is None or value <= high)
+    aim = f"at least {low:g}" if low is not None else f"at most {high:g}"
+    console.print(f"{name}: {value:.2f} (target: {aim}) {'reached' if reached else 'NOT reached'}")
+
+
+if __name__ == "__main__":
+    main()
