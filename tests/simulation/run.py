@@ -83,6 +83,7 @@ class Run:
         )
         self.log = Log()
         self.outbox = Outbox(
+            integration_id="google-drive",
             data_topic=DATA_TOPIC,
             errors_topic=ERRORS_TOPIC,
             new_message_id=lambda: f"message-{next(self._message_ids)}",

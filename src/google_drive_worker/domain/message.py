@@ -21,12 +21,11 @@ class Incoming(NamedTuple):
 class Outgoing(NamedTuple):
     """A message to write.
 
-    `key` decides its partition as the platform's Java producers would, unless `partition` names one. `None` for a value
-    is a tombstone.
+    `key` decides its partition as the platform's Java producers would, unless `partition` names one.
     """
 
     topic: str
     key: bytes | None
-    value: bytes | None
+    value: bytes
     headers: Headers
     partition: int = -1

@@ -33,7 +33,9 @@ class TriggerHandler:
         connection_id = trigger.integration_connection_id
         home = partition_of(connection_id, self._partitions)
         if home != message.partition:
-            return PassOn(Outgoing(message.topic, connection_id.encode(), message.value, list(message.headers), home))
+            return PassOn(
+                Outgoing(message.topic, connection_id.encode(), message.value or b"", list(message.headers), home)
+            )
         kind: SyncKind = "full" if trigger.trigger_type == "full_sync" else "incremental"
         source = Source(message.topic, message.partition, message.offset, trigger.message_id)
         return Accept(connection_id, Owed(kind, trigger.customer_id, source, trigger.page_token))

@@ -196,4 +196,4 @@ def _records(entry: Entry) -> int:
 def _size_bytes(entry: Entry) -> int:
     if entry.is_quiet:
         return 0
-    return CHECKPOINT_BYTES + sum(len(outgoing.value or b"") for outgoing in entry.outgoing)
+    return CHECKPOINT_BYTES + sum(len(outgoing.value) for outgoing in entry.outgoing)

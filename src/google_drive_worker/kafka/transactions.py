@@ -22,7 +22,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from google_drive_worker.domain.message import Outgoing
+from google_drive_worker.domain.message import Headers
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.sync.checkpoint import encode_checkpoint
 from google_drive_worker.utils.errors import Fenced, Retryable
@@ -117,11 +117,11 @@ class TransactionalWriter:
         producer.begin_transaction()
         for entry in entries:
             for outgoing in entry.outgoing:
-                _produce(producer, outgoing)
+                _produce(producer, *outgoing)
         last = {entry.connection_id: entry.checkpoint for entry in entries if entry.connection_id is not None}
         for connection_id, checkpoint in last.items():
             value = None if checkpoint is None else encode_checkpoint(checkpoint)
-            _produce(producer, Outgoing(self._state_topic, connection_id.encode(), value, [], self._partition))
+            _produce(producer, self._state_topic, connection_id.encode(), value, [], self._partition)
         offsets = [TopicPartition(self._trigger_topic, self._partition, position)]
         metadata = self._group_metadata()
         _retrying(lambda left_s: producer.send_offsets_to_transaction(offsets, metadata, left_s), self._timeout_s)
@@ -140,10 +140,12 @@ class TransactionalWriter:
         return self._producer
 
 
-def _produce(producer: Producer, outgoing: Outgoing) -> None:
+def _produce(
+    producer: Producer, topic: str, key: bytes | None, value: bytes | None, headers: Headers, partition: int
+) -> None:
     while True:
         try:
-            producer.produce(outgoing.topic, outgoing.value, outgoing.key, outgoing.partition, headers=outgoing.headers)
+            producer.produce(topic, value, key, partition, headers=headers)
         except BufferError:
             producer.poll(0.1)  # the local queue is full: let some of it go out
         else:

@@ -72,7 +72,7 @@ def _on_change(
     if change.removed or file is None:
         return _removed(checkpoint, Removal(file_id, corpus), normalizer)
     if belongs(checkpoint, corpus, file):
-        return _changed(checkpoint, corpus, file, normalizer)
+        return _changed(checkpoint, file, normalizer)
     home = checkpoint.corpora.get(file.drive_id or "")
     if corpus == USER_CORPUS and home is not None:
         if home.stage in {"changes", "done"} and not _is_hidden(checkpoint, file):
@@ -80,15 +80,13 @@ def _on_change(
         # The drive has been joined just now: what happened to the item before is in no log of the drive's that will be
         # read. Or it came in the trash inside a folder: the drive's log names the folder alone, and no walk sees it.
         checkpoint = with_corpus(checkpoint, file.drive_id or "", replace(home, written=True))
-        return _changed(checkpoint, corpus, file, normalizer)
+        return _changed(checkpoint, file, normalizer)
     return _removed(checkpoint, Removal(file_id, corpus), normalizer)
 
 
-def _changed(
-    checkpoint: Checkpoint, corpus: str, file: DriveFile, normalizer: Normalizer
-) -> tuple[Checkpoint, list[Record]]:
+def _changed(checkpoint: Checkpoint, file: DriveFile, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
     if file.is_folder:
-        drive_id = file.drive_id if corpus != USER_CORPUS else None
+        drive_id = file.drive_id if file.drive_id in checkpoint.corpora else None
         checkpoint = _with_walk(checkpoint, Walk(file.id, drive_id, file.trashed))
     return checkpoint, [_record_of(checkpoint, file, normalizer)]
 

@@ -108,9 +108,9 @@ class Parked(_Value, frozen=True):
 class Checkpoint(_Value, frozen=True):
     """The state of one connection.
 
-    `contested` is what is owed besides in other customers' names, one for each. `gone` are items that were looked up and
-    not found since the user's log was last read to its end: a drive that the user had left for a moment may hold them
-    after all.
+    `contested` is what is owed besides in other customers' names, one for each. `gone` are items that were looked up
+    and not found since the user's log was last read to its end: a drive that the user had left for a moment may hold
+    them after all.
     """
 
     connection_id: ConnectionId
