@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from google_drive_worker.domain.drive import DriveFile, SharedDrive
-from google_drive_worker.domain.ids import DriveId, FileId, PageToken, SyncId
+from google_drive_worker.domain.ids import FileId, PageToken, SyncId
 from google_drive_worker.domain.record import DeleteCause, Record, ResourceType, SyncSummary
 from google_drive_worker.normalization.shapes import FileData
 from google_drive_worker.normalization.transformer import deletion, sync_record, transform_drive, transform_file
