@@ -43,11 +43,16 @@ class Scheduler:
         self._waiting: deque[Seat] = deque()
         self._queued: set[Seat] = set()
         self._resting: list[tuple[datetime, Seat]] = []
-        self._rests_until: dict[Seat, datetime] = {}
+        self._due: dict[Seat, datetime] = {}
         self._running: dict[Seat, asyncio.Task[None]] = {}
         self._leaving: set[int] = set()
         self._stopping = False
         self._changed = asyncio.Event()
+
+    @property
+    def resting(self) -> int:
+        """How many wait for a later moment; one that is due at another moment than before may count twice."""
+        return len(self._resting)
 
     @property
     def running(self) -> int:
@@ -62,9 +67,10 @@ class Scheduler:
         if due is None:
             return
         if due > self._clock.now():
-            if self._rests_until.get(seat) != due:  # once a time in the heap, however often it is asked for
-                self._rests_until[seat] = due
-                heapq.heappush(self._resting, (due, seat))
+            if self._due.get(seat) == due:
+                return  # it waits already: triggers for a connection that rests must not pile up
+            self._due[seat] = due
+            heapq.heappush(self._resting, (due, seat))
         elif seat not in self._queued:
             self._waiting.append(seat)
             self._queued.add(seat)
@@ -127,8 +133,9 @@ class Scheduler:
     def _wake_rested(self) -> datetime | None:
         now = self._clock.now()
         while self._resting and self._resting[0][0] <= now:
-            _, seat = heapq.heappop(self._resting)
-            self._rests_until.pop(seat, None)
+            due, seat = heapq.heappop(self._resting)
+            if self._due.get(seat) == due:
+                del self._due[seat]
             self.ask(seat)
         return self._resting[0][0] if self._resting else None
 
@@ -145,7 +152,7 @@ class Scheduler:
         self._queued = set(self._waiting)
         self._resting = [entry for entry in self._resting if entry[1].partition not in partitions]
         heapq.heapify(self._resting)
-        self._rests_until = {seat: due for due, seat in self._resting}
+        self._due = {seat: due for seat, due in self._due.items() if seat.partition not in partitions}
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

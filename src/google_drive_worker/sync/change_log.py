@@ -79,7 +79,6 @@ def _on_change(
             return checkpoint, []  # the drive's own log has it too
         # The drive has been joined just now: what happened to the item before is in no log of the drive's that will be
         # read. Or it came in the trash inside a folder: the drive's log names the folder alone, and no walk sees it.
-        checkpoint = with_corpus(checkpoint, file.drive_id or "", replace(home, written=True))
         return _changed(checkpoint, file, normalizer)
     return _removed(checkpoint, Removal(file_id, corpus), normalizer)
 
@@ -209,7 +208,8 @@ def _on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normali
         return leave_drive(checkpoint, drive_id, normalizer)
     known = checkpoint.corpora.get(drive_id)
     if known is None:
-        checkpoint = with_corpus(checkpoint, drive_id, Corpus("start_token"))
+        # As a member the user sees more than was shared with them: what a walk brings of it counts as written, too.
+        checkpoint = with_corpus(checkpoint, drive_id, Corpus("start_token", written=True))
     else:
         checkpoint = _perhaps_rejoined(checkpoint, known)
     return checkpoint, [normalizer.transform_drive(change.drive)]

@@ -253,6 +253,15 @@ def test_a_drive_left_and_joined_again_takes_no_answer_from_before() -> None:
     assert step == Step(rejoined)
 
 
+def test_a_drive_joined_in_the_log_and_left_unread_owes_a_full_sync() -> None:
+    """A walk begun before its entry may have written what only a member sees. A later full sync can't repeat it."""
+    before = syncing("incremental", user=corpus("changes"))
+    page = changes_page(changed(folder("f", driveId=D, ownedByMe=False)), drive_change(D), more="c1b")
+    joined = state(answered(before, log_of(), page))
+    step = answered(joined, ReadChanges("user", token("c1b")), changes_page(drive_change(D, left=True)))
+    assert (state(step).owed or pytest.fail("nothing owed")).kind == "full"
+
+
 # Look-ups.
 
 

@@ -1,0 +1,126 @@
+"""A Drive in memory that implements the worker's port: files that are there, a log that grows, answers held back."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from google_drive_worker.domain.connection import Connection
+from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage
+from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
+from google_drive_worker.utils.errors import NotFound, PageTokenRejected, UnknownConnection, WorkerError
+from support.syncs import changed, changes_page, files_page, read, removed
+
+
+@dataclass
+class MemoryDrive:
+    """One user's My Drive. `gate` holds every answer back while it is clear; `problems` are raised, one a call."""
+
+    files: dict[str, dict[str, object]] = field(default_factory=dict)
+    log: list[dict[str, object]] = field(default_factory=list)
+    page_size: int = 2
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    problems: list[Exception] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    under_way: int = 0
+    most_under_way: int = 0
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    def put(self, item: dict[str, object]) -> None:
+        """Create or change a file."""
+        self.files[str(item["id"])] = item
+        self.log.append(changed(item))
+
+    def delete(self, name: str) -> None:
+        """Delete a file for good."""
+        del self.files[name]
+        self.log.append(removed(name))
+
+    async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
+        """The end of the log."""
+        await self._call(f"start {drive_id}")
+        return PageToken(str(len(self.log)))
+
+    async def list_drives(self, page_token: PageToken | None) -> DrivesPage:
+        """There is none."""
+        await self._call(f"drives {page_token}")
+        return DrivesPage()
+
+    async def list_files(
+        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+    ) -> FilesPage:
+        """The files, by id, a page at a time."""
+        await self._call(f"files {drive_id} {page_token}")
+        names = sorted(name for name, each in self.files.items() if include_trashed or not each.get("trashed"))
+        return self._page(names, page_token)
+
+    async def list_children(
+        self, folder_id: FileId, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+    ) -> FilesPage:
+        """The files that name the folder as their parent."""
+        await self._call(f"children {folder_id} {drive_id}")
+        children = [name for name, each in self.files.items() if folder_id in (_parents(each))]
+        kept = sorted(name for name in children if include_trashed or not self.files[name].get("trashed"))
+        return self._page(kept, page_token)
+
+    async def list_changes(self, drive_id: DriveId | None, page_token: PageToken) -> ChangesPage:
+        """The log from there on. Raises `PageTokenRejected` for a token that it never gave out."""
+        await self._call(f"changes {drive_id} {page_token}")
+        if not page_token.isdigit() or int(page_token) > len(self.log):
+            raise PageTokenRejected("not a token of this log")
+        start = int(page_token)
+        entries = self.log[start : start + self.page_size]
+        end = start + len(entries)
+        return changes_page(*entries, more=str(end) if end < len(self.log) else None, start=str(end))
+
+    async def get_file(self, file_id: FileId) -> DriveFile:
+        """A file. Raises `NotFound`."""
+        await self._call(f"get {file_id}")
+        if file_id not in self.files:
+            raise NotFound("no such file")
+        return read(self.files[file_id])
+
+    def open(self, connection: Connection) -> "MemoryDrive":
+        """Whoever asks gets this Drive."""
+        del connection
+        return self
+
+    def _page(self, names: list[str], page_token: PageToken | None) -> FilesPage:
+        rest = [name for name in names if page_token is None or name > page_token]
+        page = rest[: self.page_size]
+        return files_page(*(self.files[name] for name in page), more=page[-1] if len(rest) > len(page) else None)
+
+    async def _call(self, name: str) -> None:
+        self.calls.append(name)
+        self.under_way += 1
+        self.asked.set()
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            await asyncio.sleep(0)
+            await self.gate.wait()
+        finally:
+            self.under_way -= 1
+        if self.problems:
+            raise self.problems.pop(0)
+
+
+def _parents(item: dict[str, object]) -> tuple[object, ...]:
+    parents = item.get("parents")
+    return tuple(parents) if isinstance(parents, list) else ()
+
+
+@dataclass
+class MemoryConnections:
+    """Implements `Connections`; `problem` is raised while there is one."""
+
+    known: dict[ConnectionId, Connection] = field(default_factory=dict)
+    problem: WorkerError | None = None
+
+    async def get(self, connection_id: ConnectionId) -> Connection:
+        """The connection. Raises `UnknownConnection`."""
+        if self.problem is not None:
+            raise self.problem
+        if connection_id not in self.known:
+            raise UnknownConnection("no connection of that id")
+        return self.known[connection_id]

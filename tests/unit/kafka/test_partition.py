@@ -1,0 +1,225 @@
+"""An owned partition: how steps become transactions."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.message import Outgoing
+from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.kafka.partition import CommitLimits, Committed, OwnedPartition
+from google_drive_worker.kafka.transactions import TransactionalWriter
+from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.utils.errors import Fenced, WorkerError
+from support.clock import ManualClock
+from support.syncs import CUSTOMER
+
+
+class MemoryWriter(TransactionalWriter):
+    """Keeps what is committed in memory: all of a call's entries, or none where it fails."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Entry]] = []
+        self.positions: list[int] = []
+        self.problem: WorkerError | None = None
+        self.gate = threading.Event()
+        self.gate.set()
+        self.closed = False
+
+    def open(self) -> None:
+        """There is nobody to take it from."""
+
+    def commit(self, entries: Iterable[Entry], position: int) -> None:
+        """Blocks while the gate is shut, as a broker may."""
+        assert self.gate.wait(10)
+        if self.problem is not None:
+            raise self.problem
+        self.batches.append(list(entries))
+        self.positions.append(position)
+
+    def close(self) -> None:
+        """Nothing more is written."""
+        self.closed = True
+
+    @property
+    def values(self) -> list[bytes]:
+        """The messages of all batches, in order."""
+        return [outgoing.value for batch in self.batches for entry in batch for outgoing in entry.outgoing]
+
+
+class Bench:
+    """A partition over a writer in memory."""
+
+    def __init__(self, limits: CommitLimits) -> None:
+        self.writer = MemoryWriter()
+        self.committed: list[Committed] = []
+        self.told = asyncio.Event()
+        self.partition = OwnedPartition(
+            0, self.writer, {}, 100, clock=ManualClock(), limits=limits, on_commit=self.on_commit
+        )
+
+    async def until(self, batches: int) -> None:
+        """Wait for so many commits."""
+        async with asyncio.timeout(10):
+            while len(self.committed) < batches:
+                self.told.clear()
+                await self.told.wait()
+
+    def on_commit(self, committed: Committed) -> None:
+        """A transaction went through."""
+        self.committed.append(committed)
+        self.told.set()
+
+
+@asynccontextmanager
+async def bench(limits: CommitLimits | None = None) -> AsyncIterator[Bench]:
+    """A partition that runs, until the block ends."""
+    made = Bench(limits or CommitLimits(interval_s=0.0))
+    task = asyncio.create_task(made.partition.run(), name="partition")
+    yield made
+    task.cancel()
+    await asyncio.wait([task])
+    await made.partition.close()
+    assert made.writer.closed
+
+
+def entry(*values: str, position: int | None = None, connection: str | None = None) -> Entry:
+    """An entry with these messages."""
+    outgoing = [Outgoing("ingestion.data", b"key", value.encode(), []) for value in values]
+    if connection is None:
+        return Entry(outgoing, position=position)
+    name = ConnectionId(connection)
+    return Entry(outgoing, name, Checkpoint(name, CUSTOMER), position)
+
+
+async def test_what_comes_to_an_idle_partition_is_committed_at_once() -> None:
+    """Without waiting for company, however long the interval."""
+    async with bench(CommitLimits(interval_s=3600)) as made:
+        made.partition.write(entry("a"))
+        await made.until(1)
+        assert made.writer.values == [b"a"]
+
+
+async def test_what_comes_during_the_interval_goes_together_and_in_order() -> None:
+    """One transaction for many steps."""
+    async with bench(CommitLimits(interval_s=0.05)) as made:
+        made.partition.write(entry("a"))
+        await made.until(1)
+        for value in "bcd":
+            made.partition.write(entry(value))
+        await made.until(2)
+        assert [len(batch) for batch in made.writer.batches] == [1, 3]
+        assert made.writer.values == [b"a", b"b", b"c", b"d"]
+
+
+async def test_a_full_transaction_does_not_wait_for_the_interval() -> None:
+    """`max_records` closes it, and what is over goes into the next."""
+    async with bench(CommitLimits(interval_s=3600, max_records=2)) as made:
+        made.partition.write(entry("a"))
+        await made.until(1)
+        for value in "bcde":
+            made.partition.write(entry(value))
+        await made.until(3)
+        assert [len(batch) for batch in made.writer.batches] == [1, 2, 2]
+
+
+async def test_a_step_is_never_split() -> None:
+    """Its records and its checkpoint are one, also where it has more records than a transaction should."""
+    async with bench(CommitLimits(interval_s=0.0, max_records=2)) as made:
+        made.partition.write(entry(*"abcde"))
+        await made.until(1)
+        assert len(made.writer.batches[0]) == 1
+
+
+async def test_a_checkpoint_counts_from_its_writing_on() -> None:
+    """The next step of the connection is decided on it, committed or not; `None` ends it."""
+    async with bench() as made:
+        name = ConnectionId("conn_abc")
+        made.partition.write(entry("a", connection="conn_abc"))
+        assert made.partition.checkpoint(name) == Checkpoint(name, CUSTOMER)
+        made.partition.write(Entry([], name, None))
+        assert made.partition.checkpoint(name) is None
+        assert made.partition.checkpoints == {}
+
+
+async def test_the_position_never_passes_an_uncommitted_trigger() -> None:
+    """A trigger that is not in the batch is read again after a crash."""
+    async with bench(CommitLimits(interval_s=0.0, max_records=1)) as made:
+        made.writer.gate.clear()
+        made.partition.write(entry("a", position=101))
+        made.partition.write(entry("b", position=102))
+        made.partition.pass_by(103)
+        made.writer.gate.set()
+        await made.partition.flushed()
+        assert made.writer.positions[0] == 101
+        assert made.writer.positions == sorted(made.writer.positions)
+        assert made.partition.position == 103
+
+
+async def test_an_entry_without_a_position_keeps_the_old_one() -> None:
+    """It is sent with every transaction, for the fence that goes with it."""
+    async with bench() as made:
+        made.partition.write(entry("a"))
+        await made.until(1)
+        assert made.writer.positions == [100]
+
+
+async def test_quiet_positions_become_one_and_wait_for_company() -> None:
+    """Another integration's messages cost no transaction each."""
+    async with bench() as made:
+        for position in range(101, 1_000):
+            made.partition.pass_by(position)
+        assert made.writer.batches == []
+        made.partition.write(entry("a", position=1_000))
+        await made.until(1)
+        assert len(made.writer.batches[0]) == 2
+        assert made.writer.positions == [1_000]
+
+
+async def test_flushed_writes_what_is_quiet_too() -> None:
+    """A partition that is let go of leaves nothing behind."""
+    async with bench() as made:
+        made.partition.pass_by(150)
+        await made.partition.flushed()
+        assert made.writer.positions == [150]
+
+
+async def test_writers_wait_while_too_much_is_pending() -> None:
+    """This is what bounds memory; there is room again when it is committed."""
+    async with bench(CommitLimits(interval_s=0.0, max_pending_bytes=10)) as made:
+        await made.partition.room()
+        made.writer.gate.clear()
+        made.partition.write(entry("x" * 10))
+        waiting = asyncio.create_task(made.partition.room(), name="room")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        made.writer.gate.set()
+        await asyncio.wait_for(waiting, 10)
+        assert made.writer.values == [b"x" * 10]
+
+
+async def test_a_commit_that_fails_ends_the_partition_and_nobody_waits_on() -> None:
+    """It has to be opened anew from what is committed; who waits for room or for the end is let go."""
+    made = Bench(CommitLimits(interval_s=0.0, max_pending_bytes=1))
+    made.writer.problem = Fenced("somebody else's")
+    made.partition.write(entry("a", position=101))
+    with pytest.raises(Fenced):
+        await made.partition.run()
+    await asyncio.wait_for(made.partition.room(), 10)
+    await asyncio.wait_for(made.partition.flushed(), 10)
+    assert made.partition.position == 100
+    assert made.committed == []
+    await made.partition.close()
+
+
+async def test_a_commit_is_told_of_after_it_went_through() -> None:
+    """With the entries that it wrote."""
+    async with bench() as made:
+        written = entry("a", position=101)
+        made.partition.write(written)
+        await made.partition.flushed()
+        assert [committed.entries for committed in made.committed] == [[written]]

@@ -1,0 +1,269 @@
+"""A turn: one connection's sync, driven for a while over a Drive in memory."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Secret
+from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.normalization import transformer
+from google_drive_worker.outbox import Outbox
+from google_drive_worker.sync import engine
+from google_drive_worker.sync.checkpoint import Checkpoint, Parked, SyncKind
+from google_drive_worker.turn import Means, take_turn
+from google_drive_worker.utils.errors import NeedsReauth, Retryable, WorkerError
+from support.clock import ManualClock
+from support.memory_drive import MemoryConnections, MemoryDrive
+from support.syncs import CONNECTION, CUSTOMER, file, folder, owed
+
+
+class Bench:
+    """A ledger in memory, a Drive in memory, and turns on them."""
+
+    def __init__(self, *, fetches_at_once: int = 4) -> None:
+        self.drive = MemoryDrive()
+        self.connections = MemoryConnections()
+        self.connect()
+        self.entries: list[Entry] = []
+        self.state: Checkpoint | None = None
+        self.troubles: list[str] = []
+        self.started: list[str] = []
+        self.completed: list[str] = []
+        clock = ManualClock()
+        outbox = Outbox(data_topic="data", errors_topic="errors", new_message_id=lambda: "id", clock=clock)
+        self.clock = clock
+        self.means = Means(
+            connections=self.connections,
+            drives=self.drive,
+            normalizer=transformer,
+            enter=outbox.enter,
+            clock=clock,
+            randomness=random.Random(1),  # noqa: S311 - a test
+            observer=self,
+            include_shared_drives=True,
+            fetches_at_once=fetches_at_once,
+        )
+
+    def connect(self, status: Literal["active", "paused", "disconnected"] = "active") -> None:
+        """The connection as its source knows it."""
+        self.connections.known[CONNECTION] = Connection(
+            connection_id=CONNECTION,
+            customer_id=CUSTOMER,
+            credentials=AccessToken(Secret("token")),
+            status=status,
+            settings=ConnectionSettings(include_shared_drives=False),
+        )
+
+    def owe(self, kind: SyncKind = "full") -> None:
+        """A trigger is accepted."""
+        self.state = engine.accept(self.state, CONNECTION, owed(kind))
+
+    async def turn(self, is_over: Callable[[], bool] = lambda: False) -> None:
+        """One turn."""
+        await asyncio.wait_for(take_turn(self.means, CONNECTION, self, is_over), 10)
+
+    def checkpoint(self, connection_id: ConnectionId) -> Checkpoint | None:
+        """The ledger's: the one connection's."""
+        assert connection_id == CONNECTION
+        return self.state
+
+    def write(self, entry: Entry) -> None:
+        """The ledger's."""
+        self.entries.append(entry)
+        self.state = entry.checkpoint
+
+    async def room(self) -> None:
+        """The ledger's: there is always room."""
+
+    def on_trouble(self, connection_id: ConnectionId, step: str, error: WorkerError) -> None:
+        """The observer's."""
+        del connection_id
+        self.troubles.append(f"{step}: {error.code}")
+
+    def on_sync_started(self, checkpoint: Checkpoint) -> None:
+        """The observer's."""
+        self.started.append(checkpoint.sync.kind if checkpoint.sync else "none")
+
+    def on_sync_completed(self, checkpoint: Checkpoint) -> None:
+        """The observer's."""
+        self.completed.append(checkpoint.sync.kind if checkpoint.sync else "none")
+
+    @property
+    def parked(self) -> Parked | None:
+        """Why the sync rests."""
+        return self.state.parked if self.state else None
+
+    def records(self) -> list[str]:
+        """The records so far, in words."""
+        shown = [msgspec.json.decode(each.value) for entry in self.entries for each in entry.outgoing]
+        return [
+            f"{each['operation']} {each['resource_id']}"
+            for each in shown
+            if "data" in each and each["resource_type"] != "sync"
+        ]
+
+
+async def test_a_turn_takes_a_sync_from_its_beginning_to_its_end() -> None:
+    """And the next one follows what changed since."""
+    made = Bench()
+    for name in "abc":
+        made.drive.put(file(name))
+    made.owe()
+    await made.turn()
+    assert made.records() == ["upsert a", "upsert b", "upsert c"]
+    made.drive.delete("b")
+    made.drive.put(folder("f"))
+    made.drive.files["child"] = file("child", parents=["f"])
+    made.entries.clear()
+    made.owe("incremental")
+    await made.turn()
+    assert made.records() == ["delete b", "delete b", "upsert f", "upsert child"]
+    assert made.started == made.completed == ["full", "incremental"]
+    assert made.state is not None
+    assert made.state.sync is None
+
+
+async def test_one_turn_works_off_all_that_is_owed() -> None:
+    """A trigger that came during the sync is another sync in the same turn."""
+    made = Bench()
+    made.owe()
+    asked = iter([True])
+
+    def is_over() -> bool:
+        if bool(made.started) and next(asked, False):
+            made.owe("incremental")
+        return False
+
+    await made.turn(is_over)
+    assert made.completed == ["full", "incremental"]
+
+
+async def test_a_turn_that_is_over_finishes_what_is_under_way_and_the_next_goes_on() -> None:
+    """No page is asked for twice."""
+    made = Bench()
+    for name in "abcdef":
+        made.drive.put(file(name))
+    made.owe()
+    for _ in range(20):
+        before = len(made.drive.calls)
+        await made.turn(lambda before=before: len(made.drive.calls) > before)  # type: ignore[misc]
+        assert made.drive.under_way == 0
+    assert made.completed == ["full"]
+    assert made.records() == [f"upsert {name}" for name in "abcdef"]
+    assert len(made.drive.calls) == len(set(made.drive.calls))
+
+
+async def test_fetches_run_side_by_side_up_to_their_bound() -> None:
+    """Four walks, two at a time."""
+    made = Bench(fetches_at_once=2)
+    made.owe()
+    await made.turn()
+    made.drive.page_size = 10
+    for name in "abcd":
+        made.drive.put(folder(name))
+    made.owe("incremental")
+    await made.turn()
+    assert made.drive.most_under_way == 2
+
+
+async def test_trouble_with_google_parks_the_sync_and_it_goes_on_from_there() -> None:
+    """What was written stays, and the page is asked for again."""
+    made = Bench()
+    for name in "abc":
+        made.drive.put(file(name))
+    made.owe()
+    await made.turn(lambda: bool(made.records()))
+    made.drive.problems.append(Retryable("unavailable"))
+    await made.turn()
+    assert made.parked is not None
+    assert made.parked.until
+    assert made.troubles == ["ListFiles:user: unavailable"]
+    await made.turn()  # not due yet
+    assert made.completed == []
+    made.clock.advance(3600)
+    await made.turn()
+    assert made.completed == ["full"]
+    assert made.records().count("upsert a") == 1
+
+
+async def test_trouble_before_the_first_fetch_parks_it_too() -> None:
+    """Credentials that are refused need a person; no call is made."""
+    made = Bench()
+    made.owe()
+    made.connections.problem = NeedsReauth("authorize anew")
+    await made.turn()
+    assert made.parked == Parked("reauth_required", "Connect")
+    assert made.drive.calls == []
+
+
+async def test_a_paused_connection_is_left_alone() -> None:
+    """Until the next trigger."""
+    made = Bench()
+    made.connect("paused")
+    made.owe()
+    await made.turn()
+    assert made.parked is not None
+    assert (made.parked.code, made.parked.until) == ("connection_paused", None)
+
+
+async def test_an_unknown_connection_is_reported_and_forgotten() -> None:
+    """It leaves no state behind."""
+    made = Bench()
+    made.connections.known.clear()
+    made.owe()
+    await made.turn()
+    assert made.state is None
+    assert len(made.entries[-1].outgoing) == 1
+
+
+async def test_a_bug_of_ours_parks_the_one_connection() -> None:
+    """It is raised nowhere, and its text, which may hold anything, is not told."""
+    made = Bench()
+    made.owe()
+    made.drive.problems.append(ZeroDivisionError("a secret"))
+    await made.turn()
+    assert made.parked is not None
+    assert made.parked.code == "internal_error"
+    assert made.parked.until
+    assert b"a secret" not in b"".join(each.value for entry in made.entries for each in entry.outgoing)
+    made.clock.advance(3600)
+    await made.turn()
+    assert made.completed == ["full"]
+
+
+async def test_the_late_answer_of_a_sync_that_was_given_up_is_ignored() -> None:
+    """It belongs to nothing any more."""
+    made = Bench()
+    made.drive.put(file("a"))
+    made.owe()
+    await made.turn(lambda: bool(made.drive.calls))
+    assert made.state is not None
+    made.drive.gate.clear()
+    async with asyncio.TaskGroup() as group:
+        turn = group.create_task(made.turn(), name="turn")
+        made.drive.asked.clear()
+        await made.drive.asked.wait()
+        assert made.state is not None
+        made.state = msgspec.structs.replace(made.state, sync=None)
+        entries = len(made.entries)
+        made.drive.gate.set()
+    assert turn.done()
+    assert len(made.entries) == entries
+
+
+async def test_a_rejected_cursor_begins_a_full_sync_in_the_same_turn() -> None:
+    """Nobody has to ask for it."""
+    made = Bench()
+    made.drive.put(file("a"))
+    made.owe()
+    await made.turn()
+    made.drive.log.clear()
+    made.entries.clear()
+    made.owe("incremental")
+    await made.turn()
+    assert made.started == ["full", "incremental", "full"]
+    assert made.records() == ["upsert a"]
