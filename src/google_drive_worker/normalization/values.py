@@ -11,19 +11,22 @@ _INT64_DIGITS = len(str(_INT64_MAX))
 _DATE_AND_SECONDS = len("2025-01-15T10:00:00Z")
 _WITH_MILLISECONDS = len("2025-01-15T10:00:00.000Z")
 
+_moment = datetime.fromisoformat
+
 
 def utc_time(text: str | None) -> str | None:
     """Write an RFC 3339 time in UTC, ending in `Z`, with the precision it came with; `None` for what is no time."""
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        moment = _moment(text)
     except ValueError:
         return None
-    # Nearly every time that Google sends has one of two shapes, and is right already.
+    # Nearly every time that Google sends has one of two shapes, and is right already. Of the first, one slice takes the
+    # marks before the time and the milliseconds, the other those before the day and at the end.
     length = len(text)
     if length == _WITH_MILLISECONDS:
-        right = text[10] == "T" and text[-1] == "Z" and text[7] == "-" and text[19] == "."
+        right = text[10::9] == "T." and text[7::16] == "-Z"
     else:
         right = length == _DATE_AND_SECONDS and text[10] == "T" and text[-1] == "Z" and text[16] == ":"
     return text if right else _in_utc(moment)
@@ -59,10 +62,12 @@ def flags(values: Mapping[str, bool] | None) -> msgspec.Raw | None:
     """
     if values is None:
         return None
-    return _encoded_flags(tuple(values), tuple(values.values()))
+    return _encoded_flags((*values, *values.values()))
 
 
 @lru_cache(maxsize=4096)
-def _encoded_flags(names: tuple[str, ...], values: tuple[bool, ...]) -> msgspec.Raw:
-    renamed = {snake_case(name): value for name, value in zip(names, values, strict=True)}
+def _encoded_flags(names_and_values: tuple[str | bool, ...]) -> msgspec.Raw:
+    count = len(names_and_values) // 2
+    names = map(str, names_and_values[:count])
+    renamed = {snake_case(name): value for name, value in zip(names, names_and_values[count:], strict=True)}
     return msgspec.Raw(msgspec.json.encode(renamed))
