@@ -122,7 +122,10 @@ def on_looked_up(
     found: Mapping[FileId, DriveFile | None],
     normalizer: Normalizer,
 ) -> Step:
-    """What is gone for good is deleted; what is in another corpus of ours is left to that one's log."""
+    """What is gone for good is deleted; what is in another corpus of ours is written as it is there now.
+
+    That one's log tells of it too, but may have been read before: what this corpus said of it last must not stand.
+    """
     asked = set(action.file_ids)
     records: list[Record] = []
     for removal in sync.removals:
@@ -135,17 +138,22 @@ def on_looked_up(
             records.extend(_deletions(removal.file_id, file, "trashed", normalizer))
         elif not _moved_to_ours(checkpoint, removal, file):
             records.extend(_deletions(removal.file_id, file, "out_of_scope", normalizer))
+        else:
+            records.append(normalizer.transform_file(file))
     left = tuple(removal for removal in sync.removals if removal.file_id not in asked)
     return Step(with_sync(checkpoint, replace(counted(sync, records), removals=left)), tuple(records))
 
 
 def _moved_to_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
-    """Whether another corpus' log speaks for the item now. One that only a link opens is in nobody's corpus."""
+    """Whether the item is in another corpus of ours now.
+
+    What left a drive for somebody's My Drive and can still be read counts as the user's: an item in a folder that is
+    shared with them shows nothing that tells it from one that only a link opens, and keeping that one does less harm.
+    """
     if file.drive_id is not None and file.drive_id in checkpoint.corpora:
         return removal.corpus != file.drive_id
-    if removal.corpus == USER_CORPUS or (file.drive_id is not None and not checkpoint.scope.include_shared_drives):
-        return False
-    return bool(file.owned_by_me) or file.shared_with_me_time is not None
+    in_scope = file.drive_id is None or checkpoint.scope.include_shared_drives
+    return in_scope and removal.corpus != USER_CORPUS
 
 
 def on_children(
