@@ -94,7 +94,9 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
         actions.append(LookUpRemoved(tuple(removal.file_id for removal in sync.removals[:REMOVALS_AT_ONCE])))
     trashed = checkpoint.scope.include_trashed
     actions.extend(WalkFolder(walk, walk.trashed or trashed) for walk in reversed(sync.walks[-WALKS_AT_ONCE:]))
-    logs_open = _logs_open(checkpoint, sync)
+    # A page of a log and another answer that were under way together could be written in the wrong order, and the older
+    # one would stand for good: no log tells of it again. So one page is read at a time, and what comes of it is first.
+    logs_open = _logs_open(checkpoint, sync) and not sync.removals and not sync.walks
     for name, corpus in checkpoint.corpora.items():
         match corpus.stage:
             case "start_token":
@@ -104,6 +106,7 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
                 actions.append(ListFiles(name, corpus.listing_token, trashed))
             case "changes" if logs_open and corpus.change_token is not None:
                 actions.append(ReadChanges(name, corpus.change_token))
+                logs_open = False
             case _:
                 pass
     return actions
