@@ -31,7 +31,10 @@ from google_drive_worker.sync.plan import (
     step_name,
 )
 from google_drive_worker.sync.step import Step
-from google_drive_worker.utils.errors import Retryable, SkipItem, Terminal, WorkerError, origin
+from google_drive_worker.utils.errors import NotFound, Retryable, SkipItem, Terminal, WorkerError, origin
+
+FORBIDDEN = 403
+"""The status for an item that is not ours to see any more."""
 
 LOOK_UPS_AT_ONCE = 10
 """How many removed items are looked up side by side."""
@@ -230,7 +233,10 @@ async def _look_up(drive: Drive, file_ids: tuple[FileId, ...]) -> Mapping[FileId
     found: dict[FileId, DriveFile | None] = {}
     for file_id, task in tasks.items():
         answer = task.result()
-        if isinstance(answer, WorkerError) and not isinstance(answer, SkipItem):
+        if isinstance(answer, NotFound) or (isinstance(answer, SkipItem) and answer.http_status == FORBIDDEN):
+            found[file_id] = None
+        elif isinstance(answer, DriveFile):
+            found[file_id] = answer
+        elif not isinstance(answer, SkipItem):  # one that is there and can't be read stays as it is
             raise answer
-        found[file_id] = None if isinstance(answer, WorkerError) else answer
     return found

@@ -18,6 +18,7 @@ def outbox(limit: int = 900_000) -> Outbox:
     """An outbox that numbers its messages."""
     numbers = iter(range(1_000))
     return Outbox(
+        integration_id="google-drive",
         data_topic="data",
         errors_topic="errors",
         new_message_id=lambda: f"message-{next(numbers)}",

@@ -99,13 +99,22 @@ async def test_asking_twice_gives_one_turn() -> None:
 
 
 async def test_a_turn_is_over_only_when_its_time_is_up_and_others_wait() -> None:
-    """Alone, a connection may go on for hours."""
+    """Alone, a connection goes on, though no longer than until its settings are looked at anew."""
+    async with bench(at_once=1) as made:
+        (a,) = made.ask("a")
+        await settled()
+        made.clock.advance(59)
+        assert not made.is_over[a]()
+        made.ask("b")
+        assert made.is_over[a]()
+
+
+async def test_a_turn_alone_is_over_at_last() -> None:
+    """The next one begins at once, with the connection as it is by then."""
     async with bench(at_once=1) as made:
         (a,) = made.ask("a")
         await settled()
         made.clock.advance(3600)
-        assert not made.is_over[a]()
-        made.ask("b")
         assert made.is_over[a]()
 
 

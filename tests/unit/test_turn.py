@@ -34,7 +34,13 @@ class Bench:
         self.started: list[str] = []
         self.completed: list[str] = []
         clock = ManualClock()
-        outbox = Outbox(data_topic="data", errors_topic="errors", new_message_id=lambda: "id", clock=clock)
+        outbox = Outbox(
+            integration_id="google-drive",
+            data_topic="data",
+            errors_topic="errors",
+            new_message_id=lambda: "id",
+            clock=clock,
+        )
         self.clock = clock
         self.means = Means(
             connections=self.connections,
@@ -196,7 +202,7 @@ async def test_trouble_before_the_first_fetch_parks_it_too() -> None:
     made.owe()
     made.connections.problem = NeedsReauth("authorize anew")
     await made.turn()
-    assert made.parked == Parked("reauth_required", "Connect")
+    assert made.parked == Parked("reauth_required", "Connect", reported=("reauth_required",))
     assert made.drive.calls == []
 
 

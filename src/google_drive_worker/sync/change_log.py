@@ -135,7 +135,7 @@ def on_looked_up(
     asked = set(action.file_ids)
     records: list[Record] = []
     for removal in sync.removals:
-        if removal.file_id not in asked:
+        if removal.file_id not in asked & found.keys():
             continue
         file = found.get(removal.file_id)
         if file is None:

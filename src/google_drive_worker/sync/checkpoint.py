@@ -10,6 +10,7 @@ import msgspec
 
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, DriveId, FileId, PageToken, SyncId
 from google_drive_worker.domain.record import Source
+from google_drive_worker.domain.times import from_rfc3339
 
 VERSION = 1
 """Raised only when an older worker could not go on from what a newer one wrote."""
@@ -97,12 +98,17 @@ class Sync(_Value, frozen=True):
 
 
 class Parked(_Value, frozen=True):
-    """Why a sync rests. `until` is RFC 3339, `None` means until the next trigger; `step` failed `attempts` times."""
+    """Why a sync rests, for the `attempts`th time in a row.
+
+    `until` is RFC 3339, `None` means until the next trigger, which makes it empty. `step` is what failed last; when it
+    succeeds, all is well again. `reported` are the codes of which there is an error record.
+    """
 
     code: str
     step: str
     attempts: int = 1
     until: str | None = None
+    reported: tuple[str, ...] = ()
 
 
 class Checkpoint(_Value, frozen=True):
@@ -158,6 +164,10 @@ def decode_checkpoint(value: bytes) -> Checkpoint:
         version = _VERSION_DECODER.decode(value).version
         if version > VERSION:
             raise CheckpointProblem(f"written in version {version}, this worker reads up to {VERSION}", newer=True)
-        return _DECODER.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+        checkpoint = _DECODER.decode(value)
+        for moment in (checkpoint.parked and checkpoint.parked.until, checkpoint.sync and checkpoint.sync.started_at):
+            if moment:
+                from_rfc3339(moment)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as problem:
         raise CheckpointProblem(f"not a checkpoint: {problem}") from problem
+    return checkpoint

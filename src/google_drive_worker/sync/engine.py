@@ -12,7 +12,7 @@ A crash between two steps loses nothing: the checkpoint is the sync.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -39,6 +39,9 @@ from google_drive_worker.sync.step import Step
 
 MAX_CONTESTED = 8
 """How many customers' names at a time are kept of those that a connection can't all be of."""
+
+LONGEST_REST = timedelta(hours=25)
+"""Longer than any rest that is asked for: one that looks longer was set by a clock that was wrong."""
 
 Answer = PageToken | DrivesPage | FilesPage | ChangesPage | Mapping[FileId, DriveFile | None]
 
@@ -71,7 +74,9 @@ def due_at(checkpoint: Checkpoint, now: datetime) -> datetime | None:
         return None
     if checkpoint.parked is None or checkpoint.parked.until == "":
         return now
-    return None if checkpoint.parked.until is None else from_rfc3339(checkpoint.parked.until)
+    if checkpoint.parked.until is None:
+        return None
+    return min(from_rfc3339(checkpoint.parked.until), now + LONGEST_REST)
 
 
 def begin(
@@ -112,7 +117,6 @@ def begin(
         contested=(),
         sync=sync,
         corpora=corpora or {USER_CORPUS: Corpus("start_token")},
-        parked=None,
         last_sync_id=sync_id,
     )
     records = (normalizer.sync_record(_summary(checkpoint, sync, None)),) if kind == "full" else ()

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorCategory, ErrorReport
-from google_drive_worker.domain.times import rfc3339
+from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked
 from google_drive_worker.sync.plan import (
@@ -36,6 +36,9 @@ PARK_BASE_S = 2.0
 PARK_CAP_S = 900.0
 """The longest rest: a connection is looked at four times an hour at least."""
 
+CODES_KEPT = 8
+"""How many causes are remembered as reported: a sync that rests has one, or a few."""
+
 RESTARTS_AT_ONCE = 3
 """How often a listing starts over without a rest: expired tokens happen, tokens refused on and on are an outage."""
 
@@ -50,8 +53,7 @@ def on_failure(
         case PageTokenRejected(), _:
             return _on_rejected_token(checkpoint, action, error, now, jitter)
         case SkipItem(), TakeStartToken(corpus) | ListFiles(corpus) | ReadChanges(corpus) if corpus != USER_CORPUS:
-            checkpoint, records = leave_drive(checkpoint, corpus, normalizer)
-            return Step(checkpoint, tuple(records))
+            return _on_lost_drive(checkpoint, action, corpus, error, now, jitter, normalizer)
         case SkipItem(), WalkFolder(walk):
             sync = checkpoint.sync
             if sync is None:
@@ -85,28 +87,57 @@ def _on_rejected_token(
             return Step(with_sync(checkpoint, replace(sync, drives_token=None)))
         case ReadChanges():
             # The log can't be followed any more: everything is enumerated anew, from new start tokens.
-            return Step(give_up(checkpoint))
+            if sync.kind == "full":  # these were new: without a rest, full sync would follow upon full sync
+                return park(
+                    replace(give_up(checkpoint), parked=checkpoint.parked), step_name(action), error, now, jitter
+                )
+            return Step(give_up(checkpoint), errors=(report(checkpoint, error),))
         case ListDrives() | TakeStartToken() | WalkFolder() | LookUpRemoved():
             return park(checkpoint, step_name(action), error, now, jitter)
+
+
+def _on_lost_drive(
+    checkpoint: Checkpoint,
+    action: Action,
+    drive_id: str,
+    error: WorkerError,
+    now: datetime,
+    jitter: float,
+    normalizer: Normalizer,
+) -> Step:
+    """The drive is dropped. A full sync that has to begin anew for it rests first, lest one follow upon the other."""
+    kind = checkpoint.sync.kind if checkpoint.sync is not None else None
+    checkpoint, records = leave_drive(checkpoint, drive_id, normalizer)
+    if kind == "incremental" or checkpoint.owed is None:
+        return Step(checkpoint, tuple(records))
+    rest = park(checkpoint, step_name(action), error, now, jitter)
+    return replace(rest, records=tuple(records))
 
 
 def park(checkpoint: Checkpoint, step: str, error: WorkerError, now: datetime, jitter: float) -> Step:
     """Rest, in state: until a time where trying again may help, else until the next trigger.
 
-    One cause makes one error record, however often it is tried.
+    One cause makes one error record, however often it is tried. What fails while the sync rests already, because it was
+    under way, changes nothing of a rest that waits for somebody, and does not make a rest longer.
     """
     if isinstance(error, UnknownConnection) and not checkpoint.corpora:
         return Step(None, errors=(report(checkpoint, error),))
     before = checkpoint.parked
-    again = before is not None and before.step == step
-    attempts = before.attempts + 1 if before is not None and again else 1
+    reported = before.reported if before is not None else ()
+    errors = () if error.code in reported else (report(checkpoint, error),)
+    reported = reported if error.code in reported else (*reported, error.code)[-CODES_KEPT:]
+    if before is not None and before.until is None:
+        return Step(replace(checkpoint, parked=replace(before, reported=reported)), errors=errors)
+    attempts = 1 if before is None else before.attempts if _rests(before, now) else before.attempts + 1
     until = None
     if isinstance(error, Retryable | PageTokenRejected | SkipItem):
         until = rfc3339(now + timedelta(seconds=_rest_s(error, attempts, jitter)))
-    parked = Parked(error.code, step, attempts, until)
-    known = before is not None and before.code == error.code
-    errors = () if known else (report(checkpoint, error),)
+    parked = Parked(error.code, step, attempts, until, reported)
     return Step(replace(checkpoint, parked=parked), errors=errors)
+
+
+def _rests(parked: Parked, now: datetime) -> bool:
+    return bool(parked.until) and from_rfc3339(parked.until or "") > now
 
 
 def _rest_s(error: WorkerError, attempts: int, jitter: float) -> float:

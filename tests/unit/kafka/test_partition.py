@@ -12,6 +12,7 @@ from google_drive_worker.domain.message import Outgoing
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.kafka.partition import CommitLimits, Committed, OwnedPartition
 from google_drive_worker.kafka.transactions import TransactionalWriter
+from google_drive_worker.kafka.writer_thread import WriterThread
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.utils.errors import Fenced, WorkerError
 from support.clock import ManualClock
@@ -27,7 +28,6 @@ class MemoryWriter(TransactionalWriter):
         self.problem: WorkerError | None = None
         self.gate = threading.Event()
         self.gate.set()
-        self.closed = False
 
     def open(self) -> None:
         """There is nobody to take it from."""
@@ -41,8 +41,7 @@ class MemoryWriter(TransactionalWriter):
         self.positions.append(position)
 
     def close(self) -> None:
-        """Nothing more is written."""
-        self.closed = True
+        """There is nothing to let go of."""
 
     @property
     def values(self) -> list[bytes]:
@@ -57,8 +56,9 @@ class Bench:
         self.writer = MemoryWriter()
         self.committed: list[Committed] = []
         self.told = asyncio.Event()
+        self.thread = WriterThread("commit-0")
         self.partition = OwnedPartition(
-            0, self.writer, {}, 100, clock=ManualClock(), limits=limits, on_commit=self.on_commit
+            0, self.writer, self.thread, {}, 100, clock=ManualClock(), limits=limits, on_commit=self.on_commit
         )
 
     async def until(self, batches: int) -> None:
@@ -82,8 +82,7 @@ async def bench(limits: CommitLimits | None = None) -> AsyncIterator[Bench]:
     yield made
     task.cancel()
     await asyncio.wait([task])
-    await made.partition.close()
-    assert made.writer.closed
+    made.thread.end()
 
 
 def entry(*values: str, position: int | None = None, connection: str | None = None) -> Entry:
@@ -213,7 +212,7 @@ async def test_a_commit_that_fails_ends_the_partition_and_nobody_waits_on() -> N
     await asyncio.wait_for(made.partition.flushed(), 10)
     assert made.partition.position == 100
     assert made.committed == []
-    await made.partition.close()
+    made.thread.end()
 
 
 async def test_a_commit_is_told_of_after_it_went_through() -> None:

@@ -130,7 +130,7 @@ def test_the_rest_doubles_up_to_its_cap_and_the_cause_is_reported_once() -> None
     checkpoint = syncing("full", user=corpus("listing"))
     rests, reports = [], 0
     for _ in range(14):
-        step = failed(checkpoint, ListFiles("user", None), Retryable("unavailable"), jitter=1.0)
+        step = failed(rested(checkpoint), ListFiles("user", None), Retryable("unavailable"), jitter=1.0)
         checkpoint = state(step)
         rests.append(rest_s(step))
         reports += len(step.errors)
@@ -139,10 +139,38 @@ def test_the_rest_doubles_up_to_its_cap_and_the_cause_is_reported_once() -> None
     assert reports == 1
 
 
+def rested(checkpoint: Checkpoint) -> Checkpoint:
+    """The same, its rest over."""
+    if checkpoint.parked is None:
+        return checkpoint
+    return replace(checkpoint, parked=replace(checkpoint.parked, until="2020-01-01T00:00:00.000Z"))
+
+
+def test_what_was_under_way_when_the_rest_began_neither_lengthens_it_nor_ends_it() -> None:
+    """Two fetches that fail together are one rest; one that waits for a person goes on waiting."""
+    checkpoint = syncing("full", user=corpus("listing"), d=corpus("listing"))
+    first = state(failed(checkpoint, ListFiles("user", None), Retryable("unavailable"), jitter=1.0))
+    second = failed(first, ListFiles("drive-d", None), Retryable("slow", code="timeout"), jitter=1.0)
+    assert rest_s(second) == PARK_BASE_S
+    assert [error.code for error in second.errors] == ["timeout"]
+    blocked = state(failed(first, ListFiles("user", None), NeedsReauth("authorize anew")))
+    step = failed(blocked, ListFiles("drive-d", None), Retryable("unavailable"))
+    assert state(step).parked == blocked.parked
+    assert step.errors == ()
+
+
+def test_new_change_tokens_that_are_refused_make_the_next_full_sync_rest() -> None:
+    """Else full sync would follow upon full sync, until the quota is gone."""
+    checkpoint = syncing("full", user=corpus("changes", "c1"))
+    step = failed(checkpoint, ReadChanges("user", token("c1")), REJECTED, jitter=1.0)
+    assert state(step).owed is not None
+    assert rest_s(step) == PARK_BASE_S
+
+
 @given(attempts=st.integers(1, 10_000), jitter=st.floats(0, 1))
 def test_a_rest_is_between_half_its_ceiling_and_the_cap(attempts: int, jitter: float) -> None:
     """For any number of attempts and any jitter."""
-    before = replace(syncing("full"), parked=Parked("unavailable", "Connect", attempts))
+    before = replace(syncing("full"), parked=Parked("unavailable", "Connect", attempts, "2020-01-01T00:00:00.000Z"))
     rest = rest_s(park(before, "Connect", Retryable("unavailable"), NOW, jitter))
     assert PARK_BASE_S / 2 <= rest <= PARK_CAP_S
 
