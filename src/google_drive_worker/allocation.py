@@ -1,4 +1,4 @@
-"""How this process' memory is managed: settings of the interpreter and the C library, for short-lived pages."""
+"""How this process' memory is managed: the interpreter's collector, set for a loop of short-lived pages."""
 
 import gc
 
