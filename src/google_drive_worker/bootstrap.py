@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from google_drive_worker.allocation import tune_allocation
 from google_drive_worker.client.quota import QUOTA_MODELS, QuotaModel
@@ -155,10 +156,13 @@ class _Wiring:
         self._names = topic_names(settings)
         self._partitions = 0
         self._assembled = False
+        self._admin = AdminClient(kafka_config(settings))
 
     async def lacks(self) -> dict[str, list[str]]:
         """What is missing for the worker to run."""
-        found = await asyncio.to_thread(survey, kafka_config(self._settings), self._names, SURVEY_TIMEOUT_S)
+        found = await asyncio.to_thread(
+            survey, self._admin, self._settings.kafka_bootstrap_servers, self._names, SURVEY_TIMEOUT_S
+        )
         self._heed_partitions(found.partitions.get(self._names.trigger, 0))
         return {"kafka": found.problems, "connections": self._connections_lacks()}
 

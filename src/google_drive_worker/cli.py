@@ -11,6 +11,7 @@ import click
 import msgspec
 import uvloop
 from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from google_drive_worker import __version__
 from google_drive_worker.bootstrap import kafka_config, producer_config, run_worker, topic_names
@@ -108,18 +109,18 @@ def topics(*, check: bool) -> None:
 
 
 def _topics(settings: Settings, *, check: bool) -> list[str]:
-    config, names = kafka_config(settings), topic_names(settings)
-    found = survey(config, names, BROKER_TIMEOUT_S)
+    client, names = AdminClient(kafka_config(settings)), topic_names(settings)
+    found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S)
     if not check and names.state not in found.partitions and names.trigger in found.partitions:
         partitions = found.partitions[names.trigger]
-        create_state_topic(config, names.state, partitions, settings.kafka_topic_replication_factor, BROKER_TIMEOUT_S)
+        create_state_topic(client, names.state, partitions, settings.kafka_topic_replication_factor, BROKER_TIMEOUT_S)
         click.echo(f"created: {names.state}, {partitions} partitions, compacted")
-        found = survey(config, names, BROKER_TIMEOUT_S)
+        found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S)
     for name, partitions in sorted(found.partitions.items()):
         click.echo(f"found: {name}, {partitions} partition{'s' if partitions != 1 else ''}")
     problems = list(found.problems)
     if {names.state, names.data} <= found.partitions.keys():
-        problems += setting_problems(config, names, BROKER_TIMEOUT_S)
+        problems += setting_problems(client, names, BROKER_TIMEOUT_S)
     return problems
 
 

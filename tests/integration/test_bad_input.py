@@ -41,6 +41,16 @@ def _unreadable(stage: Stage) -> dict[str, Bad]:
     }
 
 
+CUSTOMER = "cust_1"
+
+KNOWN: dict[str, dict[str, str | None]] = {
+    "a wrong type": {"customer_id": CUSTOMER, "integration_connection_id": None},
+    "an unknown trigger type": {"customer_id": CUSTOMER, "integration_connection_id": FIRST},
+    "a missing field": {"customer_id": None, "integration_connection_id": FIRST},
+}
+"""Whose a message is, of those that say so though they can't be read."""
+
+
 def _error_at(errors: list[dict[str, Any]], message: Message) -> dict[str, Any]:
     """The one error record that goes back to the message."""
     found = [
@@ -69,10 +79,12 @@ def test_unreadable_messages_become_errors_and_the_partition_goes_on(topics: Top
             error = _error_at(errors, message)
             assert error["source"]["topic"] == topics.trigger
             assert (error["error"]["category"], error["error"]["code"]) == ("invalid_message", "invalid_message"), name
-            assert (error["customer_id"], error["integration_connection_id"]) == (None, None)
+            known = {name: error[name] for name in ("customer_id", "integration_connection_id")}
+            assert known == KNOWN.get(name, {"customer_id": None, "integration_connection_id": None}), name
             assert error["integration_id"] == "google-drive"
             assert words in error["error"]["message"], (name, error["error"]["message"])
-            assert error["_message"].key is None
+            connection = known["integration_connection_id"]
+            assert error["_message"].key == (None if connection is None else connection.encode())
             assert error["_message"].headers["source"] == b"google-drive"
             if name == "five megabytes":
                 assert f"[cut off; {len(message.value or b'')} bytes in all]" in error["original"]

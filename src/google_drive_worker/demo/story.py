@@ -176,6 +176,11 @@ async def play(stage: Stage, options: Options) -> Outcome:
     began_s = time.monotonic()
     before = await stage.drive.truth(stage.owner.email)
     expected = len(before.drives) + sum(not file.trashed for file in before.files.values())
+    stage.console.print(
+        f"A simulated Google of {options.files:,} items and {options.shared_drives} shared drives. The worker "
+        f"mirrors the Drive of {stage.owner.email}, who sees {expected:,} of them.",
+        highlight=False,
+    )
     draw = random.Random(options.seed)  # noqa: S311 - a scenario, nothing secret
     await stage.sync("full sync", "full_sync", expected)
     for number in (1, 2):

@@ -1,11 +1,13 @@
 """Triggers: the platform's wish that a connection be synced (platform contract, "In: trigger")."""
 
+from msgspec.structs import replace
+
 from google_drive_worker.domain.message import Incoming, Outgoing
 from google_drive_worker.domain.partitioning import partition_of
 from google_drive_worker.domain.record import ErrorReport, Source
 from google_drive_worker.handlers.base import Accept, Decision, PassOn, Reject, Skip
 from google_drive_worker.messages.error import original_of
-from google_drive_worker.messages.trigger import decode_trigger
+from google_drive_worker.messages.trigger import decode_trigger, identify
 from google_drive_worker.sync.checkpoint import Owed, SyncKind
 from google_drive_worker.utils.errors import InvalidMessage
 
@@ -42,10 +44,13 @@ class TriggerHandler:
 
 
 def _report(problem: InvalidMessage, source: Source, value: bytes | None) -> ErrorReport:
+    identity = identify(value)
     return ErrorReport(
         code=problem.code,
         category="invalid_message",
         message=problem.message,
-        source=source,
+        customer_id=identity.customer_id,
+        connection_id=identity.integration_connection_id,
+        source=replace(source, message_id=identity.message_id),
         original=None if value is None else original_of(value),
     )

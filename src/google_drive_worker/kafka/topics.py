@@ -1,7 +1,7 @@
 """The topics: whether they are there and fit together, and the making of our own."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -39,13 +39,12 @@ class Survey(NamedTuple):
     problems: list[str]
 
 
-def survey(config: Mapping[str, Any], names: TopicNames, timeout_s: float) -> Survey:
-    """Look at the broker. Blocks up to `timeout_s`; never raises for what it finds, nor for finding no broker."""
+def survey(client: AdminClient, brokers: str, names: TopicNames, timeout_s: float) -> Survey:
+    """Look at the brokers. Blocks up to `timeout_s`; never raises for what it finds, nor for finding no broker."""
     try:
-        metadata = AdminClient(dict(config)).list_topics(timeout=timeout_s)
+        metadata = client.list_topics(timeout=timeout_s)
     except KafkaException as problem:
-        where = config.get("bootstrap.servers", "")
-        return Survey({}, [f"no Kafka broker answers at {where} (KAFKA_BOOTSTRAP_SERVERS): {problem.args[0].str()}"])
+        return Survey({}, [f"no Kafka broker answers at {brokers} (KAFKA_BOOTSTRAP_SERVERS): {problem.args[0].str()}"])
     partitions = {
         name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None and name in names
     }
@@ -71,21 +70,19 @@ def _problems(names: TopicNames, partitions: Mapping[str, int]) -> list[str]:
 
 
 def create_state_topic(
-    config: Mapping[str, Any], name: str, partitions: int, replication_factor: int, timeout_s: float
+    client: AdminClient, name: str, partitions: int, replication_factor: int, timeout_s: float
 ) -> None:
     """Create our own topic, compacted. Blocks; raises `KafkaException` where the broker refuses."""
     topic = NewTopic(name, num_partitions=partitions, replication_factor=replication_factor, config=STATE_CONFIG)
-    client = AdminClient(dict(config))  # has to live until its answers are there
     for created in client.create_topics([topic], operation_timeout=timeout_s).values():
         created.result(timeout_s)
 
 
-def setting_problems(config: Mapping[str, Any], names: TopicNames, timeout_s: float) -> list[str]:
+def setting_problems(client: AdminClient, names: TopicNames, timeout_s: float) -> list[str]:
     """What is wrong with the settings of topics that exist, a sentence each. Blocks; needs the right to describe."""
     topics = (names.state, names.data, names.errors)
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics]
     found: dict[str, dict[str, str]] = {}
-    client = AdminClient(dict(config))  # has to live until its answers are there
     for resource, described in client.describe_configs(resources, request_timeout=timeout_s).items():
         found[resource.name] = {key: str(entry.value) for key, entry in described.result(timeout_s).items()}
     problems = []

@@ -50,6 +50,21 @@ class _Addressee(msgspec.Struct, gc=False):
     integration_id: str
 
 
+class Identity(msgspec.Struct, frozen=True):
+    """As much of a message's ids as can be read of one that is otherwise unreadable."""
+
+    message_id: str | None = None
+    customer_id: CustomerId | None = None
+    integration_connection_id: ConnectionId | None = None
+
+
+class _Anything(msgspec.Struct):
+    message_id: object = None
+    customer_id: object = None
+    integration_connection_id: object = None
+
+
+_ANYTHING = msgspec.json.Decoder(_Anything)
 _ADDRESSEE = msgspec.json.Decoder(_Addressee)
 _TRIGGER = msgspec.json.Decoder(Trigger)
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -79,6 +94,26 @@ def decode_trigger(value: bytes | None, *, integration_id: str, max_bytes: int =
         raise _unreadable(problem) from None
     _refuse_unprintable(trigger)
     return trigger
+
+
+def identify(value: bytes | None, *, max_bytes: int = MAX_TRIGGER_BYTES) -> Identity:
+    """Read whose an unreadable message is, as far as it says so; never raises."""
+    if value is None or len(value) > max_bytes:
+        return Identity()
+    try:
+        found = _ANYTHING.decode(value)
+    except _UNREADABLE:
+        return Identity()
+    customer_id, connection_id = _id(found.customer_id), _id(found.integration_connection_id)
+    return Identity(
+        _id(found.message_id),
+        None if customer_id is None else CustomerId(customer_id),
+        None if connection_id is None else ConnectionId(connection_id),
+    )
+
+
+def _id(value: object) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARS and value.isprintable() else None
 
 
 def _refuse_oversize(value: bytes, max_bytes: int) -> None:

@@ -74,6 +74,16 @@ def test_a_message_that_cant_be_read_is_reported_with_what_it_was(value: bytes |
     assert decision.report.source.offset == 7
 
 
+def test_what_an_unreadable_message_says_of_itself_stands_in_its_report() -> None:
+    """Whose it is, where that much is text of a sensible length; the rest is unknown."""
+    decision = decided(trigger(trigger_type="sometimes", customer_id=["no", "text"]))
+    assert isinstance(decision, Reject)
+    report = decision.report
+    assert (report.connection_id, report.customer_id) == ("conn_abc", None)
+    assert report.source is not None
+    assert report.source.message_id == "m1"
+
+
 @given(st.one_of(st.none(), st.binary(max_size=200), st.dictionaries(st.text(max_size=9), st.text(max_size=9))))
 def test_no_message_raises(value: bytes | dict[str, str] | None) -> None:
     """Whatever anybody writes to the topic."""
