@@ -121,6 +121,11 @@ class WorkerProcess:
             self._process.kill()
             self._process.wait(STOP_DEADLINE_S)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send the process a signal, such as SIGSTOP to freeze it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def text(self) -> str:
         """Everything that all its processes wrote."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
