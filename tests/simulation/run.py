@@ -131,8 +131,8 @@ class Run:
 
     def change_settings(self) -> None:
         """The customer wants other things mirrored; a trigger tells of it, as the Control Plane would."""
-        if self.checkpoint is None:
-            return
+        if self.checkpoint is None or not self.checkpoint.corpora:
+            return  # where state was lost, nobody knows what was mirrored before: see `lose_state`
         drives, trashed = self.settings.include_shared_drives, self.settings.include_trashed
         if self.die.random() < 0.5:
             drives = not drives
