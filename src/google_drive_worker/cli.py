@@ -119,7 +119,7 @@ def _topics(settings: Settings, *, check: bool) -> list[str]:
     for name, partitions in sorted(found.partitions.items()):
         click.echo(f"found: {name}, {partitions} partition{'s' if partitions != 1 else ''}")
     problems = list(found.problems)
-    if {names.state, names.data} <= found.partitions.keys():
+    if {names.state, names.data, names.errors} <= found.partitions.keys():
         problems += setting_problems(client, names, BROKER_TIMEOUT_S)
     return problems
 

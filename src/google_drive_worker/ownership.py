@@ -31,6 +31,9 @@ OPEN_TIMEOUT_S = 20.0
 CLOSE_TIMEOUT_S = 5.0
 """How long letting go waits for a commit under way: longer only makes the group wait."""
 
+ROOM_TIMEOUT_S = 20.0
+"""How long the intake waits for commits to catch up with it; well under what a rebalance may take."""
+
 REOPEN_BASE_S = 0.5
 """The first rest before a partition in trouble is opened anew."""
 
@@ -152,6 +155,10 @@ class Ownership:
             partition = self._open.get(message.partition)
             if partition is not None:
                 self._take_in(partition, message)
+        for partition in {self._open[message.partition] for message in messages if message.partition in self._open}:
+            with contextlib.suppress(TimeoutError):  # a broker that is away gives no more messages anyhow
+                async with asyncio.timeout(ROOM_TIMEOUT_S):
+                    await partition.room()
 
     def on_trouble(self, problem: str) -> None:
         """Pass the broker's word on."""
@@ -219,10 +226,13 @@ class Ownership:
         finally:
             self._open.pop(number, None)
             self._source.hold(number)
-            await self._scheduler.abort([number])
-            with contextlib.suppress(Retryable):  # a broker that does not answer holds nobody up: the next owner fences
-                await thread.call(writer.close, CLOSE_TIMEOUT_S)
-            thread.end()
+            writer.give_up()
+            try:
+                await self._scheduler.abort([number])
+                with contextlib.suppress(Retryable):  # a broker that does not answer holds nobody up
+                    await thread.call(writer.close, CLOSE_TIMEOUT_S)
+            finally:
+                thread.end()
 
     async def _let_go(self, partitions: Iterable[int]) -> None:
         tasks = {number: task for number in partitions if (task := self._held.pop(number, None)) is not None}

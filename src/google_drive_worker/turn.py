@@ -111,7 +111,7 @@ async def take_turn(means: Means, connection_id: ConnectionId, ledger: Ledger, i
     except WorkerError as error:
         turn.park(engine.CONNECTING, error)
     except Exception as bug:
-        turn.park("Turn", Retryable(f"a bug of the worker's: {origin(bug)}", code="internal_error"))
+        turn.park(engine.TURN, Retryable(f"a bug of the worker's: {origin(bug)}", code="internal_error"))
 
 
 class _Turn:

@@ -352,7 +352,8 @@ class Run:
     def _complete(self, checkpoint: Checkpoint) -> None:
         self._note("complete")
         self._check_cursors(checkpoint)
-        if checkpoint.sync is not None and checkpoint.sync.kind == "full" and checkpoint.owed is None:
+        as_wanted = checkpoint.scope == scope_of(self.settings, include_shared_drives=True)  # since it began
+        if checkpoint.sync is not None and checkpoint.sync.kind == "full" and checkpoint.owed is None and as_wanted:
             self._check_at = checkpoint.sync.sync_id
         self._write(checkpoint, engine.complete(checkpoint, self.google.time.now(), transformer))
 

@@ -66,7 +66,7 @@ class TransactionalWriter:
         self._group_metadata = group_metadata
         self._timeout_s = timeout_s
         self._producer: Producer | None = None
-        self._closed = False
+        self._given_up = False
 
     def open(self) -> None:
         """Take the partition's transactional id: whoever held it can commit nothing more.
@@ -78,13 +78,17 @@ class TransactionalWriter:
             _retrying(producer.init_transactions, self._timeout_s)
         except KafkaException as problem:
             raise _verdict(problem) from problem
-        if self._closed:
+        if self._given_up:
             raise Fenced("the partition was let go of while its writer was opened")
         self._producer = producer
 
+    def give_up(self) -> None:
+        """Let nothing more be tried, from any thread: the partition is not ours any more, or not by this writer."""
+        self._given_up = True
+
     def close(self) -> None:
         """Let go of the producer, for good; what is not committed is given up."""
-        self._closed = True
+        self.give_up()
         producer, self._producer = self._producer, None
         if producer is not None:
             with contextlib.suppress(KafkaException):  # a fenced producer says so once more
@@ -114,6 +118,8 @@ class TransactionalWriter:
 
     def _try_commit(self, entries: list[Entry], position: int) -> None:
         producer = self._required()
+        if self._given_up:
+            raise Fenced("the partition was let go of while its writer was trying")
         producer.begin_transaction()
         for entry in entries:
             for outgoing in entry.outgoing:

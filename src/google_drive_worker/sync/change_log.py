@@ -160,8 +160,10 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
     """Whether one of our corpora has the item now. One that only a link opens is in nobody's corpus."""
     if file.drive_id is not None and file.drive_id in checkpoint.corpora:
         return True
-    if file.drive_id is not None and not checkpoint.scope.include_shared_drives:
-        return False
+    if file.drive_id is not None:
+        # A drive that is not ours: the item is shared by name, unless it is just that sharing that ended. Should the
+        # drive have been joined meanwhile, its listing brings the item.
+        return checkpoint.scope.include_shared_drives and removal.corpus != USER_CORPUS
     # Google names a parent only to those who can open it: below a shared folder nothing else tells of the sharing.
     return bool(file.owned_by_me) or file.shared_with_me_time is not None or bool(file.parents)
 
@@ -248,7 +250,10 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
             walks=tuple(walk for walk in sync.walks if walk.drive_id != drive_id),
             removals=tuple(removal for removal in sync.removals if removal.corpus != drive_id),
         )
-    checkpoint = replace(checkpoint, corpora=corpora, sync=sync)
+    parked = checkpoint.parked
+    if parked is not None and parked.step.endswith(f":{drive_id}"):
+        parked = None  # what failed is not asked for any more
+    checkpoint = replace(checkpoint, corpora=corpora, sync=sync, parked=parked)
     if left.written or left.stage in {"changes", "done"} or left.listing_token is not None:
         checkpoint = owe_full(checkpoint)
     return checkpoint, deletions

@@ -82,7 +82,7 @@ class Sync(_Value, frozen=True):
     """The sync in progress. `walks` is a stack; `counts` are records by resource type, deletes under `deleted`.
 
     `from_trigger` says that it goes on from a trigger's cursor, which is the user's log alone: nobody knows which
-    shared drives were mirrored, nor how far.
+    shared drives were mirrored, nor how far. `restarts` are the walks and drives.list that had to start over.
     """
 
     sync_id: SyncId
@@ -95,6 +95,7 @@ class Sync(_Value, frozen=True):
     removals: tuple[Removal, ...] = ()
     counts: dict[str, int] = {}
     from_trigger: bool = False
+    restarts: int = 0
 
 
 class Parked(_Value, frozen=True):

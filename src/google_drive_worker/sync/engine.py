@@ -22,7 +22,7 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, SyncSummary
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import on_changes, on_children, on_looked_up
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Scope, Sync, SyncKind
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Parked, Scope, Sync, SyncKind
 from google_drive_worker.sync.listing import on_drives, on_files, on_start_token
 from google_drive_worker.sync.plan import (
     Action,
@@ -36,12 +36,19 @@ from google_drive_worker.sync.plan import (
     still_wanted,
 )
 from google_drive_worker.sync.step import Step
+from google_drive_worker.utils.errors import PageTokenRejected
 
 MAX_CONTESTED = 8
 """How many customers' names at a time are kept of those that a connection can't all be of."""
 
 LONGEST_REST = timedelta(hours=25)
 """Longer than any rest that is asked for: one that looks longer was set by a clock that was wrong."""
+
+CONNECTING = "Connect"
+"""Name of the step before any fetch: finding the connection and its credentials."""
+
+TURN = "Turn"
+"""Name of the step that a bug of our own stopped."""
 
 Answer = PageToken | DrivesPage | FilesPage | ChangesPage | Mapping[FileId, DriveFile | None]
 
@@ -55,16 +62,19 @@ def accept(checkpoint: Checkpoint | None, connection_id: ConnectionId, owed: Owe
     if checkpoint is None:
         checkpoint = Checkpoint(connection_id, owed.customer_id)
     running = checkpoint.sync
-    if owed.kind == "full" and running is not None and running.kind == "full":
+    ours = owed.customer_id == checkpoint.customer_id
+    if owed.kind == "full" and running is not None and running.kind == "full" and ours:
         owed = replace(owed, kind="incremental")
     parked = checkpoint.parked
     if parked is not None and parked.until is None:
         parked = replace(parked, until="")
     wishes = [] if checkpoint.owed is None else [checkpoint.owed, *checkpoint.contested]
-    if any(wish.customer_id == owed.customer_id and wish.kind == "full" for wish in wishes):
-        owed = replace(owed, kind="full")
+    before = next((wish for wish in wishes if wish.customer_id == owed.customer_id), None)
+    if before is not None:  # the older cursor counts: the newer one leaves out what lies between
+        owed = replace(owed, kind="full" if before.kind == "full" else owed.kind, page_token=before.page_token)
     # Whose the connection is, is known when the sync begins: till then no customer's wish takes another's place.
     others = [wish for wish in wishes if wish.customer_id != owed.customer_id]
+    others.sort(key=lambda wish: wish.customer_id != checkpoint.customer_id)  # who it was of last is kept first
     return replace(checkpoint, owed=owed, contested=tuple(others[:MAX_CONTESTED]), parked=parked)
 
 
@@ -103,7 +113,8 @@ def begin(
         kept = replace(checkpoint, customer_id=customer_id, owed=None, contested=()) if checkpoint.corpora else None
         return Step(kept, errors=refused)
     sync_id = new_sync_id(int(now.timestamp() * 1000), entropy, after=checkpoint.last_sync_id)
-    corpora = {} if owed.kind == "full" else _corpora_to_follow(checkpoint, owed, scope)
+    anew = owed.kind == "full" or customer_id != checkpoint.customer_id  # cursors are not handed from one to another
+    corpora = {} if anew else _corpora_to_follow(checkpoint, owed, scope)
     kind: SyncKind = "incremental" if corpora else "full"
     # Drives are enumerated by a full sync, and where a trigger's cursor, which is the user's log alone, is all we have.
     from_trigger = kind == "incremental" and not checkpoint.corpora
@@ -152,7 +163,7 @@ def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer
     sync = checkpoint.sync
     if sync is None or not still_wanted(checkpoint, action):
         return Step(checkpoint)
-    if checkpoint.parked is not None and checkpoint.parked.step in {step_name(action), CONNECTING}:
+    if checkpoint.parked is not None and _is_well_again(checkpoint.parked, action):
         checkpoint = replace(checkpoint, parked=None)
     match action, answer:
         case TakeStartToken(), str():
@@ -171,8 +182,15 @@ def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer
             raise TypeError(f"{type(answer).__name__} is no answer to {type(action).__name__}")
 
 
-CONNECTING = "Connect"
-"""Name of the step before any fetch: finding the connection and its credentials."""
+def _is_well_again(parked: Parked, action: Action) -> bool:
+    """Whether the action's success ends the trouble. A first page says nothing of the next one's token."""
+    if parked.code == PageTokenRejected.code:
+        match action:
+            case ListFiles(_, None) | ListDrives(None):
+                return False
+            case WalkFolder(walk) if walk.page_token is None:
+                return False
+    return parked.step in {step_name(action), CONNECTING, TURN}
 
 
 def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer) -> Step:

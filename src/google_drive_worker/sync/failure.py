@@ -82,9 +82,9 @@ def _on_rejected_token(
             return park(checkpoint, step_name(action), error, now, jitter)
         case WalkFolder(walk) if walk.page_token is not None:
             walks = tuple(replace(w, page_token=None) if w == walk else w for w in sync.walks)
-            return Step(with_sync(checkpoint, replace(sync, walks=walks)))
+            checkpoint = with_sync(checkpoint, replace(sync, walks=walks, restarts=sync.restarts + 1))
         case ListDrives(token) if token is not None:
-            return Step(with_sync(checkpoint, replace(sync, drives_token=None)))
+            checkpoint = with_sync(checkpoint, replace(sync, drives_token=None, restarts=sync.restarts + 1))
         case ReadChanges():
             # The log can't be followed any more: everything is enumerated anew, from new start tokens.
             if sync.kind == "full":  # these were new: without a rest, full sync would follow upon full sync
@@ -94,6 +94,9 @@ def _on_rejected_token(
             return Step(give_up(checkpoint), errors=(report(checkpoint, error),))
         case ListDrives() | TakeStartToken() | WalkFolder() | LookUpRemoved():
             return park(checkpoint, step_name(action), error, now, jitter)
+    if sync.restarts < RESTARTS_AT_ONCE:
+        return Step(checkpoint)
+    return park(checkpoint, step_name(action), error, now, jitter)
 
 
 def _on_lost_drive(
@@ -106,11 +109,11 @@ def _on_lost_drive(
     normalizer: Normalizer,
 ) -> Step:
     """The drive is dropped. A full sync that has to begin anew for it rests first, lest one follow upon the other."""
-    kind = checkpoint.sync.kind if checkpoint.sync is not None else None
+    kind, before = checkpoint.sync.kind if checkpoint.sync is not None else None, checkpoint.parked
     checkpoint, records = leave_drive(checkpoint, drive_id, normalizer)
     if kind == "incremental" or checkpoint.owed is None:
         return Step(checkpoint, tuple(records))
-    rest = park(checkpoint, step_name(action), error, now, jitter)
+    rest = park(replace(checkpoint, parked=before), step_name(action), error, now, jitter)
     return replace(rest, records=tuple(records))
 
 

@@ -40,7 +40,10 @@ def doubting(checkpoint: Checkpoint, *, doubted: bool, only: str | None = None) 
 def owe_full(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint with a full sync owed, which goes back to what the running one goes back to."""
     source = checkpoint.sync.source if checkpoint.sync else None
-    return msgspec.structs.replace(checkpoint, owed=Owed("full", checkpoint.customer_id, source))
+    wishes = (*(() if checkpoint.owed is None else (checkpoint.owed,)), *checkpoint.contested)
+    others = tuple(wish for wish in wishes if wish.customer_id != checkpoint.customer_id)
+    owed = Owed("full", checkpoint.customer_id, source)
+    return msgspec.structs.replace(checkpoint, owed=owed, contested=others)
 
 
 def give_up(checkpoint: Checkpoint) -> Checkpoint:

@@ -9,7 +9,7 @@ from google_drive_worker.domain.ids import CustomerId
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Parked, Scope, SyncKind
 from google_drive_worker.sync.engine import accept, begin, complete, due_at
-from google_drive_worker.sync.step import Step
+from google_drive_worker.sync.step import Step, owe_full
 from support.syncs import CONNECTION, CUSTOMER, NOW, SYNC, corpus, owed, state, sync_of, syncing, written
 
 
@@ -160,3 +160,30 @@ def test_to_complete_nothing_changes_nothing() -> None:
 def test_a_confirmed_customer_is_the_connections_own() -> None:
     """Records carry what the connection says."""
     assert state(begun(idle(owed=owed("full")))).customer_id == CustomerId("cust_123")
+
+
+def test_of_two_cursors_the_older_counts() -> None:
+    """The newer one leaves out what lies between: a trigger that waits is not overtaken by the next one's."""
+    first = accept(None, CONNECTION, owed("incremental", page_token="100"))
+    both = accept(first, CONNECTION, owed("incremental", page_token="200"))
+    assert both.owed is not None
+    assert both.owed.page_token == "100"
+
+
+def test_a_full_sync_owed_by_ourselves_displaces_no_other_customers_wish() -> None:
+    """Whose the connection is, is known when the sync begins: both are kept till then."""
+    running = accept(syncing("incremental"), CONNECTION, owed("incremental", customer="cust_other"))
+    after = owe_full(running)
+    assert after.owed is not None
+    assert (after.owed.kind, after.owed.customer_id) == ("full", CUSTOMER)
+    assert [wish.customer_id for wish in after.contested] == ["cust_other"]
+
+
+def test_another_customers_full_sync_is_not_the_running_one() -> None:
+    """Should the connection be theirs by now, they get all of it, and no cursor of somebody else's."""
+    running = accept(syncing("full"), CONNECTION, owed("full", customer="cust_other"))
+    assert running.owed is not None
+    assert running.owed.kind == "full"
+    idle = replace(running, sync=None, owed=owed("incremental", customer="cust_other"))
+    step = begin(idle, CustomerId("cust_other"), Scope(), NOW, 1, transformer)
+    assert sync_of(step).kind == "full"

@@ -11,6 +11,7 @@ from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.times import from_rfc3339
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Walk
+from google_drive_worker.sync.engine import on_answer
 from google_drive_worker.sync.failure import PARK_BASE_S, PARK_CAP_S, RESTARTS_AT_ONCE, on_failure, park
 from google_drive_worker.sync.plan import Action, ListDrives, ListFiles, LookUpRemoved, ReadChanges, TakeStartToken
 from google_drive_worker.sync.plan import WalkFolder as WalkAction
@@ -24,7 +25,21 @@ from google_drive_worker.utils.errors import (
     UnknownConnection,
     WorkerError,
 )
-from support.syncs import CONNECTION, CUSTOMER, NOW, SOURCE, D, corpus, ids, state, sync_of, syncing, token, written
+from support.syncs import (
+    CONNECTION,
+    CUSTOMER,
+    NOW,
+    SOURCE,
+    D,
+    corpus,
+    files_page,
+    ids,
+    state,
+    sync_of,
+    syncing,
+    token,
+    written,
+)
 
 REJECTED = PageTokenRejected("rejected")
 
@@ -88,6 +103,23 @@ def test_rejected_tokens_of_walks_and_drives_start_those_over() -> None:
     listing = syncing("full")
     listing = with_sync(listing, replace(sync_of(listing), drives_listed=False, drives_token=token("p2")))
     assert sync_of(failed(listing, ListDrives(token("p2")), REJECTED)).drives_token is None
+
+
+def test_walks_whose_tokens_are_refused_on_and_on_rest_longer_and_longer() -> None:
+    """The first page comes each time, and says nothing of the next one's token."""
+    walk = Walk(FileId("f"), D, page_token=token("p2"))
+    checkpoint = walking(walk)
+    rests, reports = [], 0
+    for _ in range(RESTARTS_AT_ONCE + 3):
+        step = failed(rested(checkpoint), WalkAction(walk), REJECTED, jitter=1.0)
+        reports += len(step.errors)
+        if state(step).parked is not None:
+            rests.append(rest_s(step))
+        again = Walk(FileId("f"), D)
+        answered = on_answer(rested(state(step)), WalkAction(again), files_page(more="p2"), transformer)
+        checkpoint = state(answered)
+    assert rests == [PARK_BASE_S, 2 * PARK_BASE_S, 4 * PARK_BASE_S]
+    assert reports == 1
 
 
 @pytest.mark.parametrize(
