@@ -233,14 +233,12 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
 
     Where items of it may have been written, a full sync is owed, which sweeps them. One that never got as far as its
     first page owes nothing: else a drive that is listed but can't be read would bring full sync upon full sync. One
-    that was never heard of is nothing to drop, unless a trigger's cursor left open which drives were mirrored.
+    that we never heard of was joined and left between two readings of the log; a walk or a look-up of what was shared
+    by name may have seen it with a member's eyes, and what a trigger's cursor knew of it nobody can tell.
     """
     left = checkpoint.corpora.get(drive_id)
     deletions = [normalizer.deletion("shared_drive", drive_id, "access_lost")]
     if left is None:
-        sync = checkpoint.sync
-        if sync is None or not sync.from_trigger:
-            return checkpoint, []
         return owe_full(checkpoint), deletions
     corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if name != drive_id}
     sync = checkpoint.sync
