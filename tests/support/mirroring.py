@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 import orjson
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from drive_simulator.edits import random_edits
 from drive_simulator.quota import QuotaModel
@@ -117,7 +117,7 @@ class Stage:
             Consumer({"bootstrap.servers": self.topics.bootstrap_servers, "group.id": self.topics.group_id})
         ) as c:
             asked = [TopicPartition(self.topics.trigger, partition) for partition in wanted]
-            while any(found.offset <= wanted[found.partition] for found in c.committed(asked, timeout=10)):
+            while not _are_taken_in(c, asked, wanted):
                 self._look(deadline, "the triggers were not taken in")
         self._note_states(self.states.read_to_end())
         while not all(_is_settled(self._latest.get(name)) for name in connection_ids):
@@ -192,6 +192,25 @@ class Stage:
     def _logs(self) -> str:
         paths = sorted(self.directory.glob("worker-*.log"))
         return "\n".join("\n".join(path.read_text(errors="replace").splitlines()[-12:]) for path in paths)
+
+
+_COMING_BACK = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError._TIMED_OUT,  # noqa: SLF001 - confluent-kafka spells librdkafka's own codes so
+    KafkaError._TRANSPORT,  # noqa: SLF001
+}
+"""What a broker says, or does not say, that has just come back."""
+
+
+def _are_taken_in(consumer: Consumer, asked: list[TopicPartition], wanted: Mapping[int, int]) -> bool:
+    try:
+        return all(found.offset > wanted[found.partition] for found in consumer.committed(asked, timeout=10))
+    except KafkaException as problem:
+        if problem.args[0].code() in _COMING_BACK:
+            return False
+        raise
 
 
 def _is_settled(state: Mapping[str, Any] | None) -> bool:
