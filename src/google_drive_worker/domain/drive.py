@@ -11,7 +11,6 @@ import msgspec
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 
 FOLDER_MIME_TYPE = "application/vnd.google-apps.folder"
-SHORTCUT_MIME_TYPE = "application/vnd.google-apps.shortcut"
 
 
 class Resource(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
