@@ -31,7 +31,7 @@ class Log:
         """All of it, in one transaction."""
         self.commits += 1
         for entry in entries:
-            for outgoing in entry.outgoing:
+            for outgoing in entry.messages():
                 if outgoing.topic == DATA_TOPIC:
                     self.mirror.apply(outgoing.value, partition=0, offset=next(self._offsets))
                 else:
@@ -50,7 +50,7 @@ class Log:
     ) -> list[Difference]:
         """Where the mirror is not what Drive says."""
         truth = Truth(
-            msgspec.convert(files, dict[str, DriveFile]),
+            msgspec.convert(files, dict[str, DriveFile], strict=False),
             msgspec.convert(drives, dict[str, SharedDrive]),
         )
         return compare(self.mirror, truth, CONNECTION, include_trashed=include_trashed)
