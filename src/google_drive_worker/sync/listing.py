@@ -6,14 +6,17 @@ from google_drive_worker.domain.drive import DriveFile, DrivesPage, FilesPage, U
 from google_drive_worker.domain.ids import PageToken
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Sync
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Sync
+from google_drive_worker.sync.parts import balanced, is_within, part_asked, parts_of, read_on, readable
 from google_drive_worker.sync.plan import ListFiles, TakeStartToken
 from google_drive_worker.sync.step import Step, counted, give_up, skipped, with_corpus, with_sync
 
 
 def on_start_token(checkpoint: Checkpoint, action: TakeStartToken, token: PageToken) -> Step:
     """The low watermark stands; the corpus' listing may begin."""
-    corpus = replace(checkpoint.corpora[action.corpus], stage="listing", change_token=token, listing_token=None)
+    corpus = replace(
+        checkpoint.corpora[action.corpus], stage="listing", change_token=token, listing_token=None, parts=(), pages=0
+    )
     return Step(with_corpus(checkpoint, action.corpus, corpus))
 
 
@@ -34,25 +37,42 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
 
 
 def on_files(checkpoint: Checkpoint, sync: Sync, action: ListFiles, page: FilesPage, normalizer: Normalizer) -> Step:
-    """A page's items become records. A page without `nextPageToken` ends the listing, however short the others were."""
+    """A page's items become records, those that its part speaks for.
+
+    A page without `nextPageToken` ends the part, however short the others were, and the last part ends the listing.
+    """
+    part = part_asked(checkpoint.corpora[action.corpus], action.modified, action.page_token)
+    if part is None:
+        return Step(checkpoint)
     records: list[Record] = []
     errors: list[ErrorReport] = []
+    times: list[str] = []
+    trashed_too = checkpoint.scope.include_trashed
     for item in page.items():
         if isinstance(item, UnreadableItem):
             errors.append(skipped(checkpoint, item.id, "file", item.problem))
-        elif belongs(checkpoint, action.corpus, item) and (checkpoint.scope.include_trashed or not item.trashed):
+            continue
+        time = readable(item.modified_time)
+        if time is not None:
+            times.append(time)
+        if is_within(part, time) and belongs(checkpoint, action.corpus, item) and (trashed_too or not item.trashed):
             records.append(normalizer.transform_file(item))
     if page.incomplete_search:
         errors.append(_incomplete(checkpoint, action.corpus))
     checkpoint = with_sync(checkpoint, counted(sync, records))
-    corpus = checkpoint.corpora[action.corpus]
-    if page.next_page_token is not None:
-        checkpoint = with_corpus(
-            checkpoint, action.corpus, replace(corpus, listing_token=page.next_page_token, written=True)
-        )
-    else:
-        checkpoint = _listed(checkpoint, action.corpus, corpus)
+    checkpoint = _read(checkpoint, action.corpus, part, read_on(part, times, page.next_page_token))
     return Step(checkpoint, tuple(records), tuple(errors))
+
+
+def _read(checkpoint: Checkpoint, name: str, before: Part, after: Part | None) -> Checkpoint:
+    """A page more of the corpus is read, which took a part of it from `before` to `after`, or to its end."""
+    corpus = checkpoint.corpora[name]
+    parts = [after if part == before else part for part in parts_of(corpus)]
+    left = tuple(part for part in parts if part is not None)
+    if not left:
+        return _listed(checkpoint, name, corpus)
+    corpus = replace(corpus, listing_token=None, parts=left, pages=corpus.pages + 1, written=True)
+    return replace(checkpoint, corpora=balanced({**checkpoint.corpora, name: corpus}))
 
 
 def belongs(checkpoint: Checkpoint, corpus: str, file: DriveFile) -> bool:
@@ -71,7 +91,8 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
     In a full sync the logs read before are read once more to their end: an item may have moved from this corpus, after
     its page was listed without it, to one whose log had been read by then.
     """
-    corpora = {**checkpoint.corpora, name: replace(corpus, stage="changes", listing_token=None, restarts=0)}
+    listed = replace(corpus, stage="changes", listing_token=None, parts=(), pages=0, restarts=0)
+    corpora = balanced({**checkpoint.corpora, name: listed})
     if checkpoint.sync is not None and checkpoint.sync.kind == "full":
         corpora = {
             key: replace(other, stage="changes") if other.stage == "done" else other for key, other in corpora.items()

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.times import from_rfc3339
 from google_drive_worker.normalization import transformer
-from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Walk
+from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Walk
 from google_drive_worker.sync.engine import on_answer
 from google_drive_worker.sync.failure import PARK_BASE_S, PARK_CAP_S, RESTARTS_AT_ONCE, on_failure, park
 from google_drive_worker.sync.plan import Action, ListDrives, ListFiles, LookUpRemoved, ReadChanges, TakeStartToken
@@ -68,9 +68,11 @@ def test_a_rejected_listing_token_starts_the_listing_over() -> None:
     checkpoint = syncing("full", user=corpus("listing", listing="p2"))
     for restarts in range(RESTARTS_AT_ONCE):
         step = failed(checkpoint, ListFiles("user", token("p2")), REJECTED)
-        assert state(step).corpora["user"] == Corpus("listing", token("c1"), None, restarts + 1)
+        beginning = (Part(restarted=True),)
+        assert state(step).corpora["user"] == Corpus("listing", token("c1"), None, restarts + 1, parts=beginning)
         assert state(step).parked is None
-        checkpoint = with_corpus(state(step), "user", replace(state(step).corpora["user"], listing_token=token("p2")))
+        again = (Part(page_token=token("p2"), restarted=True),)
+        checkpoint = with_corpus(state(step), "user", replace(state(step).corpora["user"], parts=again))
     assert state(failed(checkpoint, ListFiles("user", token("p2")), REJECTED)).parked is not None
 
 
