@@ -59,6 +59,33 @@ def _fault(die: random.Random) -> WorkerError | None:
     return None
 
 
+def list_in_peace(seed: int, size: Size, *, ignore_order: bool) -> Run:
+    """A full sync of a Drive that nobody edits, through crashes and faults that refuse no token, to its end."""
+    run = Run(seed, size)
+    die = run.die
+    if ignore_order:
+        run.ignore_order()
+    run.trigger("full")
+    while not (run.checkpoint is not None and run.checkpoint.completed_at):
+        run.steps += 1
+        draw = die.random()
+        if draw < 0.05:
+            run.crash()
+        elif draw < 0.10:
+            run.lose_acknowledgement()
+        elif draw < 0.13:
+            run.wait(30.0)
+        run.intake()
+        for _ in range(die.randrange(3)):
+            run.go_on(die.randrange(8))
+        run.serve(die.randrange(8))
+        run.arrive(die.randrange(8), Retryable("unavailable") if die.random() < 0.03 else None)
+        run.commit(die.randrange(3))
+    run.settle()
+    run.google.end()
+    return run
+
+
 SIZES = (
     Size(),
     Size(files=150, longest_page=30),
