@@ -95,7 +95,7 @@ def _removed_from_user_log(item: Item | None, entry: Entry, *, include_all: bool
         return True if include_all or entry.left_my_drive or not entry.from_drive else None
     if item.drive is None or include_all:
         return False
-    return True if entry.left_my_drive else None
+    return True if entry.left_my_drive or not entry.from_drive else None
 
 
 def _log(user: User, drive: SharedDrive | None) -> ChangeLog:

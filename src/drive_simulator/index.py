@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from drive_simulator.items import Item
+    from drive_simulator.modified_order import ModifiedOrder
 
 _TRIES = 100
 
@@ -14,15 +15,17 @@ class Index:
     """Items in the order in which they came. A position never changes its meaning: what goes leaves a gap.
 
     That makes a listing that walks from the newest down return each item that stays exactly once, whatever comes and
-    goes meanwhile; and a page costs its length, not the size of the corpus.
+    goes meanwhile; and a page costs its length, not the size of the corpus. `by_modified` has the same items by
+    modifiedTime, once somebody has asked for that order.
     """
 
-    __slots__ = ("_length", "_positions", "_slots")
+    __slots__ = ("_length", "_positions", "_slots", "by_modified")
 
     def __init__(self) -> None:
         self._slots: list[Item | None] = []
         self._positions: dict[str, int] | None = None
         self._length = 0
+        self.by_modified: ModifiedOrder | None = None
 
     def __len__(self) -> int:
         return self._length
@@ -37,6 +40,15 @@ class Index:
     def end(self) -> int:
         """The position after the newest item."""
         return len(self._slots)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether an item was ever taken out."""
+        return self._length != len(self._slots)
+
+    def since(self, position: int) -> "list[Item]":
+        """The items from that position on."""
+        return [item for item in self._slots[position:] if item is not None]
 
     def add(self, item: "Item") -> None:
         """Append the item; it must not be in the index yet."""

@@ -73,6 +73,7 @@ def edit(
 def touch(world: World, item: Item, by: User, *, modified_ms: int | None = None) -> None:
     """Mark the item as modified now and log it."""
     item.modified_ms = world.now_ms() if modified_ms is None else modified_ms
+    world.retimed.append(item)
     item.modified_by = by
     world.note_change(item)
 

@@ -124,6 +124,22 @@ def required_parent(node: Node, *, root_id: str | None = None) -> frozenset[str]
             return None
 
 
+def time_bounds(node: Node, term: str) -> tuple[int | None, int | None]:
+    """From when on, and before when, every match's `term` is, in epoch milliseconds; None where it does not tell."""
+    match node:
+        case Comparison(operator=operator, value=int(value)) if node.term == term:
+            low = {">=": value, ">": value + 1, "=": value}.get(operator)
+            high = {"<": value, "<=": value + 1, "=": value + 1}.get(operator)
+            return low, high
+        case And(operands=operands):
+            bounds = [time_bounds(operand, term) for operand in operands]
+            lows = [low for low, _ in bounds if low is not None]
+            highs = [high for _, high in bounds if high is not None]
+            return max(lows, default=None), min(highs, default=None)
+        case _:
+            return None, None
+
+
 def has_full_text(node: Node) -> bool:
     """Whether a `fullText` term occurs: such a search can't be ordered."""
     match node:

@@ -17,7 +17,11 @@ from drive_simulator.items import FOLDER, Grant, Item, SharedDrive, User
 
 
 class World:
-    """All state of one simulated Google. `epoch` goes up whenever something changes that items below depend on."""
+    """All state of one simulated Google.
+
+    `epoch` goes up whenever something changes that items below depend on. `retimed` are the items whose modifiedTime
+    was set after they came, in the order of doing so.
+    """
 
     def __init__(self, *, clock: Clock | None = None, seed: int = 0) -> None:
         self.clock: Clock = clock or SystemClock()
@@ -26,6 +30,7 @@ class World:
         self.robots: dict[str, User] = {}
         self.drives: dict[str, SharedDrive] = {}
         self.items: dict[str, Item] = {}
+        self.retimed: list[Item] = []
         self.epoch = 0
 
     def now_ms(self) -> int:

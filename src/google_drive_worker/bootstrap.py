@@ -50,6 +50,9 @@ SURVEY_TIMEOUT_S = 5.0
 HINT_S = 5.0
 """The longest Retry-After that a call waits for within its turn; for a longer one the connection is parked."""
 
+CONNECTIONS_AT_MOST = 500
+"""To Google: half of the 1,024 open files that a process has by default. Beyond, fetches wait for a free one."""
+
 RELEASE_S = 8.0
 """How long a rebalance may wait for pages under way: the other workers of the group wait as well."""
 
@@ -80,6 +83,13 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         "transaction.timeout.ms": settings.kafka_transaction_timeout_ms,
         "delivery.report.only.error": True,
     }
+
+
+def transport_limits(settings: Settings) -> TransportLimits:
+    """An HTTP connection for each fetch that may be under way: none waits for another customer's."""
+    fetches = settings.worker_max_concurrent_connections * settings.gdrive_max_concurrent_listings
+    connections = min(max(TransportLimits().connections, fetches), CONNECTIONS_AT_MOST)
+    return TransportLimits(connections=connections, total_timeout_s=settings.gdrive_request_timeout_s)
 
 
 def topic_names(settings: Settings) -> TopicNames:
@@ -118,7 +128,7 @@ async def worker_of(settings: Settings, clock: Clock) -> AsyncIterator[Worker]:
                 retry=RetryPolicy(
                     attempts=settings.gdrive_max_attempts, total_s=settings.gdrive_max_retry_time_s, hint_s=HINT_S
                 ),
-                limits=TransportLimits(total_timeout_s=settings.gdrive_request_timeout_s),
+                limits=transport_limits(settings),
                 on_call=telemetry.on_call,
             )
         )

@@ -181,7 +181,7 @@ class Settings(BaseSettings):
         description="A user's quota a minute, where it is not the model's default.",
     )
     gdrive_max_concurrent_listings: int = Field(
-        default=4, ge=1, le=100, description="Listings of one connection that run at the same time."
+        default=16, ge=1, le=100, description="Pages of one connection's listings that are fetched at the same time."
     )
     gdrive_request_timeout_s: float = Field(
         default=60.0, ge=0.1, le=3_600, description="For one attempt of one request."

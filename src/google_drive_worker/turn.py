@@ -26,6 +26,7 @@ from google_drive_worker.sync.plan import (
     TakeStartToken,
     WalkFolder,
     drive_of,
+    fetch_key,
     plan,
     scope_of,
     step_name,
@@ -135,7 +136,7 @@ class _Turn:
             self._write(checkpoint, parked)
 
     async def _go_on(self, connection: Connection, drive: Drive, group: asyncio.TaskGroup) -> bool:
-        """One round: start what may be fetched, take in what has come. False when the turn is over."""
+        """One round: start what may be fetched, take in an answer that has come. False when the turn is over."""
         checkpoint = self._ledger.checkpoint(self._connection_id)
         if checkpoint is not None and not self._is_over() and self._is_due(checkpoint):
             if checkpoint.sync is None and not self._under_way:
@@ -147,9 +148,10 @@ class _Turn:
                 return True
         if not self._under_way:
             return False
-        done, _ = await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            self._take_in(self._under_way.pop(task), task.result())
+        await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+        # One answer a round: others that are there as well wait while there is no room, and let other turns go between.
+        task = next(task for task in self._under_way if task.done())
+        self._take_in(self._under_way.pop(task), task.result())
         return True
 
     def _is_due(self, checkpoint: Checkpoint) -> bool:
@@ -173,11 +175,11 @@ class _Turn:
 
     def _start_fetches(self, checkpoint: Checkpoint, drive: Drive, group: asyncio.TaskGroup) -> None:
         sync_id = checkpoint.sync.sync_id if checkpoint.sync else None
-        busy = {step_name(fetch.action) for fetch in self._under_way.values()}
+        busy = {fetch_key(fetch.action) for fetch in self._under_way.values()}
         for action in plan(checkpoint):
             if len(self._under_way) >= self._means.fetches_at_once:
                 return
-            if step_name(action) not in busy:
+            if fetch_key(action) not in busy:
                 task = group.create_task(_fetch(drive, action), name=f"{self._connection_id}:{step_name(action)}")
                 self._under_way[task] = _Fetch(action, sync_id)
 
@@ -204,8 +206,8 @@ async def _fetch(drive: Drive, action: Action) -> engine.Answer | WorkerError:
                 return await drive.start_page_token(drive_of(corpus))
             case ListDrives(token):
                 return await drive.list_drives(token)
-            case ListFiles(corpus, token, trashed):
-                return await drive.list_files(drive_of(corpus), token, include_trashed=trashed)
+            case ListFiles(corpus, token, trashed, modified):
+                return await drive.list_files(drive_of(corpus), token, include_trashed=trashed, modified=modified)
             case ReadChanges(corpus, token):
                 return await drive.list_changes(drive_of(corpus), token)
             case WalkFolder(walk, trashed):

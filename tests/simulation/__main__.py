@@ -5,7 +5,6 @@ import sys
 import time
 from collections import Counter
 
-from simulation.run import Size
 from simulation.storm import play
 
 STEPS_A_RUN = 1_500
@@ -23,7 +22,7 @@ def main() -> int:
     done: Counter[str] = Counter()
     while steps < arguments.steps:
         try:
-            run = play(seed, arguments.run_steps, Size())
+            run = play(seed, arguments.run_steps)
         except Exception as problem:
             print(f"seed {seed}: {type(problem).__name__}: {problem} {getattr(problem, '__notes__', '')}")  # noqa: T201
             failures += 1

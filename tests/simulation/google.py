@@ -62,8 +62,8 @@ class Google:
     """Answers what the engine plans, for one user. Pages are as short as `die` says: up to `longest` items."""
 
     def __init__(self, world: World, clock: ManualClock, email: str, die: random.Random, longest: int) -> None:
-        rules = ListingRules(short_page_probability=0.1, die=die)
-        self._watch = unserved(world, rules=rules)
+        self.rules = ListingRules(short_page_probability=0.1, die=die)
+        self._watch = unserved(world, rules=self.rules)
         self.simulator = self._watch.__enter__()
         self.time = WorldTime(clock)
         self._die = die
@@ -113,8 +113,8 @@ def answer(drive: DriveApi, action: Action) -> Answer | WorkerError:
                 return _now(drive.start_page_token(drive_of(corpus)))
             case ListDrives(token):
                 return _now(drive.list_drives(token))
-            case ListFiles(corpus, token, trashed):
-                return _now(drive.list_files(drive_of(corpus), token, include_trashed=trashed))
+            case ListFiles(corpus, token, trashed, modified):
+                return _now(drive.list_files(drive_of(corpus), token, include_trashed=trashed, modified=modified))
             case ReadChanges(corpus, token):
                 return _now(drive.list_changes(drive_of(corpus), token))
             case WalkFolder(walk, trashed):

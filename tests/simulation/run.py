@@ -17,12 +17,13 @@ from drive_simulator.errors import ApiError
 from drive_simulator.truth import visible_drives, visible_items
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import PageToken, SyncId
+from google_drive_worker.domain.times import rfc3339
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Owed, SyncKind
-from google_drive_worker.sync.plan import Action, ListFiles, plan, scope_of, step_name
+from google_drive_worker.sync.plan import Action, ListFiles, fetch_key, plan, scope_of
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import WorkerError
 from simulation.google import CONNECTION, CUSTOMER, Google, answer
@@ -104,7 +105,7 @@ class Run:
     def edit(self) -> None:
         """Somebody does something in Drive."""
         draw = self.die.random()
-        edit = self._membership() if draw < 0.12 else None
+        edit = self._membership() if draw < 0.12 else self._retiming() if draw < 0.2 else None
         if edit is None:
             edit = choose_edit(self.world, self.die)
             for _ in range(12 if draw < 0.5 else 0):
@@ -118,6 +119,11 @@ class Run:
             self.done["refused edit"] += 1
         self.clock.advance(0.001)
         self._replay_is_clean = False
+
+    def ignore_order(self) -> None:
+        """Google stops minding the order that is asked for, or minds it again."""
+        self.google.rules.ignore_order = not self.google.rules.ignore_order
+        self._note(f"ignore order {self.google.rules.ignore_order}")
 
     def wait(self, seconds: float) -> None:
         """Time passes; after hours the tokens of listings have expired."""
@@ -165,9 +171,9 @@ class Run:
             if not self.flights:
                 self._begin(checkpoint)
             return
-        busy = {step_name(flight.action) for flight in self.flights}
+        busy = {fetch_key(flight.action) for flight in self.flights}
         planned = plan(checkpoint)
-        free = [action for action in planned if step_name(action) not in busy]
+        free = [action for action in planned if fetch_key(action) not in busy]
         if free and len(self.flights) < FETCHES_AT_ONCE:
             action = free[choice % len(free)]
             self._note(f"send {action}")
@@ -205,6 +211,7 @@ class Run:
         else:
             self._note(f"arrive {flight.action}")
             step = engine.on_answer(checkpoint, flight.action, outcome, transformer)
+        self._count_parts(checkpoint, step)
         self._write(checkpoint, step)
 
     def lose_connection(self, error: WorkerError) -> None:
@@ -363,6 +370,28 @@ class Run:
     def _enter(self, entry: Entry) -> None:
         self.checkpoint = entry.checkpoint
         self.pending.append(entry)
+
+    def _retiming(self) -> Edit | None:
+        """A client sets a file's modifiedTime: to long ago, to about now, or to a time that has yet to come."""
+        indexes = [user.index for user in self.world.users.values()]
+        item = self.die.choice(indexes).pick(self.die)
+        if item is None or item.owner is None:
+            return None
+        days_ago = self.die.choice((self.die.uniform(0, 9_000), self.die.uniform(0, 900), self.die.uniform(-900, 0)))
+        time = rfc3339(self.google.time.now() - timedelta(days=days_ago))
+        query = {"supportsAllDrives": "true"}
+        return Edit("retime", item.owner.email, "PATCH", f"files/{item.id}", query, {"modifiedTime": time})
+
+    def _count_parts(self, before: Checkpoint, step: Step) -> None:
+        """What became of the listings' parts, so that a run can say what it has exercised."""
+        after = {} if step.checkpoint is None else step.checkpoint.corpora
+        for name, corpus in after.items():
+            old, new = before.corpora.get(name, corpus).parts, corpus.parts
+            self.done["part: split off"] += max(0, len(new) - max(1, len(old)))
+            self.done["part: out of order"] += sum(not part.ordered for part in new if part not in old)
+            self.done["part: goes on from its frontier"] += sum(
+                part.restarted and part.until is not None and part.page_token is None for part in new if part not in old
+            )
 
     def _membership(self) -> Edit | None:
         """Somebody, the mirror's user most often, joins or leaves a drive."""

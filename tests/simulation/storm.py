@@ -44,6 +44,8 @@ def _rare(run: Run) -> None:
         run.wait(4 * 3600.0)
     elif draw < 0.25:
         run.lose_state()
+    elif draw < 0.28:
+        run.ignore_order()
     elif draw < 0.40:
         run.lose_connection(NeedsReauth("authorize anew") if run.die.random() < 0.3 else Retryable("no answer"))
 
@@ -57,12 +59,47 @@ def _fault(die: random.Random) -> WorkerError | None:
     return None
 
 
+def list_in_peace(seed: int, size: Size, *, ignore_order: bool) -> Run:
+    """A full sync of a Drive that nobody edits, through crashes and faults that refuse no token, to its end."""
+    run = Run(seed, size)
+    die = run.die
+    if ignore_order:
+        run.ignore_order()
+    run.trigger("full")
+    while not (run.checkpoint is not None and run.checkpoint.completed_at):
+        run.steps += 1
+        draw = die.random()
+        if draw < 0.05:
+            run.crash()
+        elif draw < 0.10:
+            run.lose_acknowledgement()
+        elif draw < 0.13:
+            run.wait(30.0)
+        run.intake()
+        for _ in range(die.randrange(3)):
+            run.go_on(die.randrange(8))
+        run.serve(die.randrange(8))
+        run.arrive(die.randrange(8), Retryable("unavailable") if die.random() < 0.03 else None)
+        run.commit(die.randrange(3))
+    run.settle()
+    run.google.end()
+    return run
+
+
+SIZES = (
+    Size(),
+    Size(files=150, longest_page=30),
+    Size(files=300, drives=2, users=2, longest_page=30),
+)
+"""The first for whatever can happen between two pages, the others for parts: short pages prove no order."""
+
+
 def play(seed: int, steps: int, size: Size | None = None) -> Run:
     """A whole run: storms of `steps` random steps, each followed by a calm in which everything has to come right.
 
     Raises `Broken`, which names the seed.
     """
-    run = Run(seed, size or Size())
+    run = Run(seed, size or SIZES[seed % len(SIZES)])
     try:
         while run.steps < steps:
             for _ in range(run.die.choice((30, 100, 300))):

@@ -1,13 +1,16 @@
 """The engine through storms of edits, faults and crashes; a failure prints the seed or the steps that repeat it."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from google_drive_worker.utils.errors import NeedsReauth, PageTokenRejected, Retryable, WorkerError
+from simulation.google import CONNECTION
 from simulation.run import Run, Size
-from simulation.storm import play
+from simulation.storm import list_in_peace, play
 
 choices = st.integers(0, 7)
 faults: st.SearchStrategy[WorkerError | None] = st.sampled_from(
@@ -23,6 +26,27 @@ def test_after_every_storm_the_mirror_is_the_drive(seed: int) -> None:
     """Whatever was edited, lost, refused or repeated, once it is calm the records say what Drive holds."""
     run = play(seed, 1_500)
     assert run.done["compared, settled"] > 0
+
+
+@pytest.mark.parametrize("ignore_order", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_in_peace_every_item_is_written_once(seed: int, ignore_order: bool) -> None:
+    """Nobody edits, no token is refused: split or not, crashed or not, a full sync says everything once."""
+    run = list_in_peace(seed, Size(files=600, drives=2, longest_page=40), ignore_order=ignore_order)
+    mirror = run.log.mirror
+    assert mirror.duplicates.total() == 0
+    assert mirror.records["file", "upsert"] + mirror.records["folder", "upsert"] == sum(
+        1 for record in mirror.held(CONNECTION) if record.resource_type in {"file", "folder"}
+    )
+    assert run.done["crash"] > 0
+    assert (run.done["part: split off"] > 0) or ignore_order
+
+
+def test_storms_exercise_what_parts_can_come_to() -> None:
+    """Splits, answers out of order and tokens refused in the middle all occur in them."""
+    done = sum((play(seed, 1_500).done for seed in range(1, 16)), Counter[str]())
+    for name in ("split off", "out of order", "goes on from its frontier"):
+        assert done[f"part: {name}"] > 0, done
 
 
 def test_a_larger_world_with_longer_pages_settles_too() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from google_drive_worker.domain.connection import Connection
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
+from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.utils.errors import NotFound, PageTokenRejected, UnknownConnection, WorkerError
 from support.syncs import changed, changes_page, files_page, read, removed
 
@@ -48,12 +49,18 @@ class MemoryDrive:
         return DrivesPage()
 
     async def list_files(
-        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+        self,
+        drive_id: DriveId | None,
+        page_token: PageToken | None,
+        *,
+        include_trashed: bool,
+        modified: TimeRange | None = None,
     ) -> FilesPage:
-        """The files, by id, a page at a time."""
+        """The files of the range, a page at a time: by id, which is the order asked for where they have no times."""
         await self._call(f"files {drive_id} {page_token}")
-        names = sorted(name for name, each in self.files.items() if include_trashed or not each.get("trashed"))
-        return self._page(names, page_token)
+        wanted = [name for name, each in self.files.items() if include_trashed or not each.get("trashed")]
+        inside = sorted(name for name in wanted if _is_inside(self.files[name], modified or TimeRange()))
+        return self._page(sorted(inside, key=self._time_of, reverse=modified is not None), page_token)
 
     async def list_children(
         self, folder_id: FileId, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
@@ -87,9 +94,14 @@ class MemoryDrive:
         return self
 
     def _page(self, names: list[str], page_token: PageToken | None) -> FilesPage:
-        rest = [name for name in names if page_token is None or name > page_token]
+        if page_token is not None and page_token not in names:
+            raise PageTokenRejected("the file that it names is gone")
+        rest = names if page_token is None else names[names.index(page_token) + 1 :]
         page = rest[: self.page_size]
         return files_page(*(self.files[name] for name in page), more=page[-1] if len(rest) > len(page) else None)
+
+    def _time_of(self, name: str) -> str:
+        return str(self.files[name].get("modifiedTime", ""))
 
     async def _call(self, name: str) -> None:
         self.calls.append(name)
@@ -103,6 +115,11 @@ class MemoryDrive:
             self.under_way -= 1
         if self.problems:
             raise self.problems.pop(0)
+
+
+def _is_inside(item: dict[str, object], modified: TimeRange) -> bool:
+    time = str(item.get("modifiedTime", ""))
+    return (modified.since or "") <= time and (modified.until is None or time < modified.until)
 
 
 def _parents(item: dict[str, object]) -> tuple[object, ...]:

@@ -15,7 +15,17 @@ from google_drive_worker.domain.drive import (
 )
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, DriveId, FileId, PageToken, SyncId
 from google_drive_worker.domain.record import Source
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Scope, Stage, Sync, SyncKind
+from google_drive_worker.sync.checkpoint import (
+    USER_CORPUS,
+    Checkpoint,
+    Corpus,
+    Owed,
+    Part,
+    Scope,
+    Stage,
+    Sync,
+    SyncKind,
+)
 from google_drive_worker.sync.step import Step
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -37,9 +47,10 @@ def owed(kind: SyncKind, *, customer: str = CUSTOMER, page_token: str | None = N
 
 
 def corpus(stage: Stage, change: str | None = "c1", listing: str | None = None, **more: bool | int) -> Corpus:
-    """A corpus; a start token yet to be taken has none."""
+    """A corpus; a start token yet to be taken has none, and `listing` is where its listing goes on, in one part."""
     change_token = None if stage == "start_token" or change is None else token(change)
-    made = Corpus(stage, change_token, None if listing is None else token(listing))
+    parts = () if listing is None else (Part(page_token=token(listing)),)
+    made = Corpus(stage, change_token, parts=parts)
     return msgspec.structs.replace(made, **more)
 
 

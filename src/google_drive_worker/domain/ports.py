@@ -9,6 +9,7 @@ from google_drive_worker.domain.connection import Connection
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, UnreadableItem
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.record import DeleteCause, ListedFile, Record, ResourceType, SyncSummary
+from google_drive_worker.domain.times import TimeRange
 
 
 class Clock(Protocol):
@@ -55,9 +56,17 @@ class Drive(Protocol):
         ...
 
     async def list_files(
-        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+        self,
+        drive_id: DriveId | None,
+        page_token: PageToken | None,
+        *,
+        include_trashed: bool,
+        modified: TimeRange | None = None,
     ) -> FilesPage:
-        """files.list of one corpus: a shared drive, or (`None`) what the user owns or is shared with."""
+        """files.list of one corpus: a shared drive, or (`None`) what the user owns or is shared with.
+
+        `modified` asks for the files of that range of modifiedTime, newest first; `None` for all, in no order.
+        """
         ...
 
     async def list_children(

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import msgspec
+
 
 def rfc3339(moment: datetime) -> str:
     """A moment in UTC with milliseconds, as in `2025-01-20T10:00:00.000Z`."""
@@ -11,3 +13,10 @@ def rfc3339(moment: datetime) -> str:
 def from_rfc3339(text: str) -> datetime:
     """The moment that `rfc3339` wrote. Raises `ValueError` for anything else."""
     return datetime.fromisoformat(text)
+
+
+class TimeRange(msgspec.Struct, frozen=True):
+    """Moments from `since` on and before `until`, whole seconds of UTC as in `2012-06-04T12:00:00`; `None` is open."""
+
+    since: str | None = None
+    until: str | None = None

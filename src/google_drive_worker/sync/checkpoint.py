@@ -33,13 +33,41 @@ class Scope(_Value, frozen=True):
     include_trashed: bool = False
 
 
+class Part(_Value, frozen=True):
+    """What is left of one range of a listing, which a query of its own reads from the newest modifiedTime down.
+
+    The part writes what was modified from `since` on and before `until` (`None`: open). `asked_since` is the lower
+    limit that its query was asked with: a split raises `since` alone, since a page token belongs to its query. The
+    query's upper limit is `until`. Limits are whole seconds of UTC as in `2012-06-04T12:00:00`, times are RFC 3339 with
+    milliseconds: both sort as they read, also among one another.
+
+    `frontier` is the earliest modifiedTime seen. All that is later than `proven` has been seen for sure. `page_span_ms`
+    is the time that the last page reached over. Where answers came out of order `ordered` is false, and the query is
+    read to its very end. `plain` is a query without order and range, as workers asked it before there were parts.
+    `restarted` tells of a token that was refused.
+    """
+
+    since: str | None = None
+    until: str | None = None
+    asked_since: str | None = None
+    page_token: PageToken | None = None
+    frontier: str | None = None
+    proven: str | None = None
+    page_span_ms: int = 0
+    ordered: bool = True
+    plain: bool = False
+    restarted: bool = False
+
+
 class Corpus(_Value, frozen=True):
     """One corpus, which is the user's own or a shared drive: how far its listing and its change log are read.
 
     `change_token` is where the change log goes on. It is taken before the listing begins (the low watermark) and never
-    moves while the listing runs. `listing_token` is `None` at the listing's first page. `written` says that items of it
-    were written, by this listing or before it. `doubted` is a drive in which something was not to be found: should
-    the user's log tell of the drive next, its user may have been away in between, and the rest of it is read anew.
+    moves while the listing runs. `parts` are the ranges that the listing has yet to read, newest first, none before its
+    first page; `pages` is how many pages it has read. `listing_token` is where a listing goes on that began before
+    there were parts. `written` says that items of it were written, by this listing or before it. `doubted` is a drive
+    in which something was not to be found: should the user's log tell of the drive next, its user may have been away in
+    between, and the rest of it is read anew.
     """
 
     stage: Stage = "done"
@@ -48,6 +76,8 @@ class Corpus(_Value, frozen=True):
     restarts: int = 0
     written: bool = False
     doubted: bool = False
+    parts: tuple[Part, ...] = ()
+    pages: int = 0
 
 
 class Walk(_Value, frozen=True):

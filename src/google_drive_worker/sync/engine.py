@@ -24,6 +24,7 @@ from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import on_changes, on_children, on_looked_up
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Parked, Scope, Sync, SyncKind
 from google_drive_worker.sync.listing import on_drives, on_files, on_start_token
+from google_drive_worker.sync.parts import part_asked
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
@@ -163,7 +164,7 @@ def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer
     sync = checkpoint.sync
     if sync is None or not still_wanted(checkpoint, action):
         return Step(checkpoint)
-    if checkpoint.parked is not None and _is_well_again(checkpoint.parked, action):
+    if checkpoint.parked is not None and _is_well_again(checkpoint, checkpoint.parked, action):
         checkpoint = replace(checkpoint, parked=None)
     match action, answer:
         case TakeStartToken(), str():
@@ -182,11 +183,18 @@ def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer
             raise TypeError(f"{type(answer).__name__} is no answer to {type(action).__name__}")
 
 
-def _is_well_again(parked: Parked, action: Action) -> bool:
-    """Whether the action's success ends the trouble. A first page says nothing of the next one's token."""
+def _is_well_again(checkpoint: Checkpoint, parked: Parked, action: Action) -> bool:
+    """Whether the action's success ends the trouble.
+
+    A first page says nothing of the next one's token, nor does a part whose tokens were never refused.
+    """
     if parked.code == PageTokenRejected.code:
         match action:
-            case ListFiles(_, None) | ListDrives(None):
+            case ListFiles(name, token, _, modified):
+                part = part_asked(checkpoint.corpora[name], modified, token)
+                if part is None or not part.restarted or token is None:
+                    return False
+            case ListDrives(None):
                 return False
             case WalkFolder(walk) if walk.page_token is None:
                 return False

@@ -9,6 +9,7 @@ from google_drive_worker.domain.record import ErrorCategory, ErrorReport
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked
+from google_drive_worker.sync.parts import part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
@@ -72,12 +73,13 @@ def _on_rejected_token(
     if sync is None:
         return Step(checkpoint)
     match action:
-        case ListFiles(name):
+        case ListFiles(name, token, _, modified):
             corpus = checkpoint.corpora[name]
-            checkpoint = with_corpus(
-                checkpoint, name, replace(corpus, listing_token=None, restarts=corpus.restarts + 1)
-            )
-            if corpus.restarts < RESTARTS_AT_ONCE:
+            refused = part_asked(corpus, modified, token)
+            parts = tuple(start_over(part) if part == refused else part for part in parts_of(corpus))
+            corpus = replace(corpus, listing_token=None, parts=parts, restarts=corpus.restarts + 1)
+            checkpoint = with_corpus(checkpoint, name, corpus)
+            if corpus.restarts <= RESTARTS_AT_ONCE:
                 return Step(checkpoint)
             return park(checkpoint, step_name(action), error, now, jitter)
         case WalkFolder(walk) if walk.page_token is not None:

@@ -2,18 +2,21 @@
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.drive import DriveFile, DrivesPage, FilesPage, UnreadableItem
-from google_drive_worker.domain.ids import PageToken
+from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableItem
+from google_drive_worker.domain.ids import DriveId, PageToken
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Sync
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Sync
+from google_drive_worker.sync.parts import balanced, is_within, part_asked, parts_of, read_on, readable
 from google_drive_worker.sync.plan import ListFiles, TakeStartToken
 from google_drive_worker.sync.step import Step, counted, give_up, skipped, with_corpus, with_sync
 
 
 def on_start_token(checkpoint: Checkpoint, action: TakeStartToken, token: PageToken) -> Step:
     """The low watermark stands; the corpus' listing may begin."""
-    corpus = replace(checkpoint.corpora[action.corpus], stage="listing", change_token=token, listing_token=None)
+    corpus = replace(
+        checkpoint.corpora[action.corpus], stage="listing", change_token=token, listing_token=None, parts=(), pages=0
+    )
     return Step(with_corpus(checkpoint, action.corpus, corpus))
 
 
@@ -34,35 +37,54 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
 
 
 def on_files(checkpoint: Checkpoint, sync: Sync, action: ListFiles, page: FilesPage, normalizer: Normalizer) -> Step:
-    """A page's items become records. A page without `nextPageToken` ends the listing, however short the others were."""
+    """A page's items become records, those that its part speaks for.
+
+    A page without `nextPageToken` ends the part, however short the others were, and the last part ends the listing.
+    """
+    name = action.corpus
+    part = part_asked(checkpoint.corpora[name], action.modified, action.page_token)
+    if part is None:
+        return Step(checkpoint)
     records: list[Record] = []
     errors: list[ErrorReport] = []
-    for item in page.items():
+    times: list[str] = []
+    trashed_too = checkpoint.scope.include_trashed
+    for resource in page.files:
+        item = normalizer.read_listed(resource)
         if isinstance(item, UnreadableItem):
             errors.append(skipped(checkpoint, item.id, "file", item.problem))
-        elif belongs(checkpoint, action.corpus, item) and (checkpoint.scope.include_trashed or not item.trashed):
-            records.append(normalizer.transform_file(item))
+            continue
+        time = readable(item.modified_time)
+        if time is not None:
+            times.append(time)
+        if (trashed_too or not item.trashed) and is_within(part, time) and belongs(checkpoint, name, item.drive_id):
+            records.append(item.record)
     if page.incomplete_search:
-        errors.append(_incomplete(checkpoint, action.corpus))
+        errors.append(_incomplete(checkpoint, name))
     checkpoint = with_sync(checkpoint, counted(sync, records))
-    corpus = checkpoint.corpora[action.corpus]
-    if page.next_page_token is not None:
-        checkpoint = with_corpus(
-            checkpoint, action.corpus, replace(corpus, listing_token=page.next_page_token, written=True)
-        )
-    else:
-        checkpoint = _listed(checkpoint, action.corpus, corpus)
+    checkpoint = _read(checkpoint, name, part, read_on(part, times, page.next_page_token))
     return Step(checkpoint, tuple(records), tuple(errors))
 
 
-def belongs(checkpoint: Checkpoint, corpus: str, file: DriveFile) -> bool:
-    """Whether a corpus speaks for the item. The user's leaves to each shared drive what is in it.
+def _read(checkpoint: Checkpoint, name: str, before: Part, after: Part | None) -> Checkpoint:
+    """A page more of the corpus is read, which took a part of it from `before` to `after`, or to its end."""
+    corpus = checkpoint.corpora[name]
+    parts = [after if part == before else part for part in parts_of(corpus)]
+    left = tuple(part for part in parts if part is not None)
+    if not left:
+        return _listed(checkpoint, name, corpus)
+    corpus = replace(corpus, listing_token=None, parts=left, pages=corpus.pages + 1, written=True)
+    return replace(checkpoint, corpora=balanced({**checkpoint.corpora, name: corpus}))
+
+
+def belongs(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bool:
+    """Whether a corpus speaks for an item of that drive. The user's leaves to each shared drive what is in it.
 
     Items of shared drives that the user is no member of, shared with them one by one, are the user's corpus' own.
     """
     if corpus != USER_CORPUS:
-        return file.drive_id == corpus
-    return file.drive_id is None or (checkpoint.scope.include_shared_drives and file.drive_id not in checkpoint.corpora)
+        return drive_id == corpus
+    return drive_id is None or (checkpoint.scope.include_shared_drives and drive_id not in checkpoint.corpora)
 
 
 def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
@@ -71,7 +93,8 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
     In a full sync the logs read before are read once more to their end: an item may have moved from this corpus, after
     its page was listed without it, to one whose log had been read by then.
     """
-    corpora = {**checkpoint.corpora, name: replace(corpus, stage="changes", listing_token=None, restarts=0)}
+    listed = replace(corpus, stage="changes", listing_token=None, parts=(), pages=0, restarts=0)
+    corpora = balanced({**checkpoint.corpora, name: listed})
     if checkpoint.sync is not None and checkpoint.sync.kind == "full":
         corpora = {
             key: replace(other, stage="changes") if other.stage == "done" else other for key, other in corpora.items()

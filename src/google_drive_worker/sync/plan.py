@@ -4,7 +4,9 @@ import msgspec
 
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
+from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Scope, Sync, Walk
+from google_drive_worker.sync.parts import asked, part_asked, parts_of
 
 WALKS_AT_ONCE = 4
 """How many folders off the top of the stack are read side by side: deep first, so that the stack stays short."""
@@ -32,11 +34,13 @@ class ListDrives(msgspec.Struct, frozen=True):
 
 
 class ListFiles(msgspec.Struct, frozen=True):
-    """The next page of a corpus' files.list."""
+    """The next page of a part of a corpus' files.list: of a range of modifiedTime, newest first, or `None` for all of
+    it in no order. All of this is the same as long as the answer is on its way, whatever becomes of the part."""
 
     corpus: str
     page_token: PageToken | None
     include_trashed: bool = False
+    modified: TimeRange | None = TimeRange()
 
 
 class ReadChanges(msgspec.Struct, frozen=True):
@@ -73,6 +77,11 @@ def step_name(action: Action) -> str:
             return type(action).__name__
 
 
+def fetch_key(action: Action) -> Action | str:
+    """What may be under way once at a time: a part's page, else whatever has the step's name."""
+    return action if isinstance(action, ListFiles) else step_name(action)
+
+
 def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
     """Whether the checkpoint still waits for the action's answer, under just that token.
 
@@ -82,9 +91,9 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
         case TakeStartToken(name):
             corpus = checkpoint.corpora.get(name)
             return corpus is not None and corpus.stage == "start_token"
-        case ListFiles(name, token):
+        case ListFiles(name, token, _, modified):
             corpus = checkpoint.corpora.get(name)
-            return corpus is not None and corpus.stage == "listing" and corpus.listing_token == token
+            return corpus is not None and corpus.stage == "listing" and part_asked(corpus, modified, token) is not None
         case ReadChanges(name, token):
             corpus = checkpoint.corpora.get(name)
             return corpus is not None and corpus.stage == "changes" and corpus.change_token == token
@@ -133,10 +142,19 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
         logs = []
     if any(log.corpus == USER_CORPUS for log in logs):
         return [*actions, *(log for log in logs if log.corpus == USER_CORPUS)]
-    for name, corpus in checkpoint.corpora.items():
-        if corpus.stage == "listing" and (known or name != USER_CORPUS):
-            actions.append(ListFiles(name, corpus.listing_token, checkpoint.scope.include_trashed))
-    return [*actions, *logs]
+    return [*actions, *_listings(checkpoint, users_too=known), *logs]
+
+
+def _listings(checkpoint: Checkpoint, *, users_too: bool) -> list[ListFiles]:
+    """A page of each part: the newest part of every corpus, then the second of every one, and so on."""
+    trashed = checkpoint.scope.include_trashed
+    ranked = [
+        (rank, ListFiles(name, part.page_token, trashed, asked(part)))
+        for name, corpus in checkpoint.corpora.items()
+        if corpus.stage == "listing" and (users_too or name != USER_CORPUS)
+        for rank, part in enumerate(parts_of(corpus))
+    ]
+    return [action for _, action in sorted(ranked, key=lambda each: each[0])]
 
 
 def _look_ups(checkpoint: Checkpoint, sync: Sync) -> list[Action]:

@@ -21,6 +21,7 @@ from google_drive_worker.domain.connection import ConnectionSettings, Credential
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Drives
+from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.utils.errors import (
     Misconfigured,
     NeedsReauth,
@@ -117,6 +118,21 @@ async def test_files_of_the_user() -> None:
         "pageSize": "1000",
         "fields": FILES_PAGE_FIELDS,
     }
+
+
+async def test_files_of_a_range_newest_first() -> None:
+    """Ranges of modifiedTime come in that order, with the query's other terms; an open range has the order alone."""
+    january = TimeRange("2026-01-01T00:00:00", "2026-02-01T00:00:00")
+    async with bench(*reply(times=3)) as it:
+        await it.drive().list_files(None, None, include_trashed=False, modified=january)
+        await it.drive().list_files(None, None, include_trashed=True, modified=TimeRange("2026-01-01T00:00:00"))
+        await it.drive().list_files(DRIVE, PAGE, include_trashed=True, modified=TimeRange())
+        first, second, third = (seen.query for seen in it.server.seen)
+    limits = "modifiedTime >= '2026-01-01T00:00:00' and modifiedTime < '2026-02-01T00:00:00'"
+    assert first["q"] == f"{limits} and trashed = false"
+    assert second["q"] == "modifiedTime >= '2026-01-01T00:00:00'"
+    assert "q" not in third
+    assert [query["orderBy"] for query in (first, second, third)] == ["modifiedTime desc"] * 3
 
 
 async def test_files_without_shared_drives() -> None:

@@ -1,12 +1,14 @@
 """Listings: every item once, tokens that hold, pages that may be short."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from drive_simulator.errors import ApiError
-from drive_simulator.item_changes import delete, move
+from drive_simulator.index import Index
+from drive_simulator.item_changes import delete, move, touch
 from drive_simulator.items import Item, User
 from drive_simulator.listing import Lister, Listing, ListingRules, page_length
 from drive_simulator.shared_drives import create_drive
@@ -183,3 +185,107 @@ def test_all_drives_can_be_incomplete(stage: Stage) -> None:
     partial = _lister(stage, ListingRules(incomplete_all_drives=True)).page(stage.alice, listing, None)
     assert partial.incomplete
     assert set(partial.items) < set(files)
+
+
+# Newest first, which is what the worker asks for.
+
+_NEWEST_FIRST = replace(_ALL, order_by="modifiedTime desc")
+
+
+def _aged(stage: Stage, ages_s: Collection[float]) -> list[Item]:
+    """Files that were last modified so long ago."""
+    now_ms = stage.world.now_ms()
+    files = [stage.file(f"{number}.txt") for number, _ in enumerate(ages_s)]
+    for file, age_s in zip(files, ages_s, strict=True):
+        touch(stage.world, file, stage.alice, modified_ms=now_ms - int(age_s * 1000))
+    return files
+
+
+def test_newest_first_every_item_comes_once_in_order(stage: Stage) -> None:
+    """Also those of one time, whatever the pages' length."""
+    _aged(stage, [number % 7 for number in range(60)])
+    listed = _read(_lister(stage, ListingRules(short_page_probability=0.5)), stage.alice, _NEWEST_FIRST)
+    assert len({item.id for item in listed}) == len(listed) == 60
+    times = [item.modified_ms for item in listed]
+    assert times == sorted(times, reverse=True)
+
+
+def test_newest_first_within_a_range(stage: Stage) -> None:
+    """From `>=` on and before `<`, as the same query finds it in no order."""
+    stage.clock.advance(100 - stage.world.now_ms() / 1000 % 1)
+    files = _aged(stage, range(50))
+    since, until = (
+        datetime.fromtimestamp(files[age].modified_ms / 1000, tz=UTC).isoformat().removesuffix("+00:00")
+        for age in (40, 10)
+    )
+    q = f"modifiedTime >= '{since}' and modifiedTime < '{until}' and trashed = false"
+    listed = _read(_lister(stage), stage.alice, replace(_NEWEST_FIRST, q=q))
+    assert listed == files[11:41]
+    assert set(listed) == set(_read(_lister(stage), stage.alice, replace(_ALL, q=q)))
+
+
+def test_newest_first_what_stays_comes_once_though_others_are_modified(stage: Stage) -> None:
+    """An item that is modified goes to its new place, which may be passed by then."""
+    files = _aged(stage, range(80))
+    passing = files[20:50]
+
+    def edit() -> None:
+        touch(stage.world, passing.pop(), stage.alice)
+        touch(stage.world, passing.pop(), stage.alice, modified_ms=1_000)
+        delete(stage.world, passing.pop())
+        stage.file("new")
+
+    listed = [item.id for item in _read(_lister(stage), stage.alice, _NEWEST_FIRST, edit)]
+    stayed = [file.id for file in files[:20] + passing + files[50:]]
+    assert [item_id for item_id in listed if item_id in set(stayed)] == stayed
+
+
+def test_newest_first_any_number_of_listings_go_on_side_by_side(stage: Stage) -> None:
+    """Their tokens hold no place in the simulator's memory."""
+    _aged(stage, range(30))
+    lister = _lister(stage)
+    tokens = [lister.page(stage.alice, _NEWEST_FIRST, None).next_token for _ in range(200)]
+    assert all(len(lister.page(stage.alice, _NEWEST_FIRST, token).items) == 10 for token in tokens)
+
+
+def test_newest_first_a_later_page_costs_its_length(stage: Stage) -> None:
+    """Only what it lists is looked at, not all of the corpus."""
+    _aged(stage, range(3_000))
+    looked_at = 0
+
+    class Counting(Index):
+        def __iter__(self) -> Iterator[Item]:
+            nonlocal looked_at
+            looked_at += len(self)
+            return super().__iter__()
+
+    counted = Counting()
+    for item in stage.alice.index:
+        counted.add(item)
+    stage.alice.index = counted
+    assert len(_read(_lister(stage), stage.alice, replace(_NEWEST_FIRST, page_size=100))) == 3_000
+    assert looked_at == 3_000
+
+
+def test_newest_first_over_folders_and_drives_is_one_order(stage: Stage) -> None:
+    """Children of several folders, and corpora=allDrives, are merged."""
+    drive = create_drive(stage.world, stage.alice, "Team")
+    folder = stage.folder()
+    places = [drive.root, folder, None]
+    for number in range(45):
+        stage.clock.advance(1)
+        stage.file(str(number), places[number % 3])
+    everywhere = replace(_NEWEST_FIRST, corpora="allDrives", include_all=True)
+    names = [item.name for item in _read(_lister(stage), stage.alice, everywhere) if item is not folder]
+    assert names == [str(number) for number in range(44, -1, -1)]
+    of_two = replace(_NEWEST_FIRST, include_all=True, q=f"'{folder.id}' in parents or '{drive.id}' in parents")
+    assert [item.name for item in _read(_lister(stage), stage.alice, of_two)] == [
+        name for name in names if int(name) % 3 != 2
+    ]
+
+
+def test_the_order_can_be_ignored(stage: Stage) -> None:
+    """By a rule: every item still comes exactly once, in the order of a listing that asks for none."""
+    _aged(stage, [number * 7919 % 60 for number in range(60)])
+    lister = _lister(stage, ListingRules(ignore_order=True))
+    assert _read(lister, stage.alice, _NEWEST_FIRST) == _read(lister, stage.alice, _ALL)

@@ -141,6 +141,20 @@ def test_a_move_into_a_shared_drive_leaves_one_log_and_enters_another(stage: Sta
     assert "owners" not in visible_items(stage.world, stage.alice)[file.id]
 
 
+def test_what_went_into_a_shared_drive_is_gone_from_my_drive_though_it_is_shared_again(stage: Stage) -> None:
+    """Somebody who reads My Drive alone loses the item, whatever they see of the shared drive by then."""
+    above = stage.folder("above", by=stage.bob)
+    folder = stage.folder(parent=above, by=stage.bob)
+    file = stage.file(parent=folder, by=stage.bob)
+    share(stage.world, above, stage.bob, stage.alice, "reader")
+    drive = create_drive(stage.world, stage.bob, "Team")
+    log = stage.listen(stage.alice)
+    move(stage.world, folder, stage.bob, drive.root)
+    share(stage.world, folder, stage.bob, stage.alice, "reader")
+    assert sees(stage.alice, file)
+    assert log.news(include_all=False) == {folder.id: "removed", file.id: "removed"}
+
+
 def test_a_move_between_shared_drives_removes_from_the_old_one(stage: Stage) -> None:
     """The old drive's log has a removal of each item, the new one's an entry of what was moved."""
     old, new = create_drive(stage.world, stage.alice, "Old"), create_drive(stage.world, stage.alice, "New")

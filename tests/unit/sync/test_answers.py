@@ -5,11 +5,20 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import DriveId, FileId
+from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.change_log import GONE_AT_MOST
-from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Removal, Scope, Walk
+from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Removal, Scope, Walk
 from google_drive_worker.sync.engine import CONNECTING, Answer, on_answer
-from google_drive_worker.sync.plan import Action, ListDrives, ListFiles, LookUpRemoved, ReadChanges, TakeStartToken
+from google_drive_worker.sync.plan import (
+    Action,
+    ListDrives,
+    ListFiles,
+    LookUpRemoved,
+    ReadChanges,
+    TakeStartToken,
+    plan,
+)
 from google_drive_worker.sync.plan import WalkFolder as WalkAction
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
 from support.syncs import (
@@ -95,8 +104,51 @@ def test_a_triggers_cursor_gives_way_to_a_full_sync_when_there_is_a_drive() -> N
 def test_a_short_page_is_not_the_end() -> None:
     """Only a page without a token is."""
     step = answered(syncing("full", user=corpus("listing")), ListFiles("user", None), files_page(more="p2"))
-    assert state(step).corpora["user"].listing_token == "p2"
+    assert [part.page_token for part in state(step).corpora["user"].parts] == ["p2"]
     assert state(step).corpora["user"].stage == "listing"
+
+
+def test_a_page_is_cut_to_its_part_as_it_is_now() -> None:
+    """What was split off meanwhile is for the other part to write; a file without a time is kept."""
+    parts = (Part("2026-01-01T00:00:00", page_token=token("p2")), Part(None, "2026-01-01T00:00:00", None))
+    before = syncing("full", user=replace(corpus("listing"), parts=parts, pages=1))
+    page = files_page(
+        file("newer", modifiedTime="2026-01-01T00:00:00.000Z"),
+        file("older", modifiedTime="2025-12-31T23:59:59.999Z"),
+        file("timeless"),
+        more="p3",
+    )
+    step = answered(before, ListFiles("user", token("p2")), page)
+    assert written(step) == ["upsert file newer", "upsert file timeless"]
+    assert [part.page_token for part in state(step).corpora["user"].parts] == ["p3", None]
+
+
+def test_a_long_listing_is_split_and_ends_with_its_last_part() -> None:
+    """The newest part goes on with its own query; the listing is through when every part is."""
+    before = syncing("full", user=corpus("listing"))
+    month = [file(f"f{day}", modifiedTime=f"2026-01-{day:02d}T00:00:00.000Z") for day in range(31, 0, -1)]
+    step = answered(before, ListFiles("user", None), files_page(*month, more="p2"))
+    first, second = state(step).corpora["user"].parts
+    assert (first.page_token, first.asked_since, first.until) == ("p2", None, None)
+    assert (second.page_token, second.asked_since, second.until) == (None, None, first.since)
+    assert state(step).corpora["user"].written
+    ended = answered(state(step), ListFiles("user", token("p2")), files_page())
+    assert state(ended).corpora["user"].parts == (second,)
+    lower = ListFiles("user", None, modified=TimeRange(None, second.until))
+    assert state(answered(state(ended), lower, files_page())).corpora["user"] == Corpus(
+        "changes", token("c1"), written=True
+    )
+
+
+def test_a_listing_from_before_there_were_parts_goes_on_as_it_was_asked() -> None:
+    """Its token belongs to a query without order and range."""
+    before = syncing("full", user=Corpus("listing", token("c1"), token("p7")))
+    action = ListFiles("user", token("p7"), modified=None)
+    assert plan(before) == [action]
+    month = [file(f"f{day}", modifiedTime=f"2026-01-{day:02d}T00:00:00.000Z") for day in range(31, 0, -1)]
+    step = answered(before, action, files_page(*month, more="p8"))
+    assert len(written(step)) == 31
+    assert plan(state(step)) == [ListFiles("user", token("p8"), modified=None)]
 
 
 def test_the_end_of_a_listing_opens_every_log_again_in_a_full_sync() -> None:
@@ -214,7 +266,7 @@ def test_entries_about_drives_count_only_where_drives_do() -> None:
     [
         (corpus("start_token"), False),
         (corpus("listing"), False),
-        (corpus("listing", listing="p2"), True),
+        (Corpus("listing", token("c1"), token("p2")), True),
         (corpus("listing", written=True), True),
         (corpus("changes"), True),
         (corpus("done"), True),

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from google_drive_worker.domain.ids import PageToken
+from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
     VERSION,
@@ -16,6 +18,7 @@ from google_drive_worker.sync.checkpoint import (
     decode_checkpoint,
     encode_checkpoint,
 )
+from google_drive_worker.sync.plan import ListFiles, plan
 from support.syncs import CONNECTION, CUSTOMER, corpus, syncing
 
 GOLDEN = sorted((Path(__file__).parent / "checkpoints").glob("v*-*.json"))
@@ -46,6 +49,20 @@ def test_a_golden_file_holds_what_it_is_named_for() -> None:
     assert checkpoint.corpora[USER_CORPUS].listing_token
     assert checkpoint.corpora["0Adrive01PVA"].restarts == 1
     assert checkpoint.scope.include_trashed
+
+
+def test_a_golden_file_of_parts_holds_each_of_them() -> None:
+    """Ranges and tokens are where they belong, and what may be fetched follows from them."""
+    stored = (Path(__file__).parent / "checkpoints" / "v1-listing-in-parts.json").read_bytes()
+    checkpoint = decode_checkpoint(stored)
+    parts = checkpoint.corpora[USER_CORPUS].parts
+    assert [part.until for part in parts][:2] == [None, parts[0].since]
+    assert [part.ordered for part in parts] == [True, True, False, True, True]
+    asked = [action for action in plan(checkpoint) if isinstance(action, ListFiles)]
+    assert len(asked) == 7
+    assert ListFiles(USER_CORPUS, None, modified=TimeRange("2021-01-01T00:00:00", parts[0].since)) in asked
+    assert ListFiles("0Adrive02PVA", PageToken("~!!~page7"), modified=None) in asked
+    assert checkpoint.corpora[USER_CORPUS].pages == 191
 
 
 def test_unknown_fields_are_passed_over() -> None:

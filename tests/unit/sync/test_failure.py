@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from google_drive_worker.domain.ids import FileId
-from google_drive_worker.domain.times import from_rfc3339
+from google_drive_worker.domain.times import TimeRange, from_rfc3339
 from google_drive_worker.normalization import transformer
-from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Walk
+from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Walk
 from google_drive_worker.sync.engine import on_answer
 from google_drive_worker.sync.failure import PARK_BASE_S, PARK_CAP_S, RESTARTS_AT_ONCE, on_failure, park
 from google_drive_worker.sync.plan import Action, ListDrives, ListFiles, LookUpRemoved, ReadChanges, TakeStartToken
@@ -68,10 +68,34 @@ def test_a_rejected_listing_token_starts_the_listing_over() -> None:
     checkpoint = syncing("full", user=corpus("listing", listing="p2"))
     for restarts in range(RESTARTS_AT_ONCE):
         step = failed(checkpoint, ListFiles("user", token("p2")), REJECTED)
-        assert state(step).corpora["user"] == Corpus("listing", token("c1"), None, restarts + 1)
+        beginning = (Part(restarted=True),)
+        assert state(step).corpora["user"] == Corpus("listing", token("c1"), None, restarts + 1, parts=beginning)
         assert state(step).parked is None
-        checkpoint = with_corpus(state(step), "user", replace(state(step).corpora["user"], listing_token=token("p2")))
+        again = (Part(page_token=token("p2"), restarted=True),)
+        checkpoint = with_corpus(state(step), "user", replace(state(step).corpora["user"], parts=again))
     assert state(failed(checkpoint, ListFiles("user", token("p2")), REJECTED)).parked is not None
+
+
+def test_a_part_whose_token_is_refused_starts_over_alone() -> None:
+    """From where its order is proven; the others go on, and their pages do not end the trouble."""
+    first = Part("2026-01-01T00:00:00", None, None, token("p2"), "2026-06-01T00:00:00.000Z", "2026-07-01T00:00:00.000Z")
+    second = Part(None, "2026-01-01T00:00:00", None, token("p5"))
+    listing = corpus("listing", restarts=RESTARTS_AT_ONCE)
+    checkpoint = syncing("full", user=replace(listing, parts=(first, second)))
+    step = failed(checkpoint, ListFiles("user", token("p2")), REJECTED)
+    again = Part("2026-01-01T00:00:00", "2026-07-01T00:00:01", "2026-01-01T00:00:00", restarted=True)
+    assert state(step).corpora["user"].parts == (again, second)
+    assert state(step).parked is not None
+    other = ListFiles("user", token("p5"), modified=TimeRange(None, "2026-01-01T00:00:00"))
+    after = state(on_answer(rested(state(step)), other, files_page(more="p6"), transformer))
+    assert after.parked is not None
+    begun = ListFiles("user", None, modified=TimeRange("2026-01-01T00:00:00", "2026-07-01T00:00:01"))
+    after = state(on_answer(after, begun, files_page(more="q2"), transformer))
+    assert after.parked is not None
+    assert (
+        state(on_answer(after, replace(begun, page_token=token("q2")), files_page(more="q3"), transformer)).parked
+        is None
+    )
 
 
 def test_a_listing_that_starts_over_still_knows_that_it_wrote() -> None:

@@ -4,19 +4,22 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import FileId
-from google_drive_worker.sync.checkpoint import Checkpoint, Removal, Scope, Walk
+from google_drive_worker.domain.times import TimeRange
+from google_drive_worker.sync.checkpoint import Checkpoint, Part, Removal, Scope, Walk
 from google_drive_worker.sync.plan import (
     REMOVALS_AT_ONCE,
     WALKS_AT_ONCE,
+    ListFiles,
     LookUpRemoved,
     WalkFolder,
+    fetch_key,
     plan,
     scope_of,
     step_name,
     still_wanted,
 )
 from google_drive_worker.sync.step import with_corpus, with_sync
-from support.syncs import corpus, sync_of, syncing
+from support.syncs import corpus, sync_of, syncing, token
 
 
 def planned(checkpoint: Checkpoint) -> list[str]:
@@ -45,6 +48,29 @@ def test_the_users_listing_waits_for_the_drives_and_their_start_tokens() -> None
     assert planned(first) == ["ListDrives"]
     second = syncing("full", user=corpus("listing"), d=corpus("start_token"), e=corpus("listing"))
     assert planned(second) == ["TakeStartToken:drive-d", "ListFiles:drive-e"]
+
+
+def test_every_part_of_every_listing_may_be_fetched_the_newest_of_each_first() -> None:
+    """Each by its own query, which is what it was before its part was split."""
+    parts = (Part("2026-01-01T00:00:00", page_token=token("p2")), Part(None, "2026-01-01T00:00:00", None))
+    checkpoint = syncing("full", user=replace(corpus("listing"), parts=parts), d=corpus("listing", listing="p9"))
+    assert plan(checkpoint) == [
+        ListFiles("user", token("p2")),
+        ListFiles("drive-d", token("p9")),
+        ListFiles("user", None, modified=TimeRange(None, "2026-01-01T00:00:00")),
+    ]
+    assert len({fetch_key(action) for action in plan(checkpoint)}) == 3
+
+
+def test_an_answer_under_way_is_wanted_though_its_part_is_split_meanwhile() -> None:
+    """A split changes what a part writes, not what it has asked for."""
+    before = syncing("full", user=corpus("listing", listing="p2"))
+    asked = plan(before)
+    [part] = before.corpora["user"].parts
+    parts = (replace(part, since="2026-01-01T00:00:00"), Part(None, "2026-01-01T00:00:00", None))
+    after = with_corpus(before, "user", replace(before.corpora["user"], parts=parts))
+    assert all(still_wanted(after, action) for action in asked)
+    assert plan(after)[: len(asked)] == asked
 
 
 def test_logs_are_read_only_after_all_listings() -> None:
