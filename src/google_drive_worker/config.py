@@ -140,7 +140,7 @@ class Settings(BaseSettings):
         default=200, ge=0, le=60_000, description="How long finished pages wait for others to share a transaction with."
     )
     worker_commit_max_records: int = Field(
-        default=5_000, ge=1, le=1_000_000, description="A transaction is committed early when it has this many records."
+        default=2_000, ge=1, le=1_000_000, description="A transaction is committed early when it has this many records."
     )
     worker_shutdown_timeout_s: float = Field(
         default=15.0,

@@ -22,9 +22,9 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from google_drive_worker.domain.message import ANY_PARTITION, Headers
+from google_drive_worker.domain.message import ANY_PARTITION, Headers, RecordBatch
 from google_drive_worker.kafka.entry import Entry
-from google_drive_worker.messages.record import output_headers
+from google_drive_worker.messages.record import IDEMPOTENCY_KEY_AT, output_headers
 from google_drive_worker.sync.checkpoint import encode_checkpoint
 from google_drive_worker.utils.errors import Fenced, Retryable
 
@@ -147,16 +147,30 @@ class TransactionalWriter:
 
 
 def _produce_all(producer: Producer, entry: Entry) -> None:
-    if (batch := entry.records) is not None:
-        topic, key = batch.topic, batch.key
-        for value, idempotency_key in zip(batch.values, batch.idempotency_keys, strict=True):
-            _produce(producer, topic, key, value, output_headers(idempotency_key), ANY_PARTITION)
+    if entry.records is not None:
+        _produce_records(producer, entry.records)
     for outgoing in entry.outgoing:
         _produce(producer, *outgoing)
 
 
+def _produce_records(producer: Producer, batch: RecordBatch) -> None:
+    """As `_produce` for each; they share all but value and one header, which is half of what a call costs."""
+    produce, topic, key, headers = producer.produce, batch.topic, batch.key, output_headers(b"")
+    for value, idempotency_key in zip(batch.values, batch.idempotency_keys, strict=True):
+        headers[IDEMPOTENCY_KEY_AT] = ("idempotency_key", idempotency_key)
+        try:
+            produce(topic, value, key, headers=headers)
+        except BufferError:
+            _produce(producer, topic, key, value, headers)
+
+
 def _produce(
-    producer: Producer, topic: str, key: bytes | None, value: bytes | None, headers: Headers, partition: int
+    producer: Producer,
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Headers,
+    partition: int = ANY_PARTITION,
 ) -> None:
     while True:
         try:

@@ -36,6 +36,10 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     data: msgspec.Struct | msgspec.Raw
 
 
+IDEMPOTENCY_KEY_AT = 1
+"""Where the idempotency key stands among the headers."""
+
+
 def output_headers(idempotency_key: bytes) -> Headers:
     """The headers of every output: `source`, `idempotency_key` and `content-type`."""
     return [_SOURCE, ("idempotency_key", idempotency_key), _CONTENT_TYPE]
