@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
+COMPILED := src/google_drive_worker/normalization/fast_file.pyx
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix bench lock clean
@@ -13,7 +14,7 @@ help:  ## show this list
 
 setup: $(READY)  ## make .venv from the lock (the other commands do it by themselves)
 
-$(READY): requirements/dev.lock pyproject.toml
+$(READY): requirements/dev.lock pyproject.toml $(COMPILED)
 	@echo "Setting up $(VENV) from requirements/dev.lock ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11")'
 	@$(PYTHON) -m venv --clear $(VENV)

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from google_drive_worker.domain.ids import ConnectionId
-from google_drive_worker.domain.message import Outgoing
+from google_drive_worker.domain.message import Outgoing, RecordBatch
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.domain.record import ErrorReport, Record, RecordContext
 from google_drive_worker.domain.times import rfc3339
@@ -14,6 +15,8 @@ from google_drive_worker.messages.error import encode_error, error_headers
 from google_drive_worker.messages.record import RecordEncoder
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.step import Step
+
+_kind_of = attrgetter("resource_type", "operation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,35 +32,40 @@ class Outbox:
 
     def enter(self, before: Checkpoint, step: Step) -> Entry:
         """The entry of a step that was decided on the checkpoint `before`."""
-        outgoing, errors = self._records(before, step)
-        outgoing.extend(self._error(report) for report in errors)
-        kinds: Counter[tuple[str, str]] = Counter((record.resource_type, record.operation) for record in step.records)
+        records, errors = self._records(before, step)
+        kinds: Counter[tuple[str, str]] = Counter(map(_kind_of, step.records))
         kinds.update(("error", report.category) for report in errors)
-        tallies = tuple(Tally(kind, operation, number) for (kind, operation), number in kinds.items())
-        return Entry(outgoing, before.connection_id, step.checkpoint, tallies=tallies)
+        return Entry(
+            [self._error(report) for report in errors],
+            before.connection_id,
+            step.checkpoint,
+            tallies=tuple(Tally(kind, operation, number) for (kind, operation), number in kinds.items()),
+            records=records,
+        )
 
     def report(self, report: ErrorReport, position: int) -> Entry:
         """The entry of a message that is answered with an error, and done."""
         return Entry([self._error(report)], position=position, tallies=(Tally("error", report.category, 1),))
 
-    def _records(self, before: Checkpoint, step: Step) -> tuple[list[Outgoing], list[ErrorReport]]:
+    def _records(self, before: Checkpoint, step: Step) -> tuple[RecordBatch | None, list[ErrorReport]]:
         after = step.checkpoint or before
         sync = after.sync or before.sync
         errors = list(step.errors)
-        outgoing: list[Outgoing] = []
         if sync is None or not step.records:
-            return outgoing, errors
+            return None, errors
         produced_at = rfc3339(self.clock.now())
         context = RecordContext(after.customer_id, after.connection_id, sync.sync_id, produced_at)
-        encode = RecordEncoder(context, self.new_message_id, integration_id=self.integration_id).encode_with_headers
-        key = after.connection_id.encode()
+        encode = RecordEncoder(context, self.new_message_id, integration_id=self.integration_id).encode
+        values, idempotency_keys, size_bytes = [], [], 0
         for record in step.records:
-            value, headers = encode(record)
+            value, idempotency_key = encode(record)
             if len(value) <= self.value_limit_bytes:
-                outgoing.append(Outgoing(self.data_topic, key, value, headers))
+                values.append(value)
+                idempotency_keys.append(idempotency_key)
+                size_bytes += len(value)
             else:
                 errors.append(_too_large(after, record, len(value)))
-        return outgoing, errors
+        return RecordBatch(self.data_topic, after.connection_id.encode(), values, idempotency_keys, size_bytes), errors
 
     def _error(self, report: ErrorReport) -> Outgoing:
         message_id = self.new_message_id()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from google_drive_worker.demo.mirror import Difference, Mirror, Truth, compare
-from google_drive_worker.domain.drive import DriveFile, SharedDrive
+from google_drive_worker.domain.drive import SharedDrive, read_file
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.sync.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
 from simulation.google import CONNECTION
@@ -31,7 +31,7 @@ class Log:
         """All of it, in one transaction."""
         self.commits += 1
         for entry in entries:
-            for outgoing in entry.outgoing:
+            for outgoing in entry.messages():
                 if outgoing.topic == DATA_TOPIC:
                     self.mirror.apply(outgoing.value, partition=0, offset=next(self._offsets))
                 else:
@@ -50,7 +50,7 @@ class Log:
     ) -> list[Difference]:
         """Where the mirror is not what Drive says."""
         truth = Truth(
-            msgspec.convert(files, dict[str, DriveFile]),
+            {file_id: read_file(msgspec.json.encode(file)) for file_id, file in files.items()},
             msgspec.convert(drives, dict[str, SharedDrive]),
         )
         return compare(self.mirror, truth, CONNECTION, include_trashed=include_trashed)

@@ -160,7 +160,7 @@ class Stage:
 
         files, drives = self.simulator.apply(look)
         return Truth(
-            msgspec.json.decode(files, type=dict[str, DriveFile]),
+            msgspec.json.decode(files, type=dict[str, DriveFile], strict=False),
             msgspec.json.decode(drives, type=dict[str, SharedDrive]),
         )
 

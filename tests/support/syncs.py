@@ -11,6 +11,7 @@ from google_drive_worker.domain.drive import (
     DrivesPage,
     FilesPage,
     SharedDrive,
+    read_file,
 )
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, DriveId, FileId, PageToken, SyncId
 from google_drive_worker.domain.record import Source
@@ -92,7 +93,7 @@ def in_drive(name: str, drive: str, **fields: object) -> dict[str, object]:
 
 def read(fields: dict[str, object]) -> DriveFile:
     """A file as the worker reads it."""
-    return msgspec.convert(fields, DriveFile)
+    return read_file(msgspec.json.encode(fields))
 
 
 def files_page(*files: dict[str, object], more: str | None = None, incomplete: bool = False) -> FilesPage:

@@ -32,12 +32,12 @@ def test_records_and_errors_go_to_their_topics_under_the_connections_key() -> No
     before = syncing("full")
     records = (transformer.transform_file(read(file("a"))), transformer.transform_file(read(folder("f"))))
     entry = outbox().enter(before, Step(before, records, (REPORT,)))
-    assert [(each.topic, each.key) for each in entry.outgoing] == [
+    assert [(each.topic, each.key) for each in entry.messages()] == [
         ("data", b"conn_abc"),
         ("data", b"conn_abc"),
         ("errors", b"conn_abc"),
     ]
-    first = msgspec.json.decode(entry.outgoing[0].value)
+    first = msgspec.json.decode(next(entry.messages()).value)
     assert (first["sync_id"], first["customer_id"], first["message_id"]) == (SYNC, CUSTOMER, "message-0")
     assert (entry.connection_id, entry.checkpoint) == (CONNECTION, before)
 
@@ -60,7 +60,7 @@ def test_the_closing_record_carries_the_sync_that_it_closes() -> None:
     before = syncing("full")
     after = replace(before, sync=None)
     entry = outbox().enter(before, Step(after, (transformer.deletion("file", "b", "removed"),)))
-    assert msgspec.json.decode(entry.outgoing[0].value)["sync_id"] == SYNC
+    assert msgspec.json.decode(next(entry.messages()).value)["sync_id"] == SYNC
 
 
 def test_a_record_that_the_broker_would_refuse_is_an_error_instead() -> None:
@@ -69,8 +69,8 @@ def test_a_record_that_the_broker_would_refuse_is_an_error_instead() -> None:
     huge = transformer.transform_file(read(file("huge", description="x" * 5_000)))
     small = transformer.transform_file(read(file("a")))
     entry = outbox(limit=4_000).enter(before, Step(before, (huge, small)))
-    assert [each.topic for each in entry.outgoing] == ["data", "errors"]
-    error = msgspec.json.decode(entry.outgoing[1].value)
+    assert [each.topic for each in entry.messages()] == ["data", "errors"]
+    error = msgspec.json.decode(entry.outgoing[0].value)
     assert "record_too_large" in str(error)
     assert "huge" in str(error)
 

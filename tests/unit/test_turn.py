@@ -110,7 +110,7 @@ class Bench:
 
     def records(self) -> list[str]:
         """The records so far, in words."""
-        shown = [msgspec.json.decode(each.value) for entry in self.entries for each in entry.outgoing]
+        shown = [msgspec.json.decode(each.value) for entry in self.entries for each in entry.messages()]
         return [
             f"{each['operation']} {each['resource_id']}"
             for each in shown
@@ -264,7 +264,7 @@ async def test_a_bug_of_ours_parks_the_one_connection() -> None:
     assert made.parked is not None
     assert made.parked.code == "internal_error"
     assert made.parked.until
-    assert b"a secret" not in b"".join(each.value for entry in made.entries for each in entry.outgoing)
+    assert b"a secret" not in b"".join(each.value for entry in made.entries for each in entry.messages())
     made.clock.advance(3600)
     await made.turn()
     assert made.completed == ["full"]

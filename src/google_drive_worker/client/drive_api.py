@@ -22,7 +22,7 @@ from google_drive_worker.client.quota import Cost, QuotaLimiter
 from google_drive_worker.client.retry import DRIVE_RETRY, RetryPolicy, retrying
 from google_drive_worker.client.transport import HttpRequest, HttpResponse, Transport
 from google_drive_worker.domain.connection import Connection
-from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage
+from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, read_file
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.domain.times import TimeRange
@@ -74,7 +74,6 @@ _DRIVES_LIST = _Method("drive.drives.list", CallKind.LISTING, Cost.LIST)
 _FILES_PAGE = msgspec.json.Decoder(FilesPage)
 _CHANGES_PAGE = msgspec.json.Decoder(ChangesPage)
 _DRIVES_PAGE = msgspec.json.Decoder(DrivesPage)
-_FILE = msgspec.json.Decoder(DriveFile)
 _TOKEN = msgspec.json.Decoder(_StartPageToken)
 
 
@@ -344,7 +343,7 @@ def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:
 
 def _decode_file(body: bytes) -> DriveFile:
     try:
-        return _FILE.decode(body)
+        return read_file(body)
     except msgspec.ValidationError as problem:
         text = str(problem)
     raise SkipItem(f"the file's metadata doesn't fit its type: {text}", code="unreadable_item", http_status=_OK)

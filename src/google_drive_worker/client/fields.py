@@ -29,7 +29,7 @@ FILE_FIELDS = (
     "createdTime,modifiedTime,modifiedByMeTime,viewedByMeTime,sharedWithMeTime,"
     f"trashed,explicitlyTrashed,trashedTime,trashingUser({_USER}),starred,shared,ownedByMe,"
     f"owners({_USER}),lastModifyingUser({_USER}),sharingUser({_USER}),"
-    "webViewLink,webContentLink,iconLink,hasThumbnail,exportLinks,"
+    "webViewLink,webContentLink,iconLink,hasThumbnail,"
     "shortcutDetails(targetId,targetMimeType,targetResourceKey),spaces,properties,appProperties,folderColorRgb,"
     "writersCanShare,copyRequiresWriterPermission,inheritedPermissionsDisabled,hasAugmentedPermissions,permissionIds,"
     f"resourceKey,capabilities({FILE_CAPABILITIES}),contentRestrictions(readOnly,reason,restrictionTime,type),"

@@ -79,7 +79,7 @@ class DrivePart:
     async def truth(self, email: str) -> Truth:
         """Every item out of the trash and every shared drive that the account can see, by id. Raises `CallFailed`."""
         body = await self._get("truth", {"user": email, "fields": _TRUTH_FIELDS})
-        lines = msgspec.json.Decoder(_TruthLine).decode_lines(body)
+        lines = msgspec.json.Decoder(_TruthLine, strict=False).decode_lines(body)
         return Truth(
             {line.file.id: line.file for line in lines if line.file is not None},
             {line.drive.id: line.drive for line in lines if line.drive is not None},

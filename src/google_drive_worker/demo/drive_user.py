@@ -8,12 +8,12 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, DriveFile, SharedDrive, User
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, SharedDrive
 from google_drive_worker.domain.ids import DriveId, FileId
 
 TIMEOUT_S = 30.0
 _BOUNDARY = "part-of-an-upload"
-_FIELDS = "id,name,mimeType,parents,driveId,trashed,size,ownedByMe,capabilities"
+_FIELDS = "id,name,mimeType,parents,size,ownedByMe,capabilities"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,33 @@ class _Token(msgspec.Struct):
     access_token: str
 
 
+class _User(msgspec.Struct, rename="camel"):
+    email_address: str | None = None
+
+
 class _About(msgspec.Struct):
-    user: User
+    user: _User
+
+
+class EditableFile(msgspec.Struct, frozen=True, rename="camel"):
+    """A file or folder as somebody sees it who is about to edit it."""
+
+    id: FileId
+    name: str = ""
+    mime_type: str = ""
+    parents: tuple[FileId, ...] | None = None
+    size: str | None = None
+    owned_by_me: bool | None = None
+    capabilities: dict[str, bool] = {}
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it can have children."""
+        return self.mime_type == FOLDER_MIME_TYPE
 
 
 class _Files(msgspec.Struct, rename="camel"):
-    files: list[DriveFile] = []
+    files: list[EditableFile] = []
     next_page_token: str | None = None
 
 
@@ -104,12 +125,12 @@ class DriveUser:
             token = page.next_page_token
         return drives
 
-    async def list_files(self, drive_id: str | None, *, limit: int, query: str = "trashed=false") -> list[DriveFile]:
+    async def list_files(self, drive_id: str | None, *, limit: int, query: str = "trashed=false") -> list[EditableFile]:
         """At most `limit` items of a shared drive, or (`None`) of what the account owns and is shared with."""
         parameters = {"pageSize": "200", "q": query, "fields": f"nextPageToken,files({_FIELDS})"}
         if drive_id is not None:
             parameters |= _EVERYWHERE | {"corpora": "drive", "driveId": drive_id, "includeItemsFromAllDrives": "true"}
-        files: list[DriveFile] = []
+        files: list[EditableFile] = []
         token: str | None = ""
         while token is not None and len(files) < limit:
             page = msgspec.json.decode(await self._call("GET", "/files", parameters | _at(token)), type=_Files)
@@ -117,15 +138,15 @@ class DriveUser:
             token = page.next_page_token
         return files[:limit]
 
-    async def create_folder(self, name: str, parent: str | None = None) -> DriveFile:
+    async def create_folder(self, name: str, parent: str | None = None) -> EditableFile:
         """A new folder, in My Drive or in `parent`."""
         return await self._create({"name": name, "mimeType": FOLDER_MIME_TYPE} | _in(parent))
 
-    async def create_document(self, name: str, parent: str | None = None) -> DriveFile:
+    async def create_document(self, name: str, parent: str | None = None) -> EditableFile:
         """A new, empty Google document."""
         return await self._create({"name": name, "mimeType": "application/vnd.google-apps.document"} | _in(parent))
 
-    async def upload(self, name: str, content: bytes, parent: str | None = None) -> DriveFile:
+    async def upload(self, name: str, content: bytes, parent: str | None = None) -> EditableFile:
         """A new text file with content, by a multipart upload."""
         metadata = msgspec.json.encode({"name": name, "mimeType": "text/plain"} | _in(parent))
         body = b"".join(
@@ -145,7 +166,7 @@ class DriveUser:
             data=body,
             headers={"Content-Type": f"multipart/related; boundary={_BOUNDARY}"},
         )
-        return msgspec.json.decode(answer, type=DriveFile)
+        return msgspec.json.decode(answer, type=EditableFile)
 
     async def overwrite(self, file_id: FileId, content: bytes) -> None:
         """New content for a file."""
@@ -162,7 +183,7 @@ class DriveUser:
         """A new name for a file or folder."""
         await self._patch(file_id, {"name": name})
 
-    async def move(self, file: DriveFile, to: str) -> None:
+    async def move(self, file: EditableFile, to: str) -> None:
         """Into another folder, or to the top of a shared drive."""
         parameters = {"addParents": to, "removeParents": ",".join(file.parents or ())}
         await self._patch(file.id, {}, parameters)
@@ -185,9 +206,9 @@ class DriveUser:
         """A new name for a shared drive."""
         await self._call("PATCH", f"/drives/{drive_id}", {}, json={"name": name})
 
-    async def _create(self, metadata: Mapping[str, object]) -> DriveFile:
+    async def _create(self, metadata: Mapping[str, object]) -> EditableFile:
         answer = await self._call("POST", "/files", _EVERYWHERE | {"fields": _FIELDS}, json=metadata)
-        return msgspec.json.decode(answer, type=DriveFile)
+        return msgspec.json.decode(answer, type=EditableFile)
 
     async def _patch(
         self, file_id: FileId, metadata: Mapping[str, object], parameters: Mapping[str, str] | None = None

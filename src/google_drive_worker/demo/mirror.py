@@ -221,7 +221,7 @@ def _file_fields(file: DriveFile) -> dict[str, object]:
         "parents": file.parents or (),
         "drive_id": file.drive_id,
         "trashed": file.trashed,
-        "size_bytes": None if file.size is None else int(file.size),
+        "size_bytes": file.size,
         "modified_at": _moment(file.modified_time),
         "checksums": (file.md5_checksum, file.sha1_checksum, file.sha256_checksum),
     }

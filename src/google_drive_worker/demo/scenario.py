@@ -8,8 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
-from google_drive_worker.demo.drive_user import DriveUser
-from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.demo.drive_user import DriveUser, EditableFile
 
 Done = Counter[str]
 Draw = random.Random
@@ -83,17 +82,17 @@ async def edit_shared_drives(user: DriveUser, draw: Draw, *, edits: int = 5) -> 
     return done
 
 
-def _mover(user: DriveUser, to: str) -> Callable[[DriveFile], Awaitable[None]]:
+def _mover(user: DriveUser, to: str) -> Callable[[EditableFile], Awaitable[None]]:
     return lambda file: user.move(file, to)
 
 
-def _deal(files: Sequence[DriveFile], draw: Draw) -> Callable[[int, str], list[DriveFile]]:
+def _deal(files: Sequence[EditableFile], draw: Draw) -> Callable[[int, str], list[EditableFile]]:
     """Shuffle, and hand out those with a capability without giving the same file twice."""
     pile = list(files)
     draw.shuffle(pile)
 
-    def hand(count: int, capability: str) -> list[DriveFile]:
-        taken = [file for file in pile if (file.capabilities or {}).get(capability)][:count]
+    def hand(count: int, capability: str) -> list[EditableFile]:
+        taken = [file for file in pile if file.capabilities.get(capability)][:count]
         ids = {file.id for file in taken}
         pile[:] = [file for file in pile if file.id not in ids]
         return taken
@@ -102,7 +101,7 @@ def _deal(files: Sequence[DriveFile], draw: Draw) -> Callable[[int, str], list[D
 
 
 async def _each(
-    files: Sequence[DriveFile], done: Done, kind: str, edit: Callable[[DriveFile], Awaitable[None]]
+    files: Sequence[EditableFile], done: Done, kind: str, edit: Callable[[EditableFile], Awaitable[None]]
 ) -> None:
     for file in files:
         await edit(file)

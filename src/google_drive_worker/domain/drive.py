@@ -1,10 +1,10 @@
 """Google Drive's resources as the worker reads them, typed; names follow Drive's discovery document.
 
-Only the fields that the worker asks for (see `FILE_FIELDS`) are here; unknown ones are ignored. `size`, `version` and
-`quotaBytesUsed` are int64 that Google sends as strings.
+Only the fields that the worker asks for (see `FILE_FIELDS`) are here; unknown ones are ignored.
 """
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
 
@@ -17,42 +17,18 @@ class Resource(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defau
     """Base of what Google sends: immutable, camelCase on the wire."""
 
 
-class User(Resource, frozen=True, gc=False):
-    """Drive's `User`: somebody as Google shows them to us."""
+Int64 = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+"""What Google sends as a string of digits."""
 
-    display_name: str | None = None
-    email_address: str | None = None
-    permission_id: str | None = None
-    photo_link: str | None = None
-    me: bool | None = None
-
-
-class ShortcutDetails(Resource, frozen=True, gc=False):
-    """Where a shortcut leads."""
-
-    target_id: FileId | None = None
-    target_mime_type: str | None = None
-    target_resource_key: str | None = None
-
-
-class ContentRestriction(Resource, frozen=True, gc=False):
-    """A lock on a file's content."""
-
-    read_only: bool | None = None
-    reason: str | None = None
-    restriction_time: str | None = None
-    type: str | None = None
-
-
-class LinkShareMetadata(Resource, frozen=True, gc=False):
-    """Whether a link needs the item's resource key."""
-
-    security_update_eligible: bool | None = None
-    security_update_enabled: bool | None = None
+ABSENT = msgspec.Raw(b"")
+"""Stands for a nested object that Google did not send; to be compared by identity."""
 
 
 class DriveFile(Resource, frozen=True, gc=False):
-    """Drive's `File`: a file, a folder, a Workspace document or a shortcut."""
+    """Drive's `File`: a file, a folder, a Workspace document or a shortcut. Made by `read_file`.
+
+    What is nested stays as Google wrote it, as JSON: no decision rests on it, and most files of a drive have the same.
+    """
 
     id: FileId
     name: str = ""
@@ -60,9 +36,9 @@ class DriveFile(Resource, frozen=True, gc=False):
     description: str | None = None
     drive_id: DriveId | None = None
     parents: tuple[FileId, ...] | None = None
-    size: str | None = None
-    quota_bytes_used: str | None = None
-    version: str | None = None
+    size: Int64 | None = None
+    quota_bytes_used: Int64 | None = None
+    version: Int64 | None = None
     head_revision_id: str | None = None
     md5_checksum: str | None = None
     sha1_checksum: str | None = None
@@ -78,19 +54,18 @@ class DriveFile(Resource, frozen=True, gc=False):
     trashed: bool = False
     explicitly_trashed: bool | None = None
     trashed_time: str | None = None
-    trashing_user: User | None = None
+    trashing_user: msgspec.Raw = ABSENT
     starred: bool | None = None
     shared: bool | None = None
     owned_by_me: bool | None = None
-    owners: tuple[User, ...] | None = None
-    last_modifying_user: User | None = None
-    sharing_user: User | None = None
+    owners: msgspec.Raw = ABSENT
+    last_modifying_user: msgspec.Raw = ABSENT
+    sharing_user: msgspec.Raw = ABSENT
     web_view_link: str | None = None
     web_content_link: str | None = None
     icon_link: str | None = None
     has_thumbnail: bool | None = None
-    export_links: dict[str, str] | None = None
-    shortcut_details: ShortcutDetails | None = None
+    shortcut_details: msgspec.Raw = ABSENT
     spaces: tuple[str, ...] | None = None
     properties: dict[str, str] | None = None
     app_properties: dict[str, str] | None = None
@@ -101,9 +76,9 @@ class DriveFile(Resource, frozen=True, gc=False):
     has_augmented_permissions: bool | None = None
     permission_ids: tuple[str, ...] | None = None
     resource_key: str | None = None
-    capabilities: dict[str, bool] | None = None
-    content_restrictions: tuple[ContentRestriction, ...] | None = None
-    link_share_metadata: LinkShareMetadata | None = None
+    capabilities: msgspec.Raw = ABSENT
+    content_restrictions: msgspec.Raw = ABSENT
+    link_share_metadata: msgspec.Raw = ABSENT
 
     @property
     def is_folder(self) -> bool:
@@ -127,7 +102,7 @@ class SharedDrive(Resource, frozen=True, gc=False):
 
 
 class Change(Resource, frozen=True, gc=False):
-    """Drive's `Change`: the present state of one item of a change log, never a delta."""
+    """Drive's `Change`: the present state of one item of a change log, never a delta. Made by `read_change`."""
 
     change_type: str = "file"
     time: str | None = None
@@ -145,8 +120,53 @@ class UnreadableItem(msgspec.Struct, frozen=True, gc=False):
     problem: str
 
 
-_FILE_DECODER = msgspec.json.Decoder(DriveFile)
-_CHANGE_DECODER = msgspec.json.Decoder(Change)
+class _ChangeEntry(Resource, frozen=True, gc=False):
+    change_type: str = "file"
+    time: str | None = None
+    removed: bool = False
+    file_id: FileId | None = None
+    file: msgspec.Raw = ABSENT
+    drive_id: DriveId | None = None
+    drive: SharedDrive | None = None
+
+
+_NUMBERS = ("size", "quotaBytesUsed", "version")
+_NULL = b"null"
+
+# Not strict: a number may stand in quotes. Where there is none in them, the file goes the long way.
+_FILE_DECODER = msgspec.json.Decoder(DriveFile, strict=False)
+_NUMBER_DECODER = msgspec.json.Decoder(Int64 | None, strict=False)
+_CHANGE_DECODER = msgspec.json.Decoder(_ChangeEntry)
+_FIELDS_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def read_file(resource: bytes | msgspec.Raw) -> DriveFile:
+    """Read a `File` resource. A number that makes no sense is dropped, never its file.
+
+    Raises `msgspec.MsgspecError` where the rest does not fit its type.
+    """
+    try:
+        return _FILE_DECODER.decode(resource)
+    except msgspec.ValidationError:
+        fields = _FIELDS_DECODER.decode(resource)
+        sound = {name: raw for name, raw in fields.items() if name not in _NUMBERS or _is_number(raw)}
+        return _FILE_DECODER.decode(msgspec.json.encode(sound))
+
+
+def _is_number(raw: msgspec.Raw) -> bool:
+    try:
+        _NUMBER_DECODER.decode(raw)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def read_change(resource: bytes | msgspec.Raw) -> Change:
+    """Read a `Change` resource, with the file that it shows. Raises `msgspec.MsgspecError` where it does not fit."""
+    entry = _CHANGE_DECODER.decode(resource)
+    shown = entry.file is not ABSENT and bytes(entry.file) != _NULL
+    file = read_file(entry.file) if shown else None
+    return Change(entry.change_type, entry.time, entry.removed, entry.file_id, file, entry.drive_id, entry.drive)
 
 
 class _IdOnly(msgspec.Struct, rename="camel"):
@@ -157,7 +177,8 @@ class _IdOnly(msgspec.Struct, rename="camel"):
 _ID_DECODER = msgspec.json.Decoder(_IdOnly)
 
 
-def _unreadable(raw: msgspec.Raw, problem: msgspec.MsgspecError) -> UnreadableItem:
+def unreadable(raw: msgspec.Raw, problem: msgspec.MsgspecError) -> UnreadableItem:
+    """What is known of an item that could not be read because of that problem."""
     try:
         known = _ID_DECODER.decode(raw)
     except msgspec.MsgspecError:
@@ -176,9 +197,9 @@ class FilesPage(Resource, frozen=True, gc=False):
         """Decode the items in turn; one that can't be read doesn't spoil the others."""
         for raw in self.files:
             try:
-                yield _FILE_DECODER.decode(raw)
+                yield read_file(raw)
             except msgspec.MsgspecError as problem:
-                yield _unreadable(raw, problem)
+                yield unreadable(raw, problem)
 
 
 class ChangesPage(Resource, frozen=True, gc=False):
@@ -192,9 +213,9 @@ class ChangesPage(Resource, frozen=True, gc=False):
         """Decode the items in turn; one that can't be read doesn't spoil the others."""
         for raw in self.changes:
             try:
-                yield _CHANGE_DECODER.decode(raw)
+                yield read_change(raw)
             except msgspec.MsgspecError as problem:
-                yield _unreadable(raw, problem)
+                yield unreadable(raw, problem)
 
 
 class DrivesPage(Resource, frozen=True, gc=False):

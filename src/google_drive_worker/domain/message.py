@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 Headers = list[tuple[str, str | bytes | None]]
 """Kafka headers: names may repeat, and order counts."""
+
+ANY_PARTITION = -1
+"""The partition that a message's key decides (librdkafka's `RD_KAFKA_PARTITION_UA`)."""
 
 
 class Incoming(NamedTuple):
@@ -28,4 +33,18 @@ class Outgoing(NamedTuple):
     key: bytes | None
     value: bytes
     headers: Headers
-    partition: int = -1
+    partition: int = ANY_PARTITION
+
+
+class RecordBatch(msgspec.Struct, frozen=True, gc=False):
+    """A step's records, to be written to `topic` under one `key`, in order.
+
+    Each has its value and its idempotency key, and no object besides: there are thousands of them in flight, and each
+    object that is made on one thread and freed on another costs more than the bytes that it holds.
+    """
+
+    topic: str
+    key: bytes
+    values: list[bytes]
+    idempotency_keys: list[bytes]
+    size_bytes: int

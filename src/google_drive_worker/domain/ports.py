@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
 from google_drive_worker.domain.connection import Connection
-from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive
+from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, UnreadableItem
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
-from google_drive_worker.domain.record import DeleteCause, Record, ResourceType, SyncSummary
+from google_drive_worker.domain.record import DeleteCause, ListedFile, Record, ResourceType, SyncSummary
 from google_drive_worker.domain.times import TimeRange
 
 
@@ -97,6 +99,10 @@ class Drives(Protocol):
 
 class Normalizer(Protocol):
     """Turns Google's resources into records; the module `normalization.transformer` is one."""
+
+    def read_listed(self, resource: msgspec.Raw) -> ListedFile | UnreadableItem:
+        """An item of a listing, with its upsert."""
+        ...
 
     def transform_file(self, file: DriveFile) -> Record:
         """The upsert of a file or folder."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken, SyncId
+from google_drive_worker.domain.ids import ConnectionId, CustomerId, DriveId, PageToken, SyncId
 
 ResourceType = Literal["file", "folder", "permission", "revision", "comment", "shared_drive", "change", "sync"]
 Operation = Literal["upsert", "delete"]
@@ -19,6 +19,15 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     resource_id: str
     operation: Operation
     data: msgspec.Struct | msgspec.Raw
+
+
+class ListedFile(msgspec.Struct, frozen=True, gc=False):
+    """An item of a listing: what decides whether it is written, and the record to write."""
+
+    drive_id: DriveId | None
+    trashed: bool
+    modified_time: str | None
+    record: Record
 
 
 class Source(msgspec.Struct, frozen=True):

@@ -1,10 +1,15 @@
 """What one step writes: its messages and the checkpoint that goes with them, committed together."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from google_drive_worker.domain.ids import ConnectionId
-from google_drive_worker.domain.message import Outgoing
+from google_drive_worker.domain.message import Outgoing, RecordBatch
+from google_drive_worker.messages.record import output_headers
 from google_drive_worker.sync.checkpoint import Checkpoint
+
+CHECKPOINT_BYTES = 1000
+"""What an entry weighs beside its messages: about a checkpoint."""
 
 
 class Tally(NamedTuple):
@@ -27,8 +32,30 @@ class Entry(NamedTuple):
     checkpoint: Checkpoint | None = None
     position: int | None = None
     tallies: tuple[Tally, ...] = ()
+    records: RecordBatch | None = None
 
     @property
     def is_quiet(self) -> bool:
         """Whether it holds a position and nothing else."""
-        return self.connection_id is None and not self.outgoing
+        return self.connection_id is None and not self.outgoing and self.records is None
+
+    @property
+    def number(self) -> int:
+        """What it counts in a transaction: its messages, and the checkpoint as one."""
+        records = 0 if self.records is None else len(self.records.values)
+        return records + len(self.outgoing) + (self.connection_id is not None)
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it holds in memory until it is committed."""
+        if self.is_quiet:
+            return 0
+        records = 0 if self.records is None else self.records.size_bytes
+        return CHECKPOINT_BYTES + records + sum(len(outgoing.value) for outgoing in self.outgoing)
+
+    def messages(self) -> Iterator[Outgoing]:
+        """All that it writes beside its checkpoint, in order: first its records, then the rest."""
+        if (batch := self.records) is not None:
+            for value, idempotency_key in zip(batch.values, batch.idempotency_keys, strict=True):
+                yield Outgoing(batch.topic, batch.key, value, output_headers(idempotency_key))
+        yield from self.outgoing

@@ -2,33 +2,35 @@
 
 import os
 
-_BATCH = 256
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_IDS_A_DRAW = 1 << 12
+_SPACE = 1 << 48
 
 
 class MessageIds:
-    """Gives a new UUIDv4 at each call; about three times as fast as `str(uuid.uuid4())`.
+    """Gives a new UUIDv4 at each call, several times as fast as `str(uuid.uuid4())`.
 
-    For one thread, and not across a fork: two processes would give out the same ids.
+    Ids of one draw share the 74 random bits before the last group and count up in it, from a random start. Two workers
+    would have to draw the same 74 bits, and stand close in the other 48. For one thread, and not across a fork.
     """
 
-    __slots__ = ("_ready",)
+    __slots__ = ("_left", "_next", "_prefix")
 
     def __init__(self) -> None:
-        self._ready: list[str] = []
+        self._left = 0
+        self._next = 0
+        self._prefix = ""
 
     def __call__(self) -> str:
         """Return an id that was never given before."""
-        if not self._ready:
-            self._ready = _batch()
-        return self._ready.pop()
+        if not self._left:
+            self._draw()
+        self._left -= 1
+        self._next = number = (self._next + 1) % _SPACE
+        return f"{self._prefix}{number:012x}"
 
-
-def _batch() -> list[str]:
-    digits = os.urandom(16 * _BATCH).hex()
-    variant = _VARIANT
-    return [
-        f"{digits[i : i + 8]}-{digits[i + 8 : i + 12]}-4{digits[i + 13 : i + 16]}-"
-        f"{variant[digits[i + 16]]}{digits[i + 17 : i + 20]}-{digits[i + 20 : i + 32]}"
-        for i in range(0, 32 * _BATCH, 32)
-    ]
+    def _draw(self) -> None:
+        digits = os.urandom(16).hex()
+        variant = "89ab"[int(digits[16], 16) & 3]
+        self._prefix = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-"
+        self._next = int(digits[20:], 16)
+        self._left = _IDS_A_DRAW

@@ -15,9 +15,6 @@ from google_drive_worker.sync.checkpoint import Checkpoint
 COMMIT_TIMEOUT_S = 25.0
 """When a commit is given up: longer than each of its calls may take, well under the transaction's own timeout."""
 
-CHECKPOINT_BYTES = 1000
-"""What an entry weighs beside its messages: about a checkpoint."""
-
 QUIET_S = 5.0
 """How long a position alone waits for company: after a crash that much of the topic is skipped once more."""
 
@@ -101,8 +98,8 @@ class OwnedPartition:
             else:
                 self._checkpoints[entry.connection_id] = entry.checkpoint
         self._pending.append(entry)
-        self._pending_bytes += _size_bytes(entry)
-        self._pending_records += _records(entry)
+        self._pending_bytes += entry.size_bytes
+        self._pending_records += entry.number
         self._written.set()
         if self._is_full():
             self._full.set()
@@ -161,11 +158,11 @@ class OwnedPartition:
     def _take(self) -> list[Entry]:
         records = count = 0
         while count < len(self._pending) and records < self._limits.max_records:
-            records += _records(self._pending[count])
+            records += self._pending[count].number
             count += 1
         batch, self._pending = self._pending[:count], self._pending[count:]
         self._pending_records -= records
-        self._committing_bytes = sum(map(_size_bytes, batch))
+        self._committing_bytes = sum(entry.size_bytes for entry in batch)
         if not self._pending:
             self._written.clear()
         if not self._is_full():
@@ -186,14 +183,3 @@ class OwnedPartition:
         self._on_commit(Committed(batch, self._clock.monotonic_s() - began_s))
         async with self._settled:
             self._settled.notify_all()
-
-
-def _records(entry: Entry) -> int:
-    """What an entry counts in a transaction: its messages, and the checkpoint as one."""
-    return len(entry.outgoing) + (entry.connection_id is not None)
-
-
-def _size_bytes(entry: Entry) -> int:
-    if entry.is_quiet:
-        return 0
-    return CHECKPOINT_BYTES + sum(len(outgoing.value) for outgoing in entry.outgoing)

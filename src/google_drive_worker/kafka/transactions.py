@@ -22,8 +22,9 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from google_drive_worker.domain.message import Headers
+from google_drive_worker.domain.message import ANY_PARTITION, Headers
 from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.messages.record import output_headers
 from google_drive_worker.sync.checkpoint import encode_checkpoint
 from google_drive_worker.utils.errors import Fenced, Retryable
 
@@ -122,8 +123,7 @@ class TransactionalWriter:
             raise Fenced("the partition was let go of while its writer was trying")
         producer.begin_transaction()
         for entry in entries:
-            for outgoing in entry.outgoing:
-                _produce(producer, *outgoing)
+            _produce_all(producer, entry)
         last = {entry.connection_id: entry.checkpoint for entry in entries if entry.connection_id is not None}
         for connection_id, checkpoint in last.items():
             value = None if checkpoint is None else encode_checkpoint(checkpoint)
@@ -144,6 +144,15 @@ class TransactionalWriter:
         if self._producer is None:
             raise Fenced("the partition's writer is closed")
         return self._producer
+
+
+def _produce_all(producer: Producer, entry: Entry) -> None:
+    if (batch := entry.records) is not None:
+        topic, key = batch.topic, batch.key
+        for value, idempotency_key in zip(batch.values, batch.idempotency_keys, strict=True):
+            _produce(producer, topic, key, value, output_headers(idempotency_key), ANY_PARTITION)
+    for outgoing in entry.outgoing:
+        _produce(producer, *outgoing)
 
 
 def _produce(

@@ -83,7 +83,8 @@ def encode_error(
 
 def error_headers(report: ErrorReport, message_id: str) -> Headers:
     """The Kafka headers of an error record. Errors don't replace one another: each has a key of its own."""
-    return output_headers(f"{INTEGRATION_ID}:{_bounded(report.connection_id) or ''}:error:{message_id}")
+    key = f"{INTEGRATION_ID}:{_bounded(report.connection_id) or ''}:error:{message_id}"
+    return output_headers(key.encode())
 
 
 def original_of(value: bytes, *, max_bytes: int = MAX_ORIGINAL_BYTES) -> str:

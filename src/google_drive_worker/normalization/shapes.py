@@ -8,10 +8,11 @@ from typing import Literal
 
 import msgspec
 
+from google_drive_worker.domain.drive import ABSENT
 from google_drive_worker.domain.record import DeleteCause, ResourceType
 
-Flags = msgspec.Raw
-"""A JSON object of names and booleans, encoded already."""
+Encoded = msgspec.Raw
+"""JSON, encoded already; its shape is named where the record's fields are documented."""
 
 
 class Data(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -87,19 +88,19 @@ class FileData(Data, frozen=True, gc=False):
     shared_with_me_at: str | None = None
     explicitly_trashed: bool | None = None
     trashed_at: str | None = None
-    trashed_by: PersonData | None = None
+    trashed_by: Encoded = ABSENT
     starred: bool | None = None
     shared: bool | None = None
     owned_by_me: bool | None = None
-    owners: tuple[PersonData, ...] | None = None
-    last_modified_by: PersonData | None = None
-    shared_by: PersonData | None = None
+    owners: Encoded = ABSENT
+    last_modified_by: Encoded = ABSENT
+    shared_by: Encoded = ABSENT
     web_view_link: str | None = None
     web_content_link: str | None = None
     icon_link: str | None = None
     has_thumbnail: bool | None = None
     export_formats: tuple[str, ...] | None = None
-    shortcut: ShortcutData | None = None
+    shortcut: Encoded = ABSENT
     spaces: tuple[str, ...] | None = None
     properties: dict[str, str] | None = None
     app_properties: dict[str, str] | None = None
@@ -110,9 +111,9 @@ class FileData(Data, frozen=True, gc=False):
     has_augmented_permissions: bool | None = None
     permission_ids: tuple[str, ...] | None = None
     resource_key: str | None = None
-    capabilities: Flags | None = None
-    content_restrictions: tuple[ContentRestrictionData, ...] | None = None
-    link_share_metadata: LinkShareData | None = None
+    capabilities: Encoded = ABSENT
+    content_restrictions: Encoded = ABSENT
+    link_share_metadata: Encoded = ABSENT
 
 
 class SharedDriveData(Data, frozen=True, gc=False):
@@ -128,7 +129,7 @@ class SharedDriveData(Data, frozen=True, gc=False):
     color_rgb: str | None = None
     background_image_link: str | None = None
     restrictions: dict[str, bool | dict[str, bool]] | None = None
-    capabilities: Flags | None = None
+    capabilities: dict[str, bool] | None = None
 
 
 class DeletedData(msgspec.Struct, frozen=True, gc=False):

@@ -4,10 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
-import msgspec
-
-_INT64_MAX = (1 << 63) - 1
-_INT64_DIGITS = len(str(_INT64_MAX))
 _DATE_AND_SECONDS = len("2025-01-15T10:00:00Z")
 _WITH_MILLISECONDS = len("2025-01-15T10:00:00.000Z")
 
@@ -41,33 +37,12 @@ def _in_utc(moment: datetime) -> str | None:
         return None
 
 
-def integer(text: str | None) -> int | None:
-    """Read an int64 that Google sends as a string; `None` for what is not one, or is negative."""
-    if text is None or not text.isdecimal() or len(text) > _INT64_DIGITS:
-        return None
-    value = int(text)
-    return value if value <= _INT64_MAX else None
-
-
 @lru_cache(maxsize=1024)
 def snake_case(name: str) -> str:
     """`canAddChildren` becomes `can_add_children`."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-def flags(values: Mapping[str, bool] | None) -> msgspec.Raw | None:
-    """Encode Google's capabilities under snake_case names.
-
-    A file has some forty of them, and most files of a drive have the same: each set is encoded once.
-    """
-    if values is None:
-        return None
-    return _encoded_flags((*values, *values.values()))
-
-
-@lru_cache(maxsize=4096)
-def _encoded_flags(names_and_values: tuple[str | bool, ...]) -> msgspec.Raw:
-    count = len(names_and_values) // 2
-    names = map(str, names_and_values[:count])
-    renamed = {snake_case(name): value for name, value in zip(names, names_and_values[count:], strict=True)}
-    return msgspec.Raw(msgspec.json.encode(renamed))
+def flags(values: Mapping[str, bool] | None) -> dict[str, bool] | None:
+    """Google's capabilities under snake_case names."""
+    return None if values is None else {snake_case(name): value for name, value in values.items()}

@@ -71,7 +71,7 @@ def _on_change(
         return checkpoint, []
     if change.removed or file is None:
         return _removed(checkpoint, Removal(file_id, corpus), normalizer)
-    if belongs(checkpoint, corpus, file):
+    if belongs(checkpoint, corpus, file.drive_id):
         return _changed(checkpoint, file, normalizer)
     home = checkpoint.corpora.get(file.drive_id or "")
     if corpus == USER_CORPUS and home is not None:

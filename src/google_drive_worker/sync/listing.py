@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.drive import DriveFile, DrivesPage, FilesPage, UnreadableItem
-from google_drive_worker.domain.ids import PageToken
+from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableItem
+from google_drive_worker.domain.ids import DriveId, PageToken
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Sync
@@ -41,26 +41,28 @@ def on_files(checkpoint: Checkpoint, sync: Sync, action: ListFiles, page: FilesP
 
     A page without `nextPageToken` ends the part, however short the others were, and the last part ends the listing.
     """
-    part = part_asked(checkpoint.corpora[action.corpus], action.modified, action.page_token)
+    name = action.corpus
+    part = part_asked(checkpoint.corpora[name], action.modified, action.page_token)
     if part is None:
         return Step(checkpoint)
     records: list[Record] = []
     errors: list[ErrorReport] = []
     times: list[str] = []
     trashed_too = checkpoint.scope.include_trashed
-    for item in page.items():
+    for resource in page.files:
+        item = normalizer.read_listed(resource)
         if isinstance(item, UnreadableItem):
             errors.append(skipped(checkpoint, item.id, "file", item.problem))
             continue
         time = readable(item.modified_time)
         if time is not None:
             times.append(time)
-        if is_within(part, time) and belongs(checkpoint, action.corpus, item) and (trashed_too or not item.trashed):
-            records.append(normalizer.transform_file(item))
+        if (trashed_too or not item.trashed) and is_within(part, time) and belongs(checkpoint, name, item.drive_id):
+            records.append(item.record)
     if page.incomplete_search:
-        errors.append(_incomplete(checkpoint, action.corpus))
+        errors.append(_incomplete(checkpoint, name))
     checkpoint = with_sync(checkpoint, counted(sync, records))
-    checkpoint = _read(checkpoint, action.corpus, part, read_on(part, times, page.next_page_token))
+    checkpoint = _read(checkpoint, name, part, read_on(part, times, page.next_page_token))
     return Step(checkpoint, tuple(records), tuple(errors))
 
 
@@ -75,14 +77,14 @@ def _read(checkpoint: Checkpoint, name: str, before: Part, after: Part | None) -
     return replace(checkpoint, corpora=balanced({**checkpoint.corpora, name: corpus}))
 
 
-def belongs(checkpoint: Checkpoint, corpus: str, file: DriveFile) -> bool:
-    """Whether a corpus speaks for the item. The user's leaves to each shared drive what is in it.
+def belongs(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bool:
+    """Whether a corpus speaks for an item of that drive. The user's leaves to each shared drive what is in it.
 
     Items of shared drives that the user is no member of, shared with them one by one, are the user's corpus' own.
     """
     if corpus != USER_CORPUS:
-        return file.drive_id == corpus
-    return file.drive_id is None or (checkpoint.scope.include_shared_drives and file.drive_id not in checkpoint.corpora)
+        return drive_id == corpus
+    return drive_id is None or (checkpoint.scope.include_shared_drives and drive_id not in checkpoint.corpora)
 
 
 def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:

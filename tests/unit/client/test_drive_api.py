@@ -236,7 +236,7 @@ async def test_strange_ids_stay_ids() -> None:
 
 async def test_compressed_pages_are_decoded() -> None:
     """A gzipped page of files comes out typed; an item that fits no type spoils only itself."""
-    body = json.dumps({"files": [{"id": "1", "name": "ünï"}, {"id": "2", "size": 7}], "nextPageToken": "n"}).encode()
+    body = json.dumps({"files": [{"id": "1", "name": "ünï"}, {"id": "2", "name": 7}], "nextPageToken": "n"}).encode()
     async with bench(*reply(body=gzip.compress(body), headers={"Content-Encoding": "gzip"})) as it:
         page = await it.drive().list_files(None, None, include_trashed=False)
     good, bad = page.items()

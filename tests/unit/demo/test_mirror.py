@@ -118,7 +118,7 @@ TRUTH = Truth(
             "Größe.txt",
             "text/plain",
             parents=(FileId("f"),),
-            size="12",
+            size=12,
             md5_checksum="d41d8",
             modified_time="2025-01-01T00:00:00.500Z",
         ),

@@ -6,9 +6,9 @@ from google_drive_worker.kafka.message_ids import MessageIds
 
 
 def test_ids_are_version_4_and_never_repeat() -> None:
-    """Across several batches of entropy, every id is a canonical UUIDv4 of its own."""
+    """Across several draws of entropy, every id is a canonical UUIDv4 of its own."""
     new_id = MessageIds()
-    ids = [new_id() for _ in range(2000)]
+    ids = [new_id() for _ in range(10_000)]
     assert len(set(ids)) == len(ids)
     for text in ids:
         parsed = uuid.UUID(text)

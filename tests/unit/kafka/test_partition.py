@@ -46,7 +46,7 @@ class MemoryWriter(TransactionalWriter):
     @property
     def values(self) -> list[bytes]:
         """The messages of all batches, in order."""
-        return [outgoing.value for batch in self.batches for entry in batch for outgoing in entry.outgoing]
+        return [outgoing.value for batch in self.batches for entry in batch for outgoing in entry.messages()]
 
 
 class Bench:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, SyncId
 from google_drive_worker.domain.record import Record, RecordContext
-from google_drive_worker.messages.record import RecordEncoder, encode_record, idempotency_key, record_headers
+from google_drive_worker.messages.record import RecordEncoder, output_headers
 
 
 class Data(msgspec.Struct):
@@ -23,10 +23,15 @@ CONTEXT = RecordContext(CustomerId("cust_123"), ConnectionId("conn_abc"), SyncId
 RECORD = Record("file", "file_123", "upsert", Data("file_123", "file"))
 
 
+def encode(record: Record, integration_id: str = "google-drive") -> tuple[bytes, bytes]:
+    """A record as message `m-1`, with its idempotency key."""
+    return RecordEncoder(CONTEXT, lambda: "m-1", integration_id=integration_id).encode(record)
+
+
 def test_the_envelope_has_exactly_the_contract_s_fields() -> None:
     """Each field of the envelope stands where a consumer expects it, in the order of the specification."""
-    document = json.loads(encode_record(RECORD, CONTEXT, "m-1"))
-    assert list(document.items()) == [
+    value, idempotency_key = encode(RECORD)
+    assert list(json.loads(value).items()) == [
         ("message_id", "m-1"),
         ("customer_id", "cust_123"),
         ("integration_id", "google-drive"),
@@ -40,33 +45,49 @@ def test_the_envelope_has_exactly_the_contract_s_fields() -> None:
         ("schema_version", "1.0"),
         ("data", {"id": "file_123", "type": "file"}),
     ]
+    assert idempotency_key == b"google-drive:conn_abc:file:file_123"
 
 
 def test_the_headers_name_source_key_and_content_type() -> None:
     """A consumer can route and deduplicate without opening the value."""
-    assert record_headers(RECORD, CONTEXT) == [
+    assert output_headers(b"google-drive:conn_abc:file:file_123") == [
         ("source", b"google-drive"),
         ("idempotency_key", b"google-drive:conn_abc:file:file_123"),
         ("content-type", b"application/json"),
     ]
 
 
-def test_the_encoder_of_a_step_writes_what_the_single_form_writes() -> None:
-    """The bulk form differs in speed alone, and takes a new message id for each record."""
+def test_each_record_has_a_message_id_of_its_own_whatever_its_kind() -> None:
+    """What the records of a step have in common is encoded once; what is their own is not."""
     ids = (f"m-{number}" for number in itertools.count())
     encoder = RecordEncoder(CONTEXT, lambda: next(ids))
-    assert encoder.encode(RECORD) == encode_record(RECORD, CONTEXT, "m-0")
-    assert encoder.encode_with_headers(RECORD) == (
-        encode_record(RECORD, CONTEXT, "m-1"),
-        record_headers(RECORD, CONTEXT),
-    )
+    records = [RECORD, Record("folder", "f", "delete", Data("f", "folder")), RECORD]
+    documents = [json.loads(encoder.encode(record)[0]) for record in records]
+    assert [document["message_id"] for document in documents] == ["m-0", "m-1", "m-2"]
+    assert [(document["resource_type"], document["operation"]) for document in documents] == [
+        ("file", "upsert"),
+        ("folder", "delete"),
+        ("file", "upsert"),
+    ]
+
+
+def test_data_that_is_encoded_already_is_taken_as_it_is() -> None:
+    """Normalization encodes files itself."""
+    value, _ = encode(Record("file", "a", "upsert", msgspec.Raw(b'{"id":"a"}')))
+    assert json.loads(value)["data"] == {"id": "a"}
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 
 
 @settings(deadline=None)
-@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
-def test_any_resource_id_survives(resource_id: str) -> None:
+@given(TEXTS, TEXTS, TEXTS)
+def test_any_id_survives(resource_id: str, connection_id: str, integration_id: str) -> None:
     """Ids are opaque: whatever Unicode they hold arrives as it was."""
-    record = Record("file", resource_id, "delete", Data(resource_id, "file"))
-    document = json.loads(encode_record(record, CONTEXT, "m"))
+    context = RecordContext(CustomerId(connection_id), ConnectionId(connection_id), SyncId("s"), "now")
+    encoder = RecordEncoder(context, lambda: "m", integration_id=integration_id)
+    value, key = encoder.encode(Record("file", resource_id, "delete", Data(resource_id, "file")))
+    document = json.loads(value)
     assert document["resource_id"] == document["data"]["id"] == resource_id
-    assert document["idempotency_key"] == idempotency_key(record, CONTEXT)
+    assert (document["customer_id"], document["integration_id"]) == (connection_id, integration_id)
+    assert document["idempotency_key"] == key.decode() == f"google-drive:{connection_id}:file:{resource_id}"

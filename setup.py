@@ -1,0 +1,14 @@
+"""The one part of the package that is compiled; all else about it stands in `pyproject.toml`."""
+
+from setuptools import Extension, setup
+
+setup(
+    ext_modules=[
+        Extension(
+            "google_drive_worker.normalization.fast_file",
+            ["src/google_drive_worker/normalization/fast_file.pyx"],
+            extra_compile_args=["-O3"],
+            optional=True,  # without a C compiler it is left out, and every file goes the long way
+        )
+    ]
+)

@@ -1,0 +1,157 @@
+"""The fast way and the long way come to the same record, or the fast one leaves it to the long one."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.truth import visible_items
+from google_drive_worker.domain.drive import UnreadableItem, read_file
+from google_drive_worker.domain.record import ListedFile
+from google_drive_worker.normalization import transformer
+from unit.normalization.test_transformer import FILE
+
+compiled = pytest.importorskip("google_drive_worker.normalization.fast_file", exc_type=ImportError)
+fast_file: Callable[[bytes], ListedFile | None] = compiled.fast_file
+
+USUAL = {
+    name: value for name, value in FILE.items() if name not in {"properties", "appProperties", "contentRestrictions"}
+}
+
+
+def long_way(resource: bytes) -> ListedFile | None:
+    """What the transformer makes of it; `None` where it can't be read."""
+    try:
+        file = read_file(resource)
+    except msgspec.MsgspecError:
+        return None
+    return ListedFile(file.drive_id, file.trashed, file.modified_time, transformer.transform_file(file))
+
+
+def shown(listed: ListedFile | UnreadableItem | None) -> Any:
+    """All of it, to be compared: the data in its order, as a consumer reads it."""
+    if not isinstance(listed, ListedFile):
+        return None
+    record = listed.record
+    data = json.loads(msgspec.json.encode(record.data), object_pairs_hook=list)
+    kind = (record.resource_type, record.resource_id, record.operation)
+    return listed.drive_id, listed.trashed, listed.modified_time, kind, data
+
+
+def assert_same(resource: bytes) -> bool:
+    """Fail where both have an answer and differ; say whether the fast way had one."""
+    fast = fast_file(resource)
+    if fast is None:
+        return False
+    assert shown(fast) == shown(long_way(resource))
+    return True
+
+
+def test_a_usual_file_with_every_usual_field_goes_the_fast_way() -> None:
+    """And comes out the same, field by field and in order; a folder and a document too."""
+    for mime_type in ("application/pdf", "application/vnd.google-apps.folder", "application/vnd.google-apps.document"):
+        assert assert_same(json.dumps({**USUAL, "mimeType": mime_type}).encode())
+        assert assert_same(json.dumps({**USUAL, "mimeType": mime_type}, indent=2, ensure_ascii=False).encode())
+
+
+def test_nearly_every_file_of_a_drive_goes_the_fast_way() -> None:
+    """The simulator's corpus has what Drives have: all but the rare is usual."""
+    world = generate(CorpusPlan(files=600, shared_drives=2, users=3, seed=4))
+    items = visible_items(world, next(iter(world.users.values())), include_trashed=True)
+    went = [assert_same(json.dumps(item, ensure_ascii=False).encode()) for item in items.values()]
+    assert sum(went) > 0.95 * len(went)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"properties": {"a": "b"}},
+        {"contentRestrictions": [{"readOnly": True}]},
+        {"size": "007"},
+        {"size": 7},
+        {"size": "99999999999999999999"},
+        {"createdTime": "2025-02-29T00:00:00.000Z"},
+        {"createdTime": "2025-01-01T00:00:00+01:00"},
+        {"createdTime": "2025-01-01T24:00:00.000Z"},
+        {"name": None},
+        {"trashed": "true"},
+        {"parents": ["a", 3]},
+        {"owners": {"me": True}},
+        {"capabilities": {"canEdit": "yes"}},
+        {"capabilities": {"canÄndern": True}},
+        {"id": 'a"b'},
+    ],
+)
+def test_what_is_not_usual_goes_the_long_way(change: dict[str, object]) -> None:
+    """There it becomes null, is left out or spoils its file, as the transformer has it."""
+    resource = json.dumps({**USUAL, **change}).encode()
+    assert fast_file(resource) is None
+    assert shown(transformer.read_listed(msgspec.Raw(resource))) == shown(long_way(resource))
+
+
+@pytest.mark.parametrize("text", [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\\ud800"])
+def test_what_is_no_unicode_is_not_passed_on(text: bytes) -> None:
+    """A consumer could not read the record: the long way sees to it."""
+    resource = json.dumps(USUAL).encode().replace(b"a description", text)
+    assert fast_file(resource) is None
+
+
+def test_what_many_files_share_is_told_apart() -> None:
+    """Owners and capabilities that were seen before come out as they are now, however many there are of each."""
+    for number in [*range(12), *range(12)]:
+        owner = {"displayName": f"Owner {number}", "emailAddress": "x" * number, "me": number % 2 == 0}
+        resource = json.dumps({**USUAL, "owners": [owner], "capabilities": {f"can{number}": True}}).encode()
+        assert assert_same(resource)
+
+
+def test_an_item_that_can_not_be_read_says_which_and_why() -> None:
+    """It spoils nothing but itself."""
+    item = transformer.read_listed(msgspec.Raw(b'{"id":"a","name":7,"mimeType":"x"}'))
+    assert isinstance(item, UnreadableItem)
+    assert item.id == "a"
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 2**66)
+    | st.text(max_size=12)
+    | st.sampled_from(["2024-02-29T23:59:59.999Z", "2025-01-01T00:00:00Z", "12", "0", "\\u00e9", "application/pdf"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=600)
+@given(
+    st.dictionaries(st.sampled_from(sorted(FILE)) | st.text(max_size=5), VALUES, max_size=6),
+    st.sets(st.sampled_from(sorted(set(FILE) - {"id", "name", "mimeType"})), max_size=12),
+    st.booleans(),
+)
+@example({}, set(), False)
+def test_any_file_comes_to_the_same(changes: dict[str, object], without: set[str], spaced: bool) -> None:
+    """Whatever Google sends, in whatever form of JSON."""
+    google = {name: value for name, value in USUAL.items() if name not in without} | changes
+    text = json.dumps(google, indent=1 if spaced else None, ensure_ascii=not spaced)
+    resource = text.encode("utf-8", "surrogatepass")
+    assert_same(resource)
+    try:
+        msgspec.json.decode(resource, type=msgspec.Raw)
+    except msgspec.MsgspecError:
+        return
+    transformer.read_listed(msgspec.Raw(resource))
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.binary(max_size=200), st.integers(0, 2000), st.integers(0, 40))
+def test_bytes_that_are_no_json_do_no_harm(noise: bytes, at: int, cut: int) -> None:
+    """It is only given what is well-formed; were it given anything else, it would still come to an end."""
+    sound = json.dumps(USUAL).encode()
+    fast_file(noise)
+    fast_file(sound[:at] + noise + sound[at + cut :])
+    fast_file(sound[:at])
