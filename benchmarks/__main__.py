@@ -10,11 +10,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import full_path, latency
+from benchmarks import full_path, latency, split
 from benchmarks.full_path import Memory
 from benchmarks.latency import Latencies
 from benchmarks.measure import Result
 from benchmarks.pages import PAGE_SIZE
+from benchmarks.split import Split
 from benchmarks.surroundings import Surroundings, fresh_topics, surroundings
 
 RUN_S = 300.0
@@ -33,6 +34,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     worker_to_common_stack_wall: float
     latencies: Latencies | None = None
     memory: list[Memory] = []
+    splits: list[Split] = []
 
 
 @click.command()
@@ -40,8 +42,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--files", type=click.IntRange(min=PAGE_SIZE), help="Files a run, in whole pages of 1,000.")
 @click.option("--rounds", default=3, show_default=True, help="Runs of each variant.")
 @click.option("--memory", is_flag=True, help="Also sync 1, 2 and 5 million files, and look at memory. Takes minutes.")
+@click.option("--split", "split_too", is_flag=True, help="Also list a million files at a second a page, in parts.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
-def main(*, quick: bool, files: int | None, rounds: int, memory: bool, as_json: bool) -> None:
+def main(*, quick: bool, files: int | None, rounds: int, memory: bool, split_too: bool, as_json: bool) -> None:
     """Measure the full path (HTTP, decode, normalize, transactions) beside its floor and the stack most would pick.
 
     All of it runs on this machine against one prepared page server and one real broker (KAFKA_BOOTSTRAP_SERVERS, or
@@ -57,7 +60,11 @@ def main(*, quick: bool, files: int | None, rounds: int, memory: bool, as_json: 
         for millions in (1, 2, 5) if memory else ():
             note.print(f"memory, {millions} million files …")
             memories.append(full_path.run_memory(around, millions * 1_000_000))
-    report = _report(files, rounds, runs, latencies, memories)
+        note.print("a listing in parts …")
+        splits = [split.run(around, 50_000, page_size=100, latency_ms=100)]
+        if split_too:
+            splits.append(split.run(around, 1_000_000, page_size=PAGE_SIZE, latency_ms=1_000))
+    report = msgspec.structs.replace(_report(files, rounds, runs, latencies, memories), splits=splits)
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:
@@ -131,6 +138,10 @@ def _print(report: Report, console: Console) -> None:
             report.latencies.incremental_ms,
             at_most=3 * page_ms + 150,
         )
+    for each in report.splits:
+        name = f"{each.files:,} files at {each.latency_ms:g} ms a page in parts, share of {each.sequential_s:.0f} s"
+        _line(console, name, each.share, at_most=1 / 8)
+        console.print(f"  {each.seconds:.1f} s, {each.pages_in_vain} pages in vain")
     for memory in report.memory:
         console.print(
             f"{memory.files:>10,} files: {memory.tenth_mb:.0f} MB after a tenth, {memory.end_mb:.0f} MB at the end, "

@@ -111,7 +111,7 @@ def run(around: Surroundings, files: int, extra: dict[str, str] | None = None) -
         begin = usage_of(worker.pid)
         worker.until_synced(START_S)
         end = usage_of(worker.pid)
-        _check(worker.topics, files)
+        check_written(worker.topics, files)
         return result("worker", files, begin, end, peak_mb_of(worker.pid))
 
 
@@ -136,7 +136,7 @@ def run_memory(around: Surroundings, files: int) -> Memory:
                 break
             if not tenth_mb and checkpoint.sync and sum(checkpoint.sync.counts.values()) >= files / 10:
                 tenth_mb = resident_mb_of(worker.pid)
-        _check(worker.topics, files)
+        check_written(worker.topics, files)
         return Memory(files, tenth_mb, resident_mb_of(worker.pid), peak_mb_of(worker.pid))
 
 
@@ -159,7 +159,7 @@ class _Closing(msgspec.Struct):
     data: _Counts
 
 
-def _check(topics: Topics, files: int) -> None:
+def check_written(topics: Topics, files: int) -> None:
     """The last record of the topic closes the sync, and its counts say that every file was written."""
     reader = Consumer({"bootstrap.servers": topics.bootstrap_servers, "group.id": "none", "enable.auto.commit": False})
     try:

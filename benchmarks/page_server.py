@@ -2,7 +2,8 @@
 
 It is a process of its own (`python -m benchmarks.page_server PAGES`) that prints its port and serves until standard
 input closes. The listing begins anew with each changes.getStartPageToken: clients come one after the other. `/control`
-sets how many `files` a listing has, the `latency_ms` of each call to Drive, and whether the log holds a `change`.
+sets how many `files` a listing has, the `latency_ms` of each call to Drive, whether the log holds a `change`, and has
+so many files `spread` over time (see `spread`), of which any range is listed; it answers with the `calls` for those.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import uvloop
 
 from benchmarks.pages import PAGE_SIZE, Page, load, one_change
+from benchmarks.spread import Spread
 
 _HEADERS = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=UTF-8\r\nVary: Origin, X-Origin, Referer\r\n"
@@ -36,11 +38,15 @@ class Book:
         self._pages = 1
         self._served = 0
         self._changed = False
+        self._prepared = pages
+        self._spread: Spread | None = None
 
     def answer(self, target: str) -> tuple[bytes, float]:
         """The whole answer to a request, and the seconds to wait before it is sent."""
         path = target.partition("?")[0]
         match path:
+            case "/drive/v3/files" if self._spread is not None:
+                return _answer(self._spread.page(target)), self.latency_s
             case "/drive/v3/files":
                 return self._next_page(), self.latency_s
             case "/drive/v3/drives":
@@ -56,7 +62,7 @@ class Book:
                 return _answer(_TOKEN), 0.0
             case "/control":
                 self._set(target)
-                return _answer(b"{}"), 0.0
+                return _answer(b'{"calls":%d}' % (self._spread.calls if self._spread else 0)), 0.0
             case _:
                 return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 0.0
 
@@ -73,6 +79,8 @@ class Book:
                     self._pages = max(1, int(values[0]) // PAGE_SIZE)
                 case "latency_ms":
                     self.latency_s = float(values[0]) / 1000
+                case "spread":
+                    self._spread = Spread(self._prepared, int(values[0])) if int(values[0]) else None
                 case "change":
                     self._changed = True
 

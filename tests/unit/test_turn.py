@@ -3,12 +3,15 @@
 import asyncio
 import random
 from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
 
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Secret
 from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.times import rfc3339
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
@@ -18,7 +21,7 @@ from google_drive_worker.turn import Means, take_turn
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, WorkerError
 from support.clock import ManualClock
 from support.memory_drive import MemoryConnections, MemoryDrive
-from support.syncs import CONNECTION, CUSTOMER, file, folder, owed
+from support.syncs import CONNECTION, CUSTOMER, NOW, file, folder, owed
 
 
 class Bench:
@@ -29,6 +32,7 @@ class Bench:
         self.connections = MemoryConnections()
         self.connect()
         self.entries: list[Entry] = []
+        self.rooms: list[int] = []
         self.state: Checkpoint | None = None
         self.troubles: list[str] = []
         self.started: list[str] = []
@@ -83,7 +87,8 @@ class Bench:
         self.state = entry.checkpoint
 
     async def room(self) -> None:
-        """The ledger's: there is always room."""
+        """The ledger's: there is always room. Keeps how much had been written each time it was asked."""
+        self.rooms.append(len(self.entries))
 
     def on_trouble(self, connection_id: ConnectionId, step: str, error: WorkerError) -> None:
         """The observer's."""
@@ -131,6 +136,30 @@ async def test_a_turn_takes_a_sync_from_its_beginning_to_its_end() -> None:
     assert made.started == made.completed == ["full", "incremental"]
     assert made.state is not None
     assert made.state.sync is None
+
+
+async def test_a_long_listing_is_fetched_in_many_parts_and_taken_in_page_by_page() -> None:
+    """However many answers come together, each is written when there is room for it, and each file comes once."""
+    made = Bench(fetches_at_once=16)
+    made.drive.page_size = 20
+    for day in range(1_000):
+        made.drive.put(file(f"f{day}", modifiedTime=rfc3339(NOW - timedelta(days=day))))
+    made.owe()
+
+    async def answer_in_waves() -> None:
+        while True:
+            made.drive.gate.clear()
+            for _ in range(20):  # rounds of the event loop: whatever may be asked for is asked for
+                await asyncio.sleep(0)
+            made.drive.gate.set()
+            await asyncio.sleep(0)
+
+    waves = asyncio.create_task(answer_in_waves(), name="waves")
+    await made.turn()
+    waves.cancel()
+    assert sorted(made.records()) == sorted(f"upsert f{day}" for day in range(1_000))
+    assert made.drive.most_under_way > 8
+    assert all(later - earlier <= 1 for earlier, later in pairwise(made.rooms))
 
 
 async def test_one_turn_works_off_all_that_is_owed() -> None:

@@ -51,9 +51,10 @@ def parts_of(corpus: Corpus) -> tuple[Part, ...]:
     """What a corpus that is being listed has yet to read; one plain part where the listing began before parts."""
     if corpus.parts:
         return corpus.parts
+    restarted = corpus.restarts > 0
     if corpus.listing_token is not None:
-        return (Part(page_token=corpus.listing_token, ordered=False, plain=True),)
-    return (Part(),)
+        return (Part(page_token=corpus.listing_token, ordered=False, plain=True, restarted=restarted),)
+    return (Part(restarted=restarted),)
 
 
 def asked(part: Part) -> TimeRange | None:
