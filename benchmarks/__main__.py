@@ -10,7 +10,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import full_path, latency
+from benchmarks import fairness, full_path, latency
+from benchmarks.fairness import Fairness
 from benchmarks.full_path import Memory
 from benchmarks.latency import Latencies
 from benchmarks.measure import Result
@@ -33,6 +34,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     worker_to_common_stack_wall: float
     latencies: Latencies | None = None
     memory: list[Memory] = []
+    fairness: list[Fairness] = []
 
 
 @click.command()
@@ -40,8 +42,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--files", type=click.IntRange(min=PAGE_SIZE), help="Files a run, in whole pages of 1,000.")
 @click.option("--rounds", default=3, show_default=True, help="Runs of each variant.")
 @click.option("--memory", is_flag=True, help="Also sync 1, 2 and 5 million files, and look at memory. Takes minutes.")
+@click.option("--fairness", "fair", is_flag=True, help="Also sync 40 Drives on two workers. Takes three minutes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
-def main(*, quick: bool, files: int | None, rounds: int, memory: bool, as_json: bool) -> None:
+def main(*, quick: bool, files: int | None, rounds: int, memory: bool, fair: bool, as_json: bool) -> None:
     """Measure the full path (HTTP, decode, normalize, transactions) beside its floor and the stack most would pick.
 
     All of it runs on this machine against one prepared page server and one real broker (KAFKA_BOOTSTRAP_SERVERS, or
@@ -57,7 +60,10 @@ def main(*, quick: bool, files: int | None, rounds: int, memory: bool, as_json: 
         for millions in (1, 2, 5) if memory else ():
             note.print(f"memory, {millions} million files …")
             memories.append(full_path.run_memory(around, millions * 1_000_000))
+    if fair:
+        note.print("fairness …")
     report = _report(files, rounds, runs, latencies, memories)
+    report = msgspec.structs.replace(report, fairness=fairness.run_both() if fair else [])
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:
@@ -136,6 +142,21 @@ def _print(report: Report, console: Console) -> None:
             f"{memory.files:>10,} files: {memory.tenth_mb:.0f} MB after a tenth, {memory.end_mb:.0f} MB at the end, "
             f"{memory.peak_mb:.0f} MB at most"
         )
+    for fair in report.fairness:
+        _print_fairness(fair, console)
+
+
+def _print_fairness(fair: Fairness, console: Console) -> None:
+    console.print(
+        f"{fair.connections} connections of {fair.files:,} files in all on {fair.workers} workers: "
+        f"{fair.seconds:.1f} s, {fair.per_second:,.0f} records/s; "
+        f"Jain's index {fair.jain_least:.3f} at the least, {fair.jain:.3f} on average"
+    )
+    beside_all = ", ".join(f"{each:.2f}" for each in fair.small_beside_all_s)
+    console.print(
+        f"a full sync of {fairness.SMALL_FILES} files: {fair.small_alone_s:.2f} s alone, "
+        f"{fair.small_beside_one_s:.2f} s beside a huge one, {beside_all} s beside all"
+    )
 
 
 def _line(console: Console, name: str, value: float, **target: Any) -> None:
