@@ -37,7 +37,7 @@ from google_drive_worker.scheduler import Scheduler, Seat
 from google_drive_worker.sync import engine
 from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.telemetry import Telemetry
-from google_drive_worker.turn import Means, take_turn
+from google_drive_worker.turn import LOOK_UPS_AT_ONCE, Means, take_turn
 from google_drive_worker.utils.errors import Misconfigured, Terminal
 from google_drive_worker.worker import Parts, Worker
 
@@ -52,6 +52,10 @@ HINT_S = 5.0
 
 RELEASE_S = 8.0
 """How long a rebalance may wait for pages under way: the other workers of the group wait as well."""
+
+FETCHES_IN_ALL = 64
+"""Calls for pages that a worker's connections share evenly: their answers, up to 2 MB each, wait for one event loop.
+More of them would only make a small connection's answer wait behind more of the huge ones', and hold more memory."""
 
 CONDITIONS = ("kafka", "connections", "partitions")
 """What has to hold for the worker to be ready."""
@@ -118,7 +122,9 @@ async def worker_of(settings: Settings, clock: Clock) -> AsyncIterator[Worker]:
                 retry=RetryPolicy(
                     attempts=settings.gdrive_max_attempts, total_s=settings.gdrive_max_retry_time_s, hint_s=HINT_S
                 ),
-                limits=TransportLimits(total_timeout_s=settings.gdrive_request_timeout_s),
+                limits=TransportLimits(
+                    total_timeout_s=settings.gdrive_request_timeout_s, connections=most_calls(settings)
+                ),
                 on_call=telemetry.on_call,
             )
         )
@@ -140,6 +146,15 @@ def quota_model(settings: Settings) -> QuotaModel:
         project_per_minute=settings.gdrive_quota_project_per_minute or model.project_per_minute,
         user_per_minute=settings.gdrive_quota_user_per_minute or model.user_per_minute,
     )
+
+
+def most_calls(settings: Settings) -> int:
+    """More calls to Google than turns can have under way, so that none waits for a connection in the pool.
+
+    There they would queue in the order of asking, in which who asks for much is served much, and the wait would count
+    against their time limit. What bounds calls is who makes them.
+    """
+    return 2 * settings.worker_max_concurrent_connections * (settings.gdrive_max_concurrent_listings + LOOK_UPS_AT_ONCE)
 
 
 class _Wiring:
@@ -212,7 +227,7 @@ class _Wiring:
             randomness=random.SystemRandom(),
             observer=telemetry,
             include_shared_drives=settings.gdrive_include_shared_drives,
-            fetches_at_once=settings.gdrive_max_concurrent_listings,
+            fetches_at_once=lambda: min(settings.gdrive_max_concurrent_listings, scheduler.share(FETCHES_IN_ALL)),
         )
 
         async def turn(seat: Seat, is_over: Callable[[], bool]) -> None:
