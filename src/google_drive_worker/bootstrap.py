@@ -179,7 +179,7 @@ class _Wiring:
             survey, self._admin, self._settings.kafka_bootstrap_servers, self._names, SURVEY_TIMEOUT_S
         )
         self._heed_partitions(found.partitions.get(self._names.trigger, 0))
-        return {"kafka": found.problems, "connections": self._connections_lacks()}
+        return {"kafka": found.problems, "connections": await self._connections_lacks()}
 
     def _heed_partitions(self, partitions: int) -> None:
         if self._assembled and partitions not in {0, self._partitions}:
@@ -189,9 +189,9 @@ class _Wiring:
             )
         self._partitions = partitions or self._partitions
 
-    def _connections_lacks(self) -> list[str]:
+    async def _connections_lacks(self) -> list[str]:
         try:
-            self._connections.check()
+            await self._connections.refresh()
         except Misconfigured as problem:
             return [problem.message]
         return [self._connections.problem] if self._connections.problem else []
