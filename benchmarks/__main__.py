@@ -10,12 +10,13 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import fairness, full_path, latency
+from benchmarks import fairness, full_path, latency, restore
 from benchmarks.fairness import Fairness
 from benchmarks.full_path import Memory
 from benchmarks.latency import Latencies
 from benchmarks.measure import Result
 from benchmarks.pages import PAGE_SIZE
+from benchmarks.restore import Restore
 from benchmarks.surroundings import Surroundings, fresh_topics, surroundings
 
 RUN_S = 300.0
@@ -35,6 +36,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     latencies: Latencies | None = None
     memory: list[Memory] = []
     fairness: list[Fairness] = []
+    restore: Restore | None = None
 
 
 @click.command()
@@ -43,8 +45,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--rounds", default=3, show_default=True, help="Runs of each variant.")
 @click.option("--memory", is_flag=True, help="Also sync 1, 2 and 5 million files, and look at memory. Takes minutes.")
 @click.option("--fairness", "fair", is_flag=True, help="Also sync 40 Drives on two workers. Takes three minutes.")
+@click.option("--restore", "idle", is_flag=True, help="Also start a worker with 10,000 idle connections.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
-def main(*, quick: bool, files: int | None, rounds: int, memory: bool, fair: bool, as_json: bool) -> None:
+def main(*, quick: bool, files: int | None, rounds: int, memory: bool, fair: bool, idle: bool, as_json: bool) -> None:
     """Measure the full path (HTTP, decode, normalize, transactions) beside its floor and the stack most would pick.
 
     All of it runs on this machine against one prepared page server and one real broker (KAFKA_BOOTSTRAP_SERVERS, or
@@ -60,10 +63,13 @@ def main(*, quick: bool, files: int | None, rounds: int, memory: bool, fair: boo
         for millions in (1, 2, 5) if memory else ():
             note.print(f"memory, {millions} million files …")
             memories.append(full_path.run_memory(around, millions * 1_000_000))
+        if idle:
+            note.print("restore …")
+        restored = restore.run(around) if idle else None
     if fair:
         note.print("fairness …")
     report = _report(files, rounds, runs, latencies, memories)
-    report = msgspec.structs.replace(report, fairness=fairness.run_both() if fair else [])
+    report = msgspec.structs.replace(report, restore=restored, fairness=fairness.run_both() if fair else [])
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:
@@ -141,6 +147,13 @@ def _print(report: Report, console: Console) -> None:
         console.print(
             f"{memory.files:>10,} files: {memory.tenth_mb:.0f} MB after a tenth, {memory.end_mb:.0f} MB at the end, "
             f"{memory.peak_mb:.0f} MB at most"
+        )
+    if (idle := report.restore) is not None:
+        console.print(
+            f"{idle.connections:,} idle connections ({idle.state_mb:.1f} MB of state, read in {idle.read_s:.2f} s): "
+            f"ready after {idle.ready_s:.1f} s ({idle.ready_without_s:.1f} s without any), "
+            f"{idle.resident_mb:.0f} MB ({idle.resident_without_mb:.0f} MB without); "
+            f"a trigger for one of them is served in {idle.served_s * 1000:.0f} ms"
         )
     for fair in report.fairness:
         _print_fairness(fair, console)
