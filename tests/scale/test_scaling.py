@@ -13,13 +13,12 @@ from drive_simulator.corpus import CorpusPlan, generate
 from google_drive_worker.domain.partitioning import partition_of
 from support.mirroring import Stage, staged
 from support.one_owner import CallLog, assert_one_at_a_time, spans_of
-from support.topics import create_topics, delete_topics
+from support.topics import Topics
 from support.worker_process import WorkerProcess
 
 pytestmark = pytest.mark.kafka
 
 CONNECTIONS = tuple(f"conn_user_{number}" for number in range(1, 41))
-PARTITIONS = 8
 SLOW_MS, SWIFT_MS = 1_000, 5
 """Google's latency while the fleet changes, so that this is in mid-sync, and afterwards."""
 
@@ -56,7 +55,7 @@ class Fleet:
     def _wait_until_shared_out(self) -> None:
         def is_shared_out() -> bool:
             owned = [number for worker in self.running for number in _owned(worker)]
-            return sorted(owned) == list(range(PARTITIONS)) and all(map(_owned, self.running))
+            return sorted(owned) == list(range(self.stage.topics.partitions)) and all(map(_owned, self.running))
 
         self.running[0].wait_until(is_shared_out, f"shared out among {len(self.running)}", deadline_s=60)
 
@@ -89,13 +88,11 @@ def _change_in_mid_sync(fleet: Fleet, steps: Iterable[int], give_work: Callable[
     stage.assert_equal(*CONNECTIONS)
 
 
-def test_a_fleet_changes_size_in_mid_sync(kafka_bootstrap: str, tmp_path: Path) -> None:
+def test_a_fleet_changes_size_in_mid_sync(wide_topics: Topics, tmp_path: Path) -> None:
     """Through full and incremental syncs all mirrors stay equal and in order, and no connection is two workers'."""
     world = generate(CorpusPlan(files=40, shared_drives=2, my_drives=(60,) * len(CONNECTIONS), seed=41))
-    topics = create_topics(kafka_bootstrap, partitions=PARTITIONS)
     with ExitStack() as stack:
-        stack.callback(delete_topics, topics)
-        stage = stack.enter_context(staged(world, topics, tmp_path))
+        stage = stack.enter_context(staged(world, wide_topics, tmp_path))
         log = CallLog({stage.email(name): name for name in CONNECTIONS})
         stage.simulator.observers.append(log)
         fleet = Fleet(stage, stack)
@@ -113,7 +110,7 @@ def test_a_fleet_changes_size_in_mid_sync(kafka_bootstrap: str, tmp_path: Path) 
 
         _change_in_mid_sync(fleet, [2, 4, 2, 1], give_work=edit_and_trigger)
 
-        partitions = {name: partition_of(name, PARTITIONS) for name in CONNECTIONS}
+        partitions = {name: partition_of(name, wide_topics.partitions) for name in CONNECTIONS}
         assert_one_at_a_time(spans_of(fleet.all), log.calls(), partitions)
         sync_ids: dict[str, list[str]] = defaultdict(list)
         for record in stage.records:
