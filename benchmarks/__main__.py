@@ -165,10 +165,11 @@ def _print_fairness(fair: Fairness, console: Console) -> None:
         f"{fair.seconds:.1f} s, {fair.per_second:,.0f} records/s; "
         f"Jain's index {fair.jain_least:.3f} at the least, {fair.jain:.3f} on average"
     )
+    beside_one = "no" if fair.small_beside_one_s is None else f"{fair.small_beside_one_s:.2f}"
     beside_all = ", ".join(f"{each:.2f}" for each in fair.small_beside_all_s)
     console.print(
         f"a full sync of {fairness.SMALL_FILES} files: {fair.small_alone_s:.2f} s alone, "
-        f"{fair.small_beside_one_s:.2f} s beside a huge one, {beside_all} s beside all"
+        f"{beside_one} s beside a huge one, {beside_all} s beside all"
     )
 
 

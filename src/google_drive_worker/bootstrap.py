@@ -54,8 +54,9 @@ RELEASE_S = 8.0
 """How long a rebalance may wait for pages under way: the other workers of the group wait as well."""
 
 FETCHES_IN_ALL = 64
-"""Calls for pages that a worker's connections share evenly: their answers, up to 2 MB each, wait for one event loop.
-More of them would only make a small connection's answer wait behind more of the huge ones', and hold more memory."""
+"""Calls for pages that a worker's connections share evenly. One event loop takes in some hundred pages a second, and
+Google answers in a few tenths: so many under way keep the loop busy. More would only queue, a small connection's answer
+behind those of the huge ones, and each answer holds up to 2 MB."""
 
 CONDITIONS = ("kafka", "connections", "partitions")
 """What has to hold for the worker to be ready."""
