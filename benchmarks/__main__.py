@@ -10,11 +10,13 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import full_path, latency, split
+from benchmarks import fairness, full_path, latency, restore, split
+from benchmarks.fairness import Fairness
 from benchmarks.full_path import Memory
 from benchmarks.latency import Latencies
 from benchmarks.measure import Result
 from benchmarks.pages import PAGE_SIZE
+from benchmarks.restore import Restore
 from benchmarks.split import Split
 from benchmarks.surroundings import Surroundings, fresh_topics, surroundings
 
@@ -35,6 +37,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     latencies: Latencies | None = None
     memory: list[Memory] = []
     splits: list[Split] = []
+    fairness: list[Fairness] = []
+    restore: Restore | None = None
 
 
 @click.command()
@@ -43,8 +47,20 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--rounds", default=3, show_default=True, help="Runs of each variant.")
 @click.option("--memory", is_flag=True, help="Also sync 1, 2 and 5 million files, and look at memory. Takes minutes.")
 @click.option("--split", "split_too", is_flag=True, help="Also list a million files at a second a page, in parts.")
+@click.option("--fairness", "fair", is_flag=True, help="Also sync 40 Drives on two workers. Takes three minutes.")
+@click.option("--restore", "idle", is_flag=True, help="Also start a worker with 10,000 idle connections.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
-def main(*, quick: bool, files: int | None, rounds: int, memory: bool, split_too: bool, as_json: bool) -> None:
+def main(
+    *,
+    quick: bool,
+    files: int | None,
+    rounds: int,
+    memory: bool,
+    split_too: bool,
+    fair: bool,
+    idle: bool,
+    as_json: bool,
+) -> None:
     """Measure the full path (HTTP, decode, normalize, transactions) beside its floor and the stack most would pick.
 
     All of it runs on this machine against one prepared page server and one real broker (KAFKA_BOOTSTRAP_SERVERS, or
@@ -64,7 +80,17 @@ def main(*, quick: bool, files: int | None, rounds: int, memory: bool, split_too
         splits = [split.run(around, 50_000, page_size=100, latency_ms=100)]
         if split_too:
             splits.append(split.run(around, 1_000_000, page_size=PAGE_SIZE, latency_ms=1_000))
-    report = msgspec.structs.replace(_report(files, rounds, runs, latencies, memories), splits=splits)
+        if idle:
+            note.print("restore …")
+        restored = restore.run(around) if idle else None
+    if fair:
+        note.print("fairness …")
+    report = msgspec.structs.replace(
+        _report(files, rounds, runs, latencies, memories),
+        splits=splits,
+        restore=restored,
+        fairness=fairness.run_both() if fair else [],
+    )
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:
@@ -147,6 +173,29 @@ def _print(report: Report, console: Console) -> None:
             f"{memory.files:>10,} files: {memory.tenth_mb:.0f} MB after a tenth, {memory.end_mb:.0f} MB at the end, "
             f"{memory.peak_mb:.0f} MB at most"
         )
+    if (idle := report.restore) is not None:
+        console.print(
+            f"{idle.connections:,} idle connections ({idle.state_mb:.1f} MB of state, read in {idle.read_s:.2f} s): "
+            f"ready after {idle.ready_s:.1f} s ({idle.ready_without_s:.1f} s without any), "
+            f"{idle.resident_mb:.0f} MB ({idle.resident_without_mb:.0f} MB without); "
+            f"a trigger for one of them is served in {idle.served_s * 1000:.0f} ms"
+        )
+    for fair in report.fairness:
+        _print_fairness(fair, console)
+
+
+def _print_fairness(fair: Fairness, console: Console) -> None:
+    console.print(
+        f"{fair.connections} connections of {fair.files:,} files in all on {fair.workers} workers: "
+        f"{fair.seconds:.1f} s, {fair.per_second:,.0f} records/s; "
+        f"Jain's index {fair.jain_least:.3f} at the least, {fair.jain:.3f} on average"
+    )
+    beside_one = "no" if fair.small_beside_one_s is None else f"{fair.small_beside_one_s:.2f}"
+    beside_all = ", ".join(f"{each:.2f}" for each in fair.small_beside_all_s)
+    console.print(
+        f"a full sync of {fairness.SMALL_FILES} files: {fair.small_alone_s:.2f} s alone, "
+        f"{beside_one} s beside a huge one, {beside_all} s beside all"
+    )
 
 
 def _line(console: Console, name: str, value: float, **target: Any) -> None:

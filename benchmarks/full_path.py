@@ -1,9 +1,5 @@
-"""The worker itself, as it is deployed: `python -m google_drive_worker run`, with everything on."""
+"""One worker against the page server: its full path with everything on, and what it holds over millions of files."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,10 +10,10 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from benchmarks.measure import Result, peak_mb_of, resident_mb_of, result, usage_of
 from benchmarks.surroundings import Surroundings, Topics, fresh_topics
+from benchmarks.worker_process import START_S, wait_until_open, worker_process
 from google_drive_worker.sync.checkpoint import Checkpoint, decode_checkpoint
 
 CONNECTION_ID = "conn_bench"
-START_S = 60.0
 
 _CONNECTIONS = """\
 [conn_bench]
@@ -76,27 +72,17 @@ def running_worker(around: Surroundings, extra: dict[str, str] | None = None) ->
     connections = around.directory / "connections.toml"
     connections.write_text(_CONNECTIONS.format(origin=around.origin))
     with fresh_topics(around.bootstrap_servers) as topics:
-        environment = {
-            **os.environ,
+        settings = {
             **topics.environment(),
             "CONNECTIONS_FILE": str(connections),
             "GDRIVE_API_BASE_URL": around.origin + "/drive/v3",
             "GDRIVE_PAGE_SIZE": "1000",
-            # The limiter stays on; Google's real limits would have it wait, since no Google is this fast.
-            "GDRIVE_QUOTA_PROJECT_PER_MINUTE": "1000000000",
-            "GDRIVE_QUOTA_USER_PER_MINUTE": "1000000000",
-            "HEALTH_HOST": "127.0.0.1",
-            "HEALTH_PORT": "0",
             **(extra or {}),
         }
         log = around.directory / f"{topics.prefix}.log"
-        command = [sys.executable, "-m", "google_drive_worker", "run"]
-        with log.open("wb") as stderr, subprocess.Popen(command, env=environment, stdout=stderr, stderr=stderr) as it:
-            try:
-                _wait_until_open(it, log)
-                yield RunningWorker(it.pid, topics)
-            finally:
-                it.send_signal(signal.SIGTERM)
+        with worker_process(settings, log) as process:
+            wait_until_open(process, log)
+            yield RunningWorker(process.pid, topics)
 
 
 def run(around: Surroundings, files: int, extra: dict[str, str] | None = None) -> Result:
@@ -138,16 +124,6 @@ def run_memory(around: Surroundings, files: int) -> Memory:
                 tenth_mb = resident_mb_of(worker.pid)
         check_written(worker.topics, files)
         return Memory(files, tenth_mb, resident_mb_of(worker.pid), peak_mb_of(worker.pid))
-
-
-def _wait_until_open(process: subprocess.Popen[bytes], log: "os.PathLike[str]") -> None:
-    ends_s = time.monotonic() + START_S
-    while time.monotonic() < ends_s and process.poll() is None:
-        with open(log, "rb") as lines:  # noqa: PTH123 - any path
-            if b"partition_opened" in lines.read():
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"the worker did not start; see {log}")
 
 
 class _Counts(msgspec.Struct):

@@ -5,8 +5,9 @@ import statistics
 import msgspec
 from confluent_kafka import Consumer
 
-from benchmarks.full_path import START_S, RunningWorker, next_record_of, reader_of_data, running_worker
+from benchmarks.full_path import RunningWorker, next_record_of, reader_of_data, running_worker
 from benchmarks.surroundings import Surroundings
+from benchmarks.worker_process import START_S
 
 LATENCY_MS = 100.0
 FILES = 20_000

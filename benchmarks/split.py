@@ -5,8 +5,9 @@ import urllib.request
 
 import msgspec
 
-from benchmarks.full_path import START_S, check_written, running_worker
+from benchmarks.full_path import check_written, running_worker
 from benchmarks.surroundings import Surroundings
+from benchmarks.worker_process import START_S
 
 
 class Split(msgspec.Struct, frozen=True):

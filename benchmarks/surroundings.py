@@ -37,7 +37,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Topics of one run, with one partition each."""
+    """Topics of one run."""
 
     bootstrap_servers: str
     prefix: str
@@ -59,7 +59,7 @@ class Topics:
 @contextmanager
 def surroundings() -> Iterator[Surroundings]:
     """Start all that is needed, and stop it at the end. `KAFKA_BOOTSTRAP_SERVERS` names a broker to use instead."""
-    with tempfile.TemporaryDirectory(prefix="gdw-bench-") as name, _broker() as bootstrap_servers:
+    with tempfile.TemporaryDirectory(prefix="gdw-bench-") as name, broker() as bootstrap_servers:
         directory = Path(name)
         save(make_pages(), directory / "pages")
         command = [sys.executable, "-m", "benchmarks.page_server", str(directory / "pages")]
@@ -74,7 +74,8 @@ def surroundings() -> Iterator[Surroundings]:
 
 
 @contextmanager
-def _broker() -> Iterator[str]:
+def broker() -> Iterator[str]:
+    """The address of a broker: the one that `KAFKA_BOOTSTRAP_SERVERS` names, or the tests' own."""
     if address := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         yield address
         return
@@ -87,8 +88,11 @@ def _broker() -> Iterator[str]:
 
 
 @contextmanager
-def fresh_topics(bootstrap_servers: str) -> Iterator[Topics]:
-    """Make topics, and drop them at the end. The data topic keeps about 256 MB, so that no run fills a disk."""
+def fresh_topics(bootstrap_servers: str, partitions: int = 1) -> Iterator[Topics]:
+    """Make topics of so many partitions, and drop them at the end.
+
+    A partition of the data topic keeps about 256 MB, so that no run fills a disk.
+    """
     topics = Topics(bootstrap_servers, f"bench-{uuid.uuid4().hex[:8]}")
     configs: dict[str, dict[str, str]] = {
         "trigger": {},
@@ -98,7 +102,7 @@ def fresh_topics(bootstrap_servers: str) -> Iterator[Topics]:
         "state": {"cleanup.policy": "compact"},
     }
     client = AdminClient({"bootstrap.servers": bootstrap_servers})
-    wanted = [NewTopic(topics.name(role), num_partitions=1, config=config) for role, config in configs.items()]
+    wanted = [NewTopic(topics.name(role), num_partitions=partitions, config=config) for role, config in configs.items()]
     for made in client.create_topics(wanted, operation_timeout=BROKER_S).values():
         made.result(BROKER_S)
     try:

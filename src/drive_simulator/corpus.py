@@ -32,12 +32,18 @@ _SIZES = tuple(int(math.exp(x / 32 * math.log(256)) * 700) for x in range(64))
 
 @dataclass(frozen=True, slots=True)
 class CorpusPlan:
-    """What to generate. `files` counts every item but the roots; the first user's My Drive is the largest place."""
+    """What to generate. `files` counts every item but the roots; the first user's My Drive is the largest place.
+
+    `my_drives` says instead how many items each user's My Drive has, a number for each user; `files` are then those of
+    the shared drives. `sharing` scales how much is shared: at 0 everybody sees their own and their shared drives alone.
+    """
 
     files: int = 2_000
     shared_drives: int = 3
     users: int = 3
     seed: int = 1
+    my_drives: tuple[int, ...] = ()
+    sharing: float = 1.0
 
 
 class _Place:
@@ -81,8 +87,8 @@ class _Generator:
 
     def run(self, on_progress: Callable[[int], None] | None) -> None:
         places = self._places()
-        weights = [1.0 / (rank + 1) for rank in range(len(places))]
-        counts = _split(self._plan.files, weights)
+        given = self._plan.my_drives
+        counts = [*given, *_split(self._plan.files, len(places) - len(given))]
         done = 0
         for place, count in zip(places, counts, strict=True):
             for _ in range(count):
@@ -95,7 +101,7 @@ class _Generator:
             on_progress(done)
 
     def _places(self) -> list[_Place]:
-        users = [self._user(number) for number in range(max(self._plan.users, 1))]
+        users = [self._user(number) for number in range(len(self._plan.my_drives) or max(self._plan.users, 1))]
         places = [_Place(user.root, None, [user]) for user in users]
         for number in range(self._plan.shared_drives):
             creator = users[number % len(users)]
@@ -207,7 +213,7 @@ class _Generator:
 
     def _maybe_share(self, item: Item, probability: float) -> None:
         others = [user for user in self._world.users.values() if user is not item.owner]
-        if not others or self._draw() >= probability:
+        if not others or self._draw() >= probability * self._plan.sharing:
             return
         user = self._random.choice(others)
         if item.drive is not None and user in item.drive.members:
@@ -225,8 +231,11 @@ class _Generator:
         return f"{topic} {word} {int(draw() * 10_000)}"
 
 
-def _split(total: int, weights: list[float]) -> list[int]:
-    """Whole numbers in proportion to the weights that add up to `total`."""
+def _split(total: int, places: int) -> list[int]:
+    """Whole numbers that add up to `total`, the first the largest, falling as 1, 1/2, 1/3 …; none for no place."""
+    if not places:
+        return []
+    weights = [1.0 / (rank + 1) for rank in range(places)]
     scale = total / sum(weights)
     counts = [int(weight * scale) for weight in weights]
     counts[0] += total - sum(counts)

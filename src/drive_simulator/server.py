@@ -9,8 +9,10 @@ await simulator.stop()
 import asyncio
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl
@@ -45,9 +47,14 @@ _ROOMS = (about, changes, comments, drives, exports, files, permissions, replies
 
 
 class Exchange:
-    """One call and its answer as an observer gets them: bodies plain, not compressed."""
+    """One call and its answer as an observer gets them: bodies plain, not compressed.
+
+    `came_at_s` is when the call came, in seconds since 1970, before any latency. `session` tells access tokens apart
+    without giving them away: two processes never share one, since each asks for its own.
+    """
 
     __slots__ = (
+        "came_at_s",
         "method",
         "method_id",
         "path",
@@ -55,6 +62,7 @@ class Exchange:
         "request_body",
         "response_body",
         "response_type",
+        "session",
         "status",
         "user",
     )
@@ -66,6 +74,8 @@ class Exchange:
         self.request_body = request.body
         self.method_id = method_id
         self.user = user
+        self.came_at_s = request.came_at_s
+        self.session = sha256(request.headers.get("Authorization", "").encode()).hexdigest()[:12]
         self.status = response.status
         self.response_body = response.body
         self.response_type = response.content_type
@@ -200,11 +210,14 @@ class Simulator:
         return response
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        came_at_s = time.time()
         body = await request.read()
         if self.latency_ms:
             await asyncio.sleep(self.latency_ms / 1000)
         query = tuple(parse_qsl(request.query_string, keep_blank_values=True))
-        response = self.handle(Request(request.method, request.rel_url.raw_path, query, request.headers, body))
+        response = self.handle(
+            Request(request.method, request.rel_url.raw_path, query, request.headers, body, came_at_s)
+        )
         headers = dict(response.headers)
         headers["Content-Type"] = response.content_type
         payload = response.body

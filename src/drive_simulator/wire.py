@@ -8,13 +8,17 @@ JSON = "application/json; charset=UTF-8"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What came in. `path` begins with a slash, without the query; header names compare without case."""
+    """What came in. `path` begins with a slash, without the query; header names compare without case.
+
+    `came_at_s` is when, in seconds since 1970, before any latency; 0 where nobody looked.
+    """
 
     http_method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    came_at_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from google_drive_worker.scheduler import Scheduler, Seat
 from google_drive_worker.sync import engine
 from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.telemetry import Telemetry
-from google_drive_worker.turn import Means, take_turn
+from google_drive_worker.turn import LOOK_UPS_AT_ONCE, Means, take_turn
 from google_drive_worker.utils.errors import Misconfigured, Terminal
 from google_drive_worker.worker import Parts, Worker
 
@@ -50,11 +50,13 @@ SURVEY_TIMEOUT_S = 5.0
 HINT_S = 5.0
 """The longest Retry-After that a call waits for within its turn; for a longer one the connection is parked."""
 
-CONNECTIONS_AT_MOST = 500
-"""To Google: half of the 1,024 open files that a process has by default. Beyond, fetches wait for a free one."""
-
 RELEASE_S = 8.0
 """How long a rebalance may wait for pages under way: the other workers of the group wait as well."""
+
+FETCHES_IN_ALL = 64
+"""Calls for pages that a worker's connections share evenly. One event loop takes in some hundred pages a second, and
+Google answers in a few tenths: so many under way keep the loop busy. More would only queue, a small connection's answer
+behind those of the huge ones, and each answer holds up to 2 MB."""
 
 CONDITIONS = ("kafka", "connections", "partitions")
 """What has to hold for the worker to be ready."""
@@ -83,13 +85,6 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         "transaction.timeout.ms": settings.kafka_transaction_timeout_ms,
         "delivery.report.only.error": True,
     }
-
-
-def transport_limits(settings: Settings) -> TransportLimits:
-    """An HTTP connection for each fetch that may be under way: none waits for another customer's."""
-    fetches = settings.worker_max_concurrent_connections * settings.gdrive_max_concurrent_listings
-    connections = min(max(TransportLimits().connections, fetches), CONNECTIONS_AT_MOST)
-    return TransportLimits(connections=connections, total_timeout_s=settings.gdrive_request_timeout_s)
 
 
 def topic_names(settings: Settings) -> TopicNames:
@@ -128,7 +123,9 @@ async def worker_of(settings: Settings, clock: Clock) -> AsyncIterator[Worker]:
                 retry=RetryPolicy(
                     attempts=settings.gdrive_max_attempts, total_s=settings.gdrive_max_retry_time_s, hint_s=HINT_S
                 ),
-                limits=transport_limits(settings),
+                limits=TransportLimits(
+                    total_timeout_s=settings.gdrive_request_timeout_s, connections=most_calls(settings)
+                ),
                 on_call=telemetry.on_call,
             )
         )
@@ -150,6 +147,15 @@ def quota_model(settings: Settings) -> QuotaModel:
         project_per_minute=settings.gdrive_quota_project_per_minute or model.project_per_minute,
         user_per_minute=settings.gdrive_quota_user_per_minute or model.user_per_minute,
     )
+
+
+def most_calls(settings: Settings) -> int:
+    """More calls to Google than turns can have under way, so that none waits for a connection in the pool.
+
+    There they would queue in the order of asking, in which who asks for much is served much, and the wait would count
+    against their time limit. What bounds calls is who makes them.
+    """
+    return 2 * settings.worker_max_concurrent_connections * (settings.gdrive_max_concurrent_listings + LOOK_UPS_AT_ONCE)
 
 
 class _Wiring:
@@ -174,7 +180,7 @@ class _Wiring:
             survey, self._admin, self._settings.kafka_bootstrap_servers, self._names, SURVEY_TIMEOUT_S
         )
         self._heed_partitions(found.partitions.get(self._names.trigger, 0))
-        return {"kafka": found.problems, "connections": self._connections_lacks()}
+        return {"kafka": found.problems, "connections": await self._connections_lacks()}
 
     def _heed_partitions(self, partitions: int) -> None:
         if self._assembled and partitions not in {0, self._partitions}:
@@ -184,9 +190,9 @@ class _Wiring:
             )
         self._partitions = partitions or self._partitions
 
-    def _connections_lacks(self) -> list[str]:
+    async def _connections_lacks(self) -> list[str]:
         try:
-            self._connections.check()
+            await self._connections.refresh()
         except Misconfigured as problem:
             return [problem.message]
         return [self._connections.problem] if self._connections.problem else []
@@ -222,7 +228,7 @@ class _Wiring:
             randomness=random.SystemRandom(),
             observer=telemetry,
             include_shared_drives=settings.gdrive_include_shared_drives,
-            fetches_at_once=settings.gdrive_max_concurrent_listings,
+            fetches_at_once=lambda: min(settings.gdrive_max_concurrent_listings, scheduler.share(FETCHES_IN_ALL)),
         )
 
         async def turn(seat: Seat, is_over: Callable[[], bool]) -> None:

@@ -128,13 +128,15 @@ class Settings(BaseSettings):
         default=10,
         ge=1,
         le=10_000,
-        description="Connections that are synced at the same time; the others wait for their turn.",
+        description="Connections that are synced at the same time; the others wait for their turn. As many again may "
+        "be finishing the calls of a turn that is over.",
     )
     worker_turn_s: float = Field(
-        default=5.0,
+        default=1.0,
         ge=0.1,
         le=3_600,
-        description="How long a connection works before it makes room for one that waits.",
+        description="How long a connection works before it makes room for one that waits: about as long as a small "
+        "sync waits beside huge ones.",
     )
     worker_commit_interval_ms: int = Field(
         default=200, ge=0, le=60_000, description="How long finished pages wait for others to share a transaction with."
@@ -181,7 +183,11 @@ class Settings(BaseSettings):
         description="A user's quota a minute, where it is not the model's default.",
     )
     gdrive_max_concurrent_listings: int = Field(
-        default=16, ge=1, le=100, description="Pages of one connection's listings that are fetched at the same time."
+        default=16,
+        ge=1,
+        le=100,
+        description="Pages of one connection that are fetched at the same time, at the most: connections that are "
+        "synced at the same time share 64.",
     )
     gdrive_request_timeout_s: float = Field(
         default=60.0, ge=0.1, le=3_600, description="For one attempt of one request."

@@ -140,6 +140,10 @@ class Telemetry:
         self._metrics.partitions_owned(partitions)
         self._metrics.connections(states)
 
+    def turns(self, running: int, waiting: int, longest_wait_s: float) -> None:
+        """How many turns are under way, how many connections wait for one, and how long the first of them has."""
+        self._metrics.turns(running, waiting, longest_wait_s)
+
 
 def state_of(checkpoint: Checkpoint, now: datetime) -> str:
     """The state that a connection is counted under."""

@@ -98,6 +98,8 @@ class Worker:
             closed = sorted(ownership.assigned - ownership.ready)
             self._telemetry.ready("partitions", [f"not open yet: {closed}"] if closed else [])
             self._telemetry.gauges(len(ownership.ready), self._states(ownership))
+            turns = parts.scheduler
+            self._telemetry.turns(turns.running, turns.waiting, turns.longest_wait_s())
             await self._clock.sleep(WATCH_S)
 
     def _states(self, ownership: Ownership) -> dict[str, int]:

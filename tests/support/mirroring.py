@@ -8,7 +8,7 @@ import json
 import random
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +100,11 @@ class Stage:
         values = [(connection_id, self.trigger_value(connection_id, kind)) for _ in range(times)]
         send(self.topics.bootstrap_servers, self.topics.trigger, values)
 
+    def trigger_all(self, connection_ids: Iterable[str], kind: str = "incremental") -> None:
+        """Ask for a sync of each, all at once."""
+        values = [(name, self.trigger_value(name, kind)) for name in connection_ids]
+        send(self.topics.bootstrap_servers, self.topics.trigger, values)
+
     def sync(self, connection_id: str = FIRST, kind: str = "incremental") -> None:
         """Trigger, wait for the end of it, and read what was written."""
         self.trigger(connection_id, kind)
@@ -128,6 +133,11 @@ class Stage:
         """The connection's checkpoint as it is committed now; empty where there is none."""
         self._note_states(self.states.read_to_end())
         return self._latest.get(connection_id, {})
+
+    def under_way(self) -> set[str]:
+        """The connections of which a sync is in progress, as it is committed now."""
+        self._note_states(self.states.read_to_end())
+        return {name for name, state in self._latest.items() if state.get("sync")}
 
     def edit(self, seed: int, count: int, *, memberships: bool = True) -> Counter[str]:
         """Let people make so many random edits, the same for the same seed and world; returns how many of each kind."""

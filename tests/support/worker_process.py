@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -139,6 +140,13 @@ class WorkerProcess:
             for line in parsed
             if event in {None, line["event"]} and all(line.get(name) == value for name, value in fields.items())
         ]
+
+    def served_s(self, connection_id: str) -> float:
+        """The seconds from the acceptance of the connection's last trigger to the end of its last sync."""
+        accepted = self.lines("message_accepted", connection_id=connection_id)[-1]
+        completed = self.lines("sync_completed", connection_id=connection_id)[-1]
+        moments = [datetime.fromisoformat(line["timestamp"]) for line in (accepted, completed)]
+        return (moments[1] - moments[0]).total_seconds()
 
     def tail(self, count: int = 25) -> str:
         """The end of the log, for a failure's text."""

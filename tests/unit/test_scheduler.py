@@ -129,6 +129,80 @@ async def test_with_time_left_a_turn_is_not_over_though_others_wait() -> None:
         assert made.is_over[a]()
 
 
+async def test_newcomers_come_before_those_that_had_a_turn() -> None:
+    """A small sync need not wait until every huge one had its next turn; every fourth place is kept for those."""
+    async with bench(at_once=1) as made:
+        (huge,) = made.ask("huge")
+        await settled()
+        made.ask("a", "b", "c", "d")
+        await made.end(huge, due=START)
+        for _ in range(4):
+            await made.end(made.turns[-1], due=START if made.turns[-1] is huge else None)
+        assert [seat.connection_id for seat in made.turns] == ["huge", "a", "b", "huge", "c", "d"]
+
+
+async def test_a_turn_that_is_over_gives_its_place_away_at_once() -> None:
+    """A connection that waits for an answer of Google's holds nobody up; what it has under way it finishes."""
+    async with bench(at_once=1) as made:
+        (hanging,) = made.ask("hanging")
+        await settled()
+        made.ask("b")
+        made.clock.advance(11)
+        made.ask("c")
+        await settled()
+        assert [seat.connection_id for seat in made.turns] == ["hanging", "b"]
+        assert (made.scheduler.running, made.scheduler.in_place) == (2, 1)
+        assert made.is_over[hanging]()
+        assert made.cancelled == []
+
+
+async def test_no_more_turns_are_finishing_than_there_are_places() -> None:
+    """However many hang, what is under way at a time stays bounded."""
+    async with bench(at_once=1) as made:
+        for name in ("a", "b", "c", "d"):
+            made.ask(name)
+            await settled()
+            made.clock.advance(11)
+        assert [seat.connection_id for seat in made.turns] == ["a", "b"]
+        await made.end(made.turns[0])
+        assert [seat.connection_id for seat in made.turns] == ["a", "b", "c"]
+
+
+async def test_a_turn_that_was_told_so_is_over_for_good() -> None:
+    """It begins nothing any more, even where those that waited have gone meanwhile."""
+    async with bench(at_once=1) as made:
+        (a,) = made.ask("a")
+        await settled()
+        made.ask("b", partition=1)
+        made.clock.advance(11)
+        assert made.is_over[a]()
+        await made.scheduler.release([1], 0)
+        assert made.is_over[a]()
+
+
+async def test_it_tells_how_many_wait_and_how_long() -> None:
+    """For the one that waits longest; who rests does not count."""
+    async with bench(at_once=1) as made:
+        assert (made.scheduler.waiting, made.scheduler.longest_wait_s()) == (0, 0.0)
+        made.ask("a", "b")
+        await settled()
+        made.clock.advance(3)
+        made.ask("c")
+        made.ask("d", due=START + timedelta(hours=1))
+        made.clock.advance(4)
+        assert (made.scheduler.waiting, made.scheduler.longest_wait_s()) == (2, 7.0)
+
+
+async def test_turns_share_evenly() -> None:
+    """Whoever is alone may have all of it, and everybody has one at least."""
+    async with bench(at_once=3) as made:
+        assert made.scheduler.share(8) == 8
+        made.ask("a", "b", "c")
+        await settled()
+        assert made.scheduler.share(8) == 2
+        assert made.scheduler.share(2) == 1
+
+
 async def test_who_rests_waits_until_the_moment_and_takes_no_place() -> None:
     """Others run meanwhile."""
     async with bench(at_once=1) as made:

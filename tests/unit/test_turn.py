@@ -55,7 +55,7 @@ class Bench:
             randomness=random.Random(1),  # noqa: S311 - a test
             observer=self,
             include_shared_drives=True,
-            fetches_at_once=fetches_at_once,
+            fetches_at_once=lambda: fetches_at_once,
         )
 
     def connect(self, status: Literal["active", "paused", "disconnected"] = "active") -> None:

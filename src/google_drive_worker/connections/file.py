@@ -13,6 +13,7 @@
 The table's name is the connection's id (`connection_id` may repeat it); the fields are those of `domain/connection.py`.
 """
 
+import asyncio
 import re
 import tomllib
 from pathlib import Path
@@ -50,7 +51,8 @@ _Stamp = tuple[int, int, int]
 class ConnectionsFile:
     """Implements `Connections` by one TOML file, read again when it changed.
 
-    A rewrite that can't be read leaves the last good one in force; `problem` then says what is wrong with it.
+    A rewrite that can't be read leaves the last good one in force; `problem` then says what is wrong with it. Ten
+    thousand connections take seconds to parse: `get` and `refresh` do it in a thread, and the event loop goes on.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,42 +61,49 @@ class ConnectionsFile:
         self._stamp: _Stamp | None = None
         self._known: dict[ConnectionId, Connection] | None = None
         self._problem: str | None = None
+        self._reading = asyncio.Lock()
 
     @property
     def problem(self) -> str | None:
         """What is wrong with the file as it is now, in one line; `None` while it is in force."""
         return self._problem
 
-    def check(self) -> None:
-        """Read the file where it changed. Raises `Misconfigured` where it was never readable: for the start."""
-        self._current()
-
-    def ids(self) -> tuple[ConnectionId, ...]:
+    async def ids(self) -> tuple[ConnectionId, ...]:
         """The ids of all connections, in the file's order. Raises `Misconfigured` where the file was never readable."""
-        return tuple(self._current())
+        await self.refresh()
+        return tuple(self._in_force())
+
+    async def refresh(self) -> None:
+        """Read the file where it changed. Raises `Misconfigured` where it was never readable.
+
+        A `stat` a call is cheap beside what a connection is asked for.
+        """
+        async with self._reading:  # whoever asks meanwhile waits for the same reading
+            stamp = _stamp(self._path)
+            if stamp is None:
+                self._problem = f"CONNECTIONS_FILE: there is no file {self._path}; create it, or set CONNECTIONS_FILE"
+                self._stamp = None
+            elif stamp != self._stamp:
+                found = await asyncio.to_thread(_read, self._path)
+                self._stamp = stamp
+                if isinstance(found, _Broken):
+                    self._problem = f"CONNECTIONS_FILE {self._path}: {found}"
+                else:
+                    self._known, self._problem = found, None
+        self._in_force()
 
     async def get(self, connection_id: ConnectionId) -> Connection:
         """Return the connection as the file has it now.
 
         Raises `UnknownConnection` where it has none of that id, `Misconfigured` where the file was never readable.
         """
-        known = self._current().get(connection_id)
+        await self.refresh()
+        known = self._in_force().get(connection_id)
         if known is None:
             raise UnknownConnection("CONNECTIONS_FILE holds no connection of that id")
         return known
 
-    def _current(self) -> dict[ConnectionId, Connection]:
-        """Read the file again if it changed; a `stat` a call is cheap beside what a connection is asked for."""
-        stamp = _stamp(self._path)
-        if stamp is None:
-            self._problem = f"CONNECTIONS_FILE: there is no file {self._path}; create it, or set CONNECTIONS_FILE"
-            self._stamp = None
-        elif stamp != self._stamp:
-            self._stamp = stamp
-            try:
-                self._known, self._problem = _read(self._path), None
-            except _Broken as broken:
-                self._problem = f"CONNECTIONS_FILE {self._path}: {broken}"
+    def _in_force(self) -> dict[ConnectionId, Connection]:
         if self._known is None:
             raise Misconfigured(self._problem or "CONNECTIONS_FILE can't be read")
         return self._known
@@ -108,7 +117,15 @@ def _stamp(path: Path) -> _Stamp | None:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _read(path: Path) -> dict[ConnectionId, Connection]:
+def _read(path: Path) -> dict[ConnectionId, Connection] | _Broken:
+    """All connections of the file, or what is wrong with it. Touches nothing else: it may run in any thread."""
+    try:
+        return _parse(path)
+    except _Broken as broken:
+        return broken
+
+
+def _parse(path: Path) -> dict[ConnectionId, Connection]:
     problem = None
     tables: dict[str, Any] = {}
     try:

@@ -13,6 +13,10 @@ from google_drive_worker.utils.errors import Retryable
 BATCH = 1000
 """Records taken from the client at a time while restoring."""
 
+END_WAIT_MS = 10
+"""How long the broker holds back the answer that says that there is no more: at its usual half second, that would be
+what every takeover of a partition takes."""
+
 
 class Restored(NamedTuple):
     """What is committed of a partition.
@@ -42,6 +46,7 @@ def restore(
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
             "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": END_WAIT_MS,
         }
     )
     try:
@@ -97,7 +102,7 @@ def _read_to_end(consumer: Consumer, here: TopicPartition, timeout_s: float) -> 
         return values
     consumer.assign([TopicPartition(here.topic, here.partition, low)])
     while time.monotonic() < ends_s:
-        for message in consumer.consume(BATCH, timeout=0.1):
+        for message in consumer.consume(BATCH, timeout=2 * END_WAIT_MS / 1000):
             error = message.error()
             if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its spelling
                 return values

@@ -53,6 +53,13 @@ class Metrics:
             "google_drive_connections", "Connections of the partitions owned, by state.", ["state"], registry=registry
         )
         self._partitions = Gauge("google_drive_partitions_owned", "Partitions that are ours.", registry=registry)
+        self._turns = Gauge("google_drive_turns", "Connections that are being synced now.", registry=registry)
+        self._waiting = Gauge(
+            "google_drive_turns_waiting", "Connections that could be synced and wait for a place.", registry=registry
+        )
+        self._longest_wait = Gauge(
+            "google_drive_turns_longest_wait_seconds", "How long the first of them has waited.", registry=registry
+        )
         self._sync_seconds = Histogram(
             "google_drive_sync_seconds",
             "Duration of a sync, from its acceptance to its last commit.",
@@ -110,6 +117,12 @@ class Metrics:
     def partitions_owned(self, count: int) -> None:
         """Set how many partitions this worker owns."""
         self._partitions.set(count)
+
+    def turns(self, running: int, waiting: int, longest_wait_s: float) -> None:
+        """Set how many turns are under way, how many wait for one, and how long the first of these has waited."""
+        self._turns.set(running)
+        self._waiting.set(waiting)
+        self._longest_wait.set(longest_wait_s)
 
     def sync_ended(self, kind: str, outcome: str, duration_s: float) -> None:
         """Time one sync: `kind` is `full` or `incremental`, `outcome` is `completed`, `parked` or `failed`."""

@@ -1,5 +1,6 @@
 """`ConnectionsFile`: what it reads, what it refuses, and what a rewrite does."""
 
+import asyncio
 import os
 import traceback
 from pathlib import Path
@@ -76,7 +77,7 @@ async def test_all_kinds_of_credentials(path: Path) -> None:
     user = await port.get(ConnectionId("conn_user"))
     robot = await port.get(ConnectionId("conn robot"))
     token = await port.get(ConnectionId("conn_token"))
-    assert file.ids() == ("conn_user", "conn robot", "conn_token")
+    assert await file.ids() == ("conn_user", "conn robot", "conn_token")
     assert isinstance(user.credentials, AuthorizedUser)
     assert user.credentials.refresh_token == Secret("CANARY-refresh")
     assert user.credentials.expiry == "2026-11-23T12:00:00Z"
@@ -98,15 +99,15 @@ async def test_an_unknown_connection(path: Path) -> None:
         await ConnectionsFile(path).get(ConnectionId("conn_other"))
 
 
-def test_no_file(path: Path) -> None:
+async def test_no_file(path: Path) -> None:
     """A missing file is one clear line that says where it is looked for; it is found once it is there."""
     file = ConnectionsFile(path)
     with pytest.raises(Misconfigured) as caught:
-        file.check()
+        await file.refresh()
     assert str(path) in caught.value.message
     assert "CONNECTIONS_FILE" in caught.value.message
     rewrite(path, GOOD)
-    file.check()
+    await file.refresh()
     assert file.problem is None
 
 
@@ -114,12 +115,33 @@ async def test_a_rewrite_is_seen(path: Path) -> None:
     """Who rewrites the file changes, adds and removes connections."""
     rewrite(path, GOOD)
     file = ConnectionsFile(path)
-    assert len(file.ids()) == 3
+    assert len(await file.ids()) == 3
     rewrite(path, GOOD.replace("cust_1", "cust_9").replace("conn_token", "conn_new"))
     assert (await file.get(ConnectionId("conn_user"))).customer_id == "cust_9"
-    assert "conn_new" in file.ids()
+    assert "conn_new" in await file.ids()
     with pytest.raises(UnknownConnection):
         await file.get(ConnectionId("conn_token"))
+
+
+async def test_a_large_file_holds_nobody_up(path: Path) -> None:
+    """While thousands of connections are parsed the event loop goes on, and all who ask share one reading."""
+    table = '[conn_{0}]\ncustomer_id = "cust_1"\ncredentials = {{ type = "access_token", access_token = "x" }}\n'
+    rewrite(path, "".join(map(table.format, range(3_000))))
+    file = ConnectionsFile(path)
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while not asked.done():
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(file.get(ConnectionId("conn_1")))
+        also = group.create_task(file.get(ConnectionId("conn_1")))
+        group.create_task(count_turns())
+    assert asked.result() is also.result()
+    assert turns > 10
 
 
 async def test_an_unchanged_file_is_not_read_again(path: Path) -> None:
@@ -127,6 +149,11 @@ async def test_an_unchanged_file_is_not_read_again(path: Path) -> None:
     rewrite(path, GOOD)
     file = ConnectionsFile(path)
     assert await file.get(ConnectionId("conn_user")) is await file.get(ConnectionId("conn_user"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write what is no text."""
+    path.write_bytes(content)
 
 
 def remove(path: Path) -> None:
@@ -139,13 +166,13 @@ async def test_a_broken_rewrite_keeps_the_last_good_one(path: Path, broken: str 
     """While the file can't be read the last good one stays in force, and the problem is told; mended, it is gone."""
     rewrite(path, GOOD)
     file = ConnectionsFile(path)
-    file.check()
+    await file.refresh()
     if broken is None:
         remove(path)
     else:
         rewrite(path, broken)
     if broken == "":
-        assert file.ids() == ()  # an empty file is a good one
+        assert await file.ids() == ()  # an empty file is a good one
         assert file.problem is None
         return
     assert (await file.get(ConnectionId("conn_user"))).customer_id == "cust_1"
@@ -176,13 +203,13 @@ async def test_a_broken_rewrite_keeps_the_last_good_one(path: Path, broken: str 
         ('connection_id = "conn_token"', 'connection_id = "CANARY"', ["[conn_token]", "connection_id"]),
     ],
 )
-def test_what_is_wrong_is_told_without_secrets(path: Path, old: str, new: str, expected: list[str]) -> None:
+async def test_what_is_wrong_is_told_without_secrets(path: Path, old: str, new: str, expected: list[str]) -> None:
     """A mistake is one line that names the connection and the field, and never what stands there."""
     assert old in GOOD
     rewrite(path, GOOD.replace(old, new))
     file = ConnectionsFile(path)
     with pytest.raises(Misconfigured) as caught:
-        file.check()
+        await file.refresh()
     message = caught.value.message
     assert all(part in message for part in [*expected, str(path)]), message
     assert "\n" not in message
@@ -192,15 +219,15 @@ def test_what_is_wrong_is_told_without_secrets(path: Path, old: str, new: str, e
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a = " + b"[" * 5000])
-def test_files_that_are_no_toml(path: Path, content: bytes) -> None:
+async def test_files_that_are_no_toml(path: Path, content: bytes) -> None:
     """Bytes that are no text, and endless nesting, are clear lines too."""
-    path.write_bytes(content)
+    write_bytes(path, content)
     with pytest.raises(Misconfigured) as caught:
-        ConnectionsFile(path).check()
+        await ConnectionsFile(path).refresh()
     assert str(path) in caught.value.message
 
 
-def test_a_directory_is_no_file(tmp_path: Path) -> None:
+async def test_a_directory_is_no_file(tmp_path: Path) -> None:
     """A path that can't be read as a file is said to be so."""
     with pytest.raises(Misconfigured, match="can't be read"):
-        ConnectionsFile(tmp_path).check()
+        await ConnectionsFile(tmp_path).refresh()

@@ -45,9 +45,13 @@ def test_gauges_show_the_present() -> None:
     metrics.connections({"syncing": 3, "parked": 1})
     metrics.connections({"syncing": 2})
     metrics.partitions_owned(4)
+    metrics.turns(10, 30, 2.5)
     assert sample(metrics, "google_drive_connections", state="syncing") == 2
     assert sample(metrics, "google_drive_connections", state="parked") is None
     assert sample(metrics, "google_drive_partitions_owned") == 4
+    assert sample(metrics, "google_drive_turns") == 10
+    assert sample(metrics, "google_drive_turns_waiting") == 30
+    assert sample(metrics, "google_drive_turns_longest_wait_seconds") == 2.5
 
 
 def test_two_workers_in_one_process_count_apart() -> None:

@@ -1,0 +1,54 @@
+"""The simulated Google as a process of its own: `python -m benchmarks.many_drives CONNECTIONS_FILE LATENCY_MS SIZE…`.
+
+Each size is a user's My Drive, of which nothing is shared. Prints the API's address and serves until standard input
+closes.
+"""
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvloop
+
+from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.server import Simulator
+
+
+@contextmanager
+def many_drives(connections_file: Path, latency_ms: float, sizes: tuple[int, ...]) -> Iterator[str]:
+    """Serve Drives of those sizes, those of the connections `conn_user_1`, `conn_user_2`, …; give the API's address."""
+    command = [sys.executable, "-m", __name__, str(connections_file), str(latency_ms), *map(str, sizes)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()
+
+
+async def _serve(connections_file: Path, latency_ms: float, sizes: tuple[int, ...]) -> None:
+    simulator = Simulator(
+        generate(CorpusPlan(files=0, shared_drives=0, my_drives=sizes, sharing=0)), latency_ms=latency_ms
+    )
+    await simulator.start()
+    simulator.write_connections(connections_file)
+    sys.stdout.write(f"{simulator.base_url}\n")
+    sys.stdout.flush()
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+
+    def wait() -> None:
+        sys.stdin.read()
+        loop.call_soon_threadsafe(over.set)
+
+    threading.Thread(target=wait, daemon=True).start()
+    await over.wait()
+    await simulator.stop()
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve(Path(sys.argv[1]), float(sys.argv[2]), tuple(map(int, sys.argv[3:]))))
