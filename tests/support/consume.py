@@ -27,7 +27,7 @@ class Message:
 
 def partitions_of(bootstrap_servers: str, topic: str, *, deadline_s: float = 10.0) -> list[int]:
     """The partitions of a topic, in order. Raises `KafkaException` where there is no such topic."""
-    client = AdminClient({"bootstrap.servers": bootstrap_servers})
+    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     found = client.list_topics(topic, timeout=deadline_s).topics[topic]
     if found.error is not None:
         raise KafkaException(found.error)
@@ -36,7 +36,7 @@ def partitions_of(bootstrap_servers: str, topic: str, *, deadline_s: float = 10.
 
 def end_offsets(bootstrap_servers: str, topic: str, *, deadline_s: float = 10.0) -> dict[int, int]:
     """Where a read_committed reader's view of each partition ends now: before the first open transaction."""
-    client = AdminClient({"bootstrap.servers": bootstrap_servers})
+    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     asked = {
         TopicPartition(topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
         for partition in partitions_of(bootstrap_servers, topic, deadline_s=deadline_s)

@@ -68,11 +68,17 @@ class Stage:
         }
 
     @contextmanager
-    def worker(self, settings: Mapping[str, str] | None = None, *, start: bool = True) -> Iterator[WorkerProcess]:
+    def worker(
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        start: bool = True,
+        module: str = "google_drive_worker",
+    ) -> Iterator[WorkerProcess]:
         """A worker on this stage, ready unless `start` is false; killed at the end."""
         self._workers += 1
         log = self.directory / f"worker-{self._workers}.log"
-        with worker_process({**self.environment, **(settings or {})}, log) as worker:
+        with worker_process({**self.environment, **(settings or {})}, log, module=module) as worker:
             if start:
                 worker.start()
                 worker.wait_ready()

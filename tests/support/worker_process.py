@@ -51,9 +51,16 @@ class WorkerProcess:
 
     environment: Mapping[str, str]
     log: Path
+    module: str = "google_drive_worker"
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
     _watchdog: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process_id(self) -> int:
+        """The process that was started last."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def running(self) -> bool:
@@ -64,7 +71,7 @@ class WorkerProcess:
         """Start the process; it may take a while to be ready."""
         assert not self.running
         settings = {**clean_environment(), **_SWIFT, "HEALTH_PORT": str(self.port), **self.environment}
-        command = [sys.executable, "-m", "google_drive_worker"]
+        command = [sys.executable, "-m", self.module]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=settings)
         self._watchdog = subprocess.Popen(
@@ -155,9 +162,14 @@ class WorkerProcess:
 
 
 @contextmanager
-def worker_process(environment: Mapping[str, str], log: Path) -> Iterator[WorkerProcess]:
-    """A worker on these settings, not started yet; whatever runs of it at the end is killed."""
-    worker = WorkerProcess(environment, log)
+def worker_process(
+    environment: Mapping[str, str], log: Path, *, module: str = "google_drive_worker"
+) -> Iterator[WorkerProcess]:
+    """A worker on these settings, not started yet; whatever runs of it at the end is killed.
+
+    `module` is what is run, where it is not the worker itself.
+    """
+    worker = WorkerProcess(environment, log, module)
     try:
         yield worker
     finally:
