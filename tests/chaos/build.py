@@ -5,6 +5,7 @@
 - `transactional_id`: the writer's id is the process's own, so that a new owner ends nobody's epoch;
 - `generation`: positions are sent without the group's generation, as by a consumer that never joined;
 - `order`: the state is read before the transactional id is taken, not after;
+- `stable`: the position is read though a transaction that moves it is still open, as no `read_committed` client would;
 - `restore`: the state is not read at all.
 
 `CHAOS_CLOCK_SEED` makes the clock jump by hours, forward and back, every now and then. What is not named is as in the
@@ -23,7 +24,7 @@ from confluent_kafka import Consumer, TopicPartition
 from google_drive_worker import bootstrap
 from google_drive_worker.bootstrap import BROKER_TIMEOUT_S, Openers, kafka_config, producer_config, run_worker
 from google_drive_worker.config import Settings, load_settings
-from google_drive_worker.kafka.state_store import Restored
+from google_drive_worker.kafka.state_store import Restored, restore
 from google_drive_worker.kafka.transactions import GroupMetadata, TransactionalWriter
 from google_drive_worker.system_clock import SystemClock
 
@@ -51,7 +52,7 @@ def openers_without(fences: frozenset[str]) -> Openers:
 
     def new_writer(settings: Settings, number: int, group_metadata: GroupMetadata) -> TransactionalWriter:
         if "order" in fences:
-            unread[number] = bootstrap.restore_partition(settings, number)
+            unread[number] = read(settings, number)
         name = f"{settings.kafka_consumer_group_id}-{settings.kafka_topic_trigger}-{number}"
         return TransactionalWriter(
             producer_config(settings),
@@ -62,13 +63,29 @@ def openers_without(fences: frozenset[str]) -> Openers:
             timeout_s=BROKER_TIMEOUT_S,
         )
 
-    def restore(settings: Settings, number: int) -> Restored:
-        if "order" in fences:
-            return unread[number]
-        restored = bootstrap.restore_partition(settings, number)
+    def read(settings: Settings, number: int) -> Restored:
+        if "stable" in fences:
+            return _restore_unstable(settings, number)
+        return bootstrap.restore_partition(settings, number)
+
+    def open_with(settings: Settings, number: int) -> Restored:
+        restored = unread[number] if "order" in fences else read(settings, number)
         return Restored(restored.position, {}, {}) if "restore" in fences else restored
 
-    return Openers(new_writer, restore)
+    return Openers(new_writer, open_with)
+
+
+def _restore_unstable(settings: Settings, number: int) -> Restored:
+    """The position as it stands, whatever is under way; the checkpoints by way of a group that nobody commits for."""
+    group = {**kafka_config(settings), "group.id": settings.kafka_consumer_group_id}
+    consumer = Consumer({**group, "isolation.level": "read_uncommitted"})
+    here = TopicPartition(settings.kafka_topic_trigger, number)
+    offset = consumer.committed([here], timeout=BROKER_TIMEOUT_S)[0].offset
+    consumer.close()
+    nobody = {**group, "group.id": f"{settings.kafka_consumer_group_id}-nobody"}
+    names = settings.kafka_topic_trigger, settings.kafka_topic_state
+    restored = restore(nobody, *names, number, BROKER_TIMEOUT_S)
+    return restored._replace(position=max(offset, restored.position))
 
 
 def _stranger(settings: Settings) -> GroupMetadata:

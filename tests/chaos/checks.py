@@ -103,12 +103,13 @@ def _written(log: Log) -> tuple[dict[Key, set[int]], dict[Session, Counter[Key]]
     reached: dict[Key, set[int]] = defaultdict(lambda: {0})
     at_end: dict[Session, Counter[Key]] = {}
     for transaction in log.data:
-        if transaction.committed:
-            for record in _within(transaction, log.records):
-                if record.resource_type != "sync":
-                    total[record.integration_connection_id, record.sync_id] += 1
-            for key, number in total.items():
-                reached[key].add(number)
+        if not transaction.committed:
+            continue
+        for record in _within(transaction, log.records):
+            if record.resource_type != "sync":
+                total[record.integration_connection_id, record.sync_id] += 1
+        for key, number in total.items():
+            reached[key].add(number)
         at_end[transaction.session] = total.copy()
     return reached, at_end
 

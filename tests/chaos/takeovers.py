@@ -9,7 +9,8 @@ import signal
 from chaos.arena import Arena, now_ms
 from chaos.proxy import Api, Rule
 
-WAIT_S = 30.0
+WAIT_S = 20.0
+"""Many times what a takeover needs, session timeout included."""
 
 
 def late_commit(arena: Arena) -> None:
