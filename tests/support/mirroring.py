@@ -26,7 +26,7 @@ from drive_simulator.truth import visible_drives, visible_items
 from drive_simulator.world import World
 from google_drive_worker.demo.mirror import Mirror, ReceivedRecord, Truth, compare
 from google_drive_worker.domain.drive import DriveFile, SharedDrive
-from support.consume import Message, TopicReader, read_all
+from support.consume import Message, TopicReader, read_all, wait_for_open_transactions
 from support.produce import send
 from support.simulators import serving_in_thread
 from support.topics import Topics
@@ -128,6 +128,7 @@ class Stage:
         self._note_states(self.states.read_to_end())
         while not all(_is_settled(self._latest.get(name)) for name in connection_ids):
             self._look(deadline, f"no settled state of {connection_ids}")
+        wait_for_open_transactions(self.topics.bootstrap_servers, self.topics.data)
         self.read()
 
     def state(self, connection_id: str = FIRST) -> dict[str, Any]:
