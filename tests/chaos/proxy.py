@@ -141,8 +141,12 @@ class Proxy:
         listening.set()
         await closing.wait()
         server.close()
-        self._end_all()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._refusing = True  # those who are being let in just now leave by themselves
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            self._end_all()
+            await asyncio.wait(others, timeout=0.05)
+        for _ in range(5):
+            await asyncio.sleep(0)  # for the transports to go
 
     async def _accept(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -151,13 +155,11 @@ class Proxy:
         try:
             if not self._refusing:
                 await self._connect(client, back)
-        except asyncio.CancelledError:
-            back.transport.abort()  # as a broken line looks
-        except OSError:
-            pass  # the broker is away: so is its proxy
+        except (asyncio.CancelledError, OSError):
+            pass  # cut on purpose, or the broker is away: so is its proxy
         finally:
             self._tasks.discard(task)
-            back.close()
+            back.transport.abort()  # as a broken line looks
 
     async def _connect(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         broker, forth = await asyncio.open_connection("127.0.0.1", self.front.behind)
@@ -172,7 +174,7 @@ class Proxy:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            forth.close()
+            forth.transport.abort()
 
     async def _pass_on(
         self,

@@ -13,7 +13,7 @@ from chaos.checks import Log
 from chaos.faults import Fault
 from chaos.segments import read_batches, transactions_of
 from google_drive_worker.demo.mirror import compare
-from support.consume import read_all
+from support.consume import read_all, wait_for_open_transactions
 from support.kafka_broker import KafkaBroker
 
 EDITS = 150
@@ -179,6 +179,8 @@ def _counted(fault: Fault, seed: int, arena: Arena, phases: Sequence[_Phase]) ->
 def _logs(arena: Arena) -> list[Log]:
     """Each partition's transactions, from the broker's own files, with what a committed reader sees of them."""
     topics, data = arena.topics, arena.broker.data
+    for topic in (topics.data, topics.state):
+        wait_for_open_transactions(topics.bootstrap_servers, topic)
     records = read_all(topics.bootstrap_servers, topics.data)
     states = read_all(topics.bootstrap_servers, topics.state)
     return [

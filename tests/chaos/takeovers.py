@@ -8,6 +8,7 @@ import signal
 
 from chaos.arena import Arena, now_ms
 from chaos.proxy import Api, Rule
+from chaos.segments import Session, read_batches
 
 WAIT_S = 20.0
 """Many times what a takeover needs, session timeout included."""
@@ -68,11 +69,15 @@ def _stop_half_way(arena: Arena, api: Api) -> None:
 
 
 def _wait_for_new_owner(arena: Arena) -> None:
-    """Wait until the second worker owns the partition and has fetched, and so written, some pages."""
-    other = arena.workers[1]
-    arena.wait_until(lambda: bool(other.lines("partition_opened")), "the takeover", WAIT_S)
-    pages = len(arena.log.pages)
-    arena.wait_until(lambda: len(arena.log.pages) >= pages + 4, "pages of the new owner", WAIT_S)
+    """Wait until the second worker has opened the partition and written to it, by the broker's own log."""
+    before = _sessions(arena)
+    arena.wait_until(lambda: bool(arena.workers[1].lines("partition_opened")), "the takeover", WAIT_S)
+    arena.wait_until(lambda: bool(_sessions(arena) - before), "records of the new owner", WAIT_S)
+
+
+def _sessions(arena: Arena) -> set[Session]:
+    """Who has written to the data topic, committed or not."""
+    return {batch.session for batch in read_batches(arena.broker.data, arena.topics.data, 0) if batch.commits is None}
 
 
 def _let_arrive(arena: Arena, api: Api) -> None:
