@@ -9,7 +9,8 @@ from pathlib import Path
 
 from chaos.arena import FRONTS
 from chaos.faults import BY_NAME, FAULTS, TEN_KILLS, Fault
-from chaos.report import REPORT, write_table
+from chaos.fences import CASES, Seen, play
+from chaos.report import REPORT, write_report
 from chaos.run import Result, run
 from support.kafka_broker import KafkaBroker, KafkaUnavailable
 
@@ -18,27 +19,36 @@ KILL_SEEDS = 20
 
 
 def main() -> int:
-    """Play them all; whatever fails is told at the end once more, with the command that repeats it."""
+    """Play them all; whatever fails is told at the end once more."""
     arguments = _arguments()
     wanted = [BY_NAME[name] for name in arguments.fault] or list(FAULTS)
+    cases = () if arguments.fault or arguments.no_fences else CASES
     began_s = time.monotonic()
     results: list[Result] = []
+    seen: list[Seen] = []
     failures: list[str] = []
     try:
         with KafkaBroker(fronts=FRONTS) as broker:
             for fault, seed in _runs(wanted, arguments.seeds, arguments.seed):
-                result, problems = _play(fault, seed, broker, arguments.keep)
+                result, problems = _play(fault, seed, broker, keep=arguments.keep)
                 results.append(result)
                 if problems:
                     failures.append(f"{fault.name}, seed {seed}: {'; '.join(problems)}")
-                _tell(result, problems, time.monotonic() - began_s)
+                _tell(result, failed=bool(problems), so_far_s=time.monotonic() - began_s)
+            for case in cases:
+                with tempfile.TemporaryDirectory(prefix="chaos-") as directory:
+                    seen.append(play(case, arguments.seed or 1, broker, Path(directory)))
+                if not seen[-1].as_expected:
+                    failures.append(f"{case.name}: {seen[-1]}")
+                print(f"{(time.monotonic() - began_s) / 60:5.1f} min  {case.name}: {seen[-1]}", flush=True)  # noqa: T201
     except KafkaUnavailable as problem:
         sys.exit(f"no Kafka broker can be had: {problem}")
     for failure in failures:
         print(f"FAILED {failure}")  # noqa: T201
-    print(f"{len(results)} runs, {len(failures)} failed, {(time.monotonic() - began_s) / 60:.1f} minutes")  # noqa: T201
+    runs = len(results) + len(seen)
+    print(f"{runs} runs, {len(failures)} failed, {(time.monotonic() - began_s) / 60:.1f} minutes")  # noqa: T201
     if arguments.write_report and not failures:
-        write_table(results)
+        write_report(results, seen)
         print(f"wrote {REPORT}")  # noqa: T201
     return 1 if failures else 0
 
@@ -51,8 +61,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, help=f"seeds a fault; {SEEDS} unless told, and {KILL_SEEDS} for the kills")
     parser.add_argument("--seed", type=int, help="this seed alone")
     parser.add_argument("--keep", action="store_true", help="keep the workers' logs of runs that fail")
-    parser.add_argument("--write-report", action="store_true", help="put the table into docs/reliability.md")
-    return parser.parse_args()
+    parser.add_argument("--no-fences", action="store_true", help="leave the builds without fences out")
+    parser.add_argument("--write-report", action="store_true", help="put the tables into docs/reliability.md")
+    arguments = parser.parse_args()
+    if arguments.write_report and (arguments.fault or arguments.no_fences or arguments.seed is not None):
+        parser.error("a report is of everything: leave --fault, --seed and --no-fences out")
+    return arguments
 
 
 def _runs(faults: Iterable[Fault], seeds: int | None, seed: int | None) -> Iterator[tuple[Fault, int]]:
@@ -85,11 +99,11 @@ def _remove(directory: Path) -> None:
     directory.rmdir()
 
 
-def _tell(result: Result, problems: list[str], so_far_s: float) -> None:
+def _tell(result: Result, *, failed: bool, so_far_s: float) -> None:
     recovery = max(result.recoveries_s, default=0.0)
     zeros = " ".join(f"{name}={number}" for name, number in result.invariants().items())
     print(  # noqa: T201
-        f"{so_far_s / 60:5.1f} min  {'FAILED' if problems else 'ok':6}  {result.fault:24} seed {result.seed:<3} "
+        f"{so_far_s / 60:5.1f} min  {'FAILED' if failed else 'ok':6}  {result.fault:24} seed {result.seed:<3} "
         f"{zeros} recovery={recovery:.1f}s pages={result.pages_redone} records={result.records_redone} "
         f"took={result.took_s:.0f}s",
         flush=True,

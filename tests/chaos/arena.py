@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from chaos.checks import Page
-from chaos.proxy import Proxy, proxying
+from chaos.proxy import Proxy, Rule, proxying
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.server import Exchange
 from support.kafka_broker import KafkaBroker
@@ -145,9 +145,20 @@ class Arena:
     def _has_reached(self, part: float) -> bool:
         if self.first_sync:
             return len(self.log.pages) >= part * self.expected_pages
-        made = self.log.calls - self._calls_before
+        return self.log.calls - self._calls_before >= 1 + part * 12 or self._is_through()
+
+    def _is_through(self) -> bool:
+        """Whether an incremental sync is over, as far as one can see from outside: Google is not asked any more."""
         quiet_s = time.monotonic() - self.log.last_call_s
-        return made >= 1 + part * 12 or (made > 0 and quiet_s > 2 * SESSION_TIMEOUT_S)
+        return not self.first_sync and self.log.calls > self._calls_before and quiet_s > 2 * SESSION_TIMEOUT_S
+
+    def strike_next(self, proxy: Proxy, rule: Rule) -> None:
+        """Put a rule in force and wait until it strikes; an incremental sync may be over before.
+
+        Raises `AssertionError` after `PATIENCE_S`.
+        """
+        proxy.obey(rule)
+        self.wait_until(lambda: proxy.has_struck or self._is_through(), f"something to {rule.action}")
 
     def wait_until(self, condition: Callable[[], bool], what: str, deadline_s: float = PATIENCE_S) -> None:
         """Wait for something that a worker brings about. Raises `AssertionError` with its log's end after a while."""

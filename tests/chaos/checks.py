@@ -1,5 +1,6 @@
 """What must hold after any fault, counted from the topics. Pure: messages and transactions in, numbers out."""
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -170,6 +171,16 @@ def repeated_pages(pages: Iterable[Page]) -> list[tuple[Page, ...]]:
     for page in pages:
         alike[page.user, page.asked].append(page)
     return [tuple(answers) for answers in alike.values() if len(answers) > 1]
+
+
+def redone_at_once(repeated: Iterable[Sequence[Page]], lifted_ms: Sequence[int]) -> int:
+    """The most pages that were asked for again after one of those moments and before the next."""
+    again = Counter(
+        bisect_right(lifted_ms, page.time_ms)
+        for answers in repeated
+        for page in sorted(answers, key=lambda answer: answer.time_ms)[1:]
+    )
+    return max(again.values(), default=0)
 
 
 def redone_in_vain(repeated: Iterable[Sequence[Page]], committed: Mapping[Key, int]) -> int:

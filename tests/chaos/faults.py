@@ -127,8 +127,7 @@ def hold_commit(arena: Arena) -> None:
     arena.reach(arena.rng.uniform(0.1, 0.6))
     proxy = arena.proxies[0]
     side = either_side(arena.rng)
-    proxy.obey(Rule("hold", frozenset({Api.END_TXN}), side, times=1))
-    proxy.wait_held(20)
+    arena.strike_next(proxy, Rule("hold", frozenset({Api.END_TXN}), side, times=1))
     arena.last(arena.rng.choice((1.0, 4.0, 11.0)))
     proxy.release()
     arena.lift()
@@ -139,8 +138,7 @@ def lose_commit_answers(arena: Arena) -> None:
     proxy = arena.proxies[0]
     for part in (0.1, 0.3, 0.5):
         arena.reach(part)
-        proxy.obey(Rule("cut", frozenset({Api.END_TXN}), "answer", times=1))
-        proxy.wait_held(20)
+        arena.strike_next(proxy, Rule("cut", frozenset({Api.END_TXN}), "answer", times=1))
         arena.lift()
     proxy.release()
 
@@ -152,8 +150,7 @@ def trouble_with_offsets(arena: Arena) -> None:
         arena.reach(part)
         api = arena.rng.choice((Api.ADD_OFFSETS_TO_TXN, Api.TXN_OFFSET_COMMIT, Api.ADD_PARTITIONS_TO_TXN, Api.PRODUCE))
         side = either_side(arena.rng)
-        proxy.obey(Rule("hold", frozenset({api}), side, times=1))
-        proxy.wait_held(20)
+        arena.strike_next(proxy, Rule("hold", frozenset({api}), side, times=1))
         arena.last_between(0.0, 3.0)
         proxy.cut()
         proxy.release()

@@ -92,7 +92,7 @@ class Proxy:
 
     _rules: tuple[_InForce, ...] = ()
     _refusing: bool = False
-    _held: threading.Event = field(default_factory=threading.Event)
+    _struck: threading.Event = field(default_factory=threading.Event)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _released: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -107,12 +107,17 @@ class Proxy:
 
     def obey(self, *rules: Rule) -> None:
         """From now on these rules are in force, the first that fits counts; none lets everything pass."""
-        self._held.clear()
+        self._struck.clear()
         self._rules = tuple(_InForce(rule, rule.times) for rule in rules)
 
-    def wait_held(self, deadline_s: float) -> None:
-        """Wait until a frame is held. Raises `AssertionError` after `deadline_s`."""
-        assert self._held.wait(deadline_s), f"nothing to hold came within {deadline_s:.0f} s"
+    @property
+    def has_struck(self) -> bool:
+        """Whether a rule that is in force has held, cut or lost a frame."""
+        return self._struck.is_set()
+
+    def wait_struck(self, deadline_s: float) -> None:
+        """Wait until a rule has struck. Raises `AssertionError` after `deadline_s`."""
+        assert self._struck.wait(deadline_s), f"nothing to hold, cut or lose came within {deadline_s:.0f} s"
 
     def release(self) -> None:
         """Let go of what is held, and have no rules any more."""
@@ -207,15 +212,15 @@ class Proxy:
         match each.rule.action:
             case "hold":
                 released = self._released
-                self._held.set()
+                self._struck.set()
                 await released.wait()
             case "delay":
                 await asyncio.sleep(self._random.uniform(0, each.rule.up_to_s))
             case "cut":
-                self._held.set()
+                self._struck.set()
                 raise _Cut
             case "lose":
-                self._held.set()
+                self._struck.set()
                 return False
         return True
 

@@ -32,6 +32,9 @@ class Result:
     - `from_old_owner`: records committed by a worker that had been succeeded;
     - `unasked`: full syncs that nobody asked for;
     - `redone_in_vain`: pages asked for again though their records were committed.
+
+    `pages_redone` are the listing's pages that were asked for again in all, `redone_at_once` the most of them after one
+    strike of the fault; `records_redone` were written in transactions that were aborted.
     """
 
     fault: str
@@ -46,6 +49,7 @@ class Result:
     redone_in_vain: int = 0
     recoveries_s: tuple[float, ...] = ()
     pages_redone: int = 0
+    redone_at_once: int = 0
     records_redone: int = 0
     took_s: float = 0.0
     notes: tuple[str, ...] = field(default=())
@@ -171,6 +175,7 @@ def _counted(fault: Fault, seed: int, arena: Arena, phases: Sequence[_Phase]) ->
         redone_in_vain=checks.redone_in_vain(repeated, _by_user(arena, checks.committed_ms(logs))),
         recoveries_s=tuple(seconds for seconds in recoveries if seconds is not None),
         pages_redone=sum(len(answers) - 1 for answers in repeated),
+        redone_at_once=checks.redone_at_once(repeated, phases[0].lifted_ms),
         records_redone=sum(each.records for log in logs for each in log.data if not each.committed),
         notes=tuple(note for phase in phases for note in phase.notes),
     )

@@ -32,8 +32,7 @@ def kill_broker_in_commit(arena: Arena) -> None:
     side = either_side(arena.rng)
     arena.reach(arena.rng.uniform(0.1, 0.6))
     proxy = arena.proxies[0]
-    proxy.obey(Rule("hold", frozenset({Api.END_TXN}), side, times=1))
-    proxy.wait_held(20)
+    arena.strike_next(proxy, Rule("hold", frozenset({Api.END_TXN}), side, times=1))
     arena.broker.kill()
     proxy.cut()
     proxy.release()

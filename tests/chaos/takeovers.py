@@ -34,7 +34,7 @@ def late_offsets_before_opening(arena: Arena) -> None:
     """The old owner goes on when the group has given the partition away, and the new owner has not yet its epoch."""
     _hold_new_owner(arena)
     _stop_half_way(arena, Api.ADD_OFFSETS_TO_TXN)
-    arena.proxies[1].wait_held(WAIT_S)
+    arena.proxies[1].wait_struck(WAIT_S)
     arena.taken_over_ms.append(now_ms())
     before = _answered(arena, Api.TXN_OFFSET_COMMIT), _answered(arena, Api.END_TXN)
     arena.worker.signal(signal.SIGCONT)
@@ -49,7 +49,7 @@ def late_commit_before_opening(arena: Arena) -> None:
     """The old owner's EndTxn is taken just before the new owner gets its epoch: what it commits is to be restored."""
     _hold_new_owner(arena)
     _stop_half_way(arena, Api.END_TXN)
-    arena.proxies[1].wait_held(WAIT_S)
+    arena.proxies[1].wait_struck(WAIT_S)
     _let_arrive(arena, Api.END_TXN)
     arena.proxies[1].release()
     arena.worker.signal(signal.SIGCONT)
@@ -63,7 +63,7 @@ def _stop_half_way(arena: Arena, api: Api) -> None:
     """Freeze the first worker when a request of that kind has left it, in the middle of a listing."""
     arena.reach(arena.rng.uniform(0.2, 0.5))
     arena.proxies[0].obey(Rule("hold", frozenset({api}), times=1))
-    arena.proxies[0].wait_held(WAIT_S)
+    arena.proxies[0].wait_struck(WAIT_S)
     arena.worker.signal(signal.SIGSTOP)
     arena.lift()
 

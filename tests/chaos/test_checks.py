@@ -5,7 +5,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from chaos.checks import Log, Page, checkpoints_off, from_old_owners, log_of, out_of_frame, recovery_s, redone_in_vain
+from chaos.checks import (
+    Log,
+    Page,
+    checkpoints_off,
+    from_old_owners,
+    log_of,
+    out_of_frame,
+    recovery_s,
+    redone_at_once,
+    redone_in_vain,
+)
 from chaos.checks import repeated_pages as repeated
 from chaos.run import percentile
 from chaos.segments import Batch, Session, Transaction, transactions_of
@@ -109,6 +119,7 @@ def test_a_page_asked_for_again_is_in_vain_only_if_it_was_committed() -> None:
         Page(ms, "u", (("pageToken", token),), ("a",)) for ms, token in ((1, "t"), (9, "t"), (9, "x"))
     )
     assert repeated([first, second, other]) == [(first, second)]
+    assert redone_at_once([(first, second)], [3]) == 1
     assert redone_in_vain([(first, second)], {("u", "a"): 12}) == 0
     assert redone_in_vain([(first, second)], {("u", "a"): 5}) == 1
 

@@ -61,7 +61,7 @@ def test_clients_stay_on_the_proxy_and_a_held_commit_is_not_yet_one(
     with pytest.raises(KafkaException) as late:
         producer.commit_transaction(1)
     assert late.value.args[0].code() == KafkaError._TIMED_OUT  # noqa: SLF001 - confluent-kafka's spelling
-    proxy.wait_held(1)
+    proxy.wait_struck(1)
     values = [message.value for message in read_all(broker.bootstrap_servers, topics.data)]
     assert b"held" not in values
     proxy.release()
@@ -78,7 +78,7 @@ def test_a_commit_whose_answer_is_lost_has_taken_place(broker: KafkaBroker, topi
     _write(producer, topics.data, b"lost")
     proxy.obey(Rule("cut", frozenset({Api.END_TXN}), "answer", times=1))
     producer.commit_transaction(30)
-    proxy.wait_held(1)
+    proxy.wait_struck(1)
     wait_for_open_transactions(broker.bootstrap_servers, topics.data)
     values = [message.value for message in read_all(broker.bootstrap_servers, topics.data)]
     assert values.count(b"lost") == 1

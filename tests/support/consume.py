@@ -75,6 +75,7 @@ class TopicReader:
             {
                 "bootstrap.servers": bootstrap_servers,
                 "group.id": "reader-without-a-group",
+                "log_level": 0,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": isolation,

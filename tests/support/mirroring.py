@@ -119,9 +119,8 @@ class Stage:
         """
         deadline = monotonic() + deadline_s
         wanted = self._last_triggers()
-        with closing(
-            Consumer({"bootstrap.servers": self.topics.bootstrap_servers, "group.id": self.topics.group_id})
-        ) as c:
+        config = {"bootstrap.servers": self.topics.bootstrap_servers, "group.id": self.topics.group_id, "log_level": 0}
+        with closing(Consumer(config)) as c:
             asked = [TopicPartition(self.topics.trigger, partition) for partition in wanted]
             while not _are_taken_in(c, asked, wanted):
                 self._look(deadline, "the triggers were not taken in")
