@@ -19,6 +19,18 @@ from support.kafka_broker import KafkaBroker
 EDITS = 150
 SETTLE_DEADLINE_S = 90.0
 
+INVARIANTS = (
+    "lost",
+    "doubled",
+    "misordered",
+    "checkpoints_off",
+    "from_old_owner",
+    "unasked",
+    "redone_in_vain",
+    "tracebacks",
+)
+"""The numbers of a result that must be zero."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -31,7 +43,8 @@ class Result:
     - `checkpoints_off`: committed checkpoints that account for other records than those committed so far;
     - `from_old_owner`: records committed by a worker that had been succeeded;
     - `unasked`: full syncs that nobody asked for;
-    - `redone_in_vain`: pages asked for again though their records were committed.
+    - `redone_in_vain`: pages asked for again though their records were committed;
+    - `tracebacks`: errors in the workers' logs that nobody was ready for.
 
     `pages_redone` are the listing's pages that were asked for again in all, `redone_at_once` the most of them after one
     strike of the fault; `records_redone` were written in transactions that were aborted.
@@ -47,6 +60,7 @@ class Result:
     from_old_owner: int = 0
     unasked: int = 0
     redone_in_vain: int = 0
+    tracebacks: int = 0
     recoveries_s: tuple[float, ...] = ()
     pages_redone: int = 0
     redone_at_once: int = 0
@@ -64,8 +78,7 @@ class Result:
 
     def invariants(self) -> dict[str, int]:
         """The numbers that must be zero, by name."""
-        names = ["lost", "doubled", "misordered", "checkpoints_off", "from_old_owner", "unasked", "redone_in_vain"]
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in INVARIANTS}
 
 
 def run(
@@ -173,6 +186,7 @@ def _counted(fault: Fault, seed: int, arena: Arena, phases: Sequence[_Phase]) ->
         ),
         unasked=(opened - arena.full_asked).total(),
         redone_in_vain=checks.redone_in_vain(repeated, _by_user(arena, checks.committed_ms(logs))),
+        tracebacks=sum(worker.text().count("Traceback") for worker in (*arena.workers, arena.spare)),
         recoveries_s=tuple(seconds for seconds in recoveries if seconds is not None),
         pages_redone=sum(len(answers) - 1 for answers in repeated),
         redone_at_once=checks.redone_at_once(repeated, phases[0].lifted_ms),
