@@ -9,7 +9,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+
+from support.ports import free_ports
 
 POM = Path(__file__).parent / "kafka" / "pom.xml"
 START_DEADLINE_S = 90.0
@@ -110,14 +111,6 @@ def class_path() -> str:
     return cached.read_text()
 
 
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
 @dataclass(frozen=True, slots=True)
 class Front:
     """A way to the broker through a proxy: that listens on `port`, which the broker advertises, and dials `behind`.
@@ -139,7 +132,7 @@ class KafkaBroker:
         self._class_path = class_path()
         self.directory = Path(tempfile.mkdtemp(prefix="gdw-kafka-"))
         self.log = self.directory / "broker.log"
-        self._port, self._controller_port, *others = _free_ports(2 + 2 * fronts)
+        self._port, self._controller_port, *others = free_ports(2 + 2 * fronts)
         self.fronts = tuple(Front(port, behind) for port, behind in zip(others[::2], others[1::2], strict=True))
         self._server: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None

@@ -193,7 +193,7 @@ class Stage:
 
     def _note_states(self, messages: list[Message]) -> None:
         for message in messages:
-            self._latest[(message.key or b"").decode()] = {} if message.value is None else orjson.loads(message.value)
+            self._latest[(message.key or b"").decode()] = _state(message.value)
 
     def _logs(self) -> str:
         paths = sorted(self.directory.glob("worker-*.log"))
@@ -217,6 +217,15 @@ def _are_taken_in(consumer: Consumer, asked: list[TopicPartition], wanted: Mappi
         if problem.args[0].code() in _COMING_BACK:
             return False
         raise
+
+
+def _state(value: bytes | None) -> dict[str, Any]:
+    """A state record as it reads; empty where there is none, or what there is can't be read."""
+    try:
+        read = orjson.loads(value or b"{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def _is_settled(state: Mapping[str, Any] | None) -> bool:

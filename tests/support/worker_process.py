@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -14,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any
+
+from support.ports import free_ports
 
 READY_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 40.0
@@ -31,14 +32,6 @@ _SWIFT = {
 """Settings by which a dead worker is noticed within a test's patience."""
 
 
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def clean_environment() -> dict[str, str]:
     """This process's environment without any setting of the worker's."""
     ours = ("KAFKA_", "WORKER_", "GDRIVE_", "S3_", "CONTROL_PLANE_", "HEALTH_", "LOG_", "CONNECTIONS_FILE")
@@ -52,7 +45,7 @@ class WorkerProcess:
     environment: Mapping[str, str]
     log: Path
     module: str = "google_drive_worker"
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=lambda: free_ports(1)[0])
     _process: subprocess.Popen[bytes] | None = None
     _watchdog: subprocess.Popen[bytes] | None = None
 
