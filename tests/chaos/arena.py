@@ -35,7 +35,8 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a fault is played on. Items, people, shared drives, partitions, workers, and how slow Google is.
+    """What a fault is played on. Items, people, shared drives, partitions, workers; how slow Google is, and how many
+    calls of a connection are made at once.
 
     With `proxied`, each worker reaches the broker through a proxy of its own. `clock_jumps` and `without` ask for a
     build for tests: see `chaos.build`.
@@ -47,7 +48,8 @@ class Setting:
     partitions: int = 3
     workers: int = 1
     page_size: int = 20
-    latency_ms: float = 120
+    latency_ms: float = 150
+    at_once: int = 2
     proxied: bool = False
     clock_jumps: bool = False
     without: tuple[str, ...] = ()
@@ -176,6 +178,16 @@ class Arena:
         """Let a fault last for a random time."""
         self.last(self.rng.uniform(least_s, most_s))
 
+    @contextmanager
+    def slow_google(self, latency_ms: float) -> Iterator[None]:
+        """Have Google answer late for a while, so that a sync lasts as long as a fault."""
+        simulator = self.stage.simulator
+        before, simulator.latency_ms = simulator.latency_ms, latency_ms
+        try:
+            yield
+        finally:
+            simulator.latency_ms = before
+
     def lift(self) -> None:
         """The fault is over now."""
         self.lifted_ms.append(now_ms())
@@ -217,7 +229,7 @@ def _environment(setting: Setting, seed: int, proxy: Proxy | None) -> dict[str, 
     }
     return {
         "GDRIVE_PAGE_SIZE": str(setting.page_size),
-        "GDRIVE_MAX_CONCURRENT_LISTINGS": "2",
+        "GDRIVE_MAX_CONCURRENT_LISTINGS": str(setting.at_once),
         "KAFKA_SESSION_TIMEOUT_MS": str(int(SESSION_TIMEOUT_S * 1000)),
         **({"KAFKA_BOOTSTRAP_SERVERS": proxy.address} if proxy else {}),
         **build,

@@ -184,13 +184,13 @@ def redone_at_once(repeated: Iterable[Sequence[Page]], lifted_ms: Sequence[int])
 
 
 def redone_in_vain(repeated: Iterable[Sequence[Page]], committed: Mapping[Key, int]) -> int:
-    """Pages that were asked for again when what was on them had been committed already; `committed` is by user."""
+    """Pages that were asked for again when all that was on them had been committed; `committed` is by user and item."""
     wasted = 0
     for answers in repeated:
         moments = [
             committed[page.user, item] for page in answers for item in page.item_ids if (page.user, item) in committed
         ]
-        wasted += bool(moments) and min(moments) < max(page.time_ms for page in answers)
+        wasted += bool(moments) and max(moments) < max(page.time_ms for page in answers)
     return wasted
 
 

@@ -9,6 +9,18 @@ from chaos import state_faults, system_faults, takeovers
 from chaos.arena import SESSION_TIMEOUT_S, Arena, Setting
 from chaos.proxy import Api, Rule, either_side
 
+PROMPTLY_S = 30.0
+"""Where a session has to run out and a process to start, on a busy machine."""
+
+IN_DOUBT_S = 60.0
+"""Where a call to the broker may hang until it is given up, which takes 25 s (`kafka.partition.COMMIT_TIMEOUT_S`)."""
+
+BROKER_BACK_S = 90.0
+"""Where the broker itself has to come back, with its coordinators, before anybody can go on."""
+
+LATE_MS = 600
+"""How late Google answers while workers come and go: a sync takes as long as they do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -79,15 +91,15 @@ def stop_with_little_grace(arena: Arena) -> None:
 
 def storm_of_rebalances(arena: Arena) -> None:
     """Another worker joins and leaves, in order or killed, every second or two."""
-    for _ in range(6):
-        if arena.rng.random() < 0.7:
-            arena.reach(0.1)
-        arena.spare.start()
-        arena.last_between(0.8, 2.5)
-        if arena.rng.random() < 0.5:
-            arena.spare.kill()
-        else:
-            arena.spare.terminate()
+    arena.reach(0.05)
+    with arena.slow_google(LATE_MS):
+        for _ in range(6):
+            arena.spare.start()
+            arena.last_between(0.8, 2.5)
+            if arena.rng.random() < 0.5:
+                arena.spare.kill()
+            else:
+                arena.spare.terminate()
     arena.lift()
 
 
@@ -182,66 +194,77 @@ TEN_KILLS: Final = Fault(
     "killed-ten-times",
     "SIGKILL at ten random moments of a sync of 20,000 files, each time started again",
     kill_ten_times,
-    Setting(files=20_000, users=1, drives=3, page_size=100, latency_ms=100),
-    recovers_within_s=20,
+    Setting(files=20_000, users=1, drives=3, page_size=100, latency_ms=100, at_once=16),
+    recovers_within_s=PROMPTLY_S,
     repeats=False,
 )
 
 FAULTS: Final = (
     TEN_KILLS,
-    Fault("killed-twice", "SIGKILL, and again while the next one starts", kill, Setting(), 20),
-    Fault("little-grace", "SIGTERM, and SIGKILL 0.05-1 s later", stop_with_little_grace, Setting(), 20),
-    Fault("frozen", "SIGSTOP past the session's timeout, SIGCONT", freeze_past_session, Setting(workers=2), 20),
-    Fault("frozen-briefly", "SIGSTOP and SIGCONT within the session's timeout", freeze_briefly, Setting(), 10),
-    Fault("rebalance-storm", "a worker joins and leaves every second or two", storm_of_rebalances, Setting(), 20),
-    Fault("network-cut", "every connection to Kafka ends, again and again", cut_network, _PROXIED, 45),
-    Fault("network-slow", "every frame to and from Kafka is late", slow_network, _PROXIED, 20),
-    Fault("network-silent", "Kafka is not heard of for some seconds", silent_network, _PROXIED, 45),
-    Fault("heartbeats-lost", "heartbeats alone are lost", lose_heartbeats, _PROXIED, 45),
-    Fault("commit-held", "EndTxn, or its answer, is held for 1-11 s", hold_commit, _PROXIED, 45),
-    Fault("commit-in-doubt", "EndTxn takes place, its answer is lost", lose_commit_answers, _PROXIED, 45),
-    Fault("offsets-held", "requests within a transaction are held, and cut", trouble_with_offsets, _PROXIED, 45),
-    Fault("broker-killed", "SIGKILL of the broker, started again", system_faults.kill_broker, Setting(), 60),
-    Fault("broker-restarted", "the broker is restarted in order", system_faults.restart_broker, Setting(), 60),
+    Fault("killed-twice", "SIGKILL, and again while the next one starts", kill, Setting(), PROMPTLY_S),
+    Fault("little-grace", "SIGTERM, and SIGKILL 0.05-1 s later", stop_with_little_grace, Setting(), PROMPTLY_S),
+    Fault("frozen", "SIGSTOP past the session's timeout, SIGCONT", freeze_past_session, Setting(workers=2), PROMPTLY_S),
+    Fault("frozen-briefly", "SIGSTOP and SIGCONT within the session's timeout", freeze_briefly, Setting(), PROMPTLY_S),
+    Fault(
+        "rebalance-storm", "a worker joins and leaves every second or two", storm_of_rebalances, Setting(), PROMPTLY_S
+    ),
+    Fault("network-cut", "every connection to Kafka ends, again and again", cut_network, _PROXIED, IN_DOUBT_S),
+    Fault("network-slow", "every frame to and from Kafka is late", slow_network, _PROXIED, PROMPTLY_S),
+    Fault("network-silent", "Kafka is not heard of for some seconds", silent_network, _PROXIED, IN_DOUBT_S),
+    Fault("heartbeats-lost", "heartbeats alone are lost", lose_heartbeats, _PROXIED, IN_DOUBT_S),
+    Fault("commit-held", "EndTxn, or its answer, is held for 1-11 s", hold_commit, _PROXIED, IN_DOUBT_S),
+    Fault("commit-in-doubt", "EndTxn takes place, its answer is lost", lose_commit_answers, _PROXIED, IN_DOUBT_S),
+    Fault(
+        "offsets-held", "requests within a transaction are held, and cut", trouble_with_offsets, _PROXIED, IN_DOUBT_S
+    ),
+    Fault("broker-killed", "SIGKILL of the broker, started again", system_faults.kill_broker, Setting(), BROKER_BACK_S),
+    Fault(
+        "broker-restarted", "the broker is restarted in order", system_faults.restart_broker, Setting(), BROKER_BACK_S
+    ),
     Fault(
         "broker-killed-in-commit",
         "SIGKILL of the broker with an EndTxn on its way",
         system_faults.kill_broker_in_commit,
         _PROXIED,
-        60,
+        BROKER_BACK_S,
     ),
     Fault(
         "broker-disk-full",
         "the broker can't write another byte, and dies of it",
         system_faults.fill_disk,
         Setting(),
-        60,
+        BROKER_BACK_S,
     ),
-    Fault("no-descriptors", "the worker can't open a socket", system_faults.take_descriptors, _PROXIED, 45),
+    Fault("no-descriptors", "the worker can't open a socket", system_faults.take_descriptors, _PROXIED, IN_DOUBT_S),
     Fault(
         "clock-jumps",
         "the worker's clock jumps by hours, to and fro",
         system_faults.watch_clock_jump,
         Setting(clock_jumps=True),
-        20,
+        PROMPTLY_S,
     ),
     Fault(
         "state-compacted",
         "the state topic is compacted, with tombstones, before a restore",
         state_faults.compact,
         Setting(state_config=_COMPACTED),
-        20,
+        PROMPTLY_S,
         compacts=True,
     ),
     Fault(
-        "state-corrupt", "one connection's state is damaged", state_faults.corrupt, Setting(users=4), 20, repeats=False
+        "state-corrupt",
+        "one connection's state is damaged",
+        state_faults.corrupt,
+        Setting(users=4),
+        PROMPTLY_S,
+        repeats=False,
     ),
     Fault(
         "state-newer",
         "one connection's state is of a newer version",
         state_faults.make_newer,
         Setting(users=4),
-        45,
+        IN_DOUBT_S,
         repeats=False,
     ),
     Fault(
@@ -249,7 +272,7 @@ FAULTS: Final = (
         "EndTxn of a frozen worker arrives after the takeover",
         takeovers.late_commit,
         _TAKEOVER,
-        20,
+        PROMPTLY_S,
         repeats=False,
     ),
     Fault(
@@ -257,7 +280,7 @@ FAULTS: Final = (
         "a frozen worker goes on with its transaction after the takeover",
         takeovers.late_offsets,
         _TAKEOVER,
-        20,
+        PROMPTLY_S,
         repeats=False,
     ),
     Fault(
@@ -265,7 +288,7 @@ FAULTS: Final = (
         "the same before the new owner's InitProducerId",
         takeovers.late_offsets_before_opening,
         _TAKEOVER,
-        30,
+        PROMPTLY_S,
         repeats=False,
     ),
     Fault(
@@ -273,7 +296,7 @@ FAULTS: Final = (
         "EndTxn arrives before the new owner's InitProducerId",
         takeovers.late_commit_before_opening,
         _TAKEOVER,
-        30,
+        PROMPTLY_S,
         repeats=False,
     ),
 )

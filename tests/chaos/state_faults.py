@@ -1,8 +1,6 @@
 """Faults of the state topic: compacted, damaged, or written by a worker that is newer than ours."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from chaos.arena import Arena
 from google_drive_worker.domain.partitioning import partition_of
@@ -17,7 +15,9 @@ GONE = ("conn_gone_1", "conn_gone_2", "conn_gone_3")
 def compact(arena: Arena) -> None:
     """The log cleaner has been at the state topic, with tombstones, when the worker is killed and restores from it."""
     arena.reach(arena.rng.uniform(0.2, 0.5))
-    with _slow_google(arena):  # so that there is a sync to be restored in mid-listing when the cleaner is through
+    with arena.slow_google(
+        LATE_MS
+    ):  # so that there is a sync to be restored in mid-listing when the cleaner is through
         for name in GONE:
             for value in ('{"version": 1, "connection_id": "gone", "customer_id": "gone"}', None):
                 _write(arena, name, value)
@@ -66,15 +66,6 @@ def make_newer(arena: Arena) -> None:
         partition=partition,
     )
     arena.lift()
-
-
-@contextmanager
-def _slow_google(arena: Arena) -> Iterator[None]:
-    before, arena.stage.simulator.latency_ms = arena.stage.simulator.latency_ms, LATE_MS
-    try:
-        yield
-    finally:
-        arena.stage.simulator.latency_ms = before
 
 
 def _write(arena: Arena, connection_id: str, value: str | None) -> None:
