@@ -58,6 +58,8 @@ class _Book:
         if problems:
             self.failures.append(f"{result.fault}, seed {result.seed}: {'; '.join(problems)}")
         self.tell(f"{'FAILED' if problems else 'ok':6}  {_line(result)}")
+        for problem in problems:
+            self.tell(f"        {problem}")
 
     def note_case(self, seen: Seen) -> None:
         self.seen.append(seen)

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from chaos.arena import FRONTS
-from chaos.faults import BY_NAME
+from chaos.faults import BY_NAME, shortened
 from chaos.fences import Case, Seen, play
 from chaos.run import Result, run
 from support.kafka_broker import KafkaBroker
@@ -18,13 +18,15 @@ def open_lane() -> None:
     _brokers.append(KafkaBroker(fronts=FRONTS).start())
 
 
-def play_fault(name: str, seed: int, *, keep: bool) -> tuple[Result, list[str]]:
+def play_fault(name: str, seed: int, *, keep: bool, short: bool = False) -> tuple[Result, list[str]]:
     """Play a fault once; its result, and what is wrong with it. Whatever befalls a run, the next one can be played.
 
-    With `keep`, the workers' logs of a run that failed stay where the last problem says.
+    A `short` run has a smaller Drive, and mostly one sync instead of two. With `keep`, the workers' logs of a run that
+    failed stay where the last problem says.
     """
     (broker,) = _brokers
-    fault, directory = BY_NAME[name], Path(tempfile.mkdtemp(prefix=f"chaos-{name}-{seed}-"))
+    fault = shortened(BY_NAME[name]) if short else BY_NAME[name]
+    directory = Path(tempfile.mkdtemp(prefix=f"chaos-{name}-{seed}-"))
     try:
         result = run(fault, seed, broker, directory)
         problems = result.problems(fault.recovers_within_s)
