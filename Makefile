@@ -7,7 +7,7 @@ BENCH_READY := $(VENV)/.bench-ready
 COMPILED := src/google_drive_worker/normalization/fast_file.pyx
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix bench lock clean
+.PHONY: help setup demo test check fix chaos bench lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ demo: $(READY)  ## run the main job on embedded defaults; pass flags with ARGS="
 
 test: $(READY)  ## run every test; pass flags with ARGS="-k cursor"
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(READY)  ## every fault, many seeds, on a real broker (about 40 minutes); ARGS="--fault frozen --seed 7"
+	@cd tests && $(CURDIR)/$(BIN)/python -m chaos $(ARGS)
 
 check: $(READY)  ## lint, format, types and the floors of the house; changes nothing
 	@$(BIN)/ruff check .

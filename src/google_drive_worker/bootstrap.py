@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -98,8 +98,37 @@ def topic_names(settings: Settings) -> TopicNames:
     )
 
 
+def new_writer(settings: Settings, number: int, group_metadata: GroupMetadata) -> TransactionalWriter:
+    """The writer of a partition. Its transactional id is the partition's, whoever owns it: that is the first fence."""
+    return TransactionalWriter(
+        producer_config(settings),
+        transactional_id=f"{settings.kafka_consumer_group_id}-{settings.kafka_topic_trigger}-{number}",
+        position=TopicPartition(settings.kafka_topic_trigger, number),
+        state_topic=settings.kafka_topic_state,
+        group_metadata=group_metadata,
+        timeout_s=BROKER_TIMEOUT_S,
+    )
+
+
+def restore_partition(settings: Settings, number: int) -> Restored:
+    """Read what is committed of a partition; blocks, and raises as `state_store.restore` does."""
+    config = {**kafka_config(settings), "group.id": settings.kafka_consumer_group_id}
+    return restore(config, settings.kafka_topic_trigger, settings.kafka_topic_state, number, BROKER_TIMEOUT_S)
+
+
+class Openers(NamedTuple):
+    """How a partition is opened. A build for tests has others, to show that each fence is needed."""
+
+    new_writer: Callable[[Settings, int, GroupMetadata], TransactionalWriter] = new_writer
+    restore: Callable[[Settings, int], Restored] = restore_partition
+
+
+OPENERS = Openers()
+"""The worker's own, with every fence."""
+
+
 @asynccontextmanager
-async def worker_of(settings: Settings, clock: Clock) -> AsyncIterator[Worker]:
+async def worker_of(settings: Settings, clock: Clock, openers: Openers = OPENERS) -> AsyncIterator[Worker]:
     """Make the worker that the settings describe, with its health server and its connections to Google.
 
     Raises `Misconfigured` where a setting can't be.
@@ -129,7 +158,7 @@ async def worker_of(settings: Settings, clock: Clock) -> AsyncIterator[Worker]:
                 on_call=telemetry.on_call,
             )
         )
-        wiring = _Wiring(settings, clock, telemetry, connections, drives)
+        wiring = _Wiring(settings, clock, telemetry, connections, drives, openers)
         yield Worker(
             lacks=wiring.lacks,
             assemble=wiring.assemble,
@@ -162,13 +191,20 @@ class _Wiring:
     """How the parts of one worker hang together."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, telemetry: Telemetry, connections: ConnectionsFile, drives: Drives
+        self,
+        settings: Settings,
+        clock: Clock,
+        telemetry: Telemetry,
+        connections: ConnectionsFile,
+        drives: Drives,
+        openers: Openers,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._telemetry = telemetry
         self._connections = connections
         self._drives = drives
+        self._openers = openers
         self._names = topic_names(settings)
         self._partitions = 0
         self._assembled = False
@@ -211,8 +247,8 @@ class _Wiring:
         ownership = Ownership(
             handler=TriggerHandler(settings.worker_integration_id, self._partitions),
             outbox=outbox,
-            new_writer=lambda number: self._writer(number, intake.group_metadata),
-            restore=self._restore,
+            new_writer=lambda number: self._openers.new_writer(settings, number, intake.group_metadata),
+            restore=lambda number: self._openers.restore(settings, number),
             clock=clock,
             limits=CommitLimits(settings.worker_commit_interval_ms / 1000, settings.worker_commit_max_records),
             observer=telemetry,
@@ -254,29 +290,23 @@ class _Wiring:
             "heartbeat.interval.ms": max(100, min(3_000, self._settings.kafka_session_timeout_ms // 5)),
         }
 
-    def _writer(self, number: int, group_metadata: GroupMetadata) -> TransactionalWriter:
-        settings = self._settings
-        return TransactionalWriter(
-            producer_config(settings),
-            transactional_id=f"{settings.kafka_consumer_group_id}-{self._names.trigger}-{number}",
-            position=TopicPartition(self._names.trigger, number),
-            state_topic=self._names.state,
-            group_metadata=group_metadata,
-            timeout_s=BROKER_TIMEOUT_S,
-        )
 
-    def _restore(self, number: int) -> Restored:
-        config = {**kafka_config(self._settings), "group.id": self._settings.kafka_consumer_group_id}
-        return restore(config, self._names.trigger, self._names.state, number, BROKER_TIMEOUT_S)
+async def run_worker(
+    settings: Settings,
+    stop: asyncio.Event | None = None,
+    *,
+    clock: Clock | None = None,
+    openers: Openers = OPENERS,
+) -> None:
+    """Run the worker until SIGTERM or SIGINT, or until `stop` is set where it is given.
 
-
-async def run_worker(settings: Settings, stop: asyncio.Event | None = None) -> None:
-    """Run the worker until SIGTERM or SIGINT, or until `stop` is set where it is given."""
+    `clock` and `openers` are the machine's and the worker's own, where none are given.
+    """
     configure_logging(settings.log_level, settings.log_format)
     tune_allocation()
     if stop is None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with worker_of(settings, SystemClock()) as worker:
+    async with worker_of(settings, clock or SystemClock(), openers) as worker:
         await worker.run(stop)

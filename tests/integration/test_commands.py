@@ -13,8 +13,9 @@ from google_drive_worker import __version__
 from google_drive_worker.domain.partitioning import partition_of
 from support.consume import partitions_of, read_all
 from support.mirroring import FIRST, staged
+from support.ports import free_ports
 from support.topics import Topics
-from support.worker_process import clean_environment, free_port
+from support.worker_process import clean_environment
 
 DEADLINE_S = 60.0
 
@@ -78,7 +79,7 @@ def test_a_topic_that_does_not_fit_is_named(topics: Topics) -> None:
 
 def test_topics_without_a_broker_says_where_it_looked() -> None:
     """One line names the address and the variable; no traceback."""
-    nowhere = f"127.0.0.1:{free_port()}"
+    nowhere = f"127.0.0.1:{free_ports(1)[0]}"
     found = command("topics", environment={"KAFKA_BOOTSTRAP_SERVERS": nowhere})
     assert found.returncode == 1
     wrong = [line for line in found.stderr.splitlines() if line.startswith("wrong: ")]

@@ -27,22 +27,41 @@ class Message:
 
 def partitions_of(bootstrap_servers: str, topic: str, *, deadline_s: float = 10.0) -> list[int]:
     """The partitions of a topic, in order. Raises `KafkaException` where there is no such topic."""
-    client = AdminClient({"bootstrap.servers": bootstrap_servers})
+    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     found = client.list_topics(topic, timeout=deadline_s).topics[topic]
     if found.error is not None:
         raise KafkaException(found.error)
     return sorted(found.partitions)
 
 
-def end_offsets(bootstrap_servers: str, topic: str, *, deadline_s: float = 10.0) -> dict[int, int]:
+def end_offsets(
+    bootstrap_servers: str,
+    topic: str,
+    *,
+    deadline_s: float = 10.0,
+    isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+) -> dict[int, int]:
     """Where a read_committed reader's view of each partition ends now: before the first open transaction."""
-    client = AdminClient({"bootstrap.servers": bootstrap_servers})
+    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     asked = {
         TopicPartition(topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
         for partition in partitions_of(bootstrap_servers, topic, deadline_s=deadline_s)
     }
-    answers = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=deadline_s)
+    answers = client.list_offsets(asked, isolation_level=isolation, request_timeout=deadline_s)
     return {tp.partition: int(answer.result(deadline_s).offset) for tp, answer in answers.items()}
+
+
+def wait_for_open_transactions(bootstrap_servers: str, topic: str, *, deadline_s: float = 30.0) -> None:
+    """Wait until every transaction that is open now has ended.
+
+    A commit is answered before its markers stand in every partition: who has seen it in one topic may look into another
+    too early. Raises `TimeoutError` after `deadline_s`.
+    """
+    deadline = time.monotonic() + deadline_s
+    written = end_offsets(bootstrap_servers, topic, isolation=IsolationLevel.READ_UNCOMMITTED)
+    while not all(end >= written[partition] for partition, end in end_offsets(bootstrap_servers, topic).items()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{topic}: a transaction is still open after {deadline_s} s")
 
 
 class TopicReader:
@@ -56,6 +75,7 @@ class TopicReader:
             {
                 "bootstrap.servers": bootstrap_servers,
                 "group.id": "reader-without-a-group",
+                "log_level": 0,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": isolation,

@@ -9,18 +9,20 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+
+from support.ports import free_ports
 
 POM = Path(__file__).parent / "kafka" / "pom.xml"
 START_DEADLINE_S = 90.0
@@ -34,10 +36,11 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{behind}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{fronts}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 log.dirs={data}
 auto.create.topics.enable=false
 offsets.topic.num.partitions=5
@@ -54,6 +57,7 @@ group.min.session.timeout.ms=500
 broker.heartbeat.interval.ms=300
 broker.session.timeout.ms=3000
 log.index.size.max.bytes=1048576
+log.cleaner.backoff.ms=300
 """
 
 # Ends the broker and its data when the other end of standard input closes, which it does however its owner dies.
@@ -107,22 +111,29 @@ def class_path() -> str:
     return cached.read_text()
 
 
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A way to the broker through a proxy: that listens on `port`, which the broker advertises, and dials `behind`.
+
+    Whoever is given `127.0.0.1:port` to start from is told to stay there.
+    """
+
+    port: int
+    behind: int
 
 
 class KafkaBroker:
-    """One broker with its data and ports, which outlive `stop()` and `kill()` until `close()`."""
+    """One broker with its data and ports, which outlive `stop()` and `kill()` until `close()`.
 
-    def __init__(self) -> None:
+    `fronts` is for how many proxies it has a listener; nobody listens on their ports until a proxy does.
+    """
+
+    def __init__(self, *, fronts: int = 0) -> None:
         self._class_path = class_path()
         self.directory = Path(tempfile.mkdtemp(prefix="gdw-kafka-"))
         self.log = self.directory / "broker.log"
-        self._port, self._controller_port = _free_ports(2)
+        self._port, self._controller_port, *others = free_ports(2 + 2 * fronts)
+        self.fronts = tuple(Front(port, behind) for port, behind in zip(others[::2], others[1::2], strict=True))
         self._server: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
 
@@ -130,6 +141,17 @@ class KafkaBroker:
     def bootstrap_servers(self) -> str:
         """The address that clients are given; the same after a restart."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def data(self) -> Path:
+        """Where the logs of its partitions are."""
+        return self.directory / "data"
+
+    @property
+    def process_id(self) -> int:
+        """The running JVM's."""
+        assert self._server is not None
+        return self._server.pid
 
     def start(self) -> Self:
         """Start and wait until it answers a metadata request; formats its storage the first time.
@@ -167,6 +189,12 @@ class KafkaBroker:
         self._end(signal.SIGKILL if kill else signal.SIGTERM)
         self.start()
 
+    def wait_ended(self, deadline_s: float) -> None:
+        """Wait until it has ended by itself. Raises `subprocess.TimeoutExpired` after `deadline_s`."""
+        assert self._server is not None
+        self._server.wait(deadline_s)
+        self._end(signal.SIGKILL)
+
     def pause(self) -> None:
         """Freeze the JVM (SIGSTOP), so that connections stay open and nothing answers."""
         if self._server is not None:
@@ -202,7 +230,15 @@ class KafkaBroker:
             return "(no log)"
 
     def _format(self, properties: Path) -> None:
-        text = _PROPERTIES.format(port=self._port, controller_port=self._controller_port, data=self.directory / "data")
+        named = [(f"FRONT{number}", front) for number, front in enumerate(self.fronts)]
+        text = _PROPERTIES.format(
+            port=self._port,
+            controller_port=self._controller_port,
+            data=self.data,
+            behind="".join(f",{name}://127.0.0.1:{front.behind}" for name, front in named),
+            fronts="".join(f",{name}://127.0.0.1:{front.port}" for name, front in named),
+            protocols="".join(f",{name}:PLAINTEXT" for name, _ in named),
+        )
         properties.write_text(text)
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # An id that starts with a dash would be read as an option.

@@ -26,7 +26,7 @@ from drive_simulator.truth import visible_drives, visible_items
 from drive_simulator.world import World
 from google_drive_worker.demo.mirror import Mirror, ReceivedRecord, Truth, compare
 from google_drive_worker.domain.drive import DriveFile, SharedDrive
-from support.consume import Message, TopicReader, read_all
+from support.consume import Message, TopicReader, read_all, wait_for_open_transactions
 from support.produce import send
 from support.simulators import serving_in_thread
 from support.topics import Topics
@@ -68,11 +68,17 @@ class Stage:
         }
 
     @contextmanager
-    def worker(self, settings: Mapping[str, str] | None = None, *, start: bool = True) -> Iterator[WorkerProcess]:
+    def worker(
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        start: bool = True,
+        module: str = "google_drive_worker",
+    ) -> Iterator[WorkerProcess]:
         """A worker on this stage, ready unless `start` is false; killed at the end."""
         self._workers += 1
         log = self.directory / f"worker-{self._workers}.log"
-        with worker_process({**self.environment, **(settings or {})}, log) as worker:
+        with worker_process({**self.environment, **(settings or {})}, log, module=module) as worker:
             if start:
                 worker.start()
                 worker.wait_ready()
@@ -118,15 +124,15 @@ class Stage:
         """
         deadline = monotonic() + deadline_s
         wanted = self._last_triggers()
-        with closing(
-            Consumer({"bootstrap.servers": self.topics.bootstrap_servers, "group.id": self.topics.group_id})
-        ) as c:
+        config = {"bootstrap.servers": self.topics.bootstrap_servers, "group.id": self.topics.group_id, "log_level": 0}
+        with closing(Consumer(config)) as c:
             asked = [TopicPartition(self.topics.trigger, partition) for partition in wanted]
             while not _are_taken_in(c, asked, wanted):
                 self._look(deadline, "the triggers were not taken in")
         self._note_states(self.states.read_to_end())
         while not all(_is_settled(self._latest.get(name)) for name in connection_ids):
             self._look(deadline, f"no settled state of {connection_ids}")
+        wait_for_open_transactions(self.topics.bootstrap_servers, self.topics.data)
         self.read()
 
     def state(self, connection_id: str = FIRST) -> dict[str, Any]:
@@ -197,7 +203,7 @@ class Stage:
 
     def _note_states(self, messages: list[Message]) -> None:
         for message in messages:
-            self._latest[(message.key or b"").decode()] = {} if message.value is None else orjson.loads(message.value)
+            self._latest[(message.key or b"").decode()] = _state(message.value)
 
     def _logs(self) -> str:
         paths = sorted(self.directory.glob("worker-*.log"))
@@ -221,6 +227,15 @@ def _are_taken_in(consumer: Consumer, asked: list[TopicPartition], wanted: Mappi
         if problem.args[0].code() in _COMING_BACK:
             return False
         raise
+
+
+def _state(value: bytes | None) -> dict[str, Any]:
+    """A state record as it reads; empty where there is none, or what there is can't be read."""
+    try:
+        read = orjson.loads(value or b"{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def _is_settled(state: Mapping[str, Any] | None) -> bool:

@@ -30,6 +30,7 @@ def send(
             "partitioner": "murmur2_random",
             "enable.idempotence": True,
             "linger.ms": 1,
+            "log_level": 0,
             "message.max.bytes": 16 * 1024 * 1024,
         }
     )

@@ -1,6 +1,7 @@
 """Topics of a test's own, so that tests share one broker and never meet."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
 
@@ -63,8 +64,14 @@ class Topics:
         }
 
 
-def create_topics(bootstrap_servers: str, *, partitions: int = 3, prefix: str | None = None) -> Topics:
-    """Create all five topics of the platform under a prefix of their own.
+def create_topics(
+    bootstrap_servers: str,
+    *,
+    partitions: int = 3,
+    prefix: str | None = None,
+    state_config: Mapping[str, str] | None = None,
+) -> Topics:
+    """Create all five topics of the platform under a prefix of their own; `state_config` goes over the state topic's.
 
     The trigger and webhook topics take messages of up to 8 MiB, so that tests can send the worker what is too big.
     Raises `KafkaException` where the broker refuses.
@@ -76,9 +83,9 @@ def create_topics(bootstrap_servers: str, *, partitions: int = 3, prefix: str | 
         topics.webhook: large,
         topics.data: {},
         topics.errors: {"max.message.bytes": str(2 * LARGEST_TRIGGER_BYTES)},
-        topics.state: {"cleanup.policy": "compact"},
+        topics.state: {"cleanup.policy": "compact", **(state_config or {})},
     }
-    client = AdminClient({"bootstrap.servers": bootstrap_servers})
+    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     wanted = [NewTopic(name, num_partitions=partitions, config=config) for name, config in configs.items()]
     for created in client.create_topics(wanted, operation_timeout=CREATE_DEADLINE_S).values():
         created.result(CREATE_DEADLINE_S)

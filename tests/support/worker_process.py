@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -15,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
+
+from support.ports import free_ports
 
 READY_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 40.0
@@ -32,14 +33,6 @@ _SWIFT = {
 """Settings by which a dead worker is noticed within a test's patience."""
 
 
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def clean_environment() -> dict[str, str]:
     """This process's environment without any setting of the worker's."""
     ours = ("KAFKA_", "WORKER_", "GDRIVE_", "S3_", "CONTROL_PLANE_", "HEALTH_", "LOG_", "CONNECTIONS_FILE")
@@ -52,9 +45,16 @@ class WorkerProcess:
 
     environment: Mapping[str, str]
     log: Path
-    port: int = field(default_factory=free_port)
+    module: str = "google_drive_worker"
+    port: int = field(default_factory=lambda: free_ports(1)[0])
     _process: subprocess.Popen[bytes] | None = None
     _watchdog: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process_id(self) -> int:
+        """The process that was started last."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def running(self) -> bool:
@@ -65,7 +65,7 @@ class WorkerProcess:
         """Start the process; it may take a while to be ready."""
         assert not self.running
         settings = {**clean_environment(), **_SWIFT, "HEALTH_PORT": str(self.port), **self.environment}
-        command = [sys.executable, "-m", "google_drive_worker"]
+        command = [sys.executable, "-m", self.module]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=settings)
         self._watchdog = subprocess.Popen(
@@ -163,9 +163,14 @@ class WorkerProcess:
 
 
 @contextmanager
-def worker_process(environment: Mapping[str, str], log: Path) -> Iterator[WorkerProcess]:
-    """A worker on these settings, not started yet; whatever runs of it at the end is killed."""
-    worker = WorkerProcess(environment, log)
+def worker_process(
+    environment: Mapping[str, str], log: Path, *, module: str = "google_drive_worker"
+) -> Iterator[WorkerProcess]:
+    """A worker on these settings, not started yet; whatever runs of it at the end is killed.
+
+    `module` is what is run, where it is not the worker itself.
+    """
+    worker = WorkerProcess(environment, log, module)
     try:
         yield worker
     finally:
