@@ -32,6 +32,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[Result]
     worker_to_floor: float
     worker_to_floor_wall: float
+    worker_to_floor_with_headers: float
     worker_to_common_stack: float
     worker_to_common_stack_wall: float
     latencies: Latencies | None = None
@@ -105,14 +106,16 @@ def _compare(around: Surroundings, files: int, rounds: int, note: Console) -> li
         note.print(f"round {number + 1} of {rounds} …")
         runs.append(_other(around, "benchmarks.floor", files))
         runs.append(full_path.run(around, files))
+        runs.append(_other(around, "benchmarks.floor", files, "headers"))
         runs.append(_other(around, "benchmarks.common_stack", max(PAGE_SIZE, files // 10)))
     return runs
 
 
-def _other(around: Surroundings, module: str, files: int) -> Result:
+def _other(around: Surroundings, module: str, files: int, *arguments: str) -> Result:
     around.serve(files)
     with fresh_topics(around.bootstrap_servers) as topics:
         command = [sys.executable, "-m", module, around.origin, around.bootstrap_servers, topics.name("data")]
+        command += arguments
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=RUN_S)
     found = msgspec.json.decode(done.stdout, type=Result)
     if found.records != files // PAGE_SIZE * PAGE_SIZE:
@@ -133,6 +136,7 @@ def _report(files: int, rounds: int, runs: list[Result], latencies: Latencies | 
         runs=runs,
         worker_to_floor=ratio("floor", "per_cpu_second"),
         worker_to_floor_wall=ratio("floor", "per_second"),
+        worker_to_floor_with_headers=ratio("floor with headers", "per_cpu_second"),
         worker_to_common_stack=ratio("common stack", "per_cpu_second"),
         worker_to_common_stack_wall=ratio("common stack", "per_second"),
         latencies=latencies,
@@ -144,13 +148,14 @@ def _print(report: Report, console: Console) -> None:
     table = Table(title=f"{report.files:,} files, {PAGE_SIZE:,} a page; medians of {report.rounds} runs")
     for name in ("", "records/s", "records/CPU s", "CPU µs/record", "peak MB"):
         table.add_column(name, justify="right" if name else "left")
-    for variant in ("floor", "worker", "common stack"):
+    for variant in ("floor", "floor with headers", "worker", "common stack"):
         runs = [run for run in report.runs if run.variant == variant]
         columns = ("per_second", "per_cpu_second", "cpu_us", "peak_mb")
         middle = [statistics.median(getattr(run, column) for run in runs) for column in columns]
         table.add_row(variant, f"{middle[0]:,.0f}", f"{middle[1]:,.0f}", f"{middle[2]:.1f}", f"{middle[3]:.0f}")
     console.print(table)
     _line(console, "worker / floor, records a CPU second", report.worker_to_floor, at_least=0.60)
+    console.print(f"the same, where the floor writes the contract's headers: {report.worker_to_floor_with_headers:.2f}")
     _line(console, "worker / common stack, records a CPU second", report.worker_to_common_stack, at_least=7.0)
     peak = max(run.peak_mb for run in report.runs if run.variant == "worker")
     _line(console, "peak memory, MB", peak, at_most=250.0)

@@ -64,7 +64,6 @@ class _File(_Google):
     web_content_link: str | None = None
     icon_link: str | None = None
     has_thumbnail: bool | None = None
-    export_links: dict[str, str] | None = None
     spaces: list[str] | None = None
     properties: dict[str, str] | None = None
     app_properties: dict[str, str] | None = None
@@ -125,7 +124,11 @@ async def run(origin: str, brokers: str, topic: str) -> Result:
             for file in page.files:
                 record = _record(file, sync_id, produced_at)
                 value = record.model_dump_json(exclude_none=True).encode()
-                headers = [("source", b"google-drive"), ("idempotency_key", record.idempotency_key.encode())]
+                headers = [
+                    ("source", b"google-drive"),
+                    ("idempotency_key", record.idempotency_key.encode()),
+                    ("content-type", b"application/json"),
+                ]
                 await producer.send(topic, value, key=b"conn_bench", headers=headers)
             records += len(page.files)
             if page.next_page_token is None:

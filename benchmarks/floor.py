@@ -3,7 +3,8 @@
 One process (`python -m benchmarks.floor ORIGIN BROKERS TOPIC`): HTTP over a bare asyncio protocol with httptools,
 isal's gunzip, `msgspec.Raw` to split the page, the file's own bytes put into an envelope without being decoded, an
 idempotent producer. The next page is asked for before the present one is produced. No transactions, no checkpoint, no
-headers, no error handling, no limit on anything.
+headers, no error handling, no limit on anything. With `headers` as a fourth argument each message has the three headers
+that the contract asks for, which no program can leave out.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ from benchmarks.measure import Result, peak_mb_here, result, usage_here
 from google_drive_worker.client.fields import FILES_PAGE_FIELDS
 
 _KEY = b"conn_bench"
+_SOURCE = ("source", b"google-drive")
+_CONTENT_TYPE = ("content-type", b"application/json")
 _ID_AT = len(b'{"id":"')
 _HEAD = (
     b'{"message_id":"0e5a6b7c-3d2e-4f1a-9b8c-7d6e5f4a3b2c","customer_id":"cust_bench","integration_id":"google-drive",'
@@ -78,8 +81,8 @@ class _Client(asyncio.Protocol):
         return self._answer
 
 
-async def run(origin: str, brokers: str, topic: str) -> Result:
-    """Bring one listing to Kafka."""
+async def run(origin: str, brokers: str, topic: str, headers: str = "") -> Result:
+    """Bring one listing to Kafka; with the contract's headers where `headers` says so."""
     producer = Producer(
         {
             "bootstrap.servers": brokers,
@@ -105,7 +108,11 @@ async def run(origin: str, brokers: str, topic: str) -> Result:
             value = b"".join((_HEAD, file_id, _MIDDLE, file_id, _TAIL, data, b"}"))
             while True:
                 try:
-                    producer.produce(topic, value, _KEY)
+                    if headers:
+                        own = ("idempotency_key", b"google-drive:conn_bench:file:" + file_id)
+                        producer.produce(topic, value, _KEY, headers=[_SOURCE, own, _CONTENT_TYPE])
+                    else:
+                        producer.produce(topic, value, _KEY)
                 except BufferError:
                     producer.poll(0.05)
                 else:
@@ -113,8 +120,8 @@ async def run(origin: str, brokers: str, topic: str) -> Result:
         producer.poll(0)
         records += len(page.files)
     producer.flush()
-    return result("floor", records, begin, usage_here(), peak_mb_here())
+    return result("floor with headers" if headers else "floor", records, begin, usage_here(), peak_mb_here())
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(run(*sys.argv[1:4]))))
+    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(run(*sys.argv[1:]))))
