@@ -53,10 +53,10 @@ HINT_S = 5.0
 RELEASE_S = 8.0
 """How long a rebalance may wait for pages under way: the other workers of the group wait as well."""
 
-FETCHES_IN_ALL = 64
-"""Calls for pages that a worker's connections share evenly. One event loop takes in some hundred pages a second, and
-Google answers in a few tenths: so many under way keep the loop busy. More would only queue, a small connection's answer
-behind those of the huge ones, and each answer holds up to 2 MB."""
+FETCHES_IN_ALL = 32
+"""Calls for pages that a worker's connections share evenly. Google answers in a few tenths of a second and lets a whole
+project list 166 pages a second (`UNITS`): more calls would only queue, a small connection's behind those of the huge
+ones, and each answer holds up to 2 MB of memory."""
 
 CONDITIONS = ("kafka", "connections", "partitions")
 """What has to hold for the worker to be ready."""

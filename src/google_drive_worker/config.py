@@ -187,7 +187,7 @@ class Settings(BaseSettings):
         ge=1,
         le=100,
         description="Pages of one connection that are fetched at the same time, at the most: connections that are "
-        "synced at the same time share 64.",
+        "synced at the same time share 32.",
     )
     gdrive_request_timeout_s: float = Field(
         default=60.0, ge=0.1, le=3_600, description="For one attempt of one request."
