@@ -22,9 +22,13 @@ def _wait_for_calls(stage: Stage, worker: WorkerProcess, method: str, count: int
 
 
 def _interrupt(stage: Stage, worker: WorkerProcess, method: str, counts: Iterable[int], *, kill: bool) -> None:
-    """End and start the worker each time the simulator has served so many calls."""
+    """End and start the worker each time the simulator has served so many calls, one of them at least its own.
+
+    A worker that has not called Google yet may not have come so far as to heed a SIGTERM.
+    """
+    counters = stage.simulator.counters
     for count in counts:
-        _wait_for_calls(stage, worker, method, count)
+        _wait_for_calls(stage, worker, method, max(count, counters.count(method) + 1))
         if kill:
             worker.kill()
         else:
@@ -34,7 +38,7 @@ def _interrupt(stage: Stage, worker: WorkerProcess, method: str, counts: Iterabl
 
 def test_sigterm_in_mid_sync_lists_no_page_twice(topics: Topics, tmp_path: Path) -> None:
     """A worker stopped in order finishes its pages, ends with 0, and its successor goes on with the next ones."""
-    world = generate(CorpusPlan(files=3_000, shared_drives=3, users=2, seed=5))
+    world = generate(CorpusPlan(files=6_000, shared_drives=3, users=2, seed=5))
     with staged(world, topics, tmp_path, latency_ms=SLOW_MS) as stage, stage.worker(SETTINGS) as worker:
         stage.trigger(FIRST, "full_sync")
         _wait_for_calls(stage, worker, LISTED, 12)
@@ -42,7 +46,7 @@ def test_sigterm_in_mid_sync_lists_no_page_twice(topics: Topics, tmp_path: Path)
         assert stage.state()["sync"]["kind"] == "full"
         assert worker.lines("worker_stopped")
         worker.start()
-        _interrupt(stage, worker, LISTED, [30, 48], kill=False)
+        _interrupt(stage, worker, LISTED, [40, 75], kill=False)
         stage.settle(FIRST)
         stage.assert_equal()
         assert stage.simulator.counters.repeated_pages() == ()
