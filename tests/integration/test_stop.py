@@ -22,16 +22,20 @@ def _wait_for_calls(stage: Stage, worker: WorkerProcess, method: str, count: int
 
 
 def _interrupt(stage: Stage, worker: WorkerProcess, method: str, counts: Iterable[int]) -> None:
-    """Stop and start the worker each time the simulator has served so many calls."""
+    """Stop and start the worker each time the simulator has served so many calls, one of them at least its own.
+
+    A worker that has not called Google yet may not have come so far as to heed a SIGTERM.
+    """
+    counters = stage.simulator.counters
     for count in counts:
-        _wait_for_calls(stage, worker, method, count)
+        _wait_for_calls(stage, worker, method, max(count, counters.count(method) + 1))
         assert worker.terminate() == 0
         worker.start()
 
 
 def test_sigterm_in_mid_sync_lists_no_page_twice(topics: Topics, tmp_path: Path) -> None:
     """A worker stopped in order finishes its pages, ends with 0, and its successor goes on with the next ones."""
-    world = generate(CorpusPlan(files=3_000, shared_drives=3, users=2, seed=5))
+    world = generate(CorpusPlan(files=6_000, shared_drives=3, users=2, seed=5))
     with staged(world, topics, tmp_path, latency_ms=SLOW_MS) as stage, stage.worker(SETTINGS) as worker:
         stage.trigger(FIRST, "full_sync")
         _wait_for_calls(stage, worker, LISTED, 12)
@@ -39,7 +43,7 @@ def test_sigterm_in_mid_sync_lists_no_page_twice(topics: Topics, tmp_path: Path)
         assert stage.state()["sync"]["kind"] == "full"
         assert worker.lines("worker_stopped")
         worker.start()
-        _interrupt(stage, worker, LISTED, [30, 48])
+        _interrupt(stage, worker, LISTED, [40, 75])
         stage.settle(FIRST)
         stage.assert_equal()
         assert stage.simulator.counters.repeated_pages() == ()
