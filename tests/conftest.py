@@ -54,6 +54,13 @@ def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
         yield broker.bootstrap_servers
 
 
+@pytest.fixture(scope="session")
+def brokers_can_start(request: pytest.FixtureRequest) -> None:
+    """For tests with brokers of their own, whatever the environment names: they are not run where none can start."""
+    if (lack := missing()) is not None:
+        _give_up(request.config, lack)
+
+
 @pytest.fixture
 def private_broker(request: pytest.FixtureRequest) -> Iterator[KafkaBroker]:
     """A started broker for one test alone, to stop, kill and restart; costs some seconds."""

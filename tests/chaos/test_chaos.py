@@ -10,7 +10,6 @@ import pytest
 from chaos.faults import FAULTS, Fault
 from chaos.fences import CASES, Case
 from chaos.lane import open_lane, play_case, play_fault
-from support.kafka_broker import missing
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
@@ -22,10 +21,8 @@ Under = Mapping[tuple[str, int], Future[Any]]
 
 
 @pytest.fixture(scope="module")
-def under_way(request: pytest.FixtureRequest) -> Iterator[Under]:
+def under_way(request: pytest.FixtureRequest, brokers_can_start: None) -> Iterator[Under]:
     """All runs that were asked for, begun in the tests' order: each test waits for its own."""
-    if (lack := missing()) is not None:
-        pytest.skip(f"no Kafka broker of our own: {lack}")
     spawning = multiprocessing.get_context("spawn")
     lanes = ProcessPoolExecutor(LANES, mp_context=spawning, initializer=open_lane)
     begun: dict[tuple[str, int], Future[Any]] = {}

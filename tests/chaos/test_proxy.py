@@ -10,21 +10,17 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from chaos.proxy import Api, Proxy, Rule, proxying
 from chaos.segments import read_batches, transactions_of
 from support.consume import read_all, wait_for_open_transactions
-from support.kafka_broker import KafkaBroker, KafkaUnavailable, class_path
+from support.kafka_broker import KafkaBroker, class_path
 from support.topics import Topics, create_topics
 
 pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture(scope="module")
-def broker() -> Iterator[KafkaBroker]:
+def broker(brokers_can_start: None) -> Iterator[KafkaBroker]:
     """A broker of our own with a listener for a proxy."""
-    try:
-        made = KafkaBroker(fronts=1)
-    except KafkaUnavailable as problem:
-        pytest.skip(f"no Kafka broker of our own: {problem}")
-    with made:
-        yield made
+    with KafkaBroker(fronts=1) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
