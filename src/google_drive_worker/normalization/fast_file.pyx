@@ -355,7 +355,7 @@ cdef inline void _put(Writer *writer, const char *text, Py_ssize_t size) noexcep
 
 
 cdef inline void _put_name(Writer *writer, Field *field) noexcept:
-    if writer.at[-1] != c"{":
+    if (writer.at - 1)[0] != c"{":
         writer.at[0] = c","
         writer.at += 1
     _put(writer, field.ours, field.ours_size)
@@ -462,7 +462,7 @@ cdef bint _put_capabilities(Writer *writer, Span value) noexcept:
         past = _past_value(at, end)
         if at[0] != c'"' or past >= end:
             return False
-        if writer.at[-1] != c"{":
+        if (writer.at - 1)[0] != c"{":
             _put(writer, b",", 1)
         while at < past:
             if at[0] == c"\\":
@@ -591,7 +591,7 @@ cdef inline const uint8_t *_past_string(const uint8_t *at, const uint8_t *end) n
         if at == NULL:
             return end
         escape = at
-        while escape[-1] == c"\\":
+        while (escape - 1)[0] == c"\\":
             escape -= 1
         at += 1
         if (at - escape) & 1:  # an even number of backslashes: none of them is for the quote
@@ -712,14 +712,14 @@ cdef bint _is_utc_time(Span value) noexcept:
 cdef bint _is_utf8(const uint8_t *at, Py_ssize_t size) noexcept:
     """Whether it is UTF-8 (RFC 3629): shortest forms alone, no surrogates, nothing over U+10FFFF."""
     cdef const uint8_t *end = at + size
-    cdef uint64_t eight
+    cdef uint64_t words[4]
     cdef uint8_t lead, low, high
     cdef int more
     while at < end:
-        if end - at >= 8:
-            memcpy(&eight, at, 8)
-            if not eight & <uint64_t>0x8080808080808080:
-                at += 8
+        if end - at >= 32:
+            memcpy(words, at, 32)
+            if not (words[0] | words[1] | words[2] | words[3]) & <uint64_t>0x8080808080808080:
+                at += 32
                 continue
         lead = at[0]
         at += 1
