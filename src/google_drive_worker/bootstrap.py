@@ -264,7 +264,7 @@ class _Wiring:
             randomness=random.SystemRandom(),
             observer=telemetry,
             include_shared_drives=settings.gdrive_include_shared_drives,
-            fetches_at_once=lambda: min(settings.gdrive_max_concurrent_listings, scheduler.share(FETCHES_IN_ALL)),
+            fetches_allowed=lambda: min(settings.gdrive_max_concurrent_listings, scheduler.share(FETCHES_IN_ALL)),
         )
 
         async def turn(seat: Seat, is_over: Callable[[], bool]) -> None:

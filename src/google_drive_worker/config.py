@@ -186,8 +186,8 @@ class Settings(BaseSettings):
         default=16,
         ge=1,
         le=100,
-        description="Pages of one connection that are fetched at the same time, at the most: connections that are "
-        "synced at the same time share 32.",
+        description="Pages of one connection that are fetched at the same time, at the most: those that are synced "
+        "at the same time share about 32, and have one each at least.",
     )
     gdrive_request_timeout_s: float = Field(
         default=60.0, ge=0.1, le=3_600, description="For one attempt of one request."

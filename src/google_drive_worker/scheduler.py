@@ -36,8 +36,8 @@ class Scheduler:
     """Gives turns, newcomers first. A connection that rests waits in a heap, not in a task.
 
     `at_once` bounds the turns side by side. A turn is over after `turn_s` seconds, though only if others wait. Its
-    place goes to the next one at once, while it finishes what it has under way: who waits for an answer that does not
-    come holds nobody up. At most `at_once` turns are finishing at a time.
+    place goes to the next one at once, while it finishes what it has under way: an answer that does not come holds
+    nobody up, as long as no more than `at_once` turns are finishing.
 
     A newcomer has had no turn since it last had nothing to do, and most of them need only one: a small sync is over
     before a huge one notices. One place in so many is kept for the others all the same, whatever flood comes.
@@ -194,7 +194,7 @@ class Scheduler:
             due, seat = heapq.heappop(self._resting)
             if self._due.get(seat) == due:
                 del self._due[seat]
-            self.ask(seat)
+            self._ask(seat, self._unfinished)  # it had a turn, and trouble gives no precedence
         return self._resting[0][0] if self._resting else None
 
     async def _wait(self, next_due: datetime | None) -> None:

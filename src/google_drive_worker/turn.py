@@ -83,7 +83,7 @@ class Means:
     """What a turn works with.
 
     `enter` turns a step into what Kafka is to carry; `include_shared_drives` counts where a connection has no setting
-    of its own; `fetches_at_once` is asked again and again how many calls side by side one connection may have now.
+    of its own; `fetches_allowed` is asked again and again how many calls side by side one connection may have now.
     """
 
     connections: Connections
@@ -94,7 +94,7 @@ class Means:
     randomness: random.Random
     observer: Observer
     include_shared_drives: bool
-    fetches_at_once: Callable[[], int]
+    fetches_allowed: Callable[[], int]
 
 
 async def take_turn(means: Means, connection_id: ConnectionId, ledger: Ledger, is_over: Callable[[], bool]) -> None:
@@ -175,7 +175,7 @@ class _Turn:
 
     def _start_fetches(self, checkpoint: Checkpoint, drive: Drive, group: asyncio.TaskGroup) -> None:
         sync_id = checkpoint.sync.sync_id if checkpoint.sync else None
-        at_once = self._means.fetches_at_once()
+        at_once = self._means.fetches_allowed()
         busy = {fetch_key(fetch.action) for fetch in self._under_way.values()}
         for action in plan(checkpoint):
             if len(self._under_way) >= at_once:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.scheduler import Scheduler, Seat
@@ -12,6 +12,7 @@ from support.clock import ManualClock
 PAGE_S = 0.08
 PLACES = 10
 TURN_S = 1.0
+REST_S = 1.5
 
 
 class Google:
@@ -21,6 +22,7 @@ class Google:
         self.clock = ManualClock()
         self.left = {Seat(0, ConnectionId(name)): count for name, count in pages.items()}
         self.served: list[tuple[float, Seat]] = []
+        self.rests: dict[Seat, datetime] = {}
         self.scheduler = Scheduler(self._turn, self._due, self.clock, at_once=PLACES, turn_s=TURN_S)
 
     async def serve(self, until_s: float, newcomers: dict[float, str]) -> None:
@@ -48,13 +50,17 @@ class Google:
         return sum(values) ** 2 / (len(values) * sum(value * value for value in values))
 
     async def _turn(self, seat: Seat, is_over: Callable[[], bool]) -> None:
+        if seat.connection_id.startswith("failing"):
+            await self.clock.sleep(TURN_S)
+            self.rests[seat] = self.clock.now() + timedelta(seconds=REST_S)
+            return
         while self.left[seat] and not is_over():
             await self.clock.sleep(PAGE_S)
             self.left[seat] -= 1
             self.served.append((self.clock.monotonic_s(), seat))
 
     def _due(self, seat: Seat) -> datetime | None:
-        return self.clock.now() if self.left[seat] else None
+        return self.rests.get(seat, self.clock.now()) if self.left[seat] else None
 
 
 async def test_forty_huge_connections_are_served_alike_in_ten_places() -> None:
@@ -72,3 +78,12 @@ async def test_a_small_connection_waits_a_turn_and_not_a_round() -> None:
     moments = {15.0 + 0.7 * number: f"small_{number}" for number in range(10)}
     await google.serve(30, moments)
     assert max(google.took_s(name, since_s) for since_s, name in moments.items()) < TURN_S + 7 * PAGE_S
+
+
+async def test_connections_in_trouble_have_no_precedence_over_the_others() -> None:
+    """Those that fail and rest, over and over, take turns as everybody does: at most their share of the places."""
+    google = Google({name: 100_000 for number in range(20) for name in (f"huge_{number}", f"failing_{number}")})
+    await google.serve(30, {})
+    alone = Google({f"huge_{number}": 100_000 for number in range(20)})
+    await alone.serve(30, {})
+    assert len(google.served) > 0.45 * len(alone.served)

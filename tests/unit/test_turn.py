@@ -27,7 +27,7 @@ from support.syncs import CONNECTION, CUSTOMER, NOW, file, folder, owed
 class Bench:
     """A ledger in memory, a Drive in memory, and turns on them."""
 
-    def __init__(self, *, fetches_at_once: int = 4) -> None:
+    def __init__(self, *, fetches_allowed: int = 4) -> None:
         self.drive = MemoryDrive()
         self.connections = MemoryConnections()
         self.connect()
@@ -55,7 +55,7 @@ class Bench:
             randomness=random.Random(1),  # noqa: S311 - a test
             observer=self,
             include_shared_drives=True,
-            fetches_at_once=lambda: fetches_at_once,
+            fetches_allowed=lambda: fetches_allowed,
         )
 
     def connect(self, status: Literal["active", "paused", "disconnected"] = "active") -> None:
@@ -140,7 +140,7 @@ async def test_a_turn_takes_a_sync_from_its_beginning_to_its_end() -> None:
 
 async def test_a_long_listing_is_fetched_in_many_parts_and_taken_in_page_by_page() -> None:
     """However many answers come together, each is written when there is room for it, and each file comes once."""
-    made = Bench(fetches_at_once=16)
+    made = Bench(fetches_allowed=16)
     made.drive.page_size = 20
     for day in range(1_000):
         made.drive.put(file(f"f{day}", modifiedTime=rfc3339(NOW - timedelta(days=day))))
@@ -194,7 +194,7 @@ async def test_a_turn_that_is_over_finishes_what_is_under_way_and_the_next_goes_
 
 async def test_fetches_run_side_by_side_up_to_their_bound() -> None:
     """Four walks, two at a time."""
-    made = Bench(fetches_at_once=2)
+    made = Bench(fetches_allowed=2)
     made.owe()
     await made.turn()
     made.drive.page_size = 10

@@ -53,7 +53,11 @@ class Metrics:
             "google_drive_connections", "Connections of the partitions owned, by state.", ["state"], registry=registry
         )
         self._partitions = Gauge("google_drive_partitions_owned", "Partitions that are ours.", registry=registry)
-        self._turns = Gauge("google_drive_turns", "Connections that are being synced now.", registry=registry)
+        self._turns = Gauge(
+            "google_drive_turns",
+            "Connections that are being synced now, or finishing a turn that is over.",
+            registry=registry,
+        )
         self._waiting = Gauge(
             "google_drive_turns_waiting", "Connections that could be synced and wait for a place.", registry=registry
         )
