@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
-COMPILED := src/google_drive_worker/normalization/fast_file.pyx
+SOURCE := src/google_drive_worker/normalization/fast_file.pyx
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix chaos bench lock clean
@@ -14,11 +15,14 @@ help:  ## show this list
 
 setup: $(READY)  ## make .venv from the lock (the other commands do it by themselves)
 
-$(READY): requirements/dev.lock pyproject.toml $(COMPILED)
+$(LOCKED): requirements/dev.lock
 	@echo "Setting up $(VENV) from requirements/dev.lock ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11")'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(READY): $(LOCKED) pyproject.toml setup.py $(SOURCE)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -54,4 +58,4 @@ lock: $(READY)  ## resolve requirements/*.lock anew from pyproject.toml
 	@$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --extra bench --constraint requirements/dev.lock --output-file requirements/bench.lock pyproject.toml
 
 clean:  ## remove what was made
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist $(SOURCE:.pyx=.c) $(SOURCE:.pyx=.*.so)
