@@ -36,7 +36,7 @@ from google_drive_worker.ownership import Ownership
 from google_drive_worker.scheduler import Scheduler, Seat
 from google_drive_worker.sync import engine
 from google_drive_worker.system_clock import SystemClock
-from google_drive_worker.telemetry import Telemetry
+from google_drive_worker.telemetry import Telemetry, log
 from google_drive_worker.turn import LOOK_UPS_AT_ONCE, Means, take_turn
 from google_drive_worker.utils.errors import Misconfigured, Terminal
 from google_drive_worker.worker import Parts, Worker
@@ -304,6 +304,8 @@ async def run_worker(
     """
     configure_logging(settings.log_level, settings.log_format)
     tune_allocation()
+    if not transformer.IS_COMPILED:
+        log.warning("not_compiled", message="installed without a C compiler: listings take twice the processor time")
     if stop is None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

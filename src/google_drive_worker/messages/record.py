@@ -15,9 +15,6 @@ SCHEMA_VERSION = "1.0"
 _SOURCE: tuple[str, bytes] = ("source", INTEGRATION_ID.encode())
 _CONTENT_TYPE: tuple[str, bytes] = ("content-type", b"application/json")
 
-_BUFFER_BYTES = 8192
-"""What a buffer of data begins with: more than nearly every record has. It grows by itself."""
-
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
     """A record on the wire: who it is of and how to apply it, around `data`."""
@@ -49,17 +46,16 @@ class RecordEncoder:
     """Encodes the records of one step as `Envelope`s: what they have in common is encoded once.
 
     `new_message_id` gives a fresh UUIDv4 at each call. `integration_id` is what the platform calls this worker; keys
-    keep the contract's prefix whatever it is. For one thread: all data goes through one buffer.
+    keep the contract's prefix whatever it is.
     """
 
-    __slots__ = ("_buffer", "_encoder", "_frames", "_new_message_id", "_shared")
+    __slots__ = ("_encoder", "_frames", "_new_message_id", "_shared")
 
     def __init__(
         self, context: RecordContext, new_message_id: Callable[[], str], *, integration_id: str = INTEGRATION_ID
     ) -> None:
         self._new_message_id = new_message_id
         self._encoder = msgspec.json.Encoder()
-        self._buffer = bytearray(_BUFFER_BYTES)
         self._frames: dict[tuple[ResourceType, Operation], _Frame] = {}
         self._shared = {
             "customer_id": context.customer_id,
@@ -78,12 +74,7 @@ class RecordEncoder:
         kind = (record.resource_type, record.operation)
         frame = self._frames.get(kind) or self._frame(*kind)
         resource_id = self._encoder.encode(record.resource_id)
-        data: msgspec.Raw | bytearray
-        if isinstance(record.data, msgspec.Raw):
-            data = record.data
-        else:
-            data = self._buffer
-            self._encoder.encode_into(record.data, data)
+        data = record.data if isinstance(record.data, msgspec.Raw) else self._encoder.encode(record.data)
         before_message_id, before_resource_id, before_key, before_data = frame.parts
         value = b"".join(
             (
