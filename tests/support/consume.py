@@ -13,6 +13,20 @@ BATCH = 5_000
 POLL_S = 0.2
 
 
+PASSING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError._TIMED_OUT,  # noqa: SLF001 - confluent-kafka spells librdkafka's own codes so
+    KafkaError._TRANSPORT,  # noqa: SLF001
+}
+"""What a broker says, or does not say, that has just come back: a client asks again, and is answered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message as it stands in a partition."""
@@ -42,6 +56,16 @@ def end_offsets(
     isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
 ) -> dict[int, int]:
     """Where a read_committed reader's view of each partition ends now: before the first open transaction."""
+    ends_s = time.monotonic() + deadline_s
+    while True:
+        try:
+            return _end_offsets(bootstrap_servers, topic, deadline_s, isolation)
+        except KafkaException as problem:
+            if problem.args[0].code() not in PASSING or time.monotonic() > ends_s:
+                raise
+
+
+def _end_offsets(bootstrap_servers: str, topic: str, deadline_s: float, isolation: IsolationLevel) -> dict[int, int]:
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     asked = {
         TopicPartition(topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -153,6 +177,8 @@ def _take(raw: KafkaMessage, messages: list[Message], reached: dict[int, int]) -
     partition, offset = raw.partition(), raw.offset()
     if (error := raw.error()) is not None:
         # The end event is the one way to see past a partition's closing transaction marker, which is no message.
+        if error.code() in PASSING:
+            return
         if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public name for it
             raise KafkaException(error)
         if partition is not None and offset is not None:
