@@ -12,6 +12,9 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 BATCH = 5_000
 POLL_S = 0.2
 
+FORGETFUL_S = 5.0
+"""When a client that hears nothing is replaced: after a restart some know no broker any more (librdkafka#5301)."""
+
 
 PASSING = {
     KafkaError.NOT_COORDINATOR,
@@ -95,19 +98,23 @@ class TopicReader:
         self._bootstrap_servers = bootstrap_servers
         self._topic = topic
         self._reached = dict.fromkeys(partitions_of(bootstrap_servers, topic), 0)
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap_servers,
-                "group.id": "reader-without-a-group",
-                "log_level": 0,
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": isolation,
-                "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 20,
-            }
-        )
-        self._consumer.assign([TopicPartition(topic, partition, 0) for partition in self._reached])
+        self._config: dict[str, str | int | bool] = {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": "reader-without-a-group",
+            "log_level": 0,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": isolation,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 20,
+        }
+        self._consumer = self._new_consumer()
+
+    def _new_consumer(self) -> Consumer:
+        """A client that goes on where the last one came to."""
+        consumer = Consumer(self._config)
+        consumer.assign([TopicPartition(self._topic, partition, at) for partition, at in self._reached.items()])
+        return consumer
 
     def read_some(self, timeout_s: float = POLL_S) -> list[Message]:
         """What has come since the last call, waiting up to `timeout_s` for the first of it."""
@@ -124,10 +131,18 @@ class TopicReader:
         deadline = time.monotonic() + deadline_s
         ends = end_offsets(self._bootstrap_servers, self._topic, deadline_s=deadline_s)
         messages: list[Message] = []
+        came_s = time.monotonic()
         while not all(self._reached[partition] >= end for partition, end in ends.items()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self._topic}: read to {self._reached} of {ends} in {deadline_s} s")
-            messages += self.read_some()
+            came = self.read_some()
+            messages += came
+            if came:
+                came_s = time.monotonic()
+            elif time.monotonic() - came_s > FORGETFUL_S:
+                self._consumer.close()
+                self._consumer = self._new_consumer()
+                came_s = time.monotonic()
         return messages
 
     def close(self) -> None:
