@@ -215,6 +215,8 @@ class _Wiring:
         found = await asyncio.to_thread(
             survey, self._admin, self._settings.kafka_bootstrap_servers, self._names, SURVEY_TIMEOUT_S
         )
+        if not found.partitions:  # a client can forget its brokers for good: see `intake.ORPHANED_S`
+            self._admin = AdminClient(kafka_config(self._settings))
         self._heed_partitions(found.partitions.get(self._names.trigger, 0))
         return {"kafka": found.problems, "connections": await self._connections_lacks()}
 
