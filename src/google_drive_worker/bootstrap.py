@@ -26,7 +26,7 @@ from google_drive_worker.kafka.message_ids import MessageIds
 from google_drive_worker.kafka.partition import CommitLimits
 from google_drive_worker.kafka.state_store import Restored, restore
 from google_drive_worker.kafka.topics import TopicNames, survey
-from google_drive_worker.kafka.transactions import GroupMetadata, TransactionalWriter
+from google_drive_worker.kafka.transactions import BatchLimit, GroupMetadata, TransactionalWriter
 from google_drive_worker.normalization import transformer
 from google_drive_worker.observability.health import HealthServer, Readiness
 from google_drive_worker.observability.logs import configure_logging
@@ -98,7 +98,9 @@ def topic_names(settings: Settings) -> TopicNames:
     )
 
 
-def new_writer(settings: Settings, number: int, group_metadata: GroupMetadata) -> TransactionalWriter:
+def new_writer(
+    settings: Settings, number: int, group_metadata: GroupMetadata, batches: BatchLimit
+) -> TransactionalWriter:
     """The writer of a partition. Its transactional id is the partition's, whoever owns it: that is the first fence."""
     return TransactionalWriter(
         producer_config(settings),
@@ -106,6 +108,7 @@ def new_writer(settings: Settings, number: int, group_metadata: GroupMetadata) -
         position=TopicPartition(settings.kafka_topic_trigger, number),
         state_topic=settings.kafka_topic_state,
         group_metadata=group_metadata,
+        batches=batches,
         timeout_s=BROKER_TIMEOUT_S,
     )
 
@@ -119,7 +122,7 @@ def restore_partition(settings: Settings, number: int) -> Restored:
 class Openers(NamedTuple):
     """How a partition is opened. A build for tests has others, to show that each fence is needed."""
 
-    new_writer: Callable[[Settings, int, GroupMetadata], TransactionalWriter] = new_writer
+    new_writer: Callable[[Settings, int, GroupMetadata, BatchLimit], TransactionalWriter] = new_writer
     restore: Callable[[Settings, int], Restored] = restore_partition
 
 
@@ -246,10 +249,11 @@ class _Wiring:
             new_message_id=MessageIds(),
             clock=clock,
         )
+        batches = BatchLimit()
         ownership = Ownership(
             handler=TriggerHandler(settings.worker_integration_id, self._partitions),
             outbox=outbox,
-            new_writer=lambda number: self._openers.new_writer(settings, number, intake.group_metadata),
+            new_writer=lambda number: self._openers.new_writer(settings, number, intake.group_metadata, batches),
             restore=lambda number: self._openers.restore(settings, number),
             clock=clock,
             limits=CommitLimits(settings.worker_commit_interval_ms / 1000, settings.worker_commit_max_records),
