@@ -22,7 +22,7 @@ from google_drive_worker.connections.file import ConnectionsFile
 from google_drive_worker.domain.ports import Clock, Drives
 from google_drive_worker.handlers.trigger import TriggerHandler
 from google_drive_worker.kafka.intake import Intake
-from google_drive_worker.kafka.message_ids import MessageIds
+from google_drive_worker.kafka.message_ids import new_message_ids
 from google_drive_worker.kafka.partition import CommitLimits
 from google_drive_worker.kafka.state_store import Restored, restore
 from google_drive_worker.kafka.topics import TopicNames, survey
@@ -246,7 +246,7 @@ class _Wiring:
             integration_id=settings.worker_integration_id,
             data_topic=self._names.data,
             errors_topic=self._names.errors,
-            new_message_id=MessageIds(),
+            new_message_ids=new_message_ids,
             clock=clock,
         )
         batches = BatchLimit()
