@@ -25,7 +25,7 @@ from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Owed, SyncKind
 from google_drive_worker.sync.plan import Action, ListFiles, fetch_key, plan, scope_of
 from google_drive_worker.sync.step import Step
-from google_drive_worker.utils.errors import WorkerError
+from google_drive_worker.utils.errors import Retryable, WorkerError
 from simulation.google import CONNECTION, CUSTOMER, Google, answer
 from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
 
@@ -99,6 +99,7 @@ class Run:
         self.known_cursor: PageToken | None = None
         self._replay_is_clean = False
         self._check_at: SyncId | None = None
+        self._failed: tuple[ListFiles, str] | None = None
 
     # What the world does.
 
@@ -211,6 +212,7 @@ class Run:
         else:
             self._note(f"arrive {flight.action}")
             step = engine.on_answer(checkpoint, flight.action, outcome, transformer)
+        self._check_rest(checkpoint, flight.action, outcome, step)
         self._count_parts(checkpoint, step)
         self._write(checkpoint, step)
 
@@ -317,6 +319,25 @@ class Run:
         if due - now > timedelta(seconds=2 * failure.PARK_CAP_S):
             raise Broken(f"parked for {due - now}")
         self.wait((due - now).total_seconds() + 0.001)
+
+    def _check_rest(self, before: Checkpoint, action: Action, outcome: engine.Answer | WorkerError, step: Step) -> None:
+        """What a part of a listing rests for, no other part's answer ends."""
+        after = step.checkpoint
+        rest = None if after is None else after.parked
+        if isinstance(outcome, Retryable):
+            if isinstance(action, ListFiles) and before.parked is None and rest is not None:
+                self._failed = (action, rest.until or "")
+            return
+        if self._failed is None or after is None or before.parked is None:
+            return
+        failed, until = self._failed
+        corpus = after.corpora.get(failed.corpus)
+        same = isinstance(action, ListFiles) and (action.corpus, action.modified) == (failed.corpus, failed.modified)
+        if before.parked.until != until or same or corpus is None or corpus.stage != "listing" or after.sync is None:
+            return
+        if rest is None:
+            raise Broken(f"{failed} rests until {until}, and {action} ended it")
+        self.done["rest: kept"] += 1
 
     def _check_log(self) -> None:
         mirror = self.log.mirror

@@ -8,7 +8,7 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Sync
 from google_drive_worker.sync.parts import balanced, is_within, part_asked, parts_of, read_on, readable
-from google_drive_worker.sync.plan import ListFiles, TakeStartToken
+from google_drive_worker.sync.plan import ListFiles, TakeStartToken, is_step_of
 from google_drive_worker.sync.step import Step, counted, give_up, skipped, with_corpus, with_sync
 
 
@@ -99,7 +99,10 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
         corpora = {
             key: replace(other, stage="changes") if other.stage == "done" else other for key, other in corpora.items()
         }
-    return replace(checkpoint, corpora=corpora)
+    parked = checkpoint.parked
+    if parked is not None and is_step_of(parked.step, name, of_its_listing=True):
+        parked = None  # the part that failed may have been another sync's; whatever it was, all is listed now
+    return replace(checkpoint, corpora=corpora, parked=parked)
 
 
 def _incomplete(checkpoint: Checkpoint, corpus: str) -> ErrorReport:

@@ -67,14 +67,22 @@ Action = TakeStartToken | ListDrives | ListFiles | ReadChanges | WalkFolder | Lo
 
 
 def step_name(action: Action) -> str:
-    """A short name for what is done and where, the same for every page of it."""
+    """A short name for what is done and where, the same for every page of it; a listing's range is part of it."""
     match action:
+        case ListFiles(corpus, _, _, TimeRange(since, until)) if since or until:
+            return f"ListFiles:{corpus}:{since or ''}..{until or ''}"
         case TakeStartToken(corpus) | ListFiles(corpus) | ReadChanges(corpus):
             return f"{type(action).__name__}:{corpus}"
         case WalkFolder(walk):
             return f"WalkFolder:{walk.folder_id}"
         case _:
             return type(action).__name__
+
+
+def is_step_of(step: str, corpus: str, *, of_its_listing: bool = False) -> bool:
+    """Whether a step of that name is the corpus' own, and of its listing where that is asked."""
+    kind, _, place = step.partition(":")
+    return place.partition(":")[0] == corpus and (kind == "ListFiles" or not of_its_listing)
 
 
 def fetch_key(action: Action) -> Action | str:

@@ -215,6 +215,66 @@ def test_what_was_under_way_when_the_rest_began_neither_lengthens_it_nor_ends_it
     assert step.errors == ()
 
 
+OTHERS = ListFiles("user", token("p5"), modified=TimeRange("2025-01-01T00:00:00", "2026-01-01T00:00:00"))
+FAILED = ListFiles("user", token("p8"), modified=TimeRange(None, "2025-01-01T00:00:00"))
+
+
+def in_parts() -> Checkpoint:
+    """A listing in three parts, with the tokens p2, p5 and p8."""
+    limits = ("2026-01-01T00:00:00", "2025-01-01T00:00:00")
+    first = Part(limits[0], None, None, token("p2"))
+    second = Part(limits[1], limits[0], limits[1], token("p5"))
+    third = Part(None, limits[1], None, token("p8"))
+    return syncing("full", user=replace(corpus("listing"), parts=(first, second, third), pages=9))
+
+
+def test_one_parts_trouble_is_not_ended_by_its_siblings_answers() -> None:
+    """Its rest grows and its cause is reported once, though the others get on, until it succeeds itself."""
+    checkpoint, rests, reports = in_parts(), [], 0
+    for number in range(3):
+        step = failed(rested(checkpoint), FAILED, Retryable("unavailable"), jitter=1.0)
+        rests.append(rest_s(step))
+        reports += len(step.errors)
+        other = replace(OTHERS, page_token=token(f"p5{'+' * number}"))
+        checkpoint = state(on_answer(state(step), other, files_page(more=f"p5+{'+' * number}"), transformer))
+        assert checkpoint.parked == state(step).parked
+    assert rests == [PARK_BASE_S, 2 * PARK_BASE_S, 4 * PARK_BASE_S]
+    assert reports == 1
+    assert state(on_answer(rested(checkpoint), FAILED, files_page(more="p9"), transformer)).parked is None
+
+
+@pytest.mark.parametrize("error", [Retryable("slow", retry_after_s=600.0), Terminal("look at it"), NeedsReauth("anew")])
+def test_what_one_part_rests_for_holds_against_its_siblings(error: WorkerError) -> None:
+    """Their answers and their lesser troubles, which were under way, neither end it nor make it shorter."""
+    blocked = state(failed(in_parts(), FAILED, error))
+    after = state(on_answer(blocked, OTHERS, files_page(more="p6"), transformer))
+    assert after.parked == blocked.parked
+    after = state(failed(after, replace(OTHERS, page_token=token("p6")), Retryable("again", code=error.code)))
+    assert after.parked == blocked.parked
+
+
+def test_a_rest_ends_with_the_listing_where_its_part_is_no_more() -> None:
+    """What failed was asked for in another way, by an older release or before the listing began anew."""
+    for step in ("ListFiles:user", "ListFiles:user:2019-01-01T00:00:00.."):
+        parked = Parked("unavailable", step, until="2020-01-01T00:00:00.000Z")
+        last = syncing("full", user=corpus("listing", listing="p2"))
+        before = replace(last, parked=parked)
+        assert state(on_answer(before, ListFiles("user", token("p2")), files_page(), transformer)).parked is None
+    plain = replace(
+        syncing("full", user=Corpus("listing", token("c1"), token("p7"))), parked=Parked("x", "ListFiles:user")
+    )
+    action = ListFiles("user", token("p7"), modified=None)
+    assert state(on_answer(plain, action, files_page(more="p8"), transformer)).parked is None
+
+
+def test_a_part_that_starts_over_takes_its_rest_along() -> None:
+    """Its query is another one now, and its success still ends the trouble."""
+    resting = state(failed(in_parts(), FAILED, Retryable("unavailable")))
+    over = state(failed(rested(resting), FAILED, REJECTED))
+    begun = replace(FAILED, page_token=None)
+    assert state(on_answer(over, begun, files_page(more="q2"), transformer)).parked is None
+
+
 def test_new_change_tokens_that_are_refused_make_the_next_full_sync_rest() -> None:
     """Else full sync would follow upon full sync, until the quota is gone."""
     checkpoint = syncing("full", user=corpus("changes", "c1"))
