@@ -126,6 +126,15 @@ class Run:
         self.google.rules.ignore_order = not self.google.rules.ignore_order
         self._note(f"ignore order {self.google.rules.ignore_order}")
 
+    def age_by_arrival(self, edited: int) -> None:
+        """The user's items were modified as they came, ten a day, and so many of the older half yesterday."""
+        items = list(self.user.index)
+        now_ms = self.world.now_ms()
+        for position, item in enumerate(items):
+            item.modified_ms = now_ms - (len(items) + 20 - position) * 8_640_000
+        for item in self.die.sample(items[: len(items) // 2], edited):
+            item.modified_ms = now_ms - 86_400_000 - self.die.randrange(10**6)
+
     def wait(self, seconds: float) -> None:
         """Time passes; after hours the tokens of listings have expired."""
         self._note(f"wait {seconds}")
@@ -333,6 +342,8 @@ class Run:
         failed, until = self._failed
         corpus = after.corpora.get(failed.corpus)
         same = isinstance(action, ListFiles) and (action.corpus, action.modified) == (failed.corpus, failed.modified)
+        if same and isinstance(outcome, WorkerError):
+            self._failed = None  # it starts over, with a query anew
         if before.parked.until != until or same or corpus is None or corpus.stage != "listing" or after.sync is None:
             return
         if rest is None:

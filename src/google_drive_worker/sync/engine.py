@@ -33,12 +33,13 @@ from google_drive_worker.sync.checkpoint import (
     SyncKind,
     Walk,
 )
-from google_drive_worker.sync.listing import on_drives, on_files, on_start_token
+from google_drive_worker.sync.listing import on_drives, on_files, on_order, on_start_token
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
     ListFiles,
     LookUpRemoved,
+    ProveOrder,
     ReadChanges,
     TakeStartToken,
     WalkFolder,
@@ -60,7 +61,7 @@ CONNECTING = "Connect"
 TURN = "Turn"
 """Name of the step that a bug of our own stopped."""
 
-Answer = PageToken | DrivesPage | FilesPage | ChangesPage | Mapping[FileId, DriveFile | None]
+Answer = PageToken | DrivesPage | FilesPage | ChangesPage | tuple[str, ...] | Mapping[FileId, DriveFile | None]
 
 
 def accept(checkpoint: Checkpoint | None, connection_id: ConnectionId, owed: Owed) -> Checkpoint:
@@ -182,6 +183,8 @@ def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer
             return on_drives(checkpoint, sync, answer, normalizer)
         case ListFiles(), FilesPage():
             return on_files(checkpoint, sync, action, answer, normalizer)
+        case ProveOrder(), tuple():
+            return on_order(checkpoint, sync, action, answer)
         case ReadChanges(), ChangesPage():
             return on_changes(checkpoint, action, answer, normalizer)
         case WalkFolder(), FilesPage():

@@ -9,12 +9,13 @@ from google_drive_worker.domain.record import ErrorCategory, ErrorReport
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked
-from google_drive_worker.sync.parts import asked, part_asked, parts_of, start_over
+from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
     ListFiles,
     LookUpRemoved,
+    ProveOrder,
     ReadChanges,
     TakeStartToken,
     WalkFolder,
@@ -51,6 +52,8 @@ def on_failure(
     if not still_wanted(checkpoint, action):
         return Step(checkpoint)
     match error, action:
+        case _, ProveOrder(corpus):  # it is not proven then, and nothing needs it
+            return Step(with_corpus(checkpoint, corpus, replace(checkpoint.corpora[corpus], order="ignored")))
         case PageTokenRejected(), _:
             return _on_rejected_token(checkpoint, action, error, now, jitter)
         case SkipItem(), TakeStartToken(corpus) | ListFiles(corpus) | ReadChanges(corpus) if corpus != USER_CORPUS:
@@ -78,9 +81,12 @@ def _on_rejected_token(
             refused = part_asked(corpus, modified, token)
             if refused is None:
                 return Step(checkpoint)
-            again = start_over(refused)
+            again = start_over(refused, trusted=is_trusted(corpus))
             parts = tuple(again if part == refused else part for part in parts_of(corpus))
-            corpus = replace(corpus, listing_token=None, parts=parts, restarts=corpus.restarts + 1)
+            in_order = corpus.times_in_order if corpus.times_in_order >= PROOF_TIMES else 0  # they come once more
+            corpus = replace(
+                corpus, listing_token=None, parts=parts, restarts=corpus.restarts + 1, times_in_order=in_order
+            )
             step = step_name(ListFiles(name, None, modified=asked(again)))
             checkpoint = _going_on_as(with_corpus(checkpoint, name, corpus), step_name(action), step)
             if corpus.restarts <= RESTARTS_AT_ONCE:

@@ -1,23 +1,29 @@
 """What the answers of a listing come to: start tokens, shared drives, pages of files."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableItem
 from google_drive_worker.domain.ids import DriveId, PageToken
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Sync
-from google_drive_worker.sync.parts import balanced, is_within, part_asked, parts_of, read_on, readable
-from google_drive_worker.sync.plan import ListFiles, TakeStartToken, is_step_of
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Sync
+from google_drive_worker.sync.parts import balanced, is_within, part_asked, proven, read_page, readable
+from google_drive_worker.sync.plan import ListFiles, ProveOrder, TakeStartToken, is_step_of
 from google_drive_worker.sync.step import Step, counted, give_up, skipped, with_corpus, with_sync
 
 
 def on_start_token(checkpoint: Checkpoint, action: TakeStartToken, token: PageToken) -> Step:
     """The low watermark stands; the corpus' listing may begin."""
-    corpus = replace(
-        checkpoint.corpora[action.corpus], stage="listing", change_token=token, listing_token=None, parts=(), pages=0
-    )
+    corpus = replace(_without_listing(checkpoint.corpora[action.corpus]), stage="listing", change_token=token)
     return Step(with_corpus(checkpoint, action.corpus, corpus))
+
+
+def on_order(checkpoint: Checkpoint, sync: Sync, action: ProveOrder, times: Sequence[str]) -> Step:
+    """Whether the listing may be split is known now; nothing of the answer is written."""
+    corpus = proven(checkpoint.corpora[action.corpus], [time for time in times if time < sync.started_at])
+    return Step(replace(checkpoint, corpora=balanced({**checkpoint.corpora, action.corpus: corpus})))
 
 
 def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: Normalizer) -> Step:
@@ -55,26 +61,19 @@ def on_files(checkpoint: Checkpoint, sync: Sync, action: ListFiles, page: FilesP
             errors.append(skipped(checkpoint, item.id, "file", item.problem))
             continue
         time = readable(item.modified_time)
-        if time is not None:
+        if time is not None and time < sync.started_at:  # what was edited since may stand anywhere, and proves nothing
             times.append(time)
         if (trashed_too or not item.trashed) and is_within(part, time) and belongs(checkpoint, name, item.drive_id):
             records.append(item.record)
     if page.incomplete_search:
         errors.append(_incomplete(checkpoint, name))
     checkpoint = with_sync(checkpoint, counted(sync, records))
-    checkpoint = _read(checkpoint, name, part, read_on(part, times, page.next_page_token))
+    corpus = replace(read_page(checkpoint.corpora[name], part, times, page.next_page_token), written=True)
+    if corpus.parts:
+        checkpoint = replace(checkpoint, corpora=balanced({**checkpoint.corpora, name: corpus}))
+    else:
+        checkpoint = _listed(checkpoint, name, corpus)
     return Step(checkpoint, tuple(records), tuple(errors))
-
-
-def _read(checkpoint: Checkpoint, name: str, before: Part, after: Part | None) -> Checkpoint:
-    """A page more of the corpus is read, which took a part of it from `before` to `after`, or to its end."""
-    corpus = checkpoint.corpora[name]
-    parts = [after if part == before else part for part in parts_of(corpus)]
-    left = tuple(part for part in parts if part is not None)
-    if not left:
-        return _listed(checkpoint, name, corpus)
-    corpus = replace(corpus, listing_token=None, parts=left, pages=corpus.pages + 1, written=True)
-    return replace(checkpoint, corpora=balanced({**checkpoint.corpora, name: corpus}))
 
 
 def belongs(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bool:
@@ -93,7 +92,7 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
     In a full sync the logs read before are read once more to their end: an item may have moved from this corpus, after
     its page was listed without it, to one whose log had been read by then.
     """
-    listed = replace(corpus, stage="changes", listing_token=None, parts=(), pages=0, restarts=0)
+    listed = replace(_without_listing(corpus), stage="changes")
     corpora = balanced({**checkpoint.corpora, name: listed})
     if checkpoint.sync is not None and checkpoint.sync.kind == "full":
         corpora = {
@@ -103,6 +102,10 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
     if parked is not None and is_step_of(parked.step, name, of_its_listing=True):
         parked = None  # the part that failed may have been another sync's; whatever it was, all is listed now
     return replace(checkpoint, corpora=corpora, parked=parked)
+
+
+def _without_listing(corpus: Corpus) -> Corpus:
+    return Corpus(corpus.stage, corpus.change_token, written=corpus.written, doubted=corpus.doubted)
 
 
 def _incomplete(checkpoint: Checkpoint, corpus: str) -> ErrorReport:

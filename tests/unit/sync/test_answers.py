@@ -15,6 +15,7 @@ from google_drive_worker.sync.plan import (
     ListDrives,
     ListFiles,
     LookUpRemoved,
+    ProveOrder,
     ReadChanges,
     TakeStartToken,
     plan,
@@ -124,10 +125,18 @@ def test_a_page_is_cut_to_its_part_as_it_is_now() -> None:
 
 
 def test_a_long_listing_is_split_and_ends_with_its_last_part() -> None:
-    """The newest part goes on with its own query; the listing is through when every part is."""
+    """As soon as its order is proven the newest part goes on with its own query; it is through when every part is."""
     before = syncing("full", user=corpus("listing"))
     month = [file(f"f{day}", modifiedTime=f"2026-01-{day:02d}T00:00:00.000Z") for day in range(31, 0, -1)]
-    step = answered(before, ListFiles("user", None), files_page(*month, more="p2"))
+    begun = answered(before, ListFiles("user", None), files_page(*month, more="p2"))
+    assert plan(state(begun)) == [ListFiles("user", token("p2")), ProveOrder("user")]
+    times = tuple(f"2025-0{number}-01T00:00:00.000Z" for number in range(1, 10))
+    few = state(answered(state(begun), ProveOrder("user"), times))
+    assert (few.corpora["user"].oldest, len(few.corpora["user"].parts)) == (times[0], 1)
+    step = answered(
+        few, ProveOrder("user", since="2025-09-01T00:00:01"), tuple(str(f["modifiedTime"]) for f in month[::-1])
+    )
+    assert step.records == ()
     first, second = state(step).corpora["user"].parts
     assert (first.page_token, first.asked_since, first.until) == ("p2", None, None)
     assert (second.page_token, second.asked_since, second.until) == (None, None, first.since)

@@ -13,7 +13,17 @@ from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Walk
 from google_drive_worker.sync.engine import on_answer
 from google_drive_worker.sync.failure import PARK_BASE_S, PARK_CAP_S, RESTARTS_AT_ONCE, on_failure, park
-from google_drive_worker.sync.plan import Action, ListDrives, ListFiles, LookUpRemoved, ReadChanges, TakeStartToken
+from google_drive_worker.sync.parts import PROOF_TIMES
+from google_drive_worker.sync.plan import (
+    Action,
+    ListDrives,
+    ListFiles,
+    LookUpRemoved,
+    ProveOrder,
+    ReadChanges,
+    TakeStartToken,
+    plan,
+)
 from google_drive_worker.sync.plan import WalkFolder as WalkAction
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
 from google_drive_worker.utils.errors import (
@@ -42,6 +52,7 @@ from support.syncs import (
 )
 
 REJECTED = PageTokenRejected("rejected")
+PROVEN = replace(corpus("listing"), order="kept", times_in_order=PROOF_TIMES)
 
 
 def failed(checkpoint: Checkpoint, action: Action, error: WorkerError, jitter: float = 0.0) -> Step:
@@ -77,10 +88,10 @@ def test_a_rejected_listing_token_starts_the_listing_over() -> None:
 
 
 def test_a_part_whose_token_is_refused_starts_over_alone() -> None:
-    """From where its order is proven; the others go on, and their pages do not end the trouble."""
-    first = Part("2026-01-01T00:00:00", None, None, token("p2"), "2026-06-01T00:00:00.000Z", "2026-07-01T00:00:00.000Z")
+    """From its frontier, where the order is proven; the others go on, and their pages do not end the trouble."""
+    first = Part("2026-01-01T00:00:00", None, None, token("p2"), "2026-07-01T00:00:00.000Z")
     second = Part(None, "2026-01-01T00:00:00", None, token("p5"))
-    listing = corpus("listing", restarts=RESTARTS_AT_ONCE)
+    listing = replace(PROVEN, restarts=RESTARTS_AT_ONCE)
     checkpoint = syncing("full", user=replace(listing, parts=(first, second)))
     step = failed(checkpoint, ListFiles("user", token("p2")), REJECTED)
     again = Part("2026-01-01T00:00:00", "2026-07-01T00:00:01", "2026-01-01T00:00:00", restarted=True)
@@ -224,8 +235,8 @@ def in_parts() -> Checkpoint:
     limits = ("2026-01-01T00:00:00", "2025-01-01T00:00:00")
     first = Part(limits[0], None, None, token("p2"))
     second = Part(limits[1], limits[0], limits[1], token("p5"))
-    third = Part(None, limits[1], None, token("p8"))
-    return syncing("full", user=replace(corpus("listing"), parts=(first, second, third), pages=9))
+    third = Part(None, limits[1], None, token("p8"), "2024-07-01T00:00:00.000Z")
+    return syncing("full", user=replace(PROVEN, parts=(first, second, third), pages=9))
 
 
 def test_one_parts_trouble_is_not_ended_by_its_siblings_answers() -> None:
@@ -271,7 +282,7 @@ def test_a_part_that_starts_over_takes_its_rest_along() -> None:
     """Its query is another one now, and its success still ends the trouble."""
     resting = state(failed(in_parts(), FAILED, Retryable("unavailable")))
     over = state(failed(rested(resting), FAILED, REJECTED))
-    begun = replace(FAILED, page_token=None)
+    begun = replace(FAILED, page_token=None, modified=TimeRange(None, "2024-07-01T00:00:01"))
     assert state(on_answer(over, begun, files_page(more="q2"), transformer)).parked is None
 
 
@@ -329,3 +340,15 @@ def test_a_failed_look_up_rests_with_its_items() -> None:
     before = syncing("incremental", d=corpus("done"))
     step = failed(before, LookUpRemoved(ids("x")), Retryable("unavailable"))
     assert rest_s(step) == timedelta(seconds=PARK_BASE_S / 2).total_seconds()
+
+
+def test_a_question_about_the_order_that_fails_harms_nothing() -> None:
+    """The listing goes on in one part, and nothing rests."""
+    begun = replace(corpus("listing", listing="p2"), pages=1)
+    for error in (Retryable("slow", retry_after_s=60.0), NotFound("gone"), REJECTED, Terminal("look at it")):
+        checkpoint = syncing("full", user=begun, d=begun)
+        for action in (ProveOrder("user"), ProveOrder("drive-d")):
+            step = failed(checkpoint, action, error)
+            assert (step.errors, state(step).parked) == ((), None)
+            checkpoint = state(step)
+        assert plan(checkpoint) == [ListFiles("user", token("p2")), ListFiles("drive-d", token("p2"))]
