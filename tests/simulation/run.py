@@ -422,7 +422,9 @@ class Run:
             self.done["part: split off"] += max(0, len(new) - max(1, len(old)))
             self.done["part: out of order"] += sum(not part.ordered for part in new if part not in old)
             self.done["part: goes on from its frontier"] += sum(
-                part.restarted and part.until is not None and part.page_token is None for part in new if part not in old
+                part.refusals > 0 and part.until is not None and part.page_token is None
+                for part in new
+                if part not in old
             )
 
     def _membership(self) -> Edit | None:

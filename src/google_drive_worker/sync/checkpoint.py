@@ -44,7 +44,8 @@ class Part(_Value, frozen=True):
 
     `frontier` is the earliest modifiedTime seen. `page_span_ms` is the time that the last page reached over. Where
     answers came out of order `ordered` is false, and the query is read to its very end. `plain` is a query without
-    order and range, as workers asked it before there were parts. `restarted` tells of a token that was refused.
+    order and range, as workers asked it before there were parts. `refusals` is how many
+    times its tokens were refused since a page was last read by one.
     """
 
     since: str | None = None
@@ -55,7 +56,7 @@ class Part(_Value, frozen=True):
     page_span_ms: int = 0
     ordered: bool = True
     plain: bool = False
-    restarted: bool = False
+    refusals: int = 0
 
 
 class Corpus(_Value, frozen=True):
@@ -76,7 +77,6 @@ class Corpus(_Value, frozen=True):
     stage: Stage = "done"
     change_token: PageToken | None = None
     listing_token: PageToken | None = None
-    restarts: int = 0
     written: bool = False
     doubted: bool = False
     parts: tuple[Part, ...] = ()

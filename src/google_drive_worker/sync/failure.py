@@ -84,12 +84,10 @@ def _on_rejected_token(
             again = start_over(refused, trusted=is_trusted(corpus))
             parts = tuple(again if part == refused else part for part in parts_of(corpus))
             in_order = corpus.times_in_order if corpus.times_in_order >= PROOF_TIMES else 0  # they come once more
-            corpus = replace(
-                corpus, listing_token=None, parts=parts, restarts=corpus.restarts + 1, times_in_order=in_order
-            )
+            corpus = replace(corpus, listing_token=None, parts=parts, times_in_order=in_order)
             step = step_name(ListFiles(name, None, modified=asked(again)))
             checkpoint = _going_on_as(with_corpus(checkpoint, name, corpus), step_name(action), step)
-            if corpus.restarts <= RESTARTS_AT_ONCE:
+            if again.refusals <= RESTARTS_AT_ONCE:
                 return Step(checkpoint)
             return park(checkpoint, step, error, now, jitter)
         case WalkFolder(walk) if walk.page_token is not None:

@@ -44,10 +44,9 @@ def parts_of(corpus: Corpus) -> tuple[Part, ...]:
     """What a corpus that is being listed has yet to read; one plain part where the listing began before parts."""
     if corpus.parts:
         return corpus.parts
-    restarted = corpus.restarts > 0
     if corpus.listing_token is not None:
-        return (Part(page_token=corpus.listing_token, ordered=False, plain=True, restarted=restarted),)
-    return (Part(restarted=restarted),)
+        return (Part(page_token=corpus.listing_token, ordered=False, plain=True),)
+    return (Part(),)
 
 
 def asked(part: Part) -> TimeRange | None:
@@ -134,7 +133,7 @@ def read_on(part: Part, times: Sequence[str], next_token: PageToken | None, *, t
     """
     if next_token is None:
         return None
-    part = replace(part, page_token=next_token)
+    part = replace(part, page_token=next_token, refusals=part.refusals if part.page_token is None else 0)
     if not times or not part.ordered:
         return part
     above = part.frontier or times[0]
@@ -155,7 +154,7 @@ def start_over(part: Part, *, trusted: bool) -> Part:
     if trusted and part.ordered and frontier is not None and frontier < _LATEST:
         after = _limit(frontier + _SECOND)
         until = after if until is None else min(until, after)
-    return Part(since=part.since, until=until, asked_since=part.since, restarted=True)
+    return Part(since=part.since, until=until, asked_since=part.since, refusals=part.refusals + 1)
 
 
 def balanced(corpora: Mapping[str, Corpus]) -> dict[str, Corpus]:

@@ -1,6 +1,7 @@
 """What failures come to: starting over, leaving out, resting."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ from google_drive_worker.sync.plan import (
     plan,
 )
 from google_drive_worker.sync.plan import WalkFolder as WalkAction
-from google_drive_worker.sync.step import Step, with_corpus, with_sync
+from google_drive_worker.sync.step import Step, with_sync
 from google_drive_worker.utils.errors import (
     NeedsReauth,
     NotFound,
@@ -79,11 +80,10 @@ def test_a_rejected_listing_token_starts_the_listing_over() -> None:
     checkpoint = syncing("full", user=corpus("listing", listing="p2"))
     for restarts in range(RESTARTS_AT_ONCE):
         step = failed(checkpoint, ListFiles("user", token("p2")), REJECTED)
-        beginning = (Part(restarted=True),)
-        assert state(step).corpora["user"] == Corpus("listing", token("c1"), None, restarts + 1, parts=beginning)
+        beginning = (Part(refusals=restarts + 1),)
+        assert state(step).corpora["user"].parts == beginning
         assert state(step).parked is None
-        again = (Part(page_token=token("p2"), restarted=True),)
-        checkpoint = with_corpus(state(step), "user", replace(state(step).corpora["user"], parts=again))
+        checkpoint = state(on_answer(state(step), ListFiles("user", None), files_page(more="p2"), transformer))
     assert state(failed(checkpoint, ListFiles("user", token("p2")), REJECTED)).parked is not None
 
 
@@ -91,22 +91,40 @@ def test_a_part_whose_token_is_refused_starts_over_alone() -> None:
     """From its frontier, where the order is proven; the others go on, and their pages do not end the trouble."""
     first = Part("2026-01-01T00:00:00", None, None, token("p2"), "2026-07-01T00:00:00.000Z")
     second = Part(None, "2026-01-01T00:00:00", None, token("p5"))
-    listing = replace(PROVEN, restarts=RESTARTS_AT_ONCE)
-    checkpoint = syncing("full", user=replace(listing, parts=(first, second)))
+    first = replace(first, refusals=RESTARTS_AT_ONCE)
+    checkpoint = syncing("full", user=replace(PROVEN, parts=(first, second)))
     step = failed(checkpoint, ListFiles("user", token("p2")), REJECTED)
-    again = Part("2026-01-01T00:00:00", "2026-07-01T00:00:01", "2026-01-01T00:00:00", restarted=True)
+    again = Part("2026-01-01T00:00:00", "2026-07-01T00:00:01", "2026-01-01T00:00:00", refusals=RESTARTS_AT_ONCE + 1)
     assert state(step).corpora["user"].parts == (again, second)
     assert state(step).parked is not None
     other = ListFiles("user", token("p5"), modified=TimeRange(None, "2026-01-01T00:00:00"))
     after = state(on_answer(rested(state(step)), other, files_page(more="p6"), transformer))
     assert after.parked is not None
     begun = ListFiles("user", None, modified=TimeRange("2026-01-01T00:00:00", "2026-07-01T00:00:01"))
-    after = state(on_answer(after, begun, files_page(more="q2"), transformer))
-    assert after.parked is not None
-    assert (
-        state(on_answer(after, replace(begun, page_token=token("q2")), files_page(more="q3"), transformer)).parked
-        is None
-    )
+    more = state(on_answer(after, begun, files_page(more="q2"), transformer))
+    assert more.parked is not None
+    more = state(on_answer(more, replace(begun, page_token=token("q2")), files_page(more="q3"), transformer))
+    assert (more.parked, more.corpora["user"].parts[0].refusals) == (None, 0)
+    last = state(on_answer(after, begun, files_page(), transformer))
+    assert (last.parked, last.corpora["user"].parts) == (None, (replace(second, page_token=token("p6")),))
+
+
+@pytest.mark.parametrize("pages", [1, 3])
+def test_tokens_that_expired_all_together_are_no_outage(pages: int) -> None:
+    """After hours without a worker each part starts over once, and none of it rests or is reported."""
+    years = [f"{2000 + number}-01-01T00:00:00" for number in range(17)]
+    limits = list(pairwise(years))[::-1]
+    parts = tuple(Part(since, until, since, token(f"old{until}")) for since, until in limits)
+    checkpoint = syncing("full", user=replace(PROVEN, parts=parts, pages=500))
+    for action in plan(checkpoint):
+        step = failed(checkpoint, action, REJECTED)
+        checkpoint = state(step)
+        assert (step.errors, checkpoint.parked) == ((), None)
+    for page in range(1, pages + 1):
+        more = None if page == pages else f"p{page}"
+        for action in plan(checkpoint):
+            checkpoint = state(on_answer(checkpoint, action, files_page(more=more), transformer))
+    assert checkpoint.corpora["user"].stage == "changes"
 
 
 def test_a_listing_that_starts_over_still_knows_that_it_wrote() -> None:
