@@ -126,7 +126,10 @@ class MemoryDrive:
 
 
 def _is_inside(item: dict[str, object], modified: TimeRange) -> bool:
+    """As Drive's search has it: whoever has no time is in no range that has a limit."""
     time = str(item.get("modifiedTime", ""))
+    if not time:
+        return modified == TimeRange()
     return (modified.since or "") <= time and (modified.until is None or time < modified.until)
 
 
