@@ -19,6 +19,7 @@ USER_CORPUS = "user"
 """Key of the user's own corpus (what they own and what is shared with them) beside the shared drives' ids."""
 
 SyncKind = Literal["full", "incremental"]
+Youngest = Literal["once", "again", "asked"]
 OrderKnown = Literal["unknown", "kept", "ignored"]
 Stage = Literal["start_token", "listing", "changes", "done"]
 
@@ -69,9 +70,10 @@ class Corpus(_Value, frozen=True):
     other way round came the other way round, its first time being `oldest`; `ignored`, where it did not, or any page
     came out of order. `prove_since` is from where to ask, once more, where the oldest files were all of a few times.
     `times_in_order` is how many different times came newest first until that was enough of a proof.
-    `written` says that items of it were written, by this listing or before it. `doubted` is a drive
-    in which something was not to be found: should the user's log tell of the drive next, its user may have been away in
-    between, and the rest of it is read anew.
+    `youngest` says whether the youngest files are to be asked for again at the end, and `recent` which of those were
+    written, with their times. `written` says that items of it were written, by this listing or before it. `doubted` is
+    a drive in which something was not to be found: should the user's log tell of the drive next, its user may have been
+    away in between, and the rest of it is read anew.
     """
 
     stage: Stage = "done"
@@ -85,6 +87,8 @@ class Corpus(_Value, frozen=True):
     oldest: str | None = None
     prove_since: str | None = None
     times_in_order: int = 0
+    youngest: Youngest = "once"
+    recent: dict[FileId, str] = {}
 
 
 class Walk(_Value, frozen=True):

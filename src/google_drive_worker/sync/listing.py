@@ -1,15 +1,26 @@
 """What the answers of a listing come to: start tokens, shared drives, pages of files."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableItem
-from google_drive_worker.domain.ids import DriveId, PageToken
+from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Sync
-from google_drive_worker.sync.parts import balanced, is_within, part_asked, proven, read_page, readable
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Sync
+from google_drive_worker.sync.parts import (
+    balanced,
+    is_within,
+    part_asked,
+    proven,
+    read_page,
+    readable,
+    with_recent,
+    with_youngest,
+    youngest_since,
+)
 from google_drive_worker.sync.plan import ListFiles, ProveOrder, TakeStartToken, is_step_of
 from google_drive_worker.sync.step import Step, counted, give_up, skipped, with_corpus, with_sync
 
@@ -48,32 +59,54 @@ def on_files(checkpoint: Checkpoint, sync: Sync, action: ListFiles, page: FilesP
     A page without `nextPageToken` ends the part, however short the others were, and the last part ends the listing.
     """
     name = action.corpus
-    part = part_asked(checkpoint.corpora[name], action.modified, action.page_token)
+    corpus = checkpoint.corpora[name]
+    part = part_asked(corpus, action.modified, action.page_token)
     if part is None:
         return Step(checkpoint)
-    records: list[Record] = []
-    errors: list[ErrorReport] = []
-    times: list[str] = []
-    trashed_too = checkpoint.scope.include_trashed
-    for resource in page.files:
-        item = normalizer.read_listed(resource)
-        if isinstance(item, UnreadableItem):
-            errors.append(skipped(checkpoint, item.id, "file", item.problem))
-            continue
-        time = readable(item.modified_time)
-        if time is not None and time < sync.started_at:  # what was edited since may stand anywhere, and proves nothing
-            times.append(time)
-        if (trashed_too or not item.trashed) and is_within(part, time) and belongs(checkpoint, name, item.drive_id):
-            records.append(item.record)
+    found = _of_part(checkpoint, sync, name, part, page, normalizer)
     if page.incomplete_search:
-        errors.append(_incomplete(checkpoint, name))
+        found.errors.append(_incomplete(checkpoint, name))
+    records = tuple(record for record, _ in found.written)
     checkpoint = with_sync(checkpoint, counted(sync, records))
-    corpus = replace(read_page(checkpoint.corpora[name], part, times, page.next_page_token), written=True)
+    young = youngest_since(sync.started_at)
+    recent = {FileId(record.resource_id): time for record, time in found.written if time is not None and time >= young}
+    corpus = with_recent(read_page(corpus, part, found.times, page.next_page_token), recent)
+    corpus = replace(with_youngest(corpus, young), written=True)
     if corpus.parts:
         checkpoint = replace(checkpoint, corpora=balanced({**checkpoint.corpora, name: corpus}))
     else:
         checkpoint = _listed(checkpoint, name, corpus)
-    return Step(checkpoint, tuple(records), tuple(errors))
+    return Step(checkpoint, records, tuple(found.errors))
+
+
+class _Found(NamedTuple):
+    """What a page holds for its part: records with their times, errors, and the times that tell of the order."""
+
+    written: list[tuple[Record, str | None]]
+    errors: list[ErrorReport]
+    times: list[str]
+
+
+def _of_part(
+    checkpoint: Checkpoint, sync: Sync, name: str, part: Part, page: FilesPage, normalizer: Normalizer
+) -> _Found:
+    found = _Found([], [], [])
+    corpus = checkpoint.corpora[name]
+    trashed_too = checkpoint.scope.include_trashed
+    for resource in page.files:
+        item = normalizer.read_listed(resource)
+        time = readable(item.modified_time)
+        if time is not None and time < sync.started_at:  # what was edited since may stand anywhere, and proves nothing
+            found.times.append(time)
+        if not is_within(part, time):
+            continue  # another part speaks for it
+        if isinstance(item, UnreadableItem):
+            found.errors.append(skipped(checkpoint, item.id, "file", item.problem))
+            continue
+        wanted = (trashed_too or not item.trashed) and belongs(checkpoint, name, item.drive_id)
+        if wanted and not _is_repeated(corpus, item.record, time):
+            found.written.append((item.record, time))
+    return found
 
 
 def belongs(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bool:
@@ -102,6 +135,11 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
     if parked is not None and is_step_of(parked.step, name, of_its_listing=True):
         parked = None  # the part that failed may have been another sync's; whatever it was, all is listed now
     return replace(checkpoint, corpora=corpora, parked=parked)
+
+
+def _is_repeated(corpus: Corpus, record: Record, time: str | None) -> bool:
+    """Whether the youngest files are asked for again, and this one was written as it still is."""
+    return corpus.youngest == "asked" and time is not None and corpus.recent.get(FileId(record.resource_id)) == time
 
 
 def _without_listing(corpus: Corpus) -> Corpus:

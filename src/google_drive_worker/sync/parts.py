@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.ids import PageToken
+from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.times import TimeRange, from_rfc3339, rfc3339
 from google_drive_worker.sync.checkpoint import Corpus, Part
 
@@ -30,6 +30,13 @@ PROOF_TIMES = 12
 
 _LEAST_PAGES = 2.0
 """What must be left for a split, by estimate: the new part's first page then costs no more than it saves."""
+
+INDEX_LAG = timedelta(minutes=10)
+"""How long before a sync an edit may have been made that Google's index does not show yet. Google names no bound; what
+people see is seconds, now and then minutes."""
+
+RECENT_KEPT = 200
+"""How many of the files younger than that are kept in mind, so that they are not written twice: some 12 KB."""
 
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 """Beyond it there is no next second; a client can set any time."""
@@ -157,6 +164,28 @@ def start_over(part: Part, *, trusted: bool) -> Part:
     return Part(since=part.since, until=until, asked_since=part.since, refusals=part.refusals + 1)
 
 
+def youngest_since(started_at: str) -> str:
+    """The limit of what may have been edited too shortly before a sync that began then to stand where it belongs."""
+    return _limit(from_rfc3339(started_at) - INDEX_LAG)
+
+
+def with_youngest(corpus: Corpus, since: str) -> Corpus:
+    """The corpus with its last part, where it was split and all the others are through.
+
+    A file that was edited just before the start token is in no log. The index may have shown it in neither range: not
+    yet in the newest one, when that was read, and not any more in its old one.
+    """
+    if corpus.parts or corpus.youngest != "again":
+        return corpus
+    return replace(corpus, parts=(Part(since, None, since),), youngest="asked")
+
+
+def with_recent(corpus: Corpus, written: Mapping[FileId, str]) -> Corpus:
+    """The corpus with so many of the youngest files kept in mind as there is room for."""
+    recent = {**corpus.recent, **written}
+    return replace(corpus, recent=dict(list(recent.items())[:RECENT_KEPT]))
+
+
 def balanced(corpora: Mapping[str, Corpus]) -> dict[str, Corpus]:
     """The corpora with parts split, as long as there may be more of them and much is left of one.
 
@@ -164,7 +193,7 @@ def balanced(corpora: Mapping[str, Corpus]) -> dict[str, Corpus]:
     and a small drive is not split for nothing.
     """
     found = dict(corpora)
-    listing = [name for name, corpus in found.items() if corpus.stage == "listing"]
+    listing = [name for name, corpus in found.items() if corpus.stage == "listing" and corpus.youngest != "asked"]
     oldest = {name: _moment(found[name].oldest) for name in listing if is_trusted(found[name])}
     while True:
         free = PARTS_AT_ONCE - sum(len(parts_of(found[name])) for name in listing)
@@ -182,7 +211,7 @@ def balanced(corpora: Mapping[str, Corpus]) -> dict[str, Corpus]:
             return found
         parts = list(parts_of(found[name]))
         parts[at : at + 1] = _split(parts[at], oldest[name], min(free, rooms[name], int(pages_left / 2)))
-        found[name] = replace(found[name], parts=tuple(parts))
+        found[name] = replace(found[name], parts=tuple(parts), youngest="again")
 
 
 def _pages_left(part: Part, oldest: datetime | None) -> float:

@@ -7,11 +7,11 @@ import math
 import random
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -59,7 +59,8 @@ class ModelDrive:
     """A drive of files with those ages: answers queries by range, in the order that is asked for.
 
     One with an `order` of its own keeps to that instead, whatever is asked for; one that `ignores_ranges` answers each
-    query with all of its files. `lengths` of pages are drawn where there are some.
+    query with all of its files. `lengths` of pages are drawn where there are some. The `edited` files have another age
+    from so many calls on, when the index has come to know of it.
     """
 
     ages_s: Sequence[float]
@@ -69,10 +70,12 @@ class ModelDrive:
     lengths: random.Random | None = None
     calls: int = 0
 
+    edited: Mapping[int, float] = field(default_factory=dict)
+    lag_calls: int = 0
+
     def __post_init__(self) -> None:
         self._times = list(map(time_of, self.ages_s))
-        self._sorted = sorted(range(len(self._times)), key=self._times.__getitem__)
-        self._sorted_times = sorted(self._times)
+        self._sorted = sorted((time, number) for number, time in enumerate(self._times))
 
     @property
     def pages(self) -> int:
@@ -81,47 +84,38 @@ class ModelDrive:
 
     def answer(self, action: Action) -> Answer:
         """What it says to a page or to the question about its order."""
+        if self.calls == self.lag_calls and self.edited:
+            self._times = [time_of(self.edited.get(number, age_s)) for number, age_s in enumerate(self.ages_s)]
+            self._sorted = sorted((time, number) for number, time in enumerate(self._times))
         self.calls += 1
         if isinstance(action, ProveOrder):
-            first = self._sorted if self.order is None else self.order
-            times = (self._times[number] for number in first)
+            times = (self._times[number] for number in self.order) if self.order else (time for time, _ in self._sorted)
             return tuple(islice((time for time in times if time >= (action.since or "")), 1_000))
         assert isinstance(action, ListFiles)
-        inside = self._inside(action.modified or TimeRange())
+        modified = TimeRange() if action.modified is None or self.ignores_ranges else action.modified
+        length = self.page_size if self.lengths is None else self.lengths.randint(1, self.page_size)
+        order = range(len(self._times)) if action.modified is None else self.order
+        if order is None:
+            return self._sorted_page(modified, action.page_token, length)
+        inside = [number for number in order if is_within(Part(modified.since, modified.until), self._times[number])]
         start = int(action.page_token) if action.page_token else 0
-        end = start + (self.page_size if self.lengths is None else self.lengths.randint(1, self.page_size))
-        page = inside[start:end]
-        shown = (msgspec.Raw(b'{"id":"%d","modifiedTime":"%s"}' % (n, self._times[n].encode())) for n in page)
-        return FilesPage(tuple(shown), token(str(end)) if end < len(inside) else None)
+        more = start + length < len(inside)
+        return self._page(inside[start : start + length], str(start + length) if more else None)
 
-    def _inside(self, modified: TimeRange) -> Sequence[int]:
-        since, until = (None, None) if self.ignores_ranges else (modified.since, modified.until)
-        if self.order is not None:
-            times = self._times
-            return [n for n in self.order if (since or "") <= times[n] and (until is None or times[n] < until)]
-        low = 0 if since is None else bisect_left(self._sorted_times, since)
-        high = len(self._times) if until is None else bisect_left(self._sorted_times, until)
-        return _Reversed(self._sorted, low, high)
+    def _sorted_page(self, modified: TimeRange, page_token: str | None, length: int) -> FilesPage:
+        """A token says behind which time and file to go on: it stays good whatever is edited."""
+        low = bisect_left(self._sorted, (modified.since or "", 0))
+        high = bisect_left(self._sorted, (modified.until or "a", 0))
+        if page_token is not None:
+            time, number = page_token.split()
+            high = min(high, bisect_left(self._sorted, (time, int(number))))
+        found = self._sorted[max(low, high - length) : high][::-1]
+        more = "{} {}".format(*found[-1]) if high - length > low else None
+        return self._page([number for _, number in found], more)
 
-
-class _Reversed(Sequence[int]):
-    """A range of a list from its end, without a copy of it for every page."""
-
-    def __init__(self, numbers: list[int], low: int, high: int) -> None:
-        self._numbers, self._low, self._high = numbers, low, high
-
-    def __len__(self) -> int:
-        return max(0, self._high - self._low)
-
-    @overload
-    def __getitem__(self, at: int) -> int: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[int]: ...
-    def __getitem__(self, at: int | slice) -> int | list[int]:
-        if isinstance(at, int):
-            return self._numbers[self._high - 1 - at]
-        start, stop, _ = at.indices(len(self))
-        return self._numbers[self._high - stop : self._high - start][::-1]
+    def _page(self, numbers: Sequence[int], more: str | None) -> FilesPage:
+        shown = (msgspec.Raw(b'{"id":"%d","modifiedTime":"%s"}' % (n, self._times[n].encode())) for n in numbers)
+        return FilesPage(tuple(shown), None if more is None else token(more))
 
 
 class Listed(NamedTuple):
@@ -133,14 +127,20 @@ class Listed(NamedTuple):
 
 
 def list_all(
-    drive: ModelDrive, seed: int = 0, *, begun: Corpus | None = None, refused: float = 0.0, crashes: float = 0.0
+    drive: ModelDrive,
+    seed: int = 0,
+    *,
+    begun: Corpus | None = None,
+    started: datetime | None = None,
+    refused: float = 0.0,
+    crashes: float = 0.0,
 ) -> Listed:
     """List the whole drive, every part a page a round, by the engine: no more than its steps say is done.
 
     Of the tokens that share is `refused`; in that share of the rounds the worker `crashes` before it could commit.
     """
     die = random.Random(seed)  # noqa: S311 - in which order answers come
-    checkpoint = listing_of(begun or corpus("listing"))
+    checkpoint = listing_of(begun or corpus("listing"), started or NOW + timedelta(days=40_000))
     written: Counter[str] = Counter()
     rounds = splits = 0
     while checkpoint.corpora["user"].stage == "listing":
@@ -167,10 +167,10 @@ def list_all(
     return Listed(written, rounds, splits)
 
 
-def listing_of(user: Corpus) -> Checkpoint:
-    """A full sync that begins after the last edit of the model's files."""
+def listing_of(user: Corpus, started: datetime) -> Checkpoint:
+    """A full sync that began then."""
     before = syncing("full", user=user)
-    return with_sync(before, replace(sync_of(before), started_at=rfc3339(NOW + timedelta(days=40_000))))
+    return with_sync(before, replace(sync_of(before), started_at=rfc3339(started)))
 
 
 def once(files: int) -> Counter[str]:
@@ -265,6 +265,22 @@ def test_one_second_in_no_order_loses_nothing_to_a_refused_token(seed: int) -> N
     ages = [5e7] * 5_000 + [die.random() * 1e6 for _ in range(20)]
     listed = list_all(ModelDrive(ages, order=shuffled(len(ages), seed)), seed, refused=0.02)
     assert listed.written.keys() == once(len(ages)).keys()
+
+
+@pytest.mark.parametrize("lag_calls", [1, 2, 3, 5, 8, 13, 20, 40, 80, 150, 1_000])
+def test_a_file_edited_just_before_the_sync_is_found_whenever_the_index_knows_of_it(lag_calls: int) -> None:
+    """It may be in neither range when that is listed; the youngest files are asked for again, and written once."""
+    files = 15_000
+    for seed in range(4):
+        die = random.Random(seed)  # noqa: S311 - a made-up drive
+        young = die.randrange(10, 100)
+        ages = [die.random() * 500 for _ in range(young)]
+        ages += [600 + die.random() * 10 * YEAR_S for _ in range(files - young)]
+        edited = dict.fromkeys(die.sample(range(files), 3), 1.0)
+        listed = list_all(ModelDrive(ages, edited=edited, lag_calls=lag_calls), seed, started=NOW)
+        assert listed.written.keys() == once(files).keys()
+        assert listed.written - once(files) <= Counter({str(number): 1 for number in edited})
+        assert listed.splits > 0
 
 
 AGES = st.lists(st.integers(0, 400_000), max_size=300)
