@@ -18,6 +18,7 @@ from google_drive_worker.sync.checkpoint import (
     decode_checkpoint,
     encode_checkpoint,
 )
+from google_drive_worker.sync.parts import is_trusted
 from google_drive_worker.sync.plan import ListFiles, ProveOrder, plan
 from support.syncs import CONNECTION, CUSTOMER, corpus, syncing
 
@@ -75,6 +76,17 @@ def test_a_golden_file_of_parts_holds_each_of_them() -> None:
     assert ListFiles(USER_CORPUS, None, modified=TimeRange("2021-01-01T00:00:00", parts[0].since)) in asked
     assert ListFiles("0Adrive02PVA", PageToken("~!!~page7"), modified=None) in asked
     assert checkpoint.corpora[USER_CORPUS].pages == 191
+
+
+def test_a_golden_file_of_a_proven_order_is_not_asked_again() -> None:
+    """What is known of the order, of refusals and of the youngest files is where it belongs."""
+    stored = (Path(__file__).parent / "checkpoints" / "v1-listing-in-parts-of-a-proven-order.json").read_bytes()
+    checkpoint = decode_checkpoint(stored)
+    user = checkpoint.corpora[USER_CORPUS]
+    assert (is_trusted(user), user.oldest, user.youngest) == (True, "1980-01-01T00:00:00.000Z", "again")
+    assert user.recent == {"1aB": "2026-11-20T07:59:59.000Z"}
+    assert [part.refusals for part in user.parts] == [0, 0, 0, 2, 0]
+    assert not [action for action in plan(checkpoint) if isinstance(action, ProveOrder)]
 
 
 def test_unknown_fields_are_passed_over() -> None:
