@@ -125,9 +125,9 @@ def read_page(corpus: Corpus, part: Part, times: Sequence[str], next_token: Page
     left = [after if each == part else each for each in parts_of(corpus)]
     kept = tuple(each for each in left if each is not None)
     corpus = replace(corpus, listing_token=None, parts=kept, pages=corpus.pages + 1)
-    if not part.ordered or after is None:
+    if not part.ordered:
         return corpus
-    if not after.ordered:
+    if not _goes_down(part, times):
         return replace(corpus, order="ignored")
     fresh = {time for time in times if part.frontier is None or time < part.frontier}
     return replace(corpus, times_in_order=min(PROOF_TIMES, corpus.times_in_order + len(fresh)))
@@ -143,12 +143,17 @@ def read_on(part: Part, times: Sequence[str], next_token: PageToken | None, *, t
     part = replace(part, page_token=next_token, refusals=part.refusals if part.page_token is None else 0)
     if not times or not part.ordered:
         return part
-    above = part.frontier or times[0]
-    if times[0] > above or list(times) != sorted(times, reverse=True):
+    if not _goes_down(part, times):
         return replace(part, ordered=False, frontier=None, page_span_ms=0)
     if trusted and part.since is not None and times[-1] < part.since:
         return None
-    return replace(part, frontier=times[-1], page_span_ms=_span_ms(times[-1], above))
+    return replace(part, frontier=times[-1], page_span_ms=_span_ms(times[-1], part.frontier or times[0]))
+
+
+def _goes_down(part: Part, times: Sequence[str]) -> bool:
+    """Whether those are times in the order that was asked for, and after the part's last page."""
+    above = [] if part.frontier is None else [part.frontier]
+    return [*above, *times] == sorted([*above, *times], reverse=True)
 
 
 def start_over(part: Part, *, trusted: bool) -> Part:

@@ -353,8 +353,9 @@ def test_an_order_is_proven_from_both_ends() -> None:
         kept = read_page(kept, part, split, token("p3"))
         assert is_trusted(kept) == known
     [part] = kept.parts
-    broken = read_page(kept, part, seconds(1), token("p4"))
-    assert (broken.order, is_trusted(broken), to_prove(broken)) == ("ignored", False, False)
+    for more in (token("p4"), None):
+        broken = read_page(kept, part, seconds(1), more)
+        assert (broken.order, is_trusted(broken), to_prove(broken)) == ("ignored", False, False)
 
 
 def test_what_was_edited_since_the_sync_began_proves_nothing() -> None:
