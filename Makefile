@@ -23,6 +23,8 @@ $(LOCKED): requirements/dev.lock
 	@touch $@
 
 $(READY): $(LOCKED) pyproject.toml setup.py $(SOURCE)
+	@echo "Compiling and installing the package ..."
+	@rm -f $(SOURCE:.pyx=.*.so)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

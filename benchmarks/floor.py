@@ -88,7 +88,7 @@ async def run(origin: str, brokers: str, topic: str, headers: str = "") -> Resul
             "bootstrap.servers": brokers,
             "enable.idempotence": True,
             "compression.type": "lz4",
-            "linger.ms": 2,
+            "linger.ms": 100,  # the worker's: full batches are a third cheaper than those of 2 ms
             "delivery.report.only.error": True,
         }
     )

@@ -22,11 +22,11 @@ from google_drive_worker.connections.file import ConnectionsFile
 from google_drive_worker.domain.ports import Clock, Drives
 from google_drive_worker.handlers.trigger import TriggerHandler
 from google_drive_worker.kafka.intake import Intake
-from google_drive_worker.kafka.message_ids import MessageIds
+from google_drive_worker.kafka.message_ids import new_message_ids
 from google_drive_worker.kafka.partition import CommitLimits
 from google_drive_worker.kafka.state_store import Restored, restore
 from google_drive_worker.kafka.topics import TopicNames, survey
-from google_drive_worker.kafka.transactions import GroupMetadata, TransactionalWriter
+from google_drive_worker.kafka.transactions import BatchLimit, GroupMetadata, TransactionalWriter
 from google_drive_worker.normalization import transformer
 from google_drive_worker.observability.health import HealthServer, Readiness
 from google_drive_worker.observability.logs import configure_logging
@@ -36,7 +36,7 @@ from google_drive_worker.ownership import Ownership
 from google_drive_worker.scheduler import Scheduler, Seat
 from google_drive_worker.sync import engine
 from google_drive_worker.system_clock import SystemClock
-from google_drive_worker.telemetry import Telemetry
+from google_drive_worker.telemetry import Telemetry, log
 from google_drive_worker.turn import LOOK_UPS_AT_ONCE, Means, take_turn
 from google_drive_worker.utils.errors import Misconfigured, Terminal
 from google_drive_worker.worker import Parts, Worker
@@ -98,7 +98,9 @@ def topic_names(settings: Settings) -> TopicNames:
     )
 
 
-def new_writer(settings: Settings, number: int, group_metadata: GroupMetadata) -> TransactionalWriter:
+def new_writer(
+    settings: Settings, number: int, group_metadata: GroupMetadata, batches: BatchLimit
+) -> TransactionalWriter:
     """The writer of a partition. Its transactional id is the partition's, whoever owns it: that is the first fence."""
     return TransactionalWriter(
         producer_config(settings),
@@ -106,6 +108,7 @@ def new_writer(settings: Settings, number: int, group_metadata: GroupMetadata) -
         position=TopicPartition(settings.kafka_topic_trigger, number),
         state_topic=settings.kafka_topic_state,
         group_metadata=group_metadata,
+        batches=batches,
         timeout_s=BROKER_TIMEOUT_S,
     )
 
@@ -119,7 +122,7 @@ def restore_partition(settings: Settings, number: int) -> Restored:
 class Openers(NamedTuple):
     """How a partition is opened. A build for tests has others, to show that each fence is needed."""
 
-    new_writer: Callable[[Settings, int, GroupMetadata], TransactionalWriter] = new_writer
+    new_writer: Callable[[Settings, int, GroupMetadata, BatchLimit], TransactionalWriter] = new_writer
     restore: Callable[[Settings, int], Restored] = restore_partition
 
 
@@ -215,6 +218,8 @@ class _Wiring:
         found = await asyncio.to_thread(
             survey, self._admin, self._settings.kafka_bootstrap_servers, self._names, SURVEY_TIMEOUT_S
         )
+        if not found.partitions:  # a client can forget its brokers for good: see `intake.ORPHANED_S`
+            self._admin = AdminClient(kafka_config(self._settings))
         self._heed_partitions(found.partitions.get(self._names.trigger, 0))
         return {"kafka": found.problems, "connections": await self._connections_lacks()}
 
@@ -241,13 +246,14 @@ class _Wiring:
             integration_id=settings.worker_integration_id,
             data_topic=self._names.data,
             errors_topic=self._names.errors,
-            new_message_id=MessageIds(),
+            new_message_ids=new_message_ids,
             clock=clock,
         )
+        batches = BatchLimit()
         ownership = Ownership(
             handler=TriggerHandler(settings.worker_integration_id, self._partitions),
             outbox=outbox,
-            new_writer=lambda number: self._openers.new_writer(settings, number, intake.group_metadata),
+            new_writer=lambda number: self._openers.new_writer(settings, number, intake.group_metadata, batches),
             restore=lambda number: self._openers.restore(settings, number),
             clock=clock,
             limits=CommitLimits(settings.worker_commit_interval_ms / 1000, settings.worker_commit_max_records),
@@ -304,6 +310,8 @@ async def run_worker(
     """
     configure_logging(settings.log_level, settings.log_format)
     tune_allocation()
+    if not transformer.IS_COMPILED:
+        log.warning("not_compiled", message="installed without a C compiler: listings take twice the processor time")
     if stop is None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -26,7 +26,7 @@ class Outbox:
     integration_id: str
     data_topic: str
     errors_topic: str
-    new_message_id: Callable[[], str]
+    new_message_ids: Callable[[int], list[bytes]]
     clock: Clock
     value_limit_bytes: int = 900_000
 
@@ -55,10 +55,9 @@ class Outbox:
             return None, errors
         produced_at = rfc3339(self.clock.now())
         context = RecordContext(after.customer_id, after.connection_id, sync.sync_id, produced_at)
-        encode = RecordEncoder(context, self.new_message_id, integration_id=self.integration_id).encode
+        encoder = RecordEncoder(context, self.new_message_ids, integration_id=self.integration_id)
         values, idempotency_keys, size_bytes = [], [], 0
-        for record in step.records:
-            value, idempotency_key = encode(record)
+        for record, (value, idempotency_key) in zip(step.records, encoder.encode(step.records), strict=True):
             if len(value) <= self.value_limit_bytes:
                 values.append(value)
                 idempotency_keys.append(idempotency_key)
@@ -68,7 +67,7 @@ class Outbox:
         return RecordBatch(self.data_topic, after.connection_id.encode(), values, idempotency_keys, size_bytes), errors
 
     def _error(self, report: ErrorReport) -> Outgoing:
-        message_id = self.new_message_id()
+        message_id = self.new_message_ids(1)[0].decode()
         occurred_at = rfc3339(self.clock.now())
         value = encode_error(report, message_id=message_id, occurred_at=occurred_at, integration_id=self.integration_id)
         return Outgoing(self.errors_topic, _key(report.connection_id), value, error_headers(report, message_id))

@@ -25,7 +25,7 @@ from google_drive_worker import bootstrap
 from google_drive_worker.bootstrap import BROKER_TIMEOUT_S, Openers, kafka_config, producer_config, run_worker
 from google_drive_worker.config import Settings, load_settings
 from google_drive_worker.kafka.state_store import Restored, restore
-from google_drive_worker.kafka.transactions import GroupMetadata, TransactionalWriter
+from google_drive_worker.kafka.transactions import BatchLimit, GroupMetadata, TransactionalWriter
 from google_drive_worker.system_clock import SystemClock
 
 JUMP_EVERY_S = 0.7
@@ -50,7 +50,9 @@ def openers_without(fences: frozenset[str]) -> Openers:
     unread: dict[int, Restored] = {}
     process = uuid.uuid4().hex
 
-    def new_writer(settings: Settings, number: int, group_metadata: GroupMetadata) -> TransactionalWriter:
+    def new_writer(
+        settings: Settings, number: int, group_metadata: GroupMetadata, batches: BatchLimit
+    ) -> TransactionalWriter:
         if "order" in fences:
             unread[number] = read(settings, number)
         name = f"{settings.kafka_consumer_group_id}-{settings.kafka_topic_trigger}-{number}"
@@ -60,6 +62,7 @@ def openers_without(fences: frozenset[str]) -> Openers:
             position=TopicPartition(settings.kafka_topic_trigger, number),
             state_topic=settings.kafka_topic_state,
             group_metadata=_stranger(settings) if "generation" in fences else group_metadata,
+            batches=batches,
             timeout_s=BROKER_TIMEOUT_S,
         )
 

@@ -169,6 +169,18 @@ def trouble_with_offsets(arena: Arena) -> None:
         arena.lift()
 
 
+def hide_brokers(arena: Arena) -> None:
+    """Metadata answers name no broker for a while, as those of a broker in shutdown do: clients forget them all."""
+    proxy = arena.proxies[0]
+    arena.reach(arena.rng.uniform(0.1, 0.5))
+    proxy.obey(Rule("empty", frozenset({Api.METADATA}), "answer"))
+    for _ in range(3):
+        proxy.cut()
+        arena.last(1.0)
+    proxy.release()
+    arena.lift()
+
+
 def lose_heartbeats(arena: Arena) -> None:
     """Heartbeats are swallowed for longer than a session, while everything else gets through."""
     proxy = arena.proxies[0]
@@ -211,6 +223,7 @@ FAULTS: Final = (
     Fault("network-cut", "every connection to Kafka ends, again and again", cut_network, _PROXIED, IN_DOUBT_S),
     Fault("network-slow", "every frame to and from Kafka is late", slow_network, _PROXIED, PROMPTLY_S),
     Fault("network-silent", "Kafka is not heard of for some seconds", silent_network, _PROXIED, IN_DOUBT_S),
+    Fault("brokers-hidden", "Metadata names no broker for some seconds", hide_brokers, _PROXIED, IN_DOUBT_S),
     Fault("heartbeats-lost", "heartbeats alone are lost", lose_heartbeats, _PROXIED, IN_DOUBT_S),
     Fault("commit-held", "EndTxn, or its answer, is held for 1-11 s", hold_commit, _PROXIED, IN_DOUBT_S),
     Fault("commit-in-doubt", "EndTxn takes place, its answer is lost", lose_commit_answers, _PROXIED, IN_DOUBT_S),

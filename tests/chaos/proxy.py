@@ -38,6 +38,7 @@ class Api(IntEnum):
 
     PRODUCE = 0
     FETCH = 1
+    METADATA = 3
     OFFSET_COMMIT = 8
     JOIN_GROUP = 11
     HEARTBEAT = 12
@@ -54,14 +55,41 @@ class Rule:
     """What is done to frames: to requests, or to their answers, of those APIs (all where none is named).
 
     `hold` keeps a frame, and what comes behind it on its connection, until `release`; `delay` for a random time up to
-    `up_to_s`; `cut` ends the connection in its place; `lose` swallows it. `times` is for how many frames it counts.
+    `up_to_s`; `cut` ends the connection in its place; `lose` swallows it; `empty` takes the brokers out of an answer to
+    Metadata, as a broker gives that is shutting down. `times` is for how many frames it counts.
     """
 
-    action: Literal["hold", "delay", "cut", "lose"]
+    action: Literal["hold", "delay", "cut", "lose", "empty"]
     apis: frozenset[int] = frozenset()
     side: Side = "request"
     times: int | None = None
     up_to_s: float = 0.0
+
+
+FLEXIBLE_METADATA = 9
+"""From this version on lengths are varints, and fields may be tagged."""
+
+
+def without_brokers(answer: bytes, version: int) -> bytes:
+    """A Metadata answer with its list of brokers emptied (protocol guide, "Metadata Response", versions 9 to 13)."""
+    assert version >= FLEXIBLE_METADATA, f"Metadata in version {version}"
+    start = _CORRELATION.size + 1 + 4  # correlation id, no tagged fields, throttle time
+    count, at = _varint(answer, start)
+    for _ in range(count - 1):
+        length, at = _varint(answer, at + 4)  # node id, host
+        at += length - 1 + 4  # port
+        length, at = _varint(answer, at)  # rack, absent where 0
+        at += max(0, length - 1) + 1  # no tagged fields
+    return answer[:start] + b"\x01" + answer[at:]
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """An unsigned varint, and where it ends."""
+    value = shift = 0
+    while data[at] & 0x80:
+        value |= (data[at] & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+    return value | data[at] << shift, at + 1
 
 
 @dataclass(slots=True)
@@ -168,7 +196,7 @@ class Proxy:
 
     async def _connect(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         broker, forth = await asyncio.open_connection("127.0.0.1", self.front.behind)
-        asked: dict[int, int] = {}
+        asked: dict[int, tuple[int, int]] = {}
         ways = [
             asyncio.create_task(self._pass_on("request", client, forth, asked), name="requests"),
             asyncio.create_task(self._pass_on("answer", broker, back, asked), name="answers"),
@@ -186,29 +214,30 @@ class Proxy:
         side: Side,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        asked: dict[int, int],
+        asked: dict[int, tuple[int, int]],
     ) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, OSError, _Cut):
             while True:
                 size = await reader.readexactly(_SIZE.size)
                 frame = await reader.readexactly(_SIZE.unpack(size)[0])
                 if side == "request":
-                    api, _, correlation = _REQUEST.unpack_from(frame)
-                    asked[correlation] = api
+                    api, version, correlation = _REQUEST.unpack_from(frame)
+                    asked[correlation] = api, version
                 else:
-                    api = asked.pop(_CORRELATION.unpack_from(frame)[0], -1)
-                if await self._judge(side, api):
-                    writer.write(size + frame)
+                    api, version = asked.pop(_CORRELATION.unpack_from(frame)[0], (-1, 0))
+                judged = await self._judge(side, api, version, frame)
+                if judged is not None:
+                    writer.write(_SIZE.pack(len(judged)) + judged)
                     await writer.drain()
                     self.passed[side, api] += 1
 
-    async def _judge(self, side: str, api: int) -> bool:
-        """Do to a frame what the rules say; whether it is to be passed on."""
+    async def _judge(self, side: str, api: int, version: int, frame: bytes) -> bytes | None:
+        """Do to a frame what the rules say; what is to be passed on of it, `None` for nothing."""
         for each in self._rules:
             if each.strikes(side, api):
                 break
         else:
-            return True
+            return frame
         match each.rule.action:
             case "hold":
                 released = self._released
@@ -221,8 +250,11 @@ class Proxy:
                 raise _Cut
             case "lose":
                 self._struck.set()
-                return False
-        return True
+                return None
+            case "empty":
+                self._struck.set()
+                return without_brokers(frame, version)
+        return frame
 
 
 @contextmanager

@@ -214,8 +214,11 @@ def _logs(arena: Arena) -> list[Log]:
 
 
 def _by_user(arena: Arena, committed: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    emails = {name: arena.stage.email(name) for name in arena.connections}
-    return {(emails[connection], item): moment for (connection, item), moment in committed.items()}
+    """Leaves out the connections that were told to start over: they list again what was committed."""
+    emails = {name: arena.stage.email(name) for name in arena.connections if arena.full_asked[name] == 1}
+    return {
+        (emails[connection], item): moment for (connection, item), moment in committed.items() if connection in emails
+    }
 
 
 def percentile(values: Sequence[float], part: float) -> float:

@@ -87,7 +87,7 @@ class Run:
             integration_id="google-drive",
             data_topic=DATA_TOPIC,
             errors_topic=ERRORS_TOPIC,
-            new_message_id=lambda: f"message-{next(self._message_ids)}",
+            new_message_ids=lambda count: [f"message-{next(self._message_ids)}".encode() for _ in range(count)],
             clock=self.google.time,
         )
         self._message_ids = iter(range(10**9))

@@ -12,6 +12,23 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 BATCH = 5_000
 POLL_S = 0.2
 
+FORGETFUL_S = 5.0
+"""When a client that hears nothing is replaced: after a restart some know no broker any more (librdkafka#5301)."""
+
+
+PASSING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError._TIMED_OUT,  # noqa: SLF001 - confluent-kafka spells librdkafka's own codes so
+    KafkaError._TRANSPORT,  # noqa: SLF001
+}
+"""What a broker says, or does not say, that has just come back: a client asks again, and is answered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -42,6 +59,16 @@ def end_offsets(
     isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
 ) -> dict[int, int]:
     """Where a read_committed reader's view of each partition ends now: before the first open transaction."""
+    ends_s = time.monotonic() + deadline_s
+    while True:
+        try:
+            return _end_offsets(bootstrap_servers, topic, deadline_s, isolation)
+        except KafkaException as problem:
+            if problem.args[0].code() not in PASSING or time.monotonic() > ends_s:
+                raise
+
+
+def _end_offsets(bootstrap_servers: str, topic: str, deadline_s: float, isolation: IsolationLevel) -> dict[int, int]:
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     asked = {
         TopicPartition(topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -71,19 +98,23 @@ class TopicReader:
         self._bootstrap_servers = bootstrap_servers
         self._topic = topic
         self._reached = dict.fromkeys(partitions_of(bootstrap_servers, topic), 0)
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap_servers,
-                "group.id": "reader-without-a-group",
-                "log_level": 0,
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": isolation,
-                "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 20,
-            }
-        )
-        self._consumer.assign([TopicPartition(topic, partition, 0) for partition in self._reached])
+        self._config: dict[str, str | int | bool] = {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": "reader-without-a-group",
+            "log_level": 0,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": isolation,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 20,
+        }
+        self._consumer = self._new_consumer()
+
+    def _new_consumer(self) -> Consumer:
+        """A client that goes on where the last one came to."""
+        consumer = Consumer(self._config)
+        consumer.assign([TopicPartition(self._topic, partition, at) for partition, at in self._reached.items()])
+        return consumer
 
     def read_some(self, timeout_s: float = POLL_S) -> list[Message]:
         """What has come since the last call, waiting up to `timeout_s` for the first of it."""
@@ -100,10 +131,18 @@ class TopicReader:
         deadline = time.monotonic() + deadline_s
         ends = end_offsets(self._bootstrap_servers, self._topic, deadline_s=deadline_s)
         messages: list[Message] = []
+        came_s = time.monotonic()
         while not all(self._reached[partition] >= end for partition, end in ends.items()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self._topic}: read to {self._reached} of {ends} in {deadline_s} s")
-            messages += self.read_some()
+            came = self.read_some()
+            messages += came
+            if came:
+                came_s = time.monotonic()
+            elif time.monotonic() - came_s > FORGETFUL_S:
+                self._consumer.close()
+                self._consumer = self._new_consumer()
+                came_s = time.monotonic()
         return messages
 
     def close(self) -> None:
@@ -153,6 +192,8 @@ def _take(raw: KafkaMessage, messages: list[Message], reached: dict[int, int]) -
     partition, offset = raw.partition(), raw.offset()
     if (error := raw.error()) is not None:
         # The end event is the one way to see past a partition's closing transaction marker, which is no message.
+        if error.code() in PASSING:
+            return
         if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public name for it
             raise KafkaException(error)
         if partition is not None and offset is not None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 import orjson
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from drive_simulator.edits import random_edits
 from drive_simulator.quota import QuotaModel
@@ -26,7 +26,7 @@ from drive_simulator.truth import visible_drives, visible_items
 from drive_simulator.world import World
 from google_drive_worker.demo.mirror import Mirror, ReceivedRecord, Truth, compare
 from google_drive_worker.domain.drive import DriveFile, SharedDrive
-from support.consume import Message, TopicReader, read_all, wait_for_open_transactions
+from support.consume import PASSING, Message, TopicReader, read_all, wait_for_open_transactions
 from support.produce import send
 from support.simulators import serving_in_thread
 from support.topics import Topics
@@ -210,21 +210,11 @@ class Stage:
         return "\n".join("\n".join(path.read_text(errors="replace").splitlines()[-12:]) for path in paths)
 
 
-_COMING_BACK = {
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError._TIMED_OUT,  # noqa: SLF001 - confluent-kafka spells librdkafka's own codes so
-    KafkaError._TRANSPORT,  # noqa: SLF001
-}
-"""What a broker says, or does not say, that has just come back."""
-
-
 def _are_taken_in(consumer: Consumer, asked: list[TopicPartition], wanted: Mapping[int, int]) -> bool:
     try:
         return all(found.offset > wanted[found.partition] for found in consumer.committed(asked, timeout=10))
     except KafkaException as problem:
-        if problem.args[0].code() in _COMING_BACK:
+        if problem.args[0].code() in PASSING:
             return False
         raise
 

@@ -21,7 +21,7 @@ def outbox(limit: int = 900_000) -> Outbox:
         integration_id="google-drive",
         data_topic="data",
         errors_topic="errors",
-        new_message_id=lambda: f"message-{next(numbers)}",
+        new_message_ids=lambda count: [f"message-{next(numbers)}".encode() for _ in range(count)],
         clock=ManualClock(),
         value_limit_bytes=limit,
     )

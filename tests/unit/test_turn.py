@@ -42,7 +42,7 @@ class Bench:
             integration_id="google-drive",
             data_topic="data",
             errors_topic="errors",
-            new_message_id=lambda: "id",
+            new_message_ids=lambda count: [b"id"] * count,
             clock=clock,
         )
         self.clock = clock

@@ -373,4 +373,6 @@ def _decode_file(body: bytes) -> DriveFile:
         return read_file(body)
     except msgspec.ValidationError as problem:
         text = str(problem)
-    raise SkipItem(f"the file's metadata doesn't fit its type: {text}", code="unreadable_item", http_status=_OK)
+    except UnicodeDecodeError:
+        text = "it is no UTF-8"
+    raise SkipItem(f"the file's metadata can't be read: {text}", code="unreadable_item", http_status=_OK)

@@ -142,10 +142,15 @@ _CHANGE_DECODER = msgspec.json.Decoder(_ChangeEntry)
 _FIELDS_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What reading a resource may raise: it fits no type, or is no text, or is nested too deep. What is `Raw` was found to
+be JSON when its page was read, and nobody has looked at its UTF-8 yet."""
+
+
 def read_file(resource: bytes | msgspec.Raw) -> DriveFile:
     """Read a `File` resource. A number that makes no sense is dropped, never its file.
 
-    Raises `msgspec.MsgspecError` where the rest does not fit its type.
+    Raises one of `UNREADABLE` where the rest can't be read.
     """
     try:
         return _FILE_DECODER.decode(resource)
@@ -164,7 +169,7 @@ def _is_number(raw: msgspec.Raw) -> bool:
 
 
 def read_change(resource: bytes | msgspec.Raw) -> Change:
-    """Read a `Change` resource, with the file that it shows. Raises `msgspec.MsgspecError` where it does not fit."""
+    """Read a `Change` resource, with the file that it shows. Raises one of `UNREADABLE`."""
     entry = _CHANGE_DECODER.decode(resource)
     shown = entry.file is not ABSENT and bytes(entry.file) != _NULL
     file = read_file(entry.file) if shown else None
@@ -184,16 +189,17 @@ _ID_DECODER = msgspec.json.Decoder(_IdOnly)
 _TIME_DECODER = msgspec.json.Decoder(_TimeOnly)
 
 
-def unreadable(raw: msgspec.Raw, problem: msgspec.MsgspecError) -> UnreadableItem:
-    """What is known of an item that could not be read because of that problem."""
+def unreadable(raw: msgspec.Raw, problem: Exception) -> UnreadableItem:
+    """What is known of an item that could not be read because of that problem, which is one of `UNREADABLE`."""
+    text = str(problem) if isinstance(problem, msgspec.MsgspecError) else type(problem).__name__
     time: str | None = None
-    with suppress(msgspec.MsgspecError):
+    with suppress(*UNREADABLE):
         time = _TIME_DECODER.decode(raw).modified_time
     try:
         known = _ID_DECODER.decode(raw)
-    except msgspec.MsgspecError:
-        return UnreadableItem(None, str(problem), time)
-    return UnreadableItem(known.id or known.file_id, str(problem), time)
+    except UNREADABLE:
+        return UnreadableItem(None, text, time)
+    return UnreadableItem(known.id or known.file_id, text, time)
 
 
 class FilesPage(Resource, frozen=True, gc=False):
@@ -208,7 +214,7 @@ class FilesPage(Resource, frozen=True, gc=False):
         for raw in self.files:
             try:
                 yield read_file(raw)
-            except msgspec.MsgspecError as problem:
+            except UNREADABLE as problem:
                 yield unreadable(raw, problem)
 
 
@@ -224,7 +230,7 @@ class ChangesPage(Resource, frozen=True, gc=False):
         for raw in self.changes:
             try:
                 yield read_change(raw)
-            except msgspec.MsgspecError as problem:
+            except UNREADABLE as problem:
                 yield unreadable(raw, problem)
 
 

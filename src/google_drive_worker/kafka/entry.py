@@ -40,7 +40,7 @@ class Entry(NamedTuple):
         return self.connection_id is None and not self.outgoing and self.records is None
 
     @property
-    def number(self) -> int:
+    def message_count(self) -> int:
         """What it counts in a transaction: its messages, and the checkpoint as one."""
         records = 0 if self.records is None else len(self.records.values)
         return records + len(self.outgoing) + (self.connection_id is not None)

@@ -8,6 +8,7 @@ paused until its owner has restored its state and calls `begin_at`.
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
@@ -21,6 +22,15 @@ POLL_S = 0.1
 
 BATCH = 500
 """Messages handed to the loop at a time."""
+
+ORPHANED_S = 20.0
+"""How long the client may be out of its group before another one takes its place.
+
+A broker that is shutting down may answer that there are no brokers at all; librdkafka (seen with 2.16) then forgets
+every broker, those to start from included, and never connects again (confluentinc/librdkafka#5301). This is longer than
+joining takes: a member has its id at once, however long the others take. Where the brokers are really away, a new
+client does no harm.
+"""
 
 HANDOVER_S = 60.0
 """How long the thread waits for the loop in a rebalance, well under `max.poll.interval.ms`."""
@@ -69,7 +79,6 @@ class Intake:
         self._topic = topic
         self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._consumer: Consumer | None = None
         self._commands: queue.SimpleQueue[Callable[[Consumer], None]] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -83,8 +92,8 @@ class Intake:
     def start(self) -> None:
         """Join the group. To be called on the event loop that the listener lives on."""
         self._loop = asyncio.get_running_loop()
-        self._consumer = Consumer(self._config)
-        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+        first = Consumer(self._config)
+        self._thread = threading.Thread(target=self._run, args=(first,), name="intake", daemon=True)
         self._thread.start()
 
     async def stop(self) -> None:
@@ -137,17 +146,25 @@ class Intake:
         else:
             self._current[here.partition] = ticket
 
-    def _run(self) -> None:
-        consumer = self._consumer
-        assert consumer is not None  # noqa: S101 - start() made it
+    def _run(self, consumer: Consumer) -> None:
+        self._consume(consumer)
+        while not self._stopping.is_set() and self._failed is None:
+            self._tell(f"out of the group for {ORPHANED_S:.0f} s: another client takes this one's place")
+            self._consume(Consumer(self._config))
+
+    def _consume(self, consumer: Consumer) -> None:
+        """Consume by this client until the end, or until it has lost its group for too long."""
+        member_s = time.monotonic()
         try:
             consumer.subscribe(
                 [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
-            while not self._stopping.is_set():
+            while not self._stopping.is_set() and time.monotonic() - member_s < ORPHANED_S:
                 self._run_commands(consumer)
                 self._poll(consumer)
                 self._note_metadata(consumer)
+                if self._metadata is not None:
+                    member_s = time.monotonic()
         except BaseException as problem:
             self._failed = problem
         finally:

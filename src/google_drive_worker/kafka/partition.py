@@ -31,8 +31,8 @@ class CommitLimits(NamedTuple):
     `max_records` closes a transaction. `max_pending_bytes` is where writers are made to wait: half of it, not yet in a
     commit, closes a transaction too, so that one half fills while the other is written.
 
-    The defaults keep a commit under 4 MB, four batches of librdkafka's: it has five requests in flight at the most, and
-    its thread does not sleep but spins while a sixth batch waits, which costs more than the commits that are saved.
+    The defaults keep a commit to some 4 MB, a page more at the most: while a request is not sent yet, librdkafka's
+    thread does not sleep but spins for the next one, and the fewer there are in a row, the less.
     """
 
     interval_s: float = 0.2
@@ -102,7 +102,7 @@ class OwnedPartition:
                 self._checkpoints[entry.connection_id] = entry.checkpoint
         self._pending.append(entry)
         self._pending_bytes += entry.size_bytes
-        self._pending_records += entry.number
+        self._pending_records += entry.message_count
         self._written.set()
         if self._is_full():
             self._full.set()
@@ -159,13 +159,18 @@ class OwnedPartition:
         return self._pending_bytes - self._committing_bytes >= self._limits.max_pending_bytes / 2
 
     def _take(self) -> list[Entry]:
-        records = count = 0
-        while count < len(self._pending) and records < self._limits.max_records:
-            records += self._pending[count].number
+        """What goes into the next transaction: one entry at least, and as many as fit into its limits."""
+        records = size_bytes = count = 0
+        for entry in self._pending:
+            over = records >= self._limits.max_records or size_bytes >= self._limits.max_pending_bytes / 2
+            if over:
+                break
+            records += entry.message_count
+            size_bytes += entry.size_bytes
             count += 1
         batch, self._pending = self._pending[:count], self._pending[count:]
         self._pending_records -= records
-        self._committing_bytes = sum(entry.size_bytes for entry in batch)
+        self._committing_bytes = size_bytes
         if not self._pending:
             self._written.clear()
         if not self._is_full():

@@ -40,6 +40,25 @@ _FENCED = {
     KafkaError.INVALID_PRODUCER_EPOCH,
 }
 
+BATCH_BYTES = 2 << 20
+"""How large a batch of messages may be before it is compressed: twice librdkafka's own default, since half as many
+requests leave its thread half the time to spin in. Brokers take 1 MB, compressed; records come to a seventh or less."""
+
+SMALLEST_BATCH_BYTES = 64 << 10
+"""Where it ends to halve it: what is refused now is one message, and not the batch."""
+
+
+class BatchLimit:
+    """How large the producers of one worker make their batches; a broker that refuses one has it halved."""
+
+    def __init__(self, size_bytes: int = BATCH_BYTES) -> None:
+        self.size_bytes = size_bytes
+
+    def refused(self) -> None:
+        """A batch was too large for the broker."""
+        self.size_bytes = max(SMALLEST_BATCH_BYTES, self.size_bytes // 2)
+
+
 GroupMetadata = Callable[[], Any]
 """Gives the consumer's group metadata, an opaque value of confluent-kafka's. Raises `Fenced` outside of the group."""
 
@@ -47,7 +66,7 @@ GroupMetadata = Callable[[], Any]
 class TransactionalWriter:
     """Writes one partition's entries. Every call blocks and belongs to one thread, the partition's own.
 
-    `config` is the producer's; `timeout_s` bounds each call to the broker.
+    `config` is the producer's; `timeout_s` bounds each call to the broker. `batches` is shared by the worker's writers.
     """
 
     def __init__(
@@ -58,8 +77,10 @@ class TransactionalWriter:
         position: TopicPartition,
         state_topic: str,
         group_metadata: GroupMetadata,
+        batches: BatchLimit,
         timeout_s: float,
     ) -> None:
+        self._batches = batches
         self._config = {**config, "transactional.id": transactional_id}
         self._trigger_topic = position.topic
         self._partition = position.partition
@@ -74,7 +95,7 @@ class TransactionalWriter:
 
         Raises `Retryable` where the broker does not answer in time.
         """
-        producer = Producer(self._config)
+        producer = Producer({**self._config, "batch.size": self._batches.size_bytes})
         try:
             _retrying(producer.init_transactions, self._timeout_s)
         except KafkaException as problem:
@@ -111,6 +132,12 @@ class TransactionalWriter:
                 if error.fatal() or error.code() in _FENCED or not error.txn_requires_abort():
                     raise _verdict(problem) from problem
                 self._abort()
+                if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                    self._batches.refused()  # a producer's batches can't be made smaller: the next one's are
+                    raise Retryable(
+                        f"the broker refused a batch of messages as too large; trying {self._batches.size_bytes} bytes",
+                        code="batch_too_large",
+                    ) from problem
                 if not left:
                     raise _verdict(problem) from problem
                 time.sleep(ABORT_REST_S)
@@ -122,8 +149,7 @@ class TransactionalWriter:
         if self._given_up:
             raise Fenced("the partition was let go of while its writer was trying")
         producer.begin_transaction()
-        for entry in entries:
-            _produce_all(producer, entry)
+        self._produce(producer, entries)
         last = {entry.connection_id: entry.checkpoint for entry in entries if entry.connection_id is not None}
         for connection_id, checkpoint in last.items():
             value = None if checkpoint is None else encode_checkpoint(checkpoint)
@@ -132,6 +158,15 @@ class TransactionalWriter:
         metadata = self._group_metadata()
         _retrying(lambda left_s: producer.send_offsets_to_transaction(offsets, metadata, left_s), self._timeout_s)
         _retrying(producer.commit_transaction, self._timeout_s)
+
+    def _produce(self, producer: Producer, entries: list[Entry]) -> None:
+        try:
+            for entry in entries:
+                _produce_all(producer, entry)
+        except KafkaException as problem:
+            if problem.args[0].code() == KafkaError._STATE:  # noqa: SLF001 - librdkafka's own code, in its spelling
+                producer.commit_transaction(self._timeout_s)  # the transaction has failed already, and this tells why
+            raise
 
     def _abort(self) -> None:
         producer = self._required()

@@ -1,6 +1,6 @@
 """Records, as `ingestion.data` carries them (specification, "Ingestion Data"; platform contract, "Out: record")."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,9 +14,6 @@ SCHEMA_VERSION = "1.0"
 
 _SOURCE: tuple[str, bytes] = ("source", INTEGRATION_ID.encode())
 _CONTENT_TYPE: tuple[str, bytes] = ("content-type", b"application/json")
-
-_BUFFER_BYTES = 8192
-"""What a buffer of data begins with: more than nearly every record has. It grows by itself."""
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -48,18 +45,21 @@ def output_headers(idempotency_key: bytes) -> Headers:
 class RecordEncoder:
     """Encodes the records of one step as `Envelope`s: what they have in common is encoded once.
 
-    `new_message_id` gives a fresh UUIDv4 at each call. `integration_id` is what the platform calls this worker; keys
-    keep the contract's prefix whatever it is. For one thread: all data goes through one buffer.
+    `new_message_ids` gives so many fresh UUIDv4. `integration_id` is what the platform calls this worker; keys
+    keep the contract's prefix whatever it is.
     """
 
-    __slots__ = ("_buffer", "_encoder", "_frames", "_new_message_id", "_shared")
+    __slots__ = ("_encoder", "_frames", "_new_message_ids", "_shared")
 
     def __init__(
-        self, context: RecordContext, new_message_id: Callable[[], str], *, integration_id: str = INTEGRATION_ID
+        self,
+        context: RecordContext,
+        new_message_ids: Callable[[int], list[bytes]],
+        *,
+        integration_id: str = INTEGRATION_ID,
     ) -> None:
-        self._new_message_id = new_message_id
+        self._new_message_ids = new_message_ids
         self._encoder = msgspec.json.Encoder()
-        self._buffer = bytearray(_BUFFER_BYTES)
         self._frames: dict[tuple[ResourceType, Operation], _Frame] = {}
         self._shared = {
             "customer_id": context.customer_id,
@@ -70,35 +70,33 @@ class RecordEncoder:
             "schema_version": SCHEMA_VERSION,
         }
 
-    def encode(self, record: Record) -> tuple[bytes, bytes]:
-        """Write one record as JSON under a new message id; return it with its idempotency key.
+    def encode(self, records: Sequence[Record]) -> Iterator[tuple[bytes, bytes]]:
+        """Write each record as JSON under a message id of its own; give it with its idempotency key.
 
         The key is `google-drive:{connection}:{resource_type}:{resource_id}`, the same for every version of a resource.
         """
-        kind = (record.resource_type, record.operation)
-        frame = self._frames.get(kind) or self._frame(*kind)
-        resource_id = self._encoder.encode(record.resource_id)
-        data: msgspec.Raw | bytearray
-        if isinstance(record.data, msgspec.Raw):
-            data = record.data
-        else:
-            data = self._buffer
-            self._encoder.encode_into(record.data, data)
-        before_message_id, before_resource_id, before_key, before_data = frame.parts
-        value = b"".join(
-            (
-                before_message_id,
-                self._new_message_id().encode(),
-                before_resource_id,
-                resource_id,
-                before_key,
-                resource_id[1:],  # the key ends as the id does, quote included
-                before_data,
-                data,
-                b"}",
+        encode, join, frames = self._encoder.encode, b"".join, self._frames
+        for record, message_id in zip(records, self._new_message_ids(len(records)), strict=True):
+            kind = (record.resource_type, record.operation)
+            key_prefix, (before_message_id, before_resource_id, before_key, before_data) = frames.get(
+                kind
+            ) or self._frame(*kind)
+            data, resource_id = record.data, record.resource_id
+            quoted = encode(resource_id)
+            value = join(
+                (
+                    before_message_id,
+                    message_id,
+                    before_resource_id,
+                    quoted,
+                    before_key,
+                    quoted[1:],  # the key ends as the id does, quote included
+                    before_data,
+                    data if isinstance(data, msgspec.Raw) else encode(data),
+                    b"}",
+                )
             )
-        )
-        return value, frame.key_prefix + record.resource_id.encode()
+            yield value, key_prefix + resource_id.encode()
 
     def _frame(self, resource_type: ResourceType, operation: Operation) -> "_Frame":
         """What stands around the four values that are a record's own."""

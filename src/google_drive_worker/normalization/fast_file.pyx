@@ -36,7 +36,7 @@ cdef enum Kind:
     LINK_SHARE
     UNUSUAL
     CHECKSUMS
-    PARENT
+    PARENTS_TOO
     EXPORTS
 
 cdef enum:
@@ -113,7 +113,7 @@ _fill(&FILE, [
     ("trashed", "trashed", BOOLEAN),
     ("description", "description", TEXT),
     ("driveId", "drive_id", TEXT),
-    ("parents", "parents", PARENT),
+    ("parents", "parents", PARENTS_TOO),
     ("version", "version", NUMBER),
     ("quotaBytesUsed", "quota_bytes_used", NUMBER),
     ("headRevisionId", "head_revision_id", TEXT),
@@ -256,10 +256,10 @@ cdef bint _write_file(Writer *writer, Span *spans, bint is_folder) noexcept:
         if spans[number].at == NULL:
             _put_default(writer, number)
             continue
-        if kind == PARENT:
+        if kind == PARENTS_TOO:
             done = _put_parents(writer, spans[number])
         elif PERSON <= kind <= LINK_SHARE:
-            done = _put_shared(writer, number, spans[number])
+            done = _put_remembered(writer, number, spans[number])
         else:
             done = _put_member(writer, &FILE.fields[number], spans[number])
         if not done:
@@ -300,7 +300,7 @@ cdef bint _put_checksums(Writer *writer, Span *spans) noexcept:
     return True
 
 
-cdef bint _put_shared(Writer *writer, int number, Span value) noexcept:
+cdef bint _put_remembered(Writer *writer, int number, Span value) noexcept:
     cdef uint8_t *begin
     _put_name(writer, &FILE.fields[number])
     if value.same != NULL:
@@ -447,6 +447,8 @@ cdef bint _put_capabilities(Writer *writer, Span value) noexcept:
     cdef const uint8_t *end = value.at + value.size
     cdef const uint8_t *at = value.at + 1
     cdef const uint8_t *past
+    cdef Span names[MAX_FIELDS]
+    cdef int count = 0
     if value.at[0] != c"{":
         return False
     _put(writer, b"{", 1)
@@ -460,12 +462,14 @@ cdef bint _put_capabilities(Writer *writer, Span value) noexcept:
             at += 1
             continue
         past = _past_value(at, end)
-        if at[0] != c'"' or past >= end:
+        if at[0] != c'"' or past >= end or count == MAX_FIELDS or _is_among(at, past - at, names, count):
             return False
+        names[count].at, names[count].size = at, past - at
+        count += 1
         if (writer.at - 1)[0] != c"{":
             _put(writer, b",", 1)
         while at < past:
-            if at[0] == c"\\":
+            if at[0] == c"\\" or at[0] == c"_":
                 return False
             if c"A" <= at[0] <= c"Z":
                 writer.at[0] = c"_"
@@ -491,8 +495,16 @@ cdef bint _put_capabilities(Writer *writer, Span value) noexcept:
     return True
 
 
+cdef bint _is_among(const uint8_t *at, Py_ssize_t size, Span *names, int count) noexcept:
+    cdef int number
+    for number in range(count):
+        if names[number].size == size and memcmp(names[number].at, at, size) == 0:
+            return True
+    return False
+
+
 cdef bint _find(Table *table, Span value, Span *spans) noexcept:
-    """Where each field's value stands; the last one of a name counts. False for what is no usual object."""
+    """Where each field's value stands. False for what is no usual object, or has a name twice."""
     cdef const uint8_t *end = value.at + value.size
     cdef const uint8_t *at = _past_space(value.at, end)
     cdef const uint8_t *name
@@ -524,7 +536,7 @@ cdef bint _find(Table *table, Span value, Span *spans) noexcept:
         if at >= end:
             return False
         number = _number_of(table, name, size)
-        if number == -2:
+        if number == -2 or (number >= 0 and spans[number].at != NULL):
             return False
         if number < 0:
             at = _past_value(at, end)
@@ -682,20 +694,23 @@ cdef str _inside(Span value):
 cdef inline int _two_digits(const uint8_t *at) noexcept:
     if c"0" <= at[0] <= c"9" and c"0" <= at[1] <= c"9":
         return (at[0] - c"0") * 10 + at[1] - c"0"
-    return -1000
+    return -1
 
 
 cdef bint _is_utc_time(Span value) noexcept:
     """`"2025-01-15T10:00:00.000Z"` or the same without milliseconds, and a moment that there was."""
     cdef const uint8_t *at = value.at + 1
-    cdef int year, month, day, days
+    cdef int century, year, month, day, days
     if value.at[0] != c'"' or (value.size != 26 and value.size != 22):
         return False
     if at[4] != c"-" or at[7] != c"-" or at[10] != c"T" or at[13] != c":" or at[16] != c":":
         return False
-    year = _two_digits(at) * 100 + _two_digits(at + 2)
+    century, year = _two_digits(at), _two_digits(at + 2)
     month, day = _two_digits(at + 5), _two_digits(at + 8)
-    if year < 1 or month < 1 or month > 12 or day < 1:
+    if century < 0 or year < 0 or century + year == 0:
+        return False
+    year += 100 * century
+    if month < 1 or month > 12 or day < 1:
         return False
     days = 30 if month in (4, 6, 9, 11) else 28 if month == 2 else 31
     if month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0):

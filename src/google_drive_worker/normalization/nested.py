@@ -11,14 +11,17 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from google_drive_worker.domain.drive import ABSENT, DriveFile, Resource
+from google_drive_worker.domain.drive import ABSENT, UNREADABLE, DriveFile, Resource
 from google_drive_worker.normalization.shapes import ContentRestrictionData, LinkShareData, PersonData, ShortcutData
 from google_drive_worker.normalization.values import flags, utc_time
 
 T = TypeVar("T")
 
-REMEMBERED = 8192
-"""How many different combinations are kept: some 8 MB at the most, for a drive that hundreds edit."""
+REMEMBERED = 1024
+"""How many different combinations are kept; with their keys' limit some 8 MB at the most."""
+
+REMEMBERED_BYTES = 4096
+"""How long a combination may be to be kept: four times what is usual."""
 
 _BETWEEN = b"\0"
 """Between the parts of a key: no JSON holds this byte."""
@@ -71,21 +74,24 @@ class Nested(NamedTuple):
 
 def nested_of(file: DriveFile) -> Nested:
     """What many files have in common of what is nested in them."""
-    return _nested(
-        _BETWEEN.join(
-            (
-                file.owners,
-                file.last_modifying_user,
-                file.capabilities,
-                file.link_share_metadata,
-                file.sharing_user,
-                file.trashing_user,
-            )
+    key = _BETWEEN.join(
+        (
+            file.owners,
+            file.last_modifying_user,
+            file.capabilities,
+            file.link_share_metadata,
+            file.sharing_user,
+            file.trashing_user,
         )
     )
+    return _remembered(key) if len(key) <= REMEMBERED_BYTES else _nested(key)
 
 
 @lru_cache(maxsize=REMEMBERED)
+def _remembered(key: bytes) -> Nested:
+    return _nested(key)
+
+
 def _nested(key: bytes) -> Nested:
     owners, last_modifying_user, capabilities, link_share, sharing_user, trashing_user = key.split(_BETWEEN)
     return Nested(
@@ -121,7 +127,7 @@ def _encoded(
 ) -> msgspec.Raw:
     try:
         value = decoder.decode(raw) if raw else None
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         value = None
     return ABSENT if value is None else msgspec.Raw(msgspec.json.encode(transform(value)))
 

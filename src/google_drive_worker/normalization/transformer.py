@@ -11,6 +11,7 @@ import msgspec
 from google_drive_worker.domain.drive import (
     ABSENT,
     FOLDER_MIME_TYPE,
+    UNREADABLE,
     DriveFile,
     SharedDrive,
     UnreadableItem,
@@ -63,7 +64,7 @@ def read_listed(resource: msgspec.Raw) -> ListedFile | UnreadableItem:
         return listed
     try:
         file = read_file(resource)
-    except msgspec.MsgspecError as problem:
+    except UNREADABLE as problem:
         return unreadable(resource, problem)
     return ListedFile(file.drive_id, file.trashed, file.modified_time, transform_file(file))
 

@@ -125,6 +125,17 @@ async def test_a_full_transaction_does_not_wait_for_the_interval() -> None:
         assert [len(batch) for batch in made.writer.batches] == [1, 2, 2]
 
 
+async def test_a_transaction_is_closed_by_bytes_too() -> None:
+    """Half of what may be pending: large records make small transactions, of one step at the least."""
+    async with bench(CommitLimits(interval_s=3600, max_pending_bytes=8_000)) as made:
+        made.partition.write(entry("a"))
+        await made.until(1)
+        for value in ("b" * 2_500, "c" * 2_500, "d" * 9_000, "e"):
+            made.partition.write(entry(value))
+        await made.until(3)
+        assert [len(batch) for batch in made.writer.batches[:3]] == [1, 2, 1]
+
+
 async def test_a_step_is_never_split() -> None:
     """Its records and its checkpoint are one, also where it has more records than a transaction should."""
     async with bench(CommitLimits(interval_s=0.0, max_records=2)) as made:
