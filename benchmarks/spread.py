@@ -39,7 +39,7 @@ class _Cut(NamedTuple):
 
 
 class Spread:
-    """So many files, and how many pages of them were served."""
+    """So many files, and how many calls for them were served."""
 
     def __init__(self, pages: list[Page], files: int) -> None:
         raws = [bytes(raw) for page in pages for raw in _decode(page).files]
@@ -54,6 +54,9 @@ class Spread:
         query = {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
         q = query.get("q", "")
         low, high = self._first(_SINCE, q, 0), self._first(_UNTIL, q, len(self._times_ms))
+        if query.get("orderBy") == "modifiedTime":  # the question about the order, one page for the times alone
+            ascending = range(low, min(high, low + int(query["pageSize"])))
+            return b'{"files":[%s]}' % b",".join(b'{"modifiedTime":"%s"}' % self._time(number) for number in ascending)
         start = int(query.get("pageToken", high))
         end = max(low, start - int(query["pageSize"]))
         more = b'"nextPageToken":"%d",' % end if end > low else b""
@@ -69,9 +72,11 @@ class Spread:
 
     def _file(self, number: int) -> bytes:
         cut = self._cuts[number % len(self._cuts)]
+        return b"%s%08d%s%s%s" % (cut.head, number, cut.middle, self._time(number), cut.tail)
+
+    def _time(self, number: int) -> bytes:
         seconds, ms = divmod(self._times_ms[number], 1000)
-        time = datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
-        return b"%s%08d%s%s.%03dZ%s" % (cut.head, number, cut.middle, time.encode(), ms, cut.tail)
+        return b"%s.%03dZ" % (datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00").encode(), ms)
 
 
 def _decode(page: Page) -> _Listing:

@@ -35,8 +35,8 @@ class ListingRules:
     """How pages behave. The caps are those that were seen on Google's side: 460 with `parents`, 100 with `permissions`.
 
     `short_page_probability` cuts a page at a random length. `token_life_s` is how long a listing's token lives.
-    `incomplete_all_drives` makes corpora=allDrives miss items and say `incompleteSearch`. `ignore_order` lists in no
-    order whatever `orderBy` says, as Google's guide once said of users with about a million files.
+    `incomplete_all_drives` makes corpora=allDrives miss items and say `incompleteSearch`. `ignore_order` lists by
+    arrival, the newest first, whatever `orderBy` says, as Google's guide once said of users with about a million files.
     """
 
     parents_cap: int | None = 460

@@ -22,6 +22,7 @@ from google_drive_worker.sync.plan import (
     ListDrives,
     ListFiles,
     LookUpRemoved,
+    ProveOrder,
     ReadChanges,
     TakeStartToken,
     WalkFolder,
@@ -209,6 +210,8 @@ async def _fetch(drive: Drive, action: Action) -> engine.Answer | WorkerError:
                 return await drive.list_drives(token)
             case ListFiles(corpus, token, trashed, modified):
                 return await drive.list_files(drive_of(corpus), token, include_trashed=trashed, modified=modified)
+            case ProveOrder(corpus, trashed, since):
+                return await drive.oldest_times(drive_of(corpus), include_trashed=trashed, since=since)
             case ReadChanges(corpus, token):
                 return await drive.list_changes(drive_of(corpus), token)
             case WalkFolder(walk, trashed):

@@ -25,6 +25,7 @@ from google_drive_worker.sync.plan import (
     ListDrives,
     ListFiles,
     LookUpRemoved,
+    ProveOrder,
     ReadChanges,
     TakeStartToken,
     WalkFolder,
@@ -115,6 +116,8 @@ def answer(drive: DriveApi, action: Action) -> Answer | WorkerError:
                 return _now(drive.list_drives(token))
             case ListFiles(corpus, token, trashed, modified):
                 return _now(drive.list_files(drive_of(corpus), token, include_trashed=trashed, modified=modified))
+            case ProveOrder(corpus, trashed, since):
+                return _now(drive.oldest_times(drive_of(corpus), include_trashed=trashed, since=since))
             case ReadChanges(corpus, token):
                 return _now(drive.list_changes(drive_of(corpus), token))
             case WalkFolder(walk, trashed):

@@ -25,7 +25,7 @@ from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Owed, SyncKind
 from google_drive_worker.sync.plan import Action, ListFiles, fetch_key, plan, scope_of
 from google_drive_worker.sync.step import Step
-from google_drive_worker.utils.errors import WorkerError
+from google_drive_worker.utils.errors import Retryable, WorkerError
 from simulation.google import CONNECTION, CUSTOMER, Google, answer
 from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
 
@@ -99,6 +99,7 @@ class Run:
         self.known_cursor: PageToken | None = None
         self._replay_is_clean = False
         self._check_at: SyncId | None = None
+        self._failed: tuple[ListFiles, str] | None = None
 
     # What the world does.
 
@@ -124,6 +125,15 @@ class Run:
         """Google stops minding the order that is asked for, or minds it again."""
         self.google.rules.ignore_order = not self.google.rules.ignore_order
         self._note(f"ignore order {self.google.rules.ignore_order}")
+
+    def age_by_arrival(self, edited: int) -> None:
+        """The user's items were modified as they came, ten a day, and so many of the older half yesterday."""
+        items = list(self.user.index)
+        now_ms = self.world.now_ms()
+        for position, item in enumerate(items):
+            item.modified_ms = now_ms - (len(items) + 20 - position) * 8_640_000
+        for item in self.die.sample(items[: len(items) // 2], edited):
+            item.modified_ms = now_ms - 86_400_000 - self.die.randrange(10**6)
 
     def wait(self, seconds: float) -> None:
         """Time passes; after hours the tokens of listings have expired."""
@@ -211,6 +221,7 @@ class Run:
         else:
             self._note(f"arrive {flight.action}")
             step = engine.on_answer(checkpoint, flight.action, outcome, transformer)
+        self._check_rest(checkpoint, flight.action, outcome, step)
         self._count_parts(checkpoint, step)
         self._write(checkpoint, step)
 
@@ -318,6 +329,27 @@ class Run:
             raise Broken(f"parked for {due - now}")
         self.wait((due - now).total_seconds() + 0.001)
 
+    def _check_rest(self, before: Checkpoint, action: Action, outcome: engine.Answer | WorkerError, step: Step) -> None:
+        """What a part of a listing rests for, no other part's answer ends."""
+        after = step.checkpoint
+        rest = None if after is None else after.parked
+        if isinstance(outcome, Retryable):
+            if isinstance(action, ListFiles) and before.parked is None and rest is not None:
+                self._failed = (action, rest.until or "")
+            return
+        if self._failed is None or after is None or before.parked is None:
+            return
+        failed, until = self._failed
+        corpus = after.corpora.get(failed.corpus)
+        same = isinstance(action, ListFiles) and (action.corpus, action.modified) == (failed.corpus, failed.modified)
+        if same and isinstance(outcome, WorkerError):
+            self._failed = None  # it starts over, with a query anew
+        if before.parked.until != until or same or corpus is None or corpus.stage != "listing" or after.sync is None:
+            return
+        if rest is None:
+            raise Broken(f"{failed} rests until {until}, and {action} ended it")
+        self.done["rest: kept"] += 1
+
     def _check_log(self) -> None:
         mirror = self.log.mirror
         if mirror.misorders or mirror.repeated_messages:
@@ -390,7 +422,9 @@ class Run:
             self.done["part: split off"] += max(0, len(new) - max(1, len(old)))
             self.done["part: out of order"] += sum(not part.ordered for part in new if part not in old)
             self.done["part: goes on from its frontier"] += sum(
-                part.restarted and part.until is not None and part.page_token is None for part in new if part not in old
+                part.refusals > 0 and part.until is not None and part.page_token is None
+                for part in new
+                if part not in old
             )
 
     def _membership(self) -> Edit | None:

@@ -59,10 +59,15 @@ def _fault(die: random.Random) -> WorkerError | None:
     return None
 
 
-def list_in_peace(seed: int, size: Size, *, ignore_order: bool) -> Run:
-    """A full sync of a Drive that nobody edits, through crashes and faults that refuse no token, to its end."""
+def list_in_peace(seed: int, size: Size, *, ignore_order: bool, archive: bool = False) -> Run:
+    """A full sync of a Drive that nobody edits, through crashes and faults that refuse no token, to its end.
+
+    In an `archive` files are as old as they came, but for a few that were edited of late.
+    """
     run = Run(seed, size)
     die = run.die
+    if archive:
+        run.age_by_arrival(edited=3)
     if ignore_order:
         run.ignore_order()
     run.trigger("full")

@@ -42,11 +42,19 @@ def test_in_peace_every_item_is_written_once(seed: int, ignore_order: bool) -> N
     assert (run.done["part: split off"] > 0) or ignore_order
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_an_archive_listed_as_it_came_is_mirrored_whole(seed: int) -> None:
+    """Where the order that is asked for is ignored, pages that descend prove nothing, and nothing is split."""
+    size = Size(files=600, drives=0, users=1, longest_page=40)
+    assert list_in_peace(seed, size, ignore_order=True, archive=True).done["part: split off"] == 0
+    assert list_in_peace(seed, size, ignore_order=False, archive=True).done["part: split off"] > 0
+
+
 def test_storms_exercise_what_parts_can_come_to() -> None:
     """Splits, answers out of order and tokens refused in the middle all occur in them."""
     done = sum((play(seed, 1_500).done for seed in range(1, 16)), Counter[str]())
-    for name in ("split off", "out of order", "goes on from its frontier"):
-        assert done[f"part: {name}"] > 0, done
+    for name in ("part: split off", "part: out of order", "part: goes on from its frontier", "rest: kept"):
+        assert done[name] > 0, done
 
 
 def test_a_larger_world_with_longer_pages_settles_too() -> None:

@@ -62,6 +62,14 @@ class MemoryDrive:
         inside = sorted(name for name in wanted if _is_inside(self.files[name], modified or TimeRange()))
         return self._page(sorted(inside, key=self._time_of, reverse=modified is not None), page_token)
 
+    async def oldest_times(
+        self, drive_id: DriveId | None, *, include_trashed: bool, since: str | None = None
+    ) -> tuple[str, ...]:
+        """All times from there on, oldest first."""
+        await self._call(f"times {drive_id}")
+        kept = [name for name, each in self.files.items() if include_trashed or not each.get("trashed")]
+        return tuple(sorted(time for name in kept if (time := self._time_of(name)) >= (since or "0")))
+
     async def list_children(
         self, folder_id: FileId, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
     ) -> FilesPage:
@@ -118,7 +126,10 @@ class MemoryDrive:
 
 
 def _is_inside(item: dict[str, object], modified: TimeRange) -> bool:
+    """As Drive's search has it: whoever has no time is in no range that has a limit."""
     time = str(item.get("modifiedTime", ""))
+    if not time:
+        return modified == TimeRange()
     return (modified.since or "") <= time and (modified.until is None or time < modified.until)
 
 

@@ -46,7 +46,7 @@ def owed(kind: SyncKind, *, customer: str = CUSTOMER, page_token: str | None = N
     return Owed(kind, CustomerId(customer), SOURCE, None if page_token is None else token(page_token))
 
 
-def corpus(stage: Stage, change: str | None = "c1", listing: str | None = None, **more: bool | int) -> Corpus:
+def corpus(stage: Stage, change: str | None = "c1", listing: str | None = None, **more: bool) -> Corpus:
     """A corpus; a start token yet to be taken has none, and `listing` is where its listing goes on, in one part."""
     change_token = None if stage == "start_token" or change is None else token(change)
     parts = () if listing is None else (Part(page_token=token(listing)),)

@@ -58,6 +58,14 @@ class _StartPageToken(msgspec.Struct, rename="camel"):
     start_page_token: PageToken
 
 
+class _Modified(msgspec.Struct, rename="camel"):
+    modified_time: str | None = None
+
+
+class _TimesPage(msgspec.Struct):
+    files: tuple[_Modified, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class _Method:
     id: str
@@ -72,6 +80,7 @@ _START_PAGE_TOKEN = _Method("drive.changes.getStartPageToken", CallKind.LISTING,
 _DRIVES_LIST = _Method("drive.drives.list", CallKind.LISTING, Cost.LIST)
 
 _FILES_PAGE = msgspec.json.Decoder(FilesPage)
+_TIMES_PAGE = msgspec.json.Decoder(_TimesPage)
 _CHANGES_PAGE = msgspec.json.Decoder(ChangesPage)
 _DRIVES_PAGE = msgspec.json.Decoder(DrivesPage)
 _TOKEN = msgspec.json.Decoder(_StartPageToken)
@@ -178,9 +187,18 @@ class DriveApi:
 
         Of the orders, Google advises against createdTime for large collections and names modifiedTime instead.
         """
-        terms = [*_range_terms(modified), *([] if include_trashed else ["trashed = false"])]
         order_by = None if modified is None else "modifiedTime desc"
-        return await self._list(" and ".join(terms), drive_id, page_token, order_by)
+        q = _query_of(modified, include_trashed=include_trashed)
+        return await self._list(q, drive_id, page_token, order_by)
+
+    async def oldest_times(
+        self, drive_id: DriveId | None, *, include_trashed: bool, since: str | None = None
+    ) -> tuple[str, ...]:
+        """files.list from the other end, for the times alone; see `Drive.oldest_times`."""
+        q = _query_of(TimeRange(since), include_trashed=include_trashed)
+        query = [*self._listing(drive_id, q, "modifiedTime", PAGE_SIZE_AT_MOST), ("fields", fields.TIMES_FIELDS)]
+        page = await self._call(_FILES_LIST, "/files", query, _TIMES_PAGE.decode)
+        return tuple(file.modified_time for file in page.files if file.modified_time is not None)
 
     async def list_children(
         self,
@@ -221,16 +239,21 @@ class DriveApi:
         self, q: str, drive_id: DriveId | None, page_token: PageToken | None, order_by: str | None = None
     ) -> FilesPage:
         query = [
+            *self._listing(drive_id, q, order_by, self._shared.page_size),
+            ("fields", fields.FILES_PAGE_FIELDS),
+            *_page(page_token),
+        ]
+        return await self._call(_FILES_LIST, "/files", query, _FILES_PAGE.decode)
+
+    def _listing(self, drive_id: DriveId | None, q: str, order_by: str | None, page_size: int) -> list[Parameter]:
+        return [
             ("corpora", "user" if drive_id is None else "drive"),
             *self._in_drive(drive_id),
             *self._items_from_all_drives(drive_id),
             *([("q", q)] if q else []),
             *([("orderBy", order_by)] if order_by else []),
-            ("pageSize", str(self._shared.page_size)),
-            ("fields", fields.FILES_PAGE_FIELDS),
-            *_page(page_token),
+            ("pageSize", str(page_size)),
         ]
-        return await self._call(_FILES_LIST, "/files", query, _FILES_PAGE.decode)
 
     def _in_drive(self, drive_id: DriveId | None) -> list[Parameter]:
         if drive_id is not None:
@@ -317,6 +340,10 @@ def query_literal(value: str) -> str:
     r"""Write `value` as a string of Drive's query language: in quotes, `'` and `\` escaped (guide "Search query")."""
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def _query_of(modified: TimeRange | None, *, include_trashed: bool) -> str:
+    return " and ".join([*_range_terms(modified), *([] if include_trashed else ["trashed = false"])])
 
 
 def _range_terms(modified: TimeRange | None) -> list[str]:

@@ -44,6 +44,7 @@ SHARED_DRIVE_FIELDS = (
 CHANGE_FIELDS = f"changeType,time,removed,fileId,file({FILE_FIELDS}),driveId,drive({SHARED_DRIVE_FIELDS})"
 
 FILES_PAGE_FIELDS = f"nextPageToken,incompleteSearch,files({FILE_FIELDS})"
+TIMES_FIELDS = "files(modifiedTime)"
 CHANGES_PAGE_FIELDS = f"nextPageToken,newStartPageToken,changes({CHANGE_FIELDS})"
 DRIVES_PAGE_FIELDS = f"nextPageToken,drives({SHARED_DRIVE_FIELDS})"
 START_PAGE_TOKEN_FIELDS = "startPageToken"  # noqa: S105  (a field's name, no secret)

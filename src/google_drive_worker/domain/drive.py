@@ -4,6 +4,7 @@ Only the fields that the worker asks for (see `FILE_FIELDS`) are here; unknown o
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
@@ -114,10 +115,11 @@ class Change(Resource, frozen=True, gc=False):
 
 
 class UnreadableItem(msgspec.Struct, frozen=True, gc=False):
-    """An item of a page that does not fit its type: its id where that much could be read, and what is wrong."""
+    """An item of a page that does not fit its type: its id and time where they could be read, and what is wrong."""
 
     id: str | None
     problem: str
+    modified_time: str | None = None
 
 
 class _ChangeEntry(Resource, frozen=True, gc=False):
@@ -179,17 +181,25 @@ class _IdOnly(msgspec.Struct, rename="camel"):
     file_id: str | None = None
 
 
+class _TimeOnly(msgspec.Struct, rename="camel"):
+    modified_time: str | None = None
+
+
 _ID_DECODER = msgspec.json.Decoder(_IdOnly)
+_TIME_DECODER = msgspec.json.Decoder(_TimeOnly)
 
 
 def unreadable(raw: msgspec.Raw, problem: Exception) -> UnreadableItem:
     """What is known of an item that could not be read because of that problem, which is one of `UNREADABLE`."""
     text = str(problem) if isinstance(problem, msgspec.MsgspecError) else type(problem).__name__
+    time: str | None = None
+    with suppress(*UNREADABLE):
+        time = _TIME_DECODER.decode(raw).modified_time
     try:
         known = _ID_DECODER.decode(raw)
     except UNREADABLE:
-        return UnreadableItem(None, text)
-    return UnreadableItem(known.id or known.file_id, text)
+        return UnreadableItem(None, text, time)
+    return UnreadableItem(known.id or known.file_id, text, time)
 
 
 class FilesPage(Resource, frozen=True, gc=False):

@@ -69,6 +69,15 @@ class Drive(Protocol):
         """
         ...
 
+    async def oldest_times(
+        self, drive_id: DriveId | None, *, include_trashed: bool, since: str | None = None
+    ) -> tuple[str, ...]:
+        """The first modifiedTimes of one corpus' files.list asked for oldest first, in the order that they come in.
+
+        `since` leaves out what is older, as in a `TimeRange`.
+        """
+        ...
+
     async def list_children(
         self,
         folder_id: FileId,

@@ -27,7 +27,7 @@ from google_drive_worker.sync.checkpoint import (
     Walk,
 )
 from google_drive_worker.sync.listing import belongs
-from google_drive_worker.sync.plan import LookUpRemoved, ReadChanges, WalkFolder
+from google_drive_worker.sync.plan import LookUpRemoved, ReadChanges, WalkFolder, is_step_of
 from google_drive_worker.sync.step import Step, counted, doubting, owe_full, skipped, with_corpus, with_sync
 
 GONE_AT_MOST = 200
@@ -249,7 +249,7 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
             removals=tuple(removal for removal in sync.removals if removal.corpus != drive_id),
         )
     parked = checkpoint.parked
-    if parked is not None and parked.step.endswith(f":{drive_id}"):
+    if parked is not None and is_step_of(parked.step, drive_id):
         parked = None  # what failed is not asked for any more
     checkpoint = replace(checkpoint, corpora=corpora, sync=sync, parked=parked)
     if left.written or left.stage in {"changes", "done"} or left.listing_token is not None:

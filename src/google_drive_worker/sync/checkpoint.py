@@ -19,6 +19,8 @@ USER_CORPUS = "user"
 """Key of the user's own corpus (what they own and what is shared with them) beside the shared drives' ids."""
 
 SyncKind = Literal["full", "incremental"]
+Youngest = Literal["once", "again", "asked"]
+OrderKnown = Literal["unknown", "kept", "ignored"]
 Stage = Literal["start_token", "listing", "changes", "done"]
 
 
@@ -41,10 +43,10 @@ class Part(_Value, frozen=True):
     query's upper limit is `until`. Limits are whole seconds of UTC as in `2012-06-04T12:00:00`, times are RFC 3339 with
     milliseconds: both sort as they read, also among one another.
 
-    `frontier` is the earliest modifiedTime seen. All that is later than `proven` has been seen for sure. `page_span_ms`
-    is the time that the last page reached over. Where answers came out of order `ordered` is false, and the query is
-    read to its very end. `plain` is a query without order and range, as workers asked it before there were parts.
-    `restarted` tells of a token that was refused.
+    `frontier` is the earliest modifiedTime seen. `page_span_ms` is the time that the last page reached over. Where
+    answers came out of order `ordered` is false, and the query is read to its very end. `plain` is a query without
+    order and range, as workers asked it before there were parts. `refusals` is how many
+    times its tokens were refused since a page was last read by one.
     """
 
     since: str | None = None
@@ -52,11 +54,10 @@ class Part(_Value, frozen=True):
     asked_since: str | None = None
     page_token: PageToken | None = None
     frontier: str | None = None
-    proven: str | None = None
     page_span_ms: int = 0
     ordered: bool = True
     plain: bool = False
-    restarted: bool = False
+    refusals: int = 0
 
 
 class Corpus(_Value, frozen=True):
@@ -65,19 +66,29 @@ class Corpus(_Value, frozen=True):
     `change_token` is where the change log goes on. It is taken before the listing begins (the low watermark) and never
     moves while the listing runs. `parts` are the ranges that the listing has yet to read, newest first, none before its
     first page; `pages` is how many pages it has read. `listing_token` is where a listing goes on that began before
-    there were parts. `written` says that items of it were written, by this listing or before it. `doubted` is a drive
-    in which something was not to be found: should the user's log tell of the drive next, its user may have been away in
-    between, and the rest of it is read anew.
+    there were parts. `order` says whether Google keeps to the order that is asked for: `kept`, where the same query the
+    other way round came the other way round, its first time being `oldest`; `ignored`, where it did not, or any page
+    came out of order. `prove_since` is from where to ask, once more, where the oldest files were all of a few times.
+    `times_in_order` is how many different times came newest first until that was enough of a proof.
+    `youngest` says whether the youngest files are to be asked for again at the end, and `recent` which of those were
+    written, with their times. `written` says that items of it were written, by this listing or before it. `doubted` is
+    a drive in which something was not to be found: should the user's log tell of the drive next, its user may have been
+    away in between, and the rest of it is read anew.
     """
 
     stage: Stage = "done"
     change_token: PageToken | None = None
     listing_token: PageToken | None = None
-    restarts: int = 0
     written: bool = False
     doubted: bool = False
     parts: tuple[Part, ...] = ()
     pages: int = 0
+    order: OrderKnown = "unknown"
+    oldest: str | None = None
+    prove_since: str | None = None
+    times_in_order: int = 0
+    youngest: Youngest = "once"
+    recent: dict[FileId, str] = {}
 
 
 class Walk(_Value, frozen=True):

@@ -22,14 +22,24 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, SyncSummary
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import on_changes, on_children, on_looked_up
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Parked, Scope, Sync, SyncKind
-from google_drive_worker.sync.listing import on_drives, on_files, on_start_token
-from google_drive_worker.sync.parts import part_asked
+from google_drive_worker.sync.checkpoint import (
+    USER_CORPUS,
+    Checkpoint,
+    Corpus,
+    Owed,
+    Parked,
+    Scope,
+    Sync,
+    SyncKind,
+    Walk,
+)
+from google_drive_worker.sync.listing import on_drives, on_files, on_order, on_start_token
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
     ListFiles,
     LookUpRemoved,
+    ProveOrder,
     ReadChanges,
     TakeStartToken,
     WalkFolder,
@@ -51,7 +61,7 @@ CONNECTING = "Connect"
 TURN = "Turn"
 """Name of the step that a bug of our own stopped."""
 
-Answer = PageToken | DrivesPage | FilesPage | ChangesPage | Mapping[FileId, DriveFile | None]
+Answer = PageToken | DrivesPage | FilesPage | ChangesPage | tuple[str, ...] | Mapping[FileId, DriveFile | None]
 
 
 def accept(checkpoint: Checkpoint | None, connection_id: ConnectionId, owed: Owed) -> Checkpoint:
@@ -164,7 +174,7 @@ def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer
     sync = checkpoint.sync
     if sync is None or not still_wanted(checkpoint, action):
         return Step(checkpoint)
-    if checkpoint.parked is not None and _is_well_again(checkpoint, checkpoint.parked, action):
+    if checkpoint.parked is not None and _is_well_again(checkpoint.parked, action, answer):
         checkpoint = replace(checkpoint, parked=None)
     match action, answer:
         case TakeStartToken(), str():
@@ -173,6 +183,8 @@ def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer
             return on_drives(checkpoint, sync, answer, normalizer)
         case ListFiles(), FilesPage():
             return on_files(checkpoint, sync, action, answer, normalizer)
+        case ProveOrder(), tuple():
+            return on_order(checkpoint, sync, action, answer)
         case ReadChanges(), ChangesPage():
             return on_changes(checkpoint, action, answer, normalizer)
         case WalkFolder(), FilesPage():
@@ -183,22 +195,26 @@ def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer
             raise TypeError(f"{type(answer).__name__} is no answer to {type(action).__name__}")
 
 
-def _is_well_again(checkpoint: Checkpoint, parked: Parked, action: Action) -> bool:
-    """Whether the action's success ends the trouble.
+def _is_well_again(parked: Parked, action: Action, answer: Answer) -> bool:
+    """Whether the action's success ends the trouble: that of the same step does, and no other part's of its listing.
 
-    A first page says nothing of the next one's token, nor does a part whose tokens were never refused.
+    Where tokens were refused, a first page says nothing of the next one's, unless there is no next one.
     """
-    if parked.code == PageTokenRejected.code:
-        match action:
-            case ListFiles(name, token, _, modified):
-                part = part_asked(checkpoint.corpora[name], modified, token)
-                if part is None or not part.restarted or token is None:
-                    return False
-            case ListDrives(None):
-                return False
-            case WalkFolder(walk) if walk.page_token is None:
-                return False
+    if parked.code == PageTokenRejected.code and _is_first_of_more(action, answer):
+        return False
     return parked.step in {step_name(action), CONNECTING, TURN}
+
+
+def _is_first_of_more(action: Action, answer: Answer) -> bool:
+    match action, answer:
+        case ListFiles(_, None), FilesPage(next_page_token=more):
+            return more is not None
+        case WalkFolder(Walk(page_token=None)), FilesPage(next_page_token=more):
+            return more is not None
+        case ListDrives(None), DrivesPage(next_page_token=more):
+            return more is not None
+        case _:
+            return False
 
 
 def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer) -> Step:

@@ -9,12 +9,13 @@ from google_drive_worker.domain.record import ErrorCategory, ErrorReport
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked
-from google_drive_worker.sync.parts import part_asked, parts_of, start_over
+from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
     ListFiles,
     LookUpRemoved,
+    ProveOrder,
     ReadChanges,
     TakeStartToken,
     WalkFolder,
@@ -51,6 +52,8 @@ def on_failure(
     if not still_wanted(checkpoint, action):
         return Step(checkpoint)
     match error, action:
+        case _, ProveOrder(corpus):  # it is not proven then, and nothing needs it
+            return Step(with_corpus(checkpoint, corpus, replace(checkpoint.corpora[corpus], order="ignored")))
         case PageTokenRejected(), _:
             return _on_rejected_token(checkpoint, action, error, now, jitter)
         case SkipItem(), TakeStartToken(corpus) | ListFiles(corpus) | ReadChanges(corpus) if corpus != USER_CORPUS:
@@ -76,12 +79,17 @@ def _on_rejected_token(
         case ListFiles(name, token, _, modified):
             corpus = checkpoint.corpora[name]
             refused = part_asked(corpus, modified, token)
-            parts = tuple(start_over(part) if part == refused else part for part in parts_of(corpus))
-            corpus = replace(corpus, listing_token=None, parts=parts, restarts=corpus.restarts + 1)
-            checkpoint = with_corpus(checkpoint, name, corpus)
-            if corpus.restarts <= RESTARTS_AT_ONCE:
+            if refused is None:
                 return Step(checkpoint)
-            return park(checkpoint, step_name(action), error, now, jitter)
+            again = start_over(refused, trusted=is_trusted(corpus))
+            parts = tuple(again if part == refused else part for part in parts_of(corpus))
+            in_order = corpus.times_in_order if corpus.times_in_order >= PROOF_TIMES else 0  # they come once more
+            corpus = replace(corpus, listing_token=None, parts=parts, times_in_order=in_order)
+            step = step_name(ListFiles(name, None, modified=asked(again)))
+            checkpoint = _going_on_as(with_corpus(checkpoint, name, corpus), step_name(action), step)
+            if again.refusals <= RESTARTS_AT_ONCE:
+                return Step(checkpoint)
+            return park(checkpoint, step, error, now, jitter)
         case WalkFolder(walk) if walk.page_token is not None:
             walks = tuple(replace(w, page_token=None) if w == walk else w for w in sync.walks)
             checkpoint = with_sync(checkpoint, replace(sync, walks=walks, restarts=sync.restarts + 1))
@@ -99,6 +107,14 @@ def _on_rejected_token(
     if sync.restarts < RESTARTS_AT_ONCE:
         return Step(checkpoint)
     return park(checkpoint, step_name(action), error, now, jitter)
+
+
+def _going_on_as(checkpoint: Checkpoint, before: str, after: str) -> Checkpoint:
+    """The checkpoint, a rest in it told of the step's new name: a part that starts over has a query anew."""
+    parked = checkpoint.parked
+    if parked is None or parked.step != before:
+        return checkpoint
+    return replace(checkpoint, parked=replace(parked, step=after))
 
 
 def _on_lost_drive(
@@ -123,7 +139,7 @@ def park(checkpoint: Checkpoint, step: str, error: WorkerError, now: datetime, j
     """Rest, in state: until a time where trying again may help, else until the next trigger.
 
     One cause makes one error record, however often it is tried. What fails while the sync rests already, because it was
-    under way, changes nothing of a rest that waits for somebody, and does not make a rest longer.
+    under way, changes nothing of a rest that waits for somebody, and is no attempt more; a rest is never made shorter.
     """
     if isinstance(error, UnknownConnection) and not checkpoint.corpora:
         return Step(None, errors=(report(checkpoint, error),))
@@ -133,10 +149,14 @@ def park(checkpoint: Checkpoint, step: str, error: WorkerError, now: datetime, j
     reported = reported if error.code in reported else (*reported, error.code)[-CODES_KEPT:]
     if before is not None and before.until is None:
         return Step(replace(checkpoint, parked=replace(before, reported=reported)), errors=errors)
-    attempts = 1 if before is None else before.attempts if _rests(before, now) else before.attempts + 1
+    resting = before if before is not None and _rests(before, now) else None
+    attempts = 1 if before is None else before.attempts if resting else before.attempts + 1
     until = None
     if isinstance(error, Retryable | PageTokenRejected | SkipItem):
         until = rfc3339(now + timedelta(seconds=_rest_s(error, attempts, jitter)))
+        if resting is not None:  # what failed first is what has to succeed
+            later = max(until, resting.until or "")
+            return Step(replace(checkpoint, parked=replace(resting, until=later, reported=reported)), errors=errors)
     parked = Parked(error.code, step, attempts, until, reported)
     return Step(replace(checkpoint, parked=parked), errors=errors)
 

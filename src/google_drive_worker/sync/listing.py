@@ -1,23 +1,40 @@
 """What the answers of a listing come to: start tokens, shared drives, pages of files."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableItem
-from google_drive_worker.domain.ids import DriveId, PageToken
+from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Sync
-from google_drive_worker.sync.parts import balanced, is_within, part_asked, parts_of, read_on, readable
-from google_drive_worker.sync.plan import ListFiles, TakeStartToken
+from google_drive_worker.sync.parts import (
+    balanced,
+    is_within,
+    part_asked,
+    proven,
+    read_page,
+    readable,
+    with_recent,
+    with_youngest,
+    youngest_since,
+)
+from google_drive_worker.sync.plan import ListFiles, ProveOrder, TakeStartToken, is_step_of
 from google_drive_worker.sync.step import Step, counted, give_up, skipped, with_corpus, with_sync
 
 
 def on_start_token(checkpoint: Checkpoint, action: TakeStartToken, token: PageToken) -> Step:
     """The low watermark stands; the corpus' listing may begin."""
-    corpus = replace(
-        checkpoint.corpora[action.corpus], stage="listing", change_token=token, listing_token=None, parts=(), pages=0
-    )
+    corpus = replace(_without_listing(checkpoint.corpora[action.corpus]), stage="listing", change_token=token)
     return Step(with_corpus(checkpoint, action.corpus, corpus))
+
+
+def on_order(checkpoint: Checkpoint, sync: Sync, action: ProveOrder, times: Sequence[str]) -> Step:
+    """Whether the listing may be split is known now; nothing of the answer is written."""
+    corpus = proven(checkpoint.corpora[action.corpus], [time for time in times if time < sync.started_at])
+    return Step(replace(checkpoint, corpora=balanced({**checkpoint.corpora, action.corpus: corpus})))
 
 
 def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: Normalizer) -> Step:
@@ -42,39 +59,54 @@ def on_files(checkpoint: Checkpoint, sync: Sync, action: ListFiles, page: FilesP
     A page without `nextPageToken` ends the part, however short the others were, and the last part ends the listing.
     """
     name = action.corpus
-    part = part_asked(checkpoint.corpora[name], action.modified, action.page_token)
+    corpus = checkpoint.corpora[name]
+    part = part_asked(corpus, action.modified, action.page_token)
     if part is None:
         return Step(checkpoint)
-    records: list[Record] = []
-    errors: list[ErrorReport] = []
-    times: list[str] = []
+    found = _of_part(checkpoint, sync, name, part, page, normalizer)
+    if page.incomplete_search:
+        found.errors.append(_incomplete(checkpoint, name))
+    records = tuple(record for record, _ in found.written)
+    checkpoint = with_sync(checkpoint, counted(sync, records))
+    young = youngest_since(sync.started_at)
+    recent = {FileId(record.resource_id): time for record, time in found.written if time is not None and time >= young}
+    corpus = with_recent(read_page(corpus, part, found.times, page.next_page_token), recent)
+    corpus = replace(with_youngest(corpus, young), written=True)
+    if corpus.parts:
+        checkpoint = replace(checkpoint, corpora=balanced({**checkpoint.corpora, name: corpus}))
+    else:
+        checkpoint = _listed(checkpoint, name, corpus)
+    return Step(checkpoint, records, tuple(found.errors))
+
+
+class _Found(NamedTuple):
+    """What a page holds for its part: records with their times, errors, and the times that tell of the order."""
+
+    written: list[tuple[Record, str | None]]
+    errors: list[ErrorReport]
+    times: list[str]
+
+
+def _of_part(
+    checkpoint: Checkpoint, sync: Sync, name: str, part: Part, page: FilesPage, normalizer: Normalizer
+) -> _Found:
+    found = _Found([], [], [])
+    corpus = checkpoint.corpora[name]
     trashed_too = checkpoint.scope.include_trashed
     for resource in page.files:
         item = normalizer.read_listed(resource)
-        if isinstance(item, UnreadableItem):
-            errors.append(skipped(checkpoint, item.id, "file", item.problem))
-            continue
         time = readable(item.modified_time)
-        if time is not None:
-            times.append(time)
-        if (trashed_too or not item.trashed) and is_within(part, time) and belongs(checkpoint, name, item.drive_id):
-            records.append(item.record)
-    if page.incomplete_search:
-        errors.append(_incomplete(checkpoint, name))
-    checkpoint = with_sync(checkpoint, counted(sync, records))
-    checkpoint = _read(checkpoint, name, part, read_on(part, times, page.next_page_token))
-    return Step(checkpoint, tuple(records), tuple(errors))
-
-
-def _read(checkpoint: Checkpoint, name: str, before: Part, after: Part | None) -> Checkpoint:
-    """A page more of the corpus is read, which took a part of it from `before` to `after`, or to its end."""
-    corpus = checkpoint.corpora[name]
-    parts = [after if part == before else part for part in parts_of(corpus)]
-    left = tuple(part for part in parts if part is not None)
-    if not left:
-        return _listed(checkpoint, name, corpus)
-    corpus = replace(corpus, listing_token=None, parts=left, pages=corpus.pages + 1, written=True)
-    return replace(checkpoint, corpora=balanced({**checkpoint.corpora, name: corpus}))
+        if time is not None and time < sync.started_at:  # what was edited since may stand anywhere, and proves nothing
+            found.times.append(time)
+        if not is_within(part, time):
+            continue  # another part speaks for it
+        if isinstance(item, UnreadableItem):
+            found.errors.append(skipped(checkpoint, item.id, "file", item.problem))
+            continue
+        wanted = (trashed_too or not item.trashed) and belongs(checkpoint, name, item.drive_id)
+        if wanted and not _is_repeated(corpus, item.record, time):
+            found.written.append((item.record, time))
+    return found
 
 
 def belongs(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bool:
@@ -93,13 +125,25 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
     In a full sync the logs read before are read once more to their end: an item may have moved from this corpus, after
     its page was listed without it, to one whose log had been read by then.
     """
-    listed = replace(corpus, stage="changes", listing_token=None, parts=(), pages=0, restarts=0)
+    listed = replace(_without_listing(corpus), stage="changes")
     corpora = balanced({**checkpoint.corpora, name: listed})
     if checkpoint.sync is not None and checkpoint.sync.kind == "full":
         corpora = {
             key: replace(other, stage="changes") if other.stage == "done" else other for key, other in corpora.items()
         }
-    return replace(checkpoint, corpora=corpora)
+    parked = checkpoint.parked
+    if parked is not None and is_step_of(parked.step, name, of_its_listing=True):
+        parked = None  # the part that failed may have been another sync's; whatever it was, all is listed now
+    return replace(checkpoint, corpora=corpora, parked=parked)
+
+
+def _is_repeated(corpus: Corpus, record: Record, time: str | None) -> bool:
+    """Whether the youngest files are asked for again, and this one was written as it still is."""
+    return corpus.youngest == "asked" and time is not None and corpus.recent.get(FileId(record.resource_id)) == time
+
+
+def _without_listing(corpus: Corpus) -> Corpus:
+    return Corpus(corpus.stage, corpus.change_token, written=corpus.written, doubted=corpus.doubted)
 
 
 def _incomplete(checkpoint: Checkpoint, corpus: str) -> ErrorReport:

@@ -5,9 +5,11 @@ its frontier can be split at any whole second `m` below it: it keeps what is lef
 query of its own takes the rest. Nothing below `m` has been written yet, so nothing is written twice. A page of the
 first part that reaches below `m` is cut: only what is in the part's range is written, and the part ends there.
 
-That end rests on Google's order, as does going on from the frontier after a refused token. The order is therefore held
-to be proven only down to where enough came after it. Where an answer is out of order, the part reads its query to the
-very end, so that nothing is missing, and still writes nothing but its own range.
+That end rests on Google's order, as does going on from the frontier after a refused token. Pages that descend prove
+little: a server that ignores `orderBy` may list by creation, which looks much the same. The same query is therefore
+asked once the other way round, and only where that comes the other way round is the order trusted, and anything split.
+Where an answer is out of order, all parts read their queries to the very end, so that nothing is missing, and still
+write nothing but their own ranges.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.ids import PageToken
+from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.times import TimeRange, from_rfc3339, rfc3339
 from google_drive_worker.sync.checkpoint import Corpus, Part
 
@@ -24,19 +26,17 @@ PARTS_AT_ONCE = 16
 leave room for those that end early. Sixteen calls a second are a third of what Google allows a user."""
 
 PROOF_TIMES = 12
-"""How many different times that came in order prove it: by chance it happens once in 12!, some 480 million times."""
-
-PROOF_FILES = 96
-"""How many files do where times repeat: an import can give thousands the same one."""
+"""How many different times have to come in order each way: by chance it happens once in 12!, some 480 million times."""
 
 _LEAST_PAGES = 2.0
 """What must be left for a split, by estimate: the new part's first page then costs no more than it saves."""
 
-_EARLIEST = datetime(2006, 1, 1, tzinfo=UTC)
-"""Where an open range is taken to end: Google's first documents are of 2006. Only the estimate rests on it."""
+INDEX_LAG = timedelta(minutes=10)
+"""How long before a sync an edit may have been made that Google's index does not show yet. Google names no bound; what
+people see is seconds, now and then minutes."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""The same for a range that reaches below `_EARLIEST`: files keep the time that they had on a disk."""
+RECENT_KEPT = 200
+"""How many of the files younger than that are kept in mind, so that they are not written twice: some 12 KB."""
 
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 """Beyond it there is no next second; a client can set any time."""
@@ -51,10 +51,9 @@ def parts_of(corpus: Corpus) -> tuple[Part, ...]:
     """What a corpus that is being listed has yet to read; one plain part where the listing began before parts."""
     if corpus.parts:
         return corpus.parts
-    restarted = corpus.restarts > 0
     if corpus.listing_token is not None:
-        return (Part(page_token=corpus.listing_token, ordered=False, plain=True, restarted=restarted),)
-    return (Part(restarted=restarted),)
+        return (Part(page_token=corpus.listing_token, ordered=False, plain=True),)
+    return (Part(),)
 
 
 def asked(part: Part) -> TimeRange | None:
@@ -93,33 +92,103 @@ def is_within(part: Part, time: str | None) -> bool:
     return (part.since is None or part.since <= time) and (part.until is None or time < part.until)
 
 
-def read_on(part: Part, times: Sequence[str], next_token: PageToken | None) -> Part | None:
-    """The part after a page with files of those times, `None` when it is through."""
+def is_trusted(corpus: Corpus) -> bool:
+    """Whether the order of the corpus' listing is proven, from both ends."""
+    return corpus.order == "kept" and corpus.times_in_order >= PROOF_TIMES
+
+
+def to_prove(corpus: Corpus) -> bool:
+    """Whether the order is worth a question: there is more than a page, and nobody has asked yet."""
+    return corpus.order == "unknown" and corpus.pages > 0 and any(part.ordered for part in parts_of(corpus))
+
+
+def proven(corpus: Corpus, ascending: Sequence[str]) -> Corpus:
+    """The corpus, its order kept or not by what was asked for oldest first.
+
+    Where the oldest files are a pile of one time, which says nothing, those above it are asked for once.
+    """
+    times = [time for time in map(readable, ascending) if time is not None]
+    if not times or times != sorted(times):
+        return replace(corpus, order="ignored")
+    oldest = corpus.oldest or times[0]
+    if len(set(times)) >= PROOF_TIMES:
+        return replace(corpus, order="kept", oldest=oldest)
+    last = _moment(times[-1])
+    if corpus.oldest is not None or last is None or last >= _LATEST:
+        return replace(corpus, order="ignored")
+    return replace(corpus, oldest=oldest, prove_since=_limit(last + _SECOND))
+
+
+def read_page(corpus: Corpus, part: Part, times: Sequence[str], next_token: PageToken | None) -> Corpus:
+    """The corpus, one of its parts after a page more with files of those times, or without it when it is through."""
+    after = read_on(part, times, next_token, trusted=is_trusted(corpus))
+    left = [after if each == part else each for each in parts_of(corpus)]
+    kept = tuple(each for each in left if each is not None)
+    corpus = replace(corpus, listing_token=None, parts=kept, pages=corpus.pages + 1)
+    if not part.ordered:
+        return corpus
+    if not _goes_down(part, times):
+        return replace(corpus, order="ignored")
+    fresh = {time for time in times if part.frontier is None or time < part.frontier}
+    return replace(corpus, times_in_order=min(PROOF_TIMES, corpus.times_in_order + len(fresh)))
+
+
+def read_on(part: Part, times: Sequence[str], next_token: PageToken | None, *, trusted: bool) -> Part | None:
+    """The part after a page with files of those times, `None` when it is through.
+
+    Only where the order is `trusted` does a page that reaches below the part's limit end it.
+    """
     if next_token is None:
         return None
-    part = replace(part, page_token=next_token)
+    part = replace(part, page_token=next_token, refusals=part.refusals if part.page_token is None else 0)
     if not times or not part.ordered:
         return part
-    above = part.frontier or times[0]
-    if times[0] > above or list(times) != sorted(times, reverse=True):
-        return replace(part, ordered=False, frontier=None, proven=None, page_span_ms=0)
-    proven = _proven(times) or part.proven
-    if proven is not None and part.since is not None and proven < part.since:
+    if not _goes_down(part, times):
+        return replace(part, ordered=False, frontier=None, page_span_ms=0)
+    if trusted and part.since is not None and times[-1] < part.since:
         return None
-    return replace(part, frontier=times[-1], proven=proven, page_span_ms=_span_ms(times[-1], above))
+    return replace(part, frontier=times[-1], page_span_ms=_span_ms(times[-1], part.frontier or times[0]))
 
 
-def start_over(part: Part) -> Part:
-    """The part with a query anew, after its token was refused: from where the order is proven, else from its beginning.
+def _goes_down(part: Part, times: Sequence[str]) -> bool:
+    """Whether those are times in the order that was asked for, and after the part's last page."""
+    above = [] if part.frontier is None else [part.frontier]
+    return [*above, *times] == sorted([*above, *times], reverse=True)
 
-    What lies between `proven` and the frontier, a dozen files or the files of a second, is written once more.
+
+def start_over(part: Part, *, trusted: bool) -> Part:
+    """The part with a query anew, after its token was refused: from its frontier where the order is trusted.
+
+    The files of the frontier's second are written once more then; else what the part has written.
     """
     until = part.until
-    proven = _moment(part.proven)
-    if part.ordered and proven is not None and proven < _LATEST:
-        after = _limit(proven + _SECOND)
+    frontier = _moment(part.frontier)
+    if trusted and part.ordered and frontier is not None and frontier < _LATEST:
+        after = _limit(frontier + _SECOND)
         until = after if until is None else min(until, after)
-    return Part(since=part.since, until=until, asked_since=part.since, restarted=True)
+    return Part(since=part.since, until=until, asked_since=part.since, refusals=part.refusals + 1)
+
+
+def youngest_since(started_at: str) -> str:
+    """The limit of what may have been edited too shortly before a sync that began then to stand where it belongs."""
+    return _limit(from_rfc3339(started_at) - INDEX_LAG)
+
+
+def with_youngest(corpus: Corpus, since: str) -> Corpus:
+    """The corpus with its last part, where it was split and all the others are through.
+
+    A file that was edited just before the start token is in no log. The index may have shown it in neither range: not
+    yet in the newest one, when that was read, and not any more in its old one.
+    """
+    if corpus.parts or corpus.youngest != "again":
+        return corpus
+    return replace(corpus, parts=(Part(since, None, since),), youngest="asked")
+
+
+def with_recent(corpus: Corpus, written: Mapping[FileId, str]) -> Corpus:
+    """The corpus with so many of the youngest files kept in mind as there is room for."""
+    recent = {**corpus.recent, **written}
+    return replace(corpus, recent=dict(list(recent.items())[:RECENT_KEPT]))
 
 
 def balanced(corpora: Mapping[str, Corpus]) -> dict[str, Corpus]:
@@ -129,15 +198,16 @@ def balanced(corpora: Mapping[str, Corpus]) -> dict[str, Corpus]:
     and a small drive is not split for nothing.
     """
     found = dict(corpora)
-    listing = [name for name, corpus in found.items() if corpus.stage == "listing"]
+    listing = [name for name, corpus in found.items() if corpus.stage == "listing" and corpus.youngest != "asked"]
+    oldest = {name: _moment(found[name].oldest) for name in listing if is_trusted(found[name])}
     while True:
         free = PARTS_AT_ONCE - sum(len(parts_of(found[name])) for name in listing)
         if free <= 0:
             return found
         rooms = {name: found[name].pages + 1 - len(parts_of(found[name])) for name in listing}
         candidates = [
-            (_pages_left(part), name, at)
-            for name in listing
+            (_pages_left(part, low), name, at)
+            for name, low in oldest.items()
             if rooms[name] > 0
             for at, part in enumerate(parts_of(found[name]))
         ]
@@ -145,36 +215,39 @@ def balanced(corpora: Mapping[str, Corpus]) -> dict[str, Corpus]:
         if pages_left < _LEAST_PAGES:
             return found
         parts = list(parts_of(found[name]))
-        parts[at : at + 1] = _split(parts[at], min(free, rooms[name], int(pages_left / 2)))
-        found[name] = replace(found[name], parts=tuple(parts))
+        parts[at : at + 1] = _split(parts[at], oldest[name], min(free, rooms[name], int(pages_left / 2)))
+        found[name] = replace(found[name], parts=tuple(parts), youngest="again")
 
 
-def _pages_left(part: Part) -> float:
+def _pages_left(part: Part, oldest: datetime | None) -> float:
     """An estimate, by the last page: what is ahead is most like what came last. 0 where the part can't be split."""
-    span = _span_left(part)
+    span = _span_left(part, oldest)
     if span is None or not part.page_span_ms:
         return 0.0
     low, high = span
     return (high - low) / _MS / part.page_span_ms
 
 
-def _span_left(part: Part) -> tuple[datetime, datetime] | None:
-    """The whole seconds between which the part can be split: above the first, up to the second."""
-    if not part.ordered or part.proven is None or part.frontier is None:
+def _span_left(part: Part, oldest: datetime | None) -> tuple[datetime, datetime] | None:
+    """The whole seconds between which the part can be split: above the first, up to the second.
+
+    An open range is taken to end with the corpus' oldest file. Only the estimate rests on it.
+    """
+    if not part.ordered or part.frontier is None:
         return None
     if part.until is not None and part.frontier >= part.until:
         return None  # Google has answered with what was not asked for: of the range nothing is known yet
     frontier = _moment(part.frontier)
-    if frontier is None:
+    low = _moment(part.since) or oldest
+    if frontier is None or low is None:
         return None
-    low = _moment(part.since) or (_EARLIEST if frontier > _EARLIEST else _EPOCH)
-    high = frontier.replace(microsecond=0)
+    low, high = low.replace(microsecond=0), frontier.replace(microsecond=0)
     return (low, high) if low < high else None
 
 
-def _split(part: Part, pieces: int) -> list[Part]:
+def _split(part: Part, oldest: datetime | None, pieces: int) -> list[Part]:
     """The part with the top of what is left, and up to so many new ones, newest first, for the rest of it."""
-    span = _span_left(part)
+    span = _span_left(part, oldest)
     if span is None:
         return [part]
     low, high = span
@@ -184,14 +257,6 @@ def _split(part: Part, pieces: int) -> list[Part]:
     kept = replace(part, since=limits[0])
     lower = [*limits[1:], part.since]
     return [kept, *(Part(since, until, since) for since, until in zip(lower, limits, strict=True))]
-
-
-def _proven(times: Sequence[str]) -> str | None:
-    """The time after which a page in order has enough others."""
-    distinct = list(dict.fromkeys(times))
-    if len(distinct) > PROOF_TIMES:
-        return distinct[-1 - PROOF_TIMES]
-    return times[-1 - PROOF_FILES] if len(times) > PROOF_FILES else None
 
 
 def _span_ms(first: str, last: str) -> int:

@@ -6,7 +6,7 @@ from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Scope, Sync, Walk
-from google_drive_worker.sync.parts import asked, part_asked, parts_of
+from google_drive_worker.sync.parts import asked, part_asked, parts_of, to_prove
 
 WALKS_AT_ONCE = 4
 """How many folders off the top of the stack are read side by side: deep first, so that the stack stays short."""
@@ -43,6 +43,14 @@ class ListFiles(msgspec.Struct, frozen=True):
     modified: TimeRange | None = TimeRange()
 
 
+class ProveOrder(msgspec.Struct, frozen=True):
+    """The first times of a corpus' files.list from `since` on, oldest first: is the order that is asked for kept to?"""
+
+    corpus: str
+    include_trashed: bool = False
+    since: str | None = None
+
+
 class ReadChanges(msgspec.Struct, frozen=True):
     """The next page of a corpus' change log."""
 
@@ -63,18 +71,26 @@ class LookUpRemoved(msgspec.Struct, frozen=True):
     file_ids: tuple[FileId, ...]
 
 
-Action = TakeStartToken | ListDrives | ListFiles | ReadChanges | WalkFolder | LookUpRemoved
+Action = TakeStartToken | ListDrives | ListFiles | ProveOrder | ReadChanges | WalkFolder | LookUpRemoved
 
 
 def step_name(action: Action) -> str:
-    """A short name for what is done and where, the same for every page of it."""
+    """A short name for what is done and where, the same for every page of it; a listing's range is part of it."""
     match action:
-        case TakeStartToken(corpus) | ListFiles(corpus) | ReadChanges(corpus):
+        case ListFiles(corpus, _, _, TimeRange(since, until)) if since or until:
+            return f"ListFiles:{corpus}:{since or ''}..{until or ''}"
+        case TakeStartToken(corpus) | ListFiles(corpus) | ProveOrder(corpus) | ReadChanges(corpus):
             return f"{type(action).__name__}:{corpus}"
         case WalkFolder(walk):
             return f"WalkFolder:{walk.folder_id}"
         case _:
             return type(action).__name__
+
+
+def is_step_of(step: str, corpus: str, *, of_its_listing: bool = False) -> bool:
+    """Whether a step of that name is the corpus' own, and of its listing where that is asked."""
+    kind, _, place = step.partition(":")
+    return place.partition(":")[0] == corpus and (kind == "ListFiles" or not of_its_listing)
 
 
 def fetch_key(action: Action) -> Action | str:
@@ -94,6 +110,10 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
         case ListFiles(name, token, _, modified):
             corpus = checkpoint.corpora.get(name)
             return corpus is not None and corpus.stage == "listing" and part_asked(corpus, modified, token) is not None
+        case ProveOrder(name, _, since):
+            corpus = checkpoint.corpora.get(name)
+            wanted = corpus is not None and corpus.stage == "listing" and to_prove(corpus)
+            return wanted and corpus is not None and corpus.prove_since == since
         case ReadChanges(name, token):
             corpus = checkpoint.corpora.get(name)
             return corpus is not None and corpus.stage == "changes" and corpus.change_token == token
@@ -142,7 +162,8 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
         logs = []
     if any(log.corpus == USER_CORPUS for log in logs):
         return [*actions, *(log for log in logs if log.corpus == USER_CORPUS)]
-    return [*actions, *_listings(checkpoint, users_too=known), *logs]
+    listings = _listings(checkpoint, users_too=known)
+    return [*actions, *listings, *_proofs(checkpoint, listings), *logs]
 
 
 def _listings(checkpoint: Checkpoint, *, users_too: bool) -> list[ListFiles]:
@@ -155,6 +176,13 @@ def _listings(checkpoint: Checkpoint, *, users_too: bool) -> list[ListFiles]:
         for rank, part in enumerate(parts_of(corpus))
     ]
     return [action for _, action in sorted(ranked, key=lambda each: each[0])]
+
+
+def _proofs(checkpoint: Checkpoint, listings: list[ListFiles]) -> list[ProveOrder]:
+    """The question about the order, for each corpus that is being listed; after the pages, which need no answer."""
+    listed = {action.corpus: checkpoint.corpora[action.corpus] for action in listings}
+    trashed = checkpoint.scope.include_trashed
+    return [ProveOrder(name, trashed, corpus.prove_since) for name, corpus in listed.items() if to_prove(corpus)]
 
 
 def _look_ups(checkpoint: Checkpoint, sync: Sync) -> list[Action]:

@@ -135,6 +135,21 @@ async def test_files_of_a_range_newest_first() -> None:
     assert [query["orderBy"] for query in (first, second, third)] == ["modifiedTime desc"] * 3
 
 
+async def test_the_oldest_times_are_asked_for_alone_and_in_one_page() -> None:
+    """The same listing from the other end, its files' times in the order that they come in; one without is left out."""
+    body = '{"files":[{"modifiedTime":"2026-01-02T00:00:00.000Z"},{},{"modifiedTime":"2026-01-01T00:00:00.000Z"}]}'
+    async with bench(*reply(200, body, times=2), page_size=10) as it:
+        times = await it.drive().oldest_times(None, include_trashed=False)
+        await it.drive().oldest_times(DRIVE, include_trashed=True, since="2026-01-01T00:00:00")
+        first, second = (seen.query for seen in it.server.seen)
+    assert times == ("2026-01-02T00:00:00.000Z", "2026-01-01T00:00:00.000Z")
+    expected = {"orderBy": "modifiedTime", "pageSize": "1000", "fields": "files(modifiedTime)"}
+    assert expected.items() <= first.items()
+    assert expected.items() <= second.items()
+    assert (first["corpora"], first["q"]) == ("user", "trashed = false")
+    assert (second["driveId"], second["q"]) == (DRIVE, "modifiedTime >= '2026-01-01T00:00:00'")
+
+
 async def test_files_without_shared_drives() -> None:
     """Where shared drives are not wanted, by default or by the connection, nothing is asked of them."""
     expected = COMMON | {"corpora": "user", "pageSize": "100", "fields": FILES_PAGE_FIELDS, "pageToken": PAGE}

@@ -15,6 +15,7 @@ from google_drive_worker.sync.plan import (
     ListDrives,
     ListFiles,
     LookUpRemoved,
+    ProveOrder,
     ReadChanges,
     TakeStartToken,
     plan,
@@ -124,10 +125,18 @@ def test_a_page_is_cut_to_its_part_as_it_is_now() -> None:
 
 
 def test_a_long_listing_is_split_and_ends_with_its_last_part() -> None:
-    """The newest part goes on with its own query; the listing is through when every part is."""
+    """As soon as its order is proven the newest part goes on with its own query; it is through when every part is."""
     before = syncing("full", user=corpus("listing"))
     month = [file(f"f{day}", modifiedTime=f"2026-01-{day:02d}T00:00:00.000Z") for day in range(31, 0, -1)]
-    step = answered(before, ListFiles("user", None), files_page(*month, more="p2"))
+    begun = answered(before, ListFiles("user", None), files_page(*month, more="p2"))
+    assert plan(state(begun)) == [ListFiles("user", token("p2")), ProveOrder("user")]
+    times = tuple(f"2025-0{number}-01T00:00:00.000Z" for number in range(1, 10))
+    few = state(answered(state(begun), ProveOrder("user"), times))
+    assert (few.corpora["user"].oldest, len(few.corpora["user"].parts)) == (times[0], 1)
+    step = answered(
+        few, ProveOrder("user", since="2025-09-01T00:00:01"), tuple(str(f["modifiedTime"]) for f in month[::-1])
+    )
+    assert step.records == ()
     first, second = state(step).corpora["user"].parts
     assert (first.page_token, first.asked_since, first.until) == ("p2", None, None)
     assert (second.page_token, second.asked_since, second.until) == (None, None, first.since)
@@ -135,9 +144,39 @@ def test_a_long_listing_is_split_and_ends_with_its_last_part() -> None:
     ended = answered(state(step), ListFiles("user", token("p2")), files_page())
     assert state(ended).corpora["user"].parts == (second,)
     lower = ListFiles("user", None, modified=TimeRange(None, second.until))
-    assert state(answered(state(ended), lower, files_page())).corpora["user"] == Corpus(
-        "changes", token("c1"), written=True
-    )
+    last = state(answered(state(ended), lower, files_page()))
+    youngest = ListFiles("user", None, modified=TimeRange("2026-11-23T11:50:00"))
+    assert plan(last) == [youngest]
+    assert state(answered(last, youngest, files_page())).corpora["user"] == Corpus("changes", token("c1"), written=True)
+
+
+def test_the_youngest_files_are_written_once_as_they_are() -> None:
+    """Asked for again at the end of a split listing; one that was edited in between is written anew."""
+    parts = (Part("2026-01-01T00:00:00", page_token=token("p2")), Part(None, "2026-01-01T00:00:00", None))
+    before = syncing("full", user=replace(corpus("listing"), parts=parts, pages=3, youngest="again"))
+    time = "2026-11-23T11:59:00.000Z"
+    same, edited, older = (file(name, modifiedTime=time) for name in "abc")
+    older["modifiedTime"] = "2026-11-01T00:00:00.000Z"
+    step = answered(before, ListFiles("user", token("p2")), files_page(same, edited, older))
+    assert state(step).corpora["user"].recent == {"a": time, "b": time}
+    lower = ListFiles("user", None, modified=TimeRange(None, "2026-01-01T00:00:00"))
+    last = answered(state(step), lower, files_page())
+    page = files_page(same, file("b", modifiedTime="2026-11-23T11:59:59.000Z"), file("missed", modifiedTime=time))
+    youngest = ListFiles("user", None, modified=TimeRange("2026-11-23T11:50:00"))
+    assert written(answered(state(last), youngest, page)) == ["upsert file b", "upsert file missed"]
+
+
+def test_an_unreadable_item_is_reported_by_the_part_that_it_is_in() -> None:
+    """A page that reaches below its part's limit tells of it as little as of the others there."""
+    parts = (Part("2026-01-01T00:00:00", page_token=token("p2")), Part(None, "2026-01-01T00:00:00", None))
+    before = syncing("full", user=replace(corpus("listing"), parts=parts, pages=1))
+    bad = [
+        file(each, mimeType=7, modifiedTime=f"{year}-06-01T00:00:00.000Z") for each, year in (("a", 2026), ("b", 2025))
+    ]
+    step = answered(before, ListFiles("user", token("p2")), files_page(*bad, file("c", mimeType=7), more="p3"))
+    assert [error.resource_id for error in step.errors] == ["a", "c"]
+    lower = ListFiles("user", None, modified=TimeRange(None, "2026-01-01T00:00:00"))
+    assert [error.resource_id for error in answered(state(step), lower, files_page(*bad[1:])).errors] == ["b"]
 
 
 def test_a_listing_from_before_there_were_parts_goes_on_as_it_was_asked() -> None:

@@ -1,6 +1,7 @@
 """What failures come to: starting over, leaving out, resting."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -13,9 +14,19 @@ from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Walk
 from google_drive_worker.sync.engine import on_answer
 from google_drive_worker.sync.failure import PARK_BASE_S, PARK_CAP_S, RESTARTS_AT_ONCE, on_failure, park
-from google_drive_worker.sync.plan import Action, ListDrives, ListFiles, LookUpRemoved, ReadChanges, TakeStartToken
+from google_drive_worker.sync.parts import PROOF_TIMES
+from google_drive_worker.sync.plan import (
+    Action,
+    ListDrives,
+    ListFiles,
+    LookUpRemoved,
+    ProveOrder,
+    ReadChanges,
+    TakeStartToken,
+    plan,
+)
 from google_drive_worker.sync.plan import WalkFolder as WalkAction
-from google_drive_worker.sync.step import Step, with_corpus, with_sync
+from google_drive_worker.sync.step import Step, with_sync
 from google_drive_worker.utils.errors import (
     NeedsReauth,
     NotFound,
@@ -42,6 +53,7 @@ from support.syncs import (
 )
 
 REJECTED = PageTokenRejected("rejected")
+PROVEN = replace(corpus("listing"), order="kept", times_in_order=PROOF_TIMES)
 
 
 def failed(checkpoint: Checkpoint, action: Action, error: WorkerError, jitter: float = 0.0) -> Step:
@@ -68,34 +80,51 @@ def test_a_rejected_listing_token_starts_the_listing_over() -> None:
     checkpoint = syncing("full", user=corpus("listing", listing="p2"))
     for restarts in range(RESTARTS_AT_ONCE):
         step = failed(checkpoint, ListFiles("user", token("p2")), REJECTED)
-        beginning = (Part(restarted=True),)
-        assert state(step).corpora["user"] == Corpus("listing", token("c1"), None, restarts + 1, parts=beginning)
+        beginning = (Part(refusals=restarts + 1),)
+        assert state(step).corpora["user"].parts == beginning
         assert state(step).parked is None
-        again = (Part(page_token=token("p2"), restarted=True),)
-        checkpoint = with_corpus(state(step), "user", replace(state(step).corpora["user"], parts=again))
+        checkpoint = state(on_answer(state(step), ListFiles("user", None), files_page(more="p2"), transformer))
     assert state(failed(checkpoint, ListFiles("user", token("p2")), REJECTED)).parked is not None
 
 
 def test_a_part_whose_token_is_refused_starts_over_alone() -> None:
-    """From where its order is proven; the others go on, and their pages do not end the trouble."""
-    first = Part("2026-01-01T00:00:00", None, None, token("p2"), "2026-06-01T00:00:00.000Z", "2026-07-01T00:00:00.000Z")
+    """From its frontier, where the order is proven; the others go on, and their pages do not end the trouble."""
+    first = Part("2026-01-01T00:00:00", None, None, token("p2"), "2026-07-01T00:00:00.000Z")
     second = Part(None, "2026-01-01T00:00:00", None, token("p5"))
-    listing = corpus("listing", restarts=RESTARTS_AT_ONCE)
-    checkpoint = syncing("full", user=replace(listing, parts=(first, second)))
+    first = replace(first, refusals=RESTARTS_AT_ONCE)
+    checkpoint = syncing("full", user=replace(PROVEN, parts=(first, second)))
     step = failed(checkpoint, ListFiles("user", token("p2")), REJECTED)
-    again = Part("2026-01-01T00:00:00", "2026-07-01T00:00:01", "2026-01-01T00:00:00", restarted=True)
+    again = Part("2026-01-01T00:00:00", "2026-07-01T00:00:01", "2026-01-01T00:00:00", refusals=RESTARTS_AT_ONCE + 1)
     assert state(step).corpora["user"].parts == (again, second)
     assert state(step).parked is not None
     other = ListFiles("user", token("p5"), modified=TimeRange(None, "2026-01-01T00:00:00"))
     after = state(on_answer(rested(state(step)), other, files_page(more="p6"), transformer))
     assert after.parked is not None
     begun = ListFiles("user", None, modified=TimeRange("2026-01-01T00:00:00", "2026-07-01T00:00:01"))
-    after = state(on_answer(after, begun, files_page(more="q2"), transformer))
-    assert after.parked is not None
-    assert (
-        state(on_answer(after, replace(begun, page_token=token("q2")), files_page(more="q3"), transformer)).parked
-        is None
-    )
+    more = state(on_answer(after, begun, files_page(more="q2"), transformer))
+    assert more.parked is not None
+    more = state(on_answer(more, replace(begun, page_token=token("q2")), files_page(more="q3"), transformer))
+    assert (more.parked, more.corpora["user"].parts[0].refusals) == (None, 0)
+    last = state(on_answer(after, begun, files_page(), transformer))
+    assert (last.parked, last.corpora["user"].parts) == (None, (replace(second, page_token=token("p6")),))
+
+
+@pytest.mark.parametrize("pages", [1, 3])
+def test_tokens_that_expired_all_together_are_no_outage(pages: int) -> None:
+    """After hours without a worker each part starts over once, and none of it rests or is reported."""
+    years = [f"{2000 + number}-01-01T00:00:00" for number in range(17)]
+    limits = list(pairwise(years))[::-1]
+    parts = tuple(Part(since, until, since, token(f"old{until}")) for since, until in limits)
+    checkpoint = syncing("full", user=replace(PROVEN, parts=parts, pages=500))
+    for action in plan(checkpoint):
+        step = failed(checkpoint, action, REJECTED)
+        checkpoint = state(step)
+        assert (step.errors, checkpoint.parked) == ((), None)
+    for page in range(1, pages + 1):
+        more = None if page == pages else f"p{page}"
+        for action in plan(checkpoint):
+            checkpoint = state(on_answer(checkpoint, action, files_page(more=more), transformer))
+    assert checkpoint.corpora["user"].stage == "changes"
 
 
 def test_a_listing_that_starts_over_still_knows_that_it_wrote() -> None:
@@ -215,6 +244,66 @@ def test_what_was_under_way_when_the_rest_began_neither_lengthens_it_nor_ends_it
     assert step.errors == ()
 
 
+OTHERS = ListFiles("user", token("p5"), modified=TimeRange("2025-01-01T00:00:00", "2026-01-01T00:00:00"))
+FAILED = ListFiles("user", token("p8"), modified=TimeRange(None, "2025-01-01T00:00:00"))
+
+
+def in_parts() -> Checkpoint:
+    """A listing in three parts, with the tokens p2, p5 and p8."""
+    limits = ("2026-01-01T00:00:00", "2025-01-01T00:00:00")
+    first = Part(limits[0], None, None, token("p2"))
+    second = Part(limits[1], limits[0], limits[1], token("p5"))
+    third = Part(None, limits[1], None, token("p8"), "2024-07-01T00:00:00.000Z")
+    return syncing("full", user=replace(PROVEN, parts=(first, second, third), pages=9))
+
+
+def test_one_parts_trouble_is_not_ended_by_its_siblings_answers() -> None:
+    """Its rest grows and its cause is reported once, though the others get on, until it succeeds itself."""
+    checkpoint, rests, reports = in_parts(), [], 0
+    for number in range(3):
+        step = failed(rested(checkpoint), FAILED, Retryable("unavailable"), jitter=1.0)
+        rests.append(rest_s(step))
+        reports += len(step.errors)
+        other = replace(OTHERS, page_token=token(f"p5{'+' * number}"))
+        checkpoint = state(on_answer(state(step), other, files_page(more=f"p5+{'+' * number}"), transformer))
+        assert checkpoint.parked == state(step).parked
+    assert rests == [PARK_BASE_S, 2 * PARK_BASE_S, 4 * PARK_BASE_S]
+    assert reports == 1
+    assert state(on_answer(rested(checkpoint), FAILED, files_page(more="p9"), transformer)).parked is None
+
+
+@pytest.mark.parametrize("error", [Retryable("slow", retry_after_s=600.0), Terminal("look at it"), NeedsReauth("anew")])
+def test_what_one_part_rests_for_holds_against_its_siblings(error: WorkerError) -> None:
+    """Their answers and their lesser troubles, which were under way, neither end it nor make it shorter."""
+    blocked = state(failed(in_parts(), FAILED, error))
+    after = state(on_answer(blocked, OTHERS, files_page(more="p6"), transformer))
+    assert after.parked == blocked.parked
+    after = state(failed(after, replace(OTHERS, page_token=token("p6")), Retryable("again", code=error.code)))
+    assert after.parked == blocked.parked
+
+
+def test_a_rest_ends_with_the_listing_where_its_part_is_no_more() -> None:
+    """What failed was asked for in another way, by an older release or before the listing began anew."""
+    for step in ("ListFiles:user", "ListFiles:user:2019-01-01T00:00:00.."):
+        parked = Parked("unavailable", step, until="2020-01-01T00:00:00.000Z")
+        last = syncing("full", user=corpus("listing", listing="p2"))
+        before = replace(last, parked=parked)
+        assert state(on_answer(before, ListFiles("user", token("p2")), files_page(), transformer)).parked is None
+    plain = replace(
+        syncing("full", user=Corpus("listing", token("c1"), token("p7"))), parked=Parked("x", "ListFiles:user")
+    )
+    action = ListFiles("user", token("p7"), modified=None)
+    assert state(on_answer(plain, action, files_page(more="p8"), transformer)).parked is None
+
+
+def test_a_part_that_starts_over_takes_its_rest_along() -> None:
+    """Its query is another one now, and its success still ends the trouble."""
+    resting = state(failed(in_parts(), FAILED, Retryable("unavailable")))
+    over = state(failed(rested(resting), FAILED, REJECTED))
+    begun = replace(FAILED, page_token=None, modified=TimeRange(None, "2024-07-01T00:00:01"))
+    assert state(on_answer(over, begun, files_page(more="q2"), transformer)).parked is None
+
+
 def test_new_change_tokens_that_are_refused_make_the_next_full_sync_rest() -> None:
     """Else full sync would follow upon full sync, until the quota is gone."""
     checkpoint = syncing("full", user=corpus("changes", "c1"))
@@ -269,3 +358,15 @@ def test_a_failed_look_up_rests_with_its_items() -> None:
     before = syncing("incremental", d=corpus("done"))
     step = failed(before, LookUpRemoved(ids("x")), Retryable("unavailable"))
     assert rest_s(step) == timedelta(seconds=PARK_BASE_S / 2).total_seconds()
+
+
+def test_a_question_about_the_order_that_fails_harms_nothing() -> None:
+    """The listing goes on in one part, and nothing rests."""
+    begun = replace(corpus("listing", listing="p2"), pages=1)
+    for error in (Retryable("slow", retry_after_s=60.0), NotFound("gone"), REJECTED, Terminal("look at it")):
+        checkpoint = syncing("full", user=begun, d=begun)
+        for action in (ProveOrder("user"), ProveOrder("drive-d")):
+            step = failed(checkpoint, action, error)
+            assert (step.errors, state(step).parked) == ((), None)
+            checkpoint = state(step)
+        assert plan(checkpoint) == [ListFiles("user", token("p2")), ListFiles("drive-d", token("p2"))]

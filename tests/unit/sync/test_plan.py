@@ -11,6 +11,7 @@ from google_drive_worker.sync.plan import (
     WALKS_AT_ONCE,
     ListFiles,
     LookUpRemoved,
+    ProveOrder,
     WalkFolder,
     fetch_key,
     plan,
@@ -60,6 +61,21 @@ def test_every_part_of_every_listing_may_be_fetched_the_newest_of_each_first() -
         ListFiles("user", None, modified=TimeRange(None, "2026-01-01T00:00:00")),
     ]
     assert len({fetch_key(action) for action in plan(checkpoint)}) == 3
+
+
+def test_the_order_is_asked_for_once_there_is_more_than_a_page() -> None:
+    """Beside the pages and after them; not of a listing that asks for no order, and not again once it is known."""
+    begun = replace(corpus("listing", listing="p2"), pages=1)
+    plain = replace(begun, parts=(Part(page_token=token("p7"), ordered=False, plain=True),))
+    checkpoint = syncing("full", user=begun, d=corpus("listing"), e=plain)
+    assert planned(checkpoint) == ["ListFiles:user", "ListFiles:drive-d", "ListFiles:drive-e", "ProveOrder:user"]
+    assert still_wanted(checkpoint, ProveOrder("user"))
+    again = with_corpus(checkpoint, "user", replace(begun, prove_since="2026-01-01T00:00:00"))
+    assert not still_wanted(again, ProveOrder("user"))
+    assert plan(again)[-1] == ProveOrder("user", since="2026-01-01T00:00:00")
+    known = with_corpus(checkpoint, "user", replace(begun, order="ignored"))
+    assert not still_wanted(known, ProveOrder("user"))
+    assert planned(known) == ["ListFiles:user", "ListFiles:drive-d", "ListFiles:drive-e"]
 
 
 def test_an_answer_under_way_is_wanted_though_its_part_is_split_meanwhile() -> None:
