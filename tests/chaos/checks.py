@@ -11,6 +11,7 @@ import msgspec
 from chaos.segments import Session, Transaction
 from google_drive_worker.demo.mirror import ReceivedRecord
 from google_drive_worker.sync.checkpoint import Checkpoint, CheckpointProblem, decode_checkpoint
+from google_drive_worker.sync.parts import parts_of
 from support.consume import Message
 
 T = TypeVar("T")
@@ -183,14 +184,38 @@ def redone_at_once(repeated: Iterable[Sequence[Page]], lifted_ms: Sequence[int])
     return max(again.values(), default=0)
 
 
-def redone_in_vain(repeated: Iterable[Sequence[Page]], committed: Mapping[Key, int]) -> int:
-    """Pages that were asked for again when all that was on them had been committed; `committed` is by user and item."""
+def awaited_tokens(logs: Iterable[Log]) -> dict[str, list[tuple[int, frozenset[str | None]]]]:
+    """The page tokens that each connection's committed checkpoints wait for, from when each was committed; in order.
+
+    A query that has no page yet is waited for under `None`.
+    """
+    awaited: dict[str, list[tuple[int, frozenset[str | None]]]] = defaultdict(list)
+    for log in logs:
+        for transaction in log.state:
+            for checkpoint in _within(transaction, log.checkpoints) if transaction.committed else ():
+                listed = [corpus for corpus in checkpoint.corpora.values() if corpus.stage == "listing"]
+                tokens = {part.page_token for corpus in listed for part in parts_of(corpus)}
+                awaited[checkpoint.connection_id].append((transaction.ended_ms, frozenset(tokens)))
+    return awaited
+
+
+def redone_in_vain(
+    repeated: Iterable[Sequence[Page]],
+    committed: Mapping[Key, int],
+    awaited: Mapping[str, Sequence[tuple[int, frozenset[str | None]]]],
+) -> int:
+    """Pages that were asked for again when all that was on them had been committed, and no checkpoint waited for them.
+
+    A page at the border of two parts of a listing holds what both list; its own part may still wait for it when the
+    other has written all of it. `committed` is by user and item, `awaited` by user.
+    """
     wasted = 0
     for answers in repeated:
-        moments = [
-            committed[page.user, item] for page in answers for item in page.item_ids if (page.user, item) in committed
-        ]
-        wasted += bool(moments) and max(moments) < max(page.time_ms for page in answers)
+        last = max(answers, key=lambda page: page.time_ms)
+        moments = [committed[last.user, item] for item in last.item_ids if (last.user, item) in committed]
+        states = [tokens for ended_ms, tokens in awaited.get(last.user, ()) if ended_ms < last.time_ms]
+        is_awaited = bool(states) and dict(last.asked).get("pageToken") in states[-1]
+        wasted += bool(moments) and max(moments) < last.time_ms and not is_awaited
     return wasted
 
 

@@ -185,7 +185,11 @@ def _counted(fault: Fault, seed: int, arena: Arena, phases: Sequence[_Phase]) ->
             checks.from_old_owners(each, arena.taken_over_ms) for log in logs for each in (log.data, log.state)
         ),
         unasked=(opened - arena.full_asked).total(),
-        redone_in_vain=checks.redone_in_vain(repeated, _by_user(arena, checks.committed_ms(logs))),
+        redone_in_vain=checks.redone_in_vain(
+            repeated,
+            _by_user(arena, checks.committed_ms(logs)),
+            {arena.stage.email(name): states for name, states in checks.awaited_tokens(logs).items()},
+        ),
         tracebacks=sum(worker.text().count("Traceback") for worker in (*arena.workers, arena.spare)),
         recoveries_s=tuple(seconds for seconds in recoveries if seconds is not None),
         pages_redone=sum(len(answers) - 1 for answers in repeated),

@@ -120,8 +120,10 @@ def test_a_page_asked_for_again_is_in_vain_only_if_it_was_committed() -> None:
     )
     assert repeated([first, second, other]) == [(first, second)]
     assert redone_at_once([(first, second)], [3]) == 1
-    assert redone_in_vain([(first, second)], {("u", "a"): 12}) == 0
-    assert redone_in_vain([(first, second)], {("u", "a"): 5}) == 1
+    awaits, awaits_not = {"u": [(2, frozenset({"t"}))]}, {"u": [(2, frozenset({"t"})), (5, frozenset({"y"}))]}
+    assert redone_in_vain([(first, second)], {("u", "a"): 12}, awaits_not) == 0
+    assert redone_in_vain([(first, second)], {("u", "a"): 5}, awaits_not) == 1
+    assert redone_in_vain([(first, second)], {("u", "a"): 5}, awaits) == 0
 
 
 def test_recovery_ends_when_every_partition_has_committed_something_new() -> None:
