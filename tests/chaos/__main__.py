@@ -75,7 +75,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     names = sorted(BY_NAME)
     parser.add_argument("--fault", action="append", default=[], choices=names, help="only this one; may be repeated")
-    parser.add_argument("--seeds", type=int, help=f"seeds a fault; {SEEDS} unless told, and {KILL_SEEDS} for the kills")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"seeds a fault, {SEEDS} unless told")
+    parser.add_argument(
+        "--kill-seeds", type=int, default=KILL_SEEDS, help=f"of the ten kills, {KILL_SEEDS} unless told"
+    )
     parser.add_argument("--seed", type=int, help="this seed alone")
     parser.add_argument("--lanes", type=int, default=LANES, help=f"runs side by side, {LANES} unless told")
     parser.add_argument("--keep", action="store_true", help="keep the workers' logs of runs that fail")
@@ -89,7 +92,7 @@ def _arguments() -> argparse.Namespace:
 
 def _faults(lanes: ProcessPoolExecutor, arguments: argparse.Namespace) -> list[Future[tuple[Result, list[str]]]]:
     wanted = [BY_NAME[name] for name in arguments.fault] or list(FAULTS)
-    runs = _runs(wanted, arguments.seeds, arguments.seed)
+    runs = _runs(wanted, arguments)
     return [lanes.submit(play_fault, fault.name, seed, keep=arguments.keep) for fault, seed in runs]
 
 
@@ -98,10 +101,10 @@ def _cases(lanes: ProcessPoolExecutor, arguments: argparse.Namespace) -> list[Fu
     return [lanes.submit(play_case, case, arguments.seed or 1) for case in wanted]
 
 
-def _runs(faults: Iterable[Fault], seeds: int | None, seed: int | None) -> Iterator[tuple[Fault, int]]:
+def _runs(faults: Iterable[Fault], arguments: argparse.Namespace) -> Iterator[tuple[Fault, int]]:
     for fault in faults:
-        count = seeds or (KILL_SEEDS if fault is TEN_KILLS else SEEDS)
-        for each in [seed] if seed is not None else range(1, count + 1):
+        count = arguments.kill_seeds if fault is TEN_KILLS else arguments.seeds
+        for each in [arguments.seed] if arguments.seed is not None else range(1, count + 1):
             yield fault, each
 
 
