@@ -6,6 +6,7 @@ LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 SOURCE := src/google_drive_worker/normalization/fast_file.pyx
+INCLUDED := $(wildcard src/google_drive_worker/normalization/*.pxi)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix chaos bench lock clean
@@ -22,7 +23,7 @@ $(LOCKED): requirements/dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@
 
-$(READY): $(LOCKED) pyproject.toml setup.py $(SOURCE)
+$(READY): $(LOCKED) pyproject.toml setup.py $(SOURCE) $(INCLUDED)
 	@echo "Compiling and installing the package ..."
 	@rm -f $(SOURCE:.pyx=.*.so)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

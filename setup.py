@@ -7,6 +7,10 @@ setup(
         Extension(
             "google_drive_worker.normalization.fast_file",
             ["src/google_drive_worker/normalization/fast_file.pyx"],
+            depends=[
+                "src/google_drive_worker/normalization/file_fields.pxi",
+                "src/google_drive_worker/normalization/json_text.pxi",
+            ],
             extra_compile_args=["-O3"],
             optional=True,  # without a C compiler it is left out, and every file goes the long way
         )
