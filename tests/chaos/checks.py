@@ -204,18 +204,19 @@ def redone_in_vain(
     committed: Mapping[Key, int],
     awaited: Mapping[str, Sequence[tuple[int, frozenset[str | None]]]],
 ) -> int:
-    """Pages that were asked for again when all that was on them had been committed, and no checkpoint waited for them.
+    """Pages that were asked for again when all that was on them had been committed, and the checkpoint had passed them.
 
-    A page at the border of two parts of a listing holds what both list; its own part may still wait for it when the
-    other has written all of it. `committed` is by user and item, `awaited` by user.
+    Items alone do not tell: a page at the border of two parts of a listing holds what both list, and its own part may
+    have yet to read it when the other has written all of it. `committed` is by user and item, `awaited` by user.
     """
     wasted = 0
     for answers in repeated:
         last = max(answers, key=lambda page: page.time_ms)
         moments = [committed[last.user, item] for item in last.item_ids if (last.user, item) in committed]
         states = [tokens for ended_ms, tokens in awaited.get(last.user, ()) if ended_ms < last.time_ms]
-        is_awaited = bool(states) and dict(last.asked).get("pageToken") in states[-1]
-        wasted += bool(moments) and max(moments) < last.time_ms and not is_awaited
+        token = dict(last.asked).get("pageToken")
+        is_passed = any(token in tokens for tokens in states) and token not in states[-1]
+        wasted += bool(moments) and max(moments) < last.time_ms and is_passed
     return wasted
 
 
