@@ -1,21 +1,35 @@
 """A Drive in memory that implements the worker's port: files that are there, a log that grows, answers held back."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
 
 from google_drive_worker.domain.connection import Connection
+from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
+from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.domain.times import TimeRange
-from google_drive_worker.utils.errors import NotFound, PageTokenRejected, UnknownConnection, WorkerError
+from google_drive_worker.utils.errors import NotFound, PageTokenRejected, SkipItem, UnknownConnection, WorkerError
 from support.syncs import changed, changes_page, files_page, read, removed
+
+T = TypeVar("T")
 
 
 @dataclass
 class MemoryDrive:
-    """One user's My Drive. `gate` holds every answer back while it is clear; `problems` are raised, one a call."""
+    """One user's My Drive. `gate` holds every answer back while it is clear; `problems` are raised, one a call.
+
+    `permissions`, `revisions` and `comments` are lists of Google's resources by the id of what they hang on.
+    """
 
     files: dict[str, dict[str, object]] = field(default_factory=dict)
+    permissions: dict[str, object] = field(default_factory=dict)
+    revisions: dict[str, object] = field(default_factory=dict)
+    comments: dict[str, object] = field(default_factory=dict)
     log: list[dict[str, object]] = field(default_factory=list)
     page_size: int = 2
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -96,6 +110,40 @@ class MemoryDrive:
             raise NotFound("no such file")
         return read(self.files[file_id])
 
+    async def list_details(
+        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+    ) -> DetailsPage:
+        """The files, in the order of their ids."""
+        await self._call(f"details {drive_id} {page_token}")
+        kept = sorted(name for name, each in self.files.items() if include_trashed or not each.get("trashed"))
+        start = 0 if page_token is None else kept.index(page_token) + 1
+        page = kept[start : start + self.page_size]
+        more = page[-1] if start + len(page) < len(kept) else None
+        files = tuple(msgspec.convert(self.files[name], DetailedFile, strict=False) for name in page)
+        return DetailsPage(files, None if more is None else PageToken(more))
+
+    async def item_sharings(self, file_ids: Sequence[FileId]) -> Mapping[FileId, ItemSharing | SkipItem]:
+        """What tells where their permissions come from."""
+        await self._call(f"sharings {' '.join(file_ids)}")
+        return {each: _found(each, self.files, self.files.get(each), ItemSharing) for each in file_ids}
+
+    async def list_permissions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Permission, ...] | SkipItem]:
+        """Their permissions."""
+        await self._call(f"permissions {' '.join(file_ids)}")
+        return {
+            each: _found(each, self.files, self.permissions.get(each, ()), tuple[Permission, ...]) for each in file_ids
+        }
+
+    async def list_revisions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Revision, ...] | SkipItem]:
+        """Their revisions."""
+        await self._call(f"revisions {' '.join(file_ids)}")
+        return {each: _found(each, self.files, self.revisions.get(each, ()), tuple[Revision, ...]) for each in file_ids}
+
+    async def list_comments(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Comment, ...] | SkipItem]:
+        """Their comments."""
+        await self._call(f"comments {' '.join(file_ids)}")
+        return {each: _found(each, self.files, self.comments.get(each, ()), tuple[Comment, ...]) for each in file_ids}
+
     def open(self, connection: Connection) -> "MemoryDrive":
         """Whoever asks gets this Drive."""
         del connection
@@ -123,6 +171,10 @@ class MemoryDrive:
             self.under_way -= 1
         if self.problems:
             raise self.problems.pop(0)
+
+
+def _found(name: str, files: Mapping[str, object], resource: object, kind: type[T]) -> T | SkipItem:
+    return msgspec.convert(resource, kind, strict=False) if name in files else NotFound("no such file")
 
 
 def _is_inside(item: dict[str, object], modified: TimeRange) -> bool:

@@ -7,7 +7,7 @@ retried in one place (`retry.py`). Paths, parameters and limits: Google's discov
 import asyncio
 import hashlib
 import random as system_random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -22,9 +22,11 @@ from google_drive_worker.client.quota import Cost, QuotaLimiter
 from google_drive_worker.client.retry import DRIVE_RETRY, RetryPolicy, retrying
 from google_drive_worker.client.transport import HttpRequest, HttpResponse, Transport
 from google_drive_worker.domain.connection import Connection
+from google_drive_worker.domain.details import Comment, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, read_file
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Clock
+from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.utils.errors import Misconfigured, NotFound, Retryable, SkipItem, WorkerError
 
@@ -234,6 +236,28 @@ class DriveApi:
             raise NotFound("no file has such an id")
         query = [("supportsAllDrives", "true"), ("fields", fields.FILE_FIELDS)]
         return await self._call(_FILES_GET, f"/files/{quote(file_id, safe='')}", query, _decode_file)
+
+    async def list_details(
+        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+    ) -> DetailsPage:
+        """files.list; see `Drive.list_details`."""
+        raise NotImplementedError
+
+    async def item_sharings(self, file_ids: Sequence[FileId]) -> Mapping[FileId, ItemSharing | SkipItem]:
+        """files.get; see `Drive.item_sharings`."""
+        raise NotImplementedError
+
+    async def list_permissions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Permission, ...] | SkipItem]:
+        """permissions.list; see `Drive.list_permissions`."""
+        raise NotImplementedError
+
+    async def list_revisions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Revision, ...] | SkipItem]:
+        """revisions.list; see `Drive.list_revisions`."""
+        raise NotImplementedError
+
+    async def list_comments(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Comment, ...] | SkipItem]:
+        """comments.list; see `Drive.list_comments`."""
+        raise NotImplementedError
 
     async def _list(
         self, q: str, drive_id: DriveId | None, page_token: PageToken | None, order_by: str | None = None

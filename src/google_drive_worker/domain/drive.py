@@ -25,6 +25,16 @@ ABSENT = msgspec.Raw(b"")
 """Stands for a nested object that Google did not send; to be compared by identity."""
 
 
+class User(Resource, frozen=True, gc=False):
+    """Drive's `User`: somebody as Google shows them to us."""
+
+    display_name: str | None = None
+    email_address: str | None = None
+    permission_id: str | None = None
+    photo_link: str | None = None
+    me: bool | None = None
+
+
 class DriveFile(Resource, frozen=True, gc=False):
     """Drive's `File`: a file, a folder, a Workspace document or a shortcut. Made by `read_file`.
 

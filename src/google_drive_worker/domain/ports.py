@@ -1,15 +1,19 @@
 """The ports: what the rooms above ask of the world, as Protocols. Adapters fill them; tests may too."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from google_drive_worker.domain.connection import Connection
+from google_drive_worker.domain.details import Comment, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, UnreadableItem
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.record import DeleteCause, ListedFile, Record, ResourceType, SyncSummary
+from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.domain.times import TimeRange
+from google_drive_worker.utils.errors import SkipItem
 
 
 class Clock(Protocol):
@@ -95,6 +99,31 @@ class Drive(Protocol):
 
     async def get_file(self, file_id: FileId) -> DriveFile:
         """files.get, whichever drive it is in."""
+        ...
+
+    async def list_details(
+        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+    ) -> DetailsPage:
+        """files.list of one corpus, in no order, with no more of each file than decides what to ask of it."""
+        ...
+
+    # Calls for many items at once. Each has an answer for every id that it was asked for: an item that can't be had is
+    # a `SkipItem` (or `NotFound`) in its place, and what concerns more than one item is raised.
+
+    async def item_sharings(self, file_ids: Sequence[FileId]) -> Mapping[FileId, ItemSharing | SkipItem]:
+        """files.get of each, for what tells where its permissions come from."""
+        ...
+
+    async def list_permissions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Permission, ...] | SkipItem]:
+        """permissions.list of each item or shared drive, all of its pages."""
+        ...
+
+    async def list_revisions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Revision, ...] | SkipItem]:
+        """revisions.list of each, all of its pages, oldest first."""
+        ...
+
+    async def list_comments(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Comment, ...] | SkipItem]:
+        """comments.list of each, all of its pages, deleted ones included."""
         ...
 
 

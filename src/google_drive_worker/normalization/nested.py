@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from google_drive_worker.domain.drive import ABSENT, UNREADABLE, DriveFile, Resource
+from google_drive_worker.domain.drive import ABSENT, UNREADABLE, DriveFile, Resource, User
 from google_drive_worker.normalization.shapes import ContentRestrictionData, LinkShareData, PersonData, ShortcutData
 from google_drive_worker.normalization.values import flags, utc_time
 
@@ -25,16 +25,6 @@ REMEMBERED_BYTES = 4096
 
 _BETWEEN = b"\0"
 """Between the parts of a key: no JSON holds this byte."""
-
-
-class User(Resource, frozen=True, gc=False):
-    """Drive's `User`: somebody as Google shows them to us."""
-
-    display_name: str | None = None
-    email_address: str | None = None
-    permission_id: str | None = None
-    photo_link: str | None = None
-    me: bool | None = None
 
 
 class ShortcutDetails(Resource, frozen=True, gc=False):

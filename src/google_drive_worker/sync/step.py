@@ -1,19 +1,25 @@
 """A step: what one answer of Google's comes to, committed as a whole or not at all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Sync
 
 
 class Step(msgspec.Struct, frozen=True):
-    """The records and errors to write, and the checkpoint that goes with them; `None` ends the connection's state."""
+    """The records and errors to write, and the checkpoint that goes with them; `None` ends the connection's state.
+
+    `remembered` is what is to be kept of items from now on, `None` for those that are gone.
+    """
 
     checkpoint: Checkpoint | None
     records: tuple[Record, ...] = ()
     errors: tuple[ErrorReport, ...] = ()
+    remembered: Mapping[FileId, Remembered | None] = {}
 
 
 def with_sync(checkpoint: Checkpoint, sync: Sync) -> Checkpoint:

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from google_drive_worker.client import fields
-from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive
-from google_drive_worker.normalization.nested import ContentRestriction, LinkShareMetadata, ShortcutDetails, User
+from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, User
+from google_drive_worker.normalization.nested import ContentRestriction, LinkShareMetadata, ShortcutDetails
 
 Tree = dict[str, Any]
 

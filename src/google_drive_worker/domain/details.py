@@ -1,0 +1,91 @@
+"""What hangs on a file beside its metadata: revisions, comments and their replies, as Google sends them."""
+
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, Int64, Resource, User
+from google_drive_worker.domain.ids import DriveId, FileId, PageToken
+
+
+class Revision(Resource, frozen=True, gc=False):
+    """Drive's `Revision`: one kept version of a file's content."""
+
+    id: str
+    mime_type: str | None = None
+    modified_time: str | None = None
+    keep_forever: bool | None = None
+    published: bool | None = None
+    publish_auto: bool | None = None
+    published_outside_domain: bool | None = None
+    published_link: str | None = None
+    last_modifying_user: User | None = None
+    original_filename: str | None = None
+    md5_checksum: str | None = None
+    size: Int64 | None = None
+    export_links: dict[str, str] | None = None
+
+
+class QuotedContent(Resource, frozen=True, gc=False):
+    """The passage that a comment is about."""
+
+    mime_type: str | None = None
+    value: str | None = None
+
+
+class Reply(Resource, frozen=True, gc=False):
+    """Drive's `Reply`, with the action (`resolve`, `reopen`) that it stands for where it stands for one."""
+
+    id: str
+    author: User | None = None
+    content: str | None = None
+    html_content: str | None = None
+    action: str | None = None
+    created_time: str | None = None
+    modified_time: str | None = None
+    deleted: bool | None = None
+    mentioned_email_addresses: tuple[str, ...] | None = None
+    assignee_email_address: str | None = None
+
+
+class Comment(Resource, frozen=True, gc=False):
+    """Drive's `Comment` with its replies. One that is deleted has lost its content."""
+
+    id: str
+    author: User | None = None
+    content: str | None = None
+    html_content: str | None = None
+    anchor: str | None = None
+    quoted_file_content: QuotedContent | None = None
+    created_time: str | None = None
+    modified_time: str | None = None
+    resolved: bool | None = None
+    deleted: bool | None = None
+    mentioned_email_addresses: tuple[str, ...] | None = None
+    assignee_email_address: str | None = None
+    replies: tuple[Reply, ...] = ()
+
+
+class _DetailCapabilities(Resource, frozen=True, gc=False):
+    can_read_revisions: bool | None = None
+    can_comment: bool | None = None
+
+
+class DetailedFile(Resource, frozen=True, gc=False):
+    """The part of a `File` that tells whether it can have revisions and comments, and which revision is its head."""
+
+    id: FileId
+    mime_type: str = "application/octet-stream"
+    drive_id: DriveId | None = None
+    trashed: bool = False
+    modified_time: str | None = None
+    head_revision_id: str | None = None
+    capabilities: _DetailCapabilities = _DetailCapabilities()
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it can have children, and so neither revisions nor comments."""
+        return self.mime_type == FOLDER_MIME_TYPE
+
+
+class DetailsPage(Resource, frozen=True, gc=False):
+    """One page of files.list with no more of each file than decides what to ask of it."""
+
+    files: tuple[DetailedFile, ...] = ()
+    next_page_token: PageToken | None = None

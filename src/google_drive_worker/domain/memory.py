@@ -1,0 +1,23 @@
+"""What is kept of each mirrored item between syncs: no more than what Google's logs don't tell when it changes."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from google_drive_worker.domain.ids import FileId
+
+
+class Remembered(msgspec.Struct, frozen=True, gc=False):
+    """An item as it was last written.
+
+    `permission_ids` are those of its permission records, sorted; a permission that is revoked is in no log of Google's.
+    `head` is what its revisions were last read at: the head revision's id of a blob, the modifiedTime of a document.
+    """
+
+    is_folder: bool = False
+    permission_ids: tuple[str, ...] = ()
+    head: str | None = None
+
+
+Recall = Callable[[FileId], Remembered | None]
+"""Gives what is remembered of an item of the connection; `None` where it was never written."""
