@@ -17,6 +17,7 @@ from drive_simulator.errors import ApiError
 from drive_simulator.fields import Mask, compile_fields
 from drive_simulator.items import RANK, Item, SharedDrive, User
 from drive_simulator.listing import Lister, ListingRules
+from drive_simulator.sharing import end_expired
 from drive_simulator.uploads import UploadSessions
 from drive_simulator.wire import Request, Response
 from drive_simulator.world import World
@@ -209,6 +210,8 @@ class DriveApi:
         media = query.get("alt") == "media"
         email = self._authenticate(request.headers, query.get("access_token"), route.method_id, media=media)
         parameters = discovery.parse_parameters(route.method_id, request.query)
+        # What has expired is gone before anybody looks.
+        end_expired(self.services.world)
         user = self.services.world.user(email)
         return Call(self.services, route.method_id, user, route.path_parameters, parameters, request, route.upload)
 

@@ -2,15 +2,38 @@
 
 from functools import lru_cache
 
-from drive_simulator.items import RANK, Item
+from drive_simulator.items import RANK, SHORTCUT, Item
 
+_SHORTCUT = "shortcut"
 _WRITER, _COMMENTER, _READER = RANK["writer"], RANK["commenter"], RANK["reader"]
 _FILE_ORGANIZER, _ORGANIZER, _OWNER = RANK["fileOrganizer"], RANK["organizer"], RANK["owner"]
 
 
-def file_capabilities(item: Item, rank: int) -> dict[str, bool]:
-    """The `capabilities` of a file for somebody of that rank on it. Shared between items: not to be changed."""
-    return _file(rank, item.is_folder, item.drive is not None, item.size >= 0, item.parent is None)
+def file_capabilities(item: Item, rank: int, *, opens: bool = True) -> dict[str, bool]:
+    """The `capabilities` of a file for somebody of that rank on it. Shared between items: not to be changed.
+
+    `opens` is false for who sees of a folder with limited access only that it is there.
+    """
+    kind = _SHORTCUT if item.mime_type == SHORTCUT else item.is_folder
+    limiting = (item.is_limited, may_limit(item, rank)) if item.is_folder and not item.is_root else None
+    return _file(rank, kind, item.drive is not None, item.size >= 0, item.parent is None, opens, limiting)
+
+
+def may_limit(item: Item, rank: int) -> bool:
+    """Whether somebody of that rank may switch the folder's limited access. Source: guide "Limited access"."""
+    if item.drive is not None:
+        return rank >= _ORGANIZER
+    return rank >= (_WRITER if item.rare("writers_can_share") is not False else _OWNER)
+
+
+def can_discuss(item: Item) -> bool:
+    """Whether there can be comments on it."""
+    return not item.is_folder and item.mime_type != SHORTCUT
+
+
+def can_have_revisions(item: Item) -> bool:
+    """Whether versions of its content are kept."""
+    return not item.is_folder and item.mime_type != SHORTCUT
 
 
 def drive_capabilities(rank: int) -> dict[str, bool]:
@@ -32,7 +55,7 @@ def drive_capabilities(rank: int) -> dict[str, bool]:
         "canEdit": writer,
         "canListChildren": reader,
         "canManageMembers": organizer,
-        "canReadRevisions": reader,
+        "canReadRevisions": writer,
         "canRename": writer,
         "canRenameDrive": organizer,
         "canResetDriveRestrictions": organizer,
@@ -42,7 +65,16 @@ def drive_capabilities(rank: int) -> dict[str, bool]:
 
 
 @lru_cache(maxsize=256)
-def _file(rank: int, is_folder: bool, in_drive: bool, is_blob: bool, is_root: bool) -> dict[str, bool]:
+def _file(
+    rank: int,
+    kind: bool | str,
+    in_drive: bool,
+    is_blob: bool,
+    is_root: bool,
+    opens: bool,
+    limiting: tuple[bool, bool] | None,
+) -> dict[str, bool]:
+    is_folder, is_shortcut = kind is True, kind == _SHORTCUT
     writer, reader = rank >= _WRITER, rank >= _READER
     remover = rank >= (_FILE_ORGANIZER if in_drive else _OWNER) and not is_root
     deleter = rank >= (_ORGANIZER if in_drive else _OWNER) and not is_root
@@ -51,17 +83,17 @@ def _file(rank: int, is_folder: bool, in_drive: bool, is_blob: bool, is_root: bo
         "canAddChildren": writer and is_folder,
         "canAddMyDriveParent": False,
         "canChangeCopyRequiresWriterPermission": writer,
-        "canComment": rank >= _COMMENTER,
+        "canComment": rank >= _COMMENTER and not is_folder and not is_shortcut,
         "canCopy": reader and not is_folder,
         "canDelete": deleter,
         "canDownload": reader and is_blob,
         "canEdit": writer,
-        "canListChildren": reader and is_folder,
+        "canListChildren": reader and is_folder and opens,
         "canModifyContent": writer and not is_folder,
         "canModifyContentRestriction": writer,
         "canModifyLabels": False,
         "canReadLabels": False,
-        "canReadRevisions": reader and not is_folder,
+        "canReadRevisions": writer and not is_folder and not is_shortcut,
         "canRemoveChildren": writer and is_folder,
         "canRemoveMyDriveParent": rank >= _OWNER and not in_drive,
         "canRename": writer and not is_root,
@@ -69,6 +101,10 @@ def _file(rank: int, is_folder: bool, in_drive: bool, is_blob: bool, is_root: bo
         "canTrash": remover,
         "canUntrash": remover,
     }
+    if limiting is not None:
+        is_limited, may = limiting
+        capabilities["canDisableInheritedPermissions"] = may and not is_limited
+        capabilities["canEnableInheritedPermissions"] = may and is_limited
     if in_drive:
         capabilities |= {
             "canAddFolderFromAnotherDrive": writer and is_folder,

@@ -35,6 +35,7 @@ class FileBody:
     modified_ms: int | None = None
     viewed_ms: int | None = None
     target_id: str | None = None
+    limited: bool | None = None
     extras: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -73,6 +74,7 @@ def read_file_body(call: "Call", body: Mapping[str, object], *, existing: Item |
         modified_ms=_time(body, "modifiedTime"),
         viewed_ms=_time(body, "viewedByMeTime"),
         target_id=_typed(shortcut, "targetId", str) if isinstance(shortcut, dict) else None,
+        limited=_typed(body, "inheritedPermissionsDisabled", bool),
         extras=_extras(body, existing),
     )
 

@@ -150,6 +150,8 @@ def move(world: World, item: Item, by: User, new_parent: Item) -> None:
         if old_drive is not new_drive:
             for each in item.subtree():
                 each.drive = new_drive
+                if new_drive is not None and each.is_limited:
+                    new_drive.has_limits = True
                 each.owner = None if new_drive is not None else (by if old_drive is not None else each.owner)
                 each.rendered = None
     world.note_change(item)

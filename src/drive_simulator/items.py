@@ -31,13 +31,28 @@ class User:
     log: ChangeLog
     index: Index = field(default_factory=Index)
     hidden_drives: set[str] = field(default_factory=set)
+    deleted: bool = False
     cards: "dict[User, dict[str, object]]" = field(default_factory=dict)
     root: "Item" = field(init=False)
 
 
 @dataclass(slots=True, eq=False)
+class Group:
+    """A mailing list of accounts: what is shared with it is shared with each of them."""
+
+    email: str
+    display_name: str
+    permission_id: str
+    members: frozenset[User]
+
+
+@dataclass(slots=True, eq=False)
 class SharedDrive:
-    """A shared drive. Its members are the grants on its root item, whose id is the drive's."""
+    """A shared drive. Its members are the grants on its root item, whose id is the drive's.
+
+    `members` are the accounts with the grant that says most of each. `has_limits`: a folder with limited access was
+    ever in it, so that a member may not see all of it.
+    """
 
     id: str
     name: str
@@ -48,6 +63,7 @@ class SharedDrive:
     color_rgb: str = "#0f9d58"
     theme_id: str = "blank"
     restrictions: dict[str, bool] = field(default_factory=dict)
+    has_limits: bool = False
     root: "Item" = field(init=False)
 
 
@@ -65,6 +81,18 @@ class Grant:
     expiration_ms: int | None = None
     granted_ms: int = 0
     granted_by: User | None = None
+    group: Group | None = None
+
+    @property
+    def people(self) -> frozenset[User]:
+        """The accounts of this world that it names, by themselves or in a group."""
+        if self.group is not None:
+            return self.group.members
+        return frozenset() if self.user is None else frozenset((self.user,))
+
+    def names(self, user: User) -> bool:
+        """Whether it gives access to that account by name."""
+        return self.user is user or (self.group is not None and user in self.group.members)
 
 
 @dataclass(slots=True)
@@ -156,6 +184,11 @@ class Item:
         return self.mime_type.startswith(WORKSPACE_PREFIX)
 
     @property
+    def is_limited(self) -> bool:
+        """Whether it is a folder with limited access: what is given above it does not reach it."""
+        return self.extras is not None and self.extras.get("limited") is True
+
+    @property
     def trashed(self) -> bool:
         """Whether it is in the trash, by itself or through a folder above it."""
         at: Item | None = self
@@ -232,10 +265,19 @@ class Item:
                 return "domainCanFind" if grant.allow_discovery else "domainWithLink"
         return "limited"
 
+    @property
+    def published_grants(self) -> "list[Grant]":
+        """Grants of the published view, which open nothing else; not to be changed."""
+        return cast("list[Grant]", self.rare("published_grants") or [])
+
     def grants_in_force(self) -> "Iterator[Grant]":
-        """Its own grants and those it inherits, nearest first."""
+        """Its own grants and those it inherits, nearest first; past limited access the organizers' alone."""
+        is_cut = False
         for at in self.chain():
-            yield from at.grants or ()
+            for grant in at.grants or ():
+                if not is_cut or grant.role == "organizer":
+                    yield grant
+            is_cut = is_cut or at.is_limited
 
     def full_text(self) -> str:
         """Name and description."""
@@ -258,7 +300,7 @@ class Item:
         if self.owner is not None and self.owner.email == viewer:
             return None
         for grant in self.grants or ():
-            if grant.user is not None and grant.user.email == viewer and not self.is_root:
+            if not self.is_root and any(user.email == viewer for user in grant.people):
                 return grant.granted_ms
         return None
 
@@ -275,11 +317,20 @@ class Item:
         return self._rank(email) >= RANK["reader"]
 
     def _rank(self, email: str) -> int:
+        best = self.opening_rank(email)
+        if best == 0 and self.is_limited and self.parent is not None and self.parent.opening_rank(email):
+            return RANK["reader"]
+        return best
+
+    def opening_rank(self, email: str) -> int:
+        """The account's standing, a value of `RANK`, on what is in it; 0 for none. Links don't count."""
         best = 0
         for at in self.chain():
             if at.drive is None and at.owner is not None and at.owner.email == email:
                 best = max(best, RANK["owner" if at is self else "writer"])
-            for grant in at.grants or ():
-                if grant.user is not None and grant.user.email == email:
-                    best = max(best, RANK[grant.role])
+            if at.is_limited:
+                break
+        for grant in self.grants_in_force():
+            if any(user.email == email for user in grant.people):
+                best = max(best, RANK[grant.role])
         return best

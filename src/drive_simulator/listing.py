@@ -18,7 +18,7 @@ from drive_simulator import order_by, query, search
 from drive_simulator.access import sees
 from drive_simulator.errors import invalid_page_token
 from drive_simulator.index import Index
-from drive_simulator.items import Item, User
+from drive_simulator.items import Item, SharedDrive, User
 from drive_simulator.modified_order import START, ModifiedOrder, Place
 from drive_simulator.page_tokens import open_token, seal_token
 from drive_simulator.world import World
@@ -198,14 +198,15 @@ class Lister:
             folders = [folder for each in sorted(parents) if (folder := self._world.items.get(each)) is not None]
             return [_Corpus(each.id, each.children, scope) for each in folders if each.children is not None]
         if listing.corpora == "drive":
-            return [_Corpus("drive", self._world.drives[listing.drive_id or ""].index, _everything)]
+            drive = self._world.drives[listing.drive_id or ""]
+            return [_Corpus("drive", drive.index, _scope_of(drive, user))]
         mine = _Corpus("user", user.index, lambda item: item.drive is None or user not in item.drive.members)
         if not listing.include_all:
             return [replace(mine, scope=lambda item: item.drive is None)]
         if listing.corpora != "allDrives":
             return [mine]
         drives = sorted((drive for drive in self._world.drives.values() if user in drive.members), key=lambda d: d.id)
-        return [mine, *(_Corpus(drive.id, drive.index, _everything) for drive in drives)]
+        return [mine, *(_Corpus(drive.id, drive.index, _scope_of(drive, user)) for drive in drives)]
 
     @staticmethod
     def _scope(user: User, listing: Listing) -> Callable[[Item], bool]:
@@ -249,6 +250,13 @@ def _resume(corpora: list[_Corpus], place: tuple[str, int] | None) -> Iterator[t
         raise invalid_page_token()
     yield corpora[reached], position
     yield from ((corpus, corpus.index.end) for corpus in corpora[reached + 1 :])
+
+
+def _scope_of(drive: SharedDrive, user: User) -> Callable[[Item], bool]:
+    """What a member sees of the drive: all of it, but for what is in folders with limited access."""
+    if not drive.has_limits or drive.members[user].role == "organizer":
+        return _everything
+    return lambda item: sees(user, item)
 
 
 def _everything(_item: Item) -> bool:

@@ -1,30 +1,25 @@
-"""Permissions as Drive shows them: one for each grantee, with what is direct and what is inherited in the details."""
+"""Permissions as Drive shows them: one for each grantee, with what is direct and what is inherited in the details.
 
-from drive_simulator.access import inherited_grants
+`inheritedFrom` is filled on shared-drive items only. Who sees of a folder with limited access no more than that it is
+there has a permission of the view `metadata` on it. Source: the Permission schema of the discovery document.
+"""
+
+from drive_simulator.access import held, held_in_metadata_view
 from drive_simulator.clock import rfc3339
 from drive_simulator.items import RANK, Grant, Item
 
 Resource = dict[str, object]
-_Held = list[tuple[Grant, Item]]
+_Given = list[tuple[Grant, Item]]
 
 
-def permission_resources(item: Item) -> list[Resource]:
-    """Every permission in force on the item, the owner's first."""
-    held: dict[str, _Held] = {}
-    if item.drive is None:
-        at: Item | None = item
-        while at is not None:
-            owner = at.owner
-            if owner is not None:
-                role = "owner" if at is item else "writer"
-                implied = Grant(owner.permission_id, "user", role, owner, owner.email)  # type: ignore[arg-type]
-                held.setdefault(implied.id, []).append((implied, at))
-            at = at.parent
-    for grant in item.grants or ():
-        held.setdefault(grant.id, []).append((grant, item))
-    for grant, folder in inherited_grants(item):
-        held.setdefault(grant.id, []).append((grant, folder))
-    return [_resource(item, grants) for grants in held.values()]
+def permission_resources(item: Item, *, published: bool = False) -> list[Resource]:
+    """Every permission in force on the item, the owner's first; with `published` also those of the published view."""
+    opened = held(item)
+    found = [_resource(item, given) for given in opened.values()]
+    found += [_resource(item, given, view="metadata") for given in held_in_metadata_view(item, opened).values()]
+    if published:
+        found += [_resource(item, [(grant, item)], view="published") for grant in item.published_grants]
+    return found
 
 
 def permission_ids(item: Item) -> list[str]:
@@ -33,6 +28,9 @@ def permission_ids(item: Item) -> list[str]:
     others: dict[str, None] = {}
     at: Item | None = item
     while at is not None:
+        if at.is_limited:
+            opened = held(item)
+            return [*opened, *held_in_metadata_view(item, opened)]
         if at.owner is not None and item.drive is None:
             owners[at.owner.permission_id] = None
         if at.grants:
@@ -46,24 +44,16 @@ def permission_resource(item: Item, permission_id: str) -> Resource | None:
     return next((each for each in permission_resources(item) if each["id"] == permission_id), None)
 
 
-def _resource(item: Item, held: _Held) -> Resource:
-    grant = max((each for each, _ in held), key=lambda each: RANK[each.role])
-    resource: Resource = {"kind": "drive#permission", "id": grant.id, "type": grant.type, "role": grant.role}
-    if grant.type in {"user", "group"}:
-        resource["emailAddress"] = grant.email
-        resource["displayName"] = grant.user.display_name if grant.user is not None else grant.email
-        resource["deleted"] = False
-        resource["pendingOwner"] = False
-    elif grant.type == "domain":
-        resource["domain"] = grant.domain
-        resource["displayName"] = grant.domain
-    if grant.user is not None:
-        resource["photoLink"] = f"https://lh3.googleusercontent.com/a/{grant.id}=s64"
-    if grant.type in {"anyone", "domain"}:
-        resource["allowFileDiscovery"] = grant.allow_discovery
+def _resource(item: Item, given: _Given, view: str | None = None) -> Resource:
+    grant = max((each for each, _ in given), key=lambda each: RANK[each.role])
+    role = "reader" if view is not None else grant.role
+    resource: Resource = {"kind": "drive#permission", "id": grant.id, "type": grant.type, "role": role}
+    if view is not None:
+        resource["view"] = view
+    resource |= _grantee(grant)
     if grant.expiration_ms is not None:
         resource["expirationTime"] = rfc3339(grant.expiration_ms)
-    details = [_detail(item, each, source) for each, source in held if not _implied_repeat(item, each, source, held)]
+    details = [_detail(item, each, source, view) for each, source in given]
     resource["permissionDetails"] = details
     if item.drive is not None:
         resource["teamDrivePermissionDetails"] = [
@@ -73,18 +63,32 @@ def _resource(item: Item, held: _Held) -> Resource:
     return resource
 
 
-def _implied_repeat(item: Item, grant: Grant, source: Item, held: _Held) -> bool:
-    """An owner also owns the folders above, which adds nothing."""
-    return source is not item and grant.granted_ms == 0 and held[0][1] is item and held[0][0].role == "owner"
+def _grantee(grant: Grant) -> Resource:
+    """Who it is given to. Of a deleted account neither address nor picture is left."""
+    if grant.type == "domain":
+        return {"domain": grant.domain, "displayName": grant.domain, "allowFileDiscovery": grant.allow_discovery}
+    if grant.type == "anyone":
+        return {"allowFileDiscovery": grant.allow_discovery}
+    shown: Resource = {"displayName": grant.email, "deleted": False, "pendingOwner": False}
+    if grant.user is not None:
+        shown["displayName"] = grant.user.display_name
+        shown["deleted"] = grant.user.deleted
+        if grant.user.deleted:
+            return shown
+        shown["photoLink"] = f"https://lh3.googleusercontent.com/a/{grant.id}=s64"
+    elif grant.group is not None:
+        shown["displayName"] = grant.group.display_name
+    shown["emailAddress"] = grant.email
+    return shown
 
 
-def _detail(item: Item, grant: Grant, source: Item) -> Resource:
+def _detail(item: Item, grant: Grant, source: Item, view: str | None) -> Resource:
     from_membership = source.drive is not None and source.parent is None
     detail: Resource = {
         "permissionType": "member" if from_membership else "file",
-        "role": grant.role,
+        "role": "reader" if view is not None else grant.role,
         "inherited": source is not item,
     }
-    if source is not item:
+    if source is not item and item.drive is not None:
         detail["inheritedFrom"] = source.id
     return detail

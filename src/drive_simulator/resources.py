@@ -133,7 +133,7 @@ def _trashing_user(item: Item, viewer: User) -> object:
 
 def _sharing_user(item: Item, viewer: User) -> object:
     for grant in item.grants or ():
-        if grant.user is viewer and grant.granted_by is not None and item.owner is not viewer:
+        if grant.names(viewer) and grant.granted_by is not None and item.owner is not viewer:
             return user_resource(grant.granted_by, viewer)
     return None
 
@@ -154,6 +154,11 @@ def _modified_by_me(item: Item, viewer: User) -> object:
 
 def _permissions(item: Item, viewer: User) -> object:
     return permission_resources(item) if access.rank(viewer, item) >= RANK["writer"] else None
+
+
+def _capabilities(item: Item, viewer: User) -> object:
+    opens = not item.is_limited or access.opening_rank(viewer, item) > 0
+    return file_capabilities(item, access.rank(viewer, item), opens=opens)
 
 
 def _extension(item: Item) -> str:
@@ -232,7 +237,7 @@ FILE_FIELDS: dict[str, Field] = {
     "permissions": _my_drive(_permissions),
     "permissionIds": lambda item, _viewer: permission_ids(item),
     "hasAugmentedPermissions": lambda item, _viewer: None if item.drive is None else bool(item.grants),
-    "inheritedPermissionsDisabled": lambda item, _viewer: False if item.is_folder else None,
+    "inheritedPermissionsDisabled": lambda item, _viewer: item.is_limited if item.is_folder else None,
     "lastModifyingUser": _user,
     "webViewLink": _view_link,
     "webContentLink": _blob(lambda item: f"{_WEB}/uc?id={item.id}&export=download"),
@@ -253,5 +258,5 @@ FILE_FIELDS: dict[str, Field] = {
     "isAppAuthorized": lambda _item, _viewer: True,
     "contentRestrictions": _extra("content_restrictions"),
     "linkShareMetadata": lambda _item, _viewer: {"securityUpdateEligible": False, "securityUpdateEnabled": True},
-    "capabilities": lambda item, viewer: file_capabilities(item, access.rank(viewer, item)),
+    "capabilities": _capabilities,
 }

@@ -1,7 +1,9 @@
 """Permissions as they are given and taken, and the membership of shared drives. Nothing here asks whether one may."""
 
+from collections.abc import Callable
+
 from drive_simulator.access import own_grantees
-from drive_simulator.items import Grant, GranteeType, Item, Role, SharedDrive, User
+from drive_simulator.items import Grant, GranteeType, Group, Item, Role, SharedDrive, User
 from drive_simulator.world import World
 
 
@@ -27,17 +29,25 @@ def add_grant(
     domain: str | None = None,
     allow_discovery: bool = False,
     expiration_ms: int | None = None,
+    group: Group | None = None,
 ) -> Grant:
     """Give a direct permission and log the item, it alone. A grant of the same id is changed instead."""
     grant_id = _grant_id(world, grant_type, user, email or domain, allow_discovery=allow_discovery)
+    if group is not None:
+        grant_id = group.permission_id
     earlier = grant_of(item, grant_id)
     if earlier is not None:
+        if expiration_ms is not None:
+            set_expiration(world, item, earlier, expiration_ms)
         change_role(world, item, earlier, role)
         return earlier
-    grant = Grant(grant_id, grant_type, role, user, email, domain, allow_discovery, expiration_ms, world.now_ms(), by)
+    now = world.now_ms()
+    grant = Grant(grant_id, grant_type, role, user, email, domain, allow_discovery, None, now, by, group)
+    if expiration_ms is not None:
+        set_expiration(world, item, grant, expiration_ms)
     drive = _drive_of_root(item)
-    if drive is not None and user is not None:
-        _join(world, drive, user, grant)
+    if drive is not None:
+        _change_members(world, drive, lambda: [*(drive.root.grants or ()), grant])
         return grant
     with world.changing_access(item):
         item.grants = [*(item.grants or ()), grant]
@@ -47,13 +57,65 @@ def add_grant(
 
 def change_role(world: World, item: Item, grant: Grant, role: Role) -> None:
     """Change what a grant allows; a member's role is logged as a change of the drive."""
-    grant.role = role
-    world.epoch += 1
     drive = _drive_of_root(item)
-    if drive is not None:
-        world.note_drive(drive, [grant.user] if grant.user is not None else [])
+    if drive is None:
+        grant.role = role
+        world.epoch += 1
+        world.note_change(item)
+    elif not drive.has_limits:
+        grant.role = role
+        world.count_members(drive)
+        world.note_drive(drive, grant.people)
+    else:
+        # An organizer sees into folders with limited access, and others don't.
+        with world.changing_access(item):
+            grant.role = role
+            world.count_members(drive)
+        world.note_drive(drive, grant.people)
+
+
+def set_expiration(world: World, item: Item, grant: Grant, expiration_ms: int | None) -> None:
+    """Say when the grant ends by itself; None is never."""
+    grant.expiration_ms = expiration_ms
+    if expiration_ms is not None:
+        world.expiring.append((expiration_ms, item, grant))
+
+
+def end_expired(world: World) -> int:
+    """Take away every permission whose time has come, as if somebody had; returns how many."""
+    if not world.expiring:
+        return 0
+    now = world.now_ms()
+    due = [(item, grant) for at, item, grant in world.expiring if at <= now and grant.expiration_ms == at]
+    world.expiring = [each for each in world.expiring if each[0] > now]
+    ended = 0
+    for item, grant in due:
+        if world.items.get(item.id) is item and any(each is grant for each in item.grants or ()):
+            remove_grant(world, item, grant)
+            ended += 1
+    return ended
+
+
+def set_limited(world: World, folder: Item, *, limited: bool) -> None:
+    """Give the folder limited access, or take that back; logged on the folder alone, as every change of sharing.
+
+    Whoever can't see something in it any more gets a removal of it.
+    """
+    if folder.is_limited == limited:
         return
+    with world.changing_access(folder):
+        folder.set_rare("limited", True if limited else None)
+        if folder.drive is not None:
+            folder.drive.has_limits = True
+    world.note_change(folder)
+
+
+def publish(world: World, item: Item, by: User, user: User) -> Grant:
+    """Let the account read the published view of the item, and nothing else."""
+    grant = Grant(user.permission_id, "user", "reader", user, user.email, granted_ms=world.now_ms(), granted_by=by)
+    item.set_rare("published_grants", [*item.published_grants, grant])
     world.note_change(item)
+    return grant
 
 
 def remove_grant(world: World, item: Item, grant: Grant) -> None:
@@ -61,9 +123,7 @@ def remove_grant(world: World, item: Item, grant: Grant) -> None:
     drive = _drive_of_root(item)
     remaining = [each for each in item.grants or () if each is not grant]
     if drive is not None:
-        item.grants = remaining
-        if grant.user is not None:
-            _leave(world, drive, grant.user)
+        _change_members(world, drive, lambda: remaining)
         return
     with world.changing_access(item):
         item.grants = remaining or None
@@ -91,22 +151,22 @@ def leave_drive(world: World, drive: SharedDrive, user: User) -> None:
         remove_grant(world, drive.root, grant)
 
 
-def _join(world: World, drive: SharedDrive, user: User, grant: Grant) -> None:
-    """One `drive` change in the user's log and none for the items inside (Drive guide "Retrieve changes")."""
-    drive.root.grants = [*(drive.root.grants or ()), grant]
-    drive.members[user] = grant
-    world.note_drive(drive, [user])
+def _change_members(world: World, drive: SharedDrive, grants: Callable[[], list[Grant]]) -> None:
+    """One `drive` change for each who joins or leaves and none for the items inside (guide "Retrieve changes").
 
-
-def _leave(world: World, drive: SharedDrive, user: User) -> None:
-    drive.members.pop(user, None)
-    user.hidden_drives.discard(drive.id)
-    world.note_drive(drive, [user])
-    # What the user keeps by name moves from the drive's listing into "shared with me": logged where it was shared.
+    The change is in their own log and the drive's, and in nobody else's.
+    """
+    before = dict(drive.members)
+    drive.root.grants = grants()
+    world.count_members(drive)
+    changed = [user for user in {**before, **drive.members} if before.get(user) is not drive.members.get(user)]
+    world.note_drive(drive, changed)
+    # What somebody keeps by name moves from the drive's listing into "shared with me": logged where it was shared.
     now = world.now_ms()
-    for item in list(user.index):
-        if item.drive is drive and user in own_grantees(item):
-            user.log.record(item.id, now, from_drive=True)
+    for user in before.keys() - drive.members.keys():
+        for item in list(user.index):
+            if item.drive is drive and user in own_grantees(item):
+                user.log.record(item.id, now, from_drive=True)
 
 
 def _drive_of_root(item: Item) -> SharedDrive | None:

@@ -1,27 +1,22 @@
-"""What somebody should have mirrored, straight from the model: what tests compare a mirror with."""
+"""What somebody should have mirrored, straight from the model: what tests compare a mirror with.
 
-from collections.abc import Iterator
+It is worked out from the model here and in `reach` and `sharing_truth`, not by the rooms that the API answers from:
+the truth must not share their mistakes.
+"""
 
-from drive_simulator.access import grantees
-from drive_simulator.items import Item, User
+from drive_simulator.items import User
+from drive_simulator.reach import Reach, visible
 from drive_simulator.resources import Resource, drive_resource, file_resource
+from drive_simulator.sharing_truth import VisiblePermission, visible_permissions
 from drive_simulator.world import World
 
-
-def visible(
-    world: World, user: User, *, include_trashed: bool = False, include_shared_drives: bool = True
-) -> Iterator[Item]:
-    """Every item that the user sees: My Drive, what is shared with them, and the drives they are a member of.
-
-    Roots are not among them. Trash, also that of a folder above, is left out unless asked for.
-    """
-    for item in world.items.values():
-        if item.parent is None or (item.drive is not None and not include_shared_drives):
-            continue
-        member = item.drive is not None and user in item.drive.members
-        # Worked out from the grants, not read from the listings: the truth must not share their mistakes.
-        if (member or user in grantees(item)) and (include_trashed or not item.trashed):
-            yield item
+__all__ = [
+    "VisiblePermission",
+    "visible",
+    "visible_drives",
+    "visible_items",
+    "visible_permissions",
+]
 
 
 def visible_items(
@@ -34,4 +29,5 @@ def visible_items(
 
 def visible_drives(world: World, user: User) -> dict[str, Resource]:
     """The shared drives that the user is a member of, by id."""
-    return {drive.id: drive_resource(drive, user) for drive in world.drives.values() if user in drive.members}
+    drives = world.drives.values()
+    return {drive.id: drive_resource(drive, user) for drive in drives if Reach(world, user).sees(drive.root)}

@@ -8,19 +8,29 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from zlib import crc32
 
-from drive_simulator.access import NOBODY, Sight, adds_nobody, grantees, members, own_grantees, sights, viewers
+from drive_simulator.access import (
+    NOBODY,
+    Sight,
+    adds_nobody,
+    grantees,
+    member_openers,
+    openers,
+    own_grantees,
+    sights,
+    viewers,
+)
 from drive_simulator.change_log import ChangeLog
 from drive_simulator.clock import Clock, SystemClock
 from drive_simulator.ids import IdSource
 from drive_simulator.index import Index
-from drive_simulator.items import FOLDER, Grant, Item, SharedDrive, User
+from drive_simulator.items import FOLDER, RANK, Grant, Group, Item, SharedDrive, User
 
 
 class World:
     """All state of one simulated Google.
 
     `epoch` goes up whenever something changes that items below depend on. `retimed` are the items whose modifiedTime
-    was set after they came, in the order of doing so.
+    was set after they came, in the order of doing so. `expiring` are the permissions that end by themselves, and when.
     """
 
     def __init__(self, *, clock: Clock | None = None, seed: int = 0) -> None:
@@ -28,9 +38,11 @@ class World:
         self.ids = IdSource(seed)
         self.users: dict[str, User] = {}
         self.robots: dict[str, User] = {}
+        self.groups: dict[str, Group] = {}
         self.drives: dict[str, SharedDrive] = {}
         self.items: dict[str, Item] = {}
         self.retimed: list[Item] = []
+        self.expiring: list[tuple[int, Item, Grant]] = []
         self.epoch = 0
 
     def now_ms(self) -> int:
@@ -71,9 +83,27 @@ class World:
         """Put the user on the drive's member list, without a word in any change log."""
         grant = Grant(user.permission_id, "user", role, user, user.email, granted_ms=self.now_ms())  # type: ignore[arg-type]
         self.epoch += 1
-        drive.members[user] = grant
         drive.root.grants = [*(drive.root.grants or ()), grant]
+        self.count_members(drive)
         return grant
+
+    def count_members(self, drive: SharedDrive) -> None:
+        """Work out anew who is a member of the drive, and by which of its root's grants: after any change of them."""
+        before, drive.members = drive.members, {}
+        for grant in drive.root.grants or ():
+            for user in sorted(grant.people, key=lambda each: each.email):
+                earlier = drive.members.get(user)
+                if earlier is None or RANK[grant.role] > RANK[earlier.role]:
+                    drive.members[user] = grant
+        for user in before.keys() - drive.members.keys():
+            user.hidden_drives.discard(drive.id)
+
+    def add_group(self, email: str, members: Iterable[User], display_name: str | None = None) -> Group:
+        """Open a mailing list of those accounts."""
+        email = email.lower()
+        name = display_name or email.partition("@")[0].title()
+        group = self.groups[email] = Group(email, name, self.ids.permission_id(), frozenset(members))
+        return group
 
     def adopt(self, item: Item) -> None:
         """Enter a new item into the books: by id, below its parent, in its drive's listing; not in users' listings."""
@@ -102,7 +132,7 @@ class World:
             user.index = Index()
         roots = [user.root for user in self.users.values()] + [drive.root for drive in self.drives.values()]
         for root in roots:
-            for item, (seen_by, _) in sights(root):
+            for item, (seen_by, _, _) in sights(root):
                 if item is not root:
                     for user in seen_by:
                         user.index.add(item)
@@ -125,7 +155,7 @@ class World:
         if not folder.is_folder:
             return
         now = self.now_ms()
-        told = viewers(folder)
+        told = openers(folder) | member_openers(folder)
         pending = [(child, told) for child in folder.children or ()]
         while pending:
             item, told_above = pending.pop()
@@ -134,6 +164,9 @@ class World:
                 for user in news:
                     user.log.record(item.id, now, from_drive=item.drive is not None)
                 told_above |= news
+            if item.is_limited:
+                # Whoever sees the folder alone does not hear by it of what else they have below.
+                told_above &= openers(item) | member_openers(item)
             if item.children is not None:
                 pending.extend((child, told_above) for child in item.children)
 
@@ -157,7 +190,7 @@ class World:
         yield
         self.epoch += 1
         after: dict[Item, Sight] = {} if gone else dict(sights(item))
-        nothing: Sight = (NOBODY, None)
+        nothing: Sight = (NOBODY, NOBODY, None)
         now = self.now_ms()
         lost: dict[Item | None, frozenset[User]] = {}
         for each, was in before:
@@ -165,11 +198,13 @@ class World:
             # Who keeps an item whose folder they lose sees it without a parent from now on.
             for user in lost.get(each.parent, NOBODY) - lost_by:
                 user.log.record(each.id, now, from_drive=each.drive is not None)
+                if each.drive is not None and user in each.drive.members:
+                    each.drive.log.record(each.id, now, from_drive=True)
 
     def _step(self, item: Item, was: Sight, now_is: Sight, now: int) -> frozenset[User]:
         """Bring one item's listings and logs from one sight to another; returns who lost it."""
-        (grantees_before, drive_before), (grantees_after, drive_after) = was, now_is
-        if grantees_before == grantees_after and drive_before is drive_after:
+        (grantees_before, members_before, drive_before), (grantees_after, members_after, drive_after) = was, now_is
+        if was == now_is:
             return NOBODY
         item.rendered = None
         for user in grantees_before - grantees_after:
@@ -182,8 +217,10 @@ class World:
                 drive_before.log.record(item.id, now, from_drive=True)
             if drive_after is not None:
                 drive_after.index.add(item)
+        elif drive_after is not None and members_before - members_after:
+            drive_after.log.record(item.id, now, from_drive=True)
         from_drive = drive_before is not None
-        lost_by = (grantees_before | members(drive_before)) - (grantees_after | members(drive_after))
+        lost_by = (grantees_before | members_before) - (grantees_after | members_after)
         for user in lost_by:
             user.log.record(item.id, now, from_drive=from_drive)
         if not from_drive and drive_after is not None:

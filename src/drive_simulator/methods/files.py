@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import orjson
 
-from drive_simulator import errors, item_changes
+from drive_simulator import errors, item_changes, sharing
 from drive_simulator.access import rank
 from drive_simulator.api import Call, Handler, json_response
+from drive_simulator.capabilities import may_limit
 from drive_simulator.fields import Mask
 from drive_simulator.file_body import FileBody, read_file_body
 from drive_simulator.items import FOLDER, RANK, SHORTCUT, Item, User
@@ -181,6 +182,8 @@ def _update(call: Call, upload: Upload) -> Response:
         item_changes.touch(call.world, item, call.user, modified_ms=body.modified_ms)
     if body.viewed_ms is not None:
         item_changes.mark_viewed(call.world, item, call.user, body.viewed_ms)
+    if body.limited is not None:
+        sharing.set_limited(call.world, item, limited=body.limited)
     if body.trashed is not None:
         item_changes.set_trashed(call.world, item, call.user, trashed=body.trashed)
     if body.starred is not None:
@@ -195,7 +198,17 @@ def _check_update(call: Call, item: Item, body: FileBody, upload: Upload) -> Non
         raise errors.insufficient_file_permissions()
     if item.is_root and (body.name is not None or body.trashed is not None):
         raise errors.insufficient_file_permissions()
+    if body.limited is not None and body.limited != item.is_limited:
+        _check_limiting(item, standing)
     if body.trashed is not None and standing < RANK["owner" if item.drive is None else "fileOrganizer"]:
+        raise errors.insufficient_file_permissions()
+
+
+def _check_limiting(item: Item, standing: int) -> None:
+    """Folders alone, by their owner or an organizer; in My Drive by writers too where they may share."""
+    if not item.is_folder or item.is_root:
+        raise errors.bad_request("Inherited permissions can be disabled on folders only.")
+    if not may_limit(item, standing):
         raise errors.insufficient_file_permissions()
 
 

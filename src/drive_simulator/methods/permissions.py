@@ -14,14 +14,17 @@ from drive_simulator.wire import Response
 
 _TYPES = ("user", "group", "domain", "anyone")
 _MAX_SHARED_DRIVE_PAGE = 100
+_YEAR_MS = 366 * 24 * 3600 * 1000
 
 
 def list_permissions(call: Call) -> Response:
     """permissions.list. Without pageSize everything comes at once, on shared-drive items a hundred."""
-    item = call.item(call.path["fileId"])
-    if rank(call.user, item) < RANK["writer"] and item.drive is None:
-        raise errors.insufficient_file_permissions()
-    everyone = permission_resources(item)
+    # Who sees the details of an item's sharing: "Roles and permissions" of the guides.
+    item = call.item(call.path["fileId"], "writer")
+    view = call.text("includePermissionsForView")
+    if view not in {None, "published"}:
+        raise errors.invalid_parameter("includePermissionsForView", "Only 'published' is supported.")
+    everyone = permission_resources(item, published=view == "published")
     size = call.number("pageSize", len(everyone) if item.drive is None else _MAX_SHARED_DRIVE_PAGE)
     binding = f"permissions:{call.user.email}:{item.id}"
     token = call.text("pageToken")
@@ -34,7 +37,7 @@ def list_permissions(call: Call) -> Response:
 
 def get(call: Call) -> Response:
     """permissions.get."""
-    return _answer(call, call.item(call.path["fileId"]), call.path["permissionId"])
+    return _answer(call, call.item(call.path["fileId"], "writer"), call.path["permissionId"])
 
 
 def create(call: Call) -> Response:
@@ -54,6 +57,9 @@ def create(call: Call) -> Response:
             raise errors.ApiError(403, "forbidden", "The transferOwnership parameter must be enabled.")
         sharing.transfer_ownership(call.world, item, user)
         return _answer(call, item, user.permission_id)
+    if body.get("view") == "published" and user is not None:
+        sharing.publish(call.world, item, call.user, user)
+        return answer(call, "Permission", permission_resources(item, published=True)[-1])
     grant = sharing.add_grant(
         call.world,
         item,
@@ -64,7 +70,8 @@ def create(call: Call) -> Response:
         email=str(email).lower() if isinstance(email, str) else None,
         domain=domain if isinstance(domain, str) else None,
         allow_discovery=body.get("allowFileDiscovery") is True,
-        expiration_ms=_expiration(body),
+        expiration_ms=_expiration(call, body, kind),
+        group=call.world.groups.get(str(email).lower()) if kind == "group" else None,
     )
     return _answer(call, item, grant.id)
 
@@ -83,7 +90,9 @@ def update(call: Call) -> Response:
         sharing.transfer_ownership(call.world, item, new_owner)
     else:
         grant = _own_grant(item, permission_id)
-        grant.expiration_ms = None if call.flag("removeExpiration") else (_expiration(body) or grant.expiration_ms)
+        expiration_ms = _expiration(call, body, grant.type) or grant.expiration_ms
+        expiration_ms = None if call.flag("removeExpiration") else expiration_ms
+        sharing.set_expiration(call.world, item, grant, expiration_ms)
         sharing.change_role(call.world, item, grant, role)
     return _answer(call, item, permission_id)
 
@@ -145,14 +154,22 @@ def _role(item: Item, body: Mapping[str, object]) -> Role:
     return cast(Role, role)
 
 
-def _expiration(body: Mapping[str, object]) -> int | None:
+def _expiration(call: Call, body: Mapping[str, object], kind: GranteeType) -> int | None:
+    """When the permission is to end: in the future, within a year, for users and groups alone."""
     value = body.get("expirationTime")
     if value is None:
         return None
     try:
-        return parse_rfc3339(str(value))
+        at = parse_rfc3339(str(value))
     except ValueError:
         raise errors.bad_request("Invalid value at 'expirationTime'.") from None
+    if kind not in {"user", "group"}:
+        message = "Expiration times can be set on user and group permissions only."
+        raise errors.ApiError(403, "cannotSetExpirationOnAnyoneOrDomain", message)
+    if not 0 < at - call.world.now_ms() <= _YEAR_MS:
+        message = "Expiration times must be in the future, and within a year."
+        raise errors.ApiError(403, "expirationDatesMustBeInTheFuture", message)
+    return at
 
 
 HANDLERS: Mapping[str, Handler] = {

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from drive_simulator import errors
 from drive_simulator.api import Call, Handler, answer
+from drive_simulator.capabilities import can_have_revisions
 from drive_simulator.content import revisions_of
 from drive_simulator.items import Item, Revision
 from drive_simulator.media import download
@@ -61,9 +62,10 @@ def delete(call: Call) -> Response:
     return Response(204)
 
 
-def _item(call: Call, role: str = "reader") -> Item:
+def _item(call: Call, role: str = "writer") -> Item:
+    # Readers and commenters have no access to the past: "Roles and permissions" of the guides.
     item = call.item(call.path["fileId"], role)
-    if item.is_folder or item.target_id is not None:
+    if not can_have_revisions(item):
         raise errors.ApiError(403, "revisionsNotSupported", "The file does not support revisions.")
     return item
 
