@@ -10,7 +10,7 @@ from functools import lru_cache
 from hashlib import blake2b, md5, sha1, sha256
 from typing import cast
 
-from drive_simulator.items import Item, Revision
+from drive_simulator.items import Item, Revision, User
 
 CHECKSUM_LIMIT = 1 << 20
 MAX_REVISIONS = 200
@@ -82,10 +82,11 @@ def revisions_of(item: Item) -> list[Revision]:
     if kept is not None:
         return kept
     content = cast(bytes | None, item.rare("content"))
+    written_ms, by = cast(tuple[int, User | None], item.rare("written") or (item.modified_ms, item.modified_by))
     head = Revision(
         revision_id(item.id, item.salt) if not item.is_workspace else "1",
-        item.modified_ms,
-        item.modified_by,
+        written_ms,
+        by,
         item.size,
         item.salt,
         item.mime_type,

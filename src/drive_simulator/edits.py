@@ -17,7 +17,7 @@ from drive_simulator.access import own_grantees, rank
 from drive_simulator.item_changes import can_hold
 from drive_simulator.items import FOLDER, RANK, SHORTCUT, WORKSPACE_PREFIX, Item, SharedDrive, User
 from drive_simulator.listing import Lister, ListingRules
-from drive_simulator.methods import changes, drives, files, permissions
+from drive_simulator.methods import changes, comments, drives, files, permissions, replies, revisions
 from drive_simulator.uploads import UploadSessions
 from drive_simulator.wire import Request
 from drive_simulator.world import World
@@ -98,7 +98,8 @@ class Editor:
         rules = rules or ListingRules()
         uploads = UploadSessions(lambda: world.ids.token(24))
         services = api.Services(world, rules, Lister(world, rules), uploads)
-        handlers = api.handlers_of(changes.HANDLERS, drives.HANDLERS, files.HANDLERS, permissions.HANDLERS)
+        rooms = (changes, comments, drives, files, permissions, replies, revisions)
+        handlers = api.handlers_of(*(room.HANDLERS for room in rooms))
         self._api = api.DriveApi(services, handlers, _trust)
 
     def make(self, edit: Edit) -> Mapping[str, object]:

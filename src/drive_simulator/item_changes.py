@@ -72,6 +72,9 @@ def edit(
 
 def touch(world: World, item: Item, by: User, *, modified_ms: int | None = None) -> None:
     """Mark the item as modified now and log it."""
+    if item.rare("revisions") is None and item.rare("written") is None and not item.is_folder:
+        # Its only revision keeps the time at which it was written.
+        item.set_rare("written", (item.modified_ms, item.modified_by))
     item.modified_ms = world.now_ms() if modified_ms is None else modified_ms
     world.retimed.append(item)
     item.modified_by = by

@@ -107,6 +107,9 @@ class Revision:
     mime_type: str
     keep_forever: bool = False
     content: bytes | None = None
+    published: bool = False
+    publish_auto: bool = False
+    published_outside_domain: bool = False
 
 
 class Item:

@@ -80,7 +80,6 @@ def revision_resource(item: Item, revision: Revision, viewer: User) -> Resource:
         "id": revision.id,
         "mimeType": revision.mime_type,
         "modifiedTime": rfc3339(revision.modified_ms),
-        "published": False,
     }
     if revision.modified_by is not None:
         resource["lastModifyingUser"] = user_resource(revision.modified_by, viewer)
@@ -88,6 +87,11 @@ def revision_resource(item: Item, revision: Revision, viewer: User) -> Resource:
         links = exports.export_links(item)
         if links:
             resource["exportLinks"] = links
+        resource["published"] = revision.published
+        resource["publishAuto"] = revision.publish_auto
+        resource["publishedOutsideDomain"] = revision.published_outside_domain
+        if revision.published:
+            resource["publishedLink"] = f"https://docs.google.com/document/d/e/{item.id}/pub"
         return resource
     resource["keepForever"] = revision.keep_forever
     resource["originalFilename"] = item.rare("original_filename") or item.name

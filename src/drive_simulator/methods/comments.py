@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from drive_simulator import errors
 from drive_simulator.api import Call, Handler, answer
+from drive_simulator.capabilities import can_discuss
 from drive_simulator.clock import parse_rfc3339
-from drive_simulator.discussion import Post, add_comment, comment_resource, comments_of
+from drive_simulator.discussion import Post, comment_on, comment_resource, comments_of, remove_post, reword
 from drive_simulator.items import Item
 from drive_simulator.page_tokens import open_token, seal_token
 from drive_simulator.wire import Response
@@ -13,7 +14,7 @@ from drive_simulator.wire import Response
 
 def list_comments(call: Call) -> Response:
     """comments.list, the latest changed first."""
-    item = call.item(call.path["fileId"])
+    item = discussed_item(call)
     include_deleted = call.flag("includeDeleted")
     since = _start(call)
     found = [each for each in comments_of(item) if (include_deleted or not each.deleted) and each.modified_ms >= since]
@@ -32,45 +33,45 @@ def list_comments(call: Call) -> Response:
 def get(call: Call) -> Response:
     """comments.get."""
     include_deleted = call.flag("includeDeleted")
-    comment = find_comment(call, call.item(call.path["fileId"]), include_deleted=include_deleted)
+    comment = find_comment(call, discussed_item(call), include_deleted=include_deleted)
     return answer(call, "Comment", comment_resource(comment, call.user, include_deleted=include_deleted))
 
 
 def create(call: Call) -> Response:
     """comments.create."""
-    item = call.item(call.path["fileId"], "commenter")
+    item = discussed_item(call)
     body = call.body()
-    now = call.world.now_ms()
-    anchor, quoted = body.get("anchor"), body.get("quotedFileContent")
-    comment = Post(
-        call.world.ids.short_id(),
-        call.user,
-        content_of(body),
-        now,
-        now,
-        anchor=anchor if isinstance(anchor, str) else None,
-        quoted=_quoted(quoted),
-    )
-    add_comment(item, comment)
+    anchor, quoted = body.get("anchor"), _quoted(body.get("quotedFileContent"))
+    words = content_of(body)
+    where = anchor if isinstance(anchor, str) else None
+    comment = comment_on(call.world, item, call.user, words, anchor=where, quoted=quoted)
     return answer(call, "Comment", comment_resource(comment, call.user))
 
 
 def update(call: Call) -> Response:
     """comments.update: its author writes it anew."""
-    comment = find_comment(call, call.item(call.path["fileId"], "commenter"))
+    item = discussed_item(call)
+    comment = find_comment(call, item)
     _own(call, comment)
-    comment.content = content_of(call.body())
-    comment.modified_ms = call.world.now_ms()
+    reword(call.world, item, comment, comment, content_of(call.body()))
     return answer(call, "Comment", comment_resource(comment, call.user))
 
 
 def delete(call: Call) -> Response:
     """comments.delete: it stays as a deleted one."""
-    comment = find_comment(call, call.item(call.path["fileId"], "commenter"))
+    item = discussed_item(call)
+    comment = find_comment(call, item)
     _own(call, comment)
-    comment.deleted = True
-    comment.modified_ms = call.world.now_ms()
+    remove_post(call.world, item, comment, comment)
     return Response(204)
+
+
+def discussed_item(call: Call) -> Item:
+    """The file that the path names, for whom its comments are there: who may comment on it. Raises ApiError."""
+    item = call.item(call.path["fileId"], "commenter")
+    if not can_discuss(item):
+        raise errors.insufficient_file_permissions()
+    return item
 
 
 def find_comment(call: Call, item: Item, *, include_deleted: bool = False) -> Post:

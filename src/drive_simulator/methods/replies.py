@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from drive_simulator import errors
 from drive_simulator.api import Call, Handler, answer
-from drive_simulator.discussion import Post, reply_resource
-from drive_simulator.methods.comments import content_of, find_comment
+from drive_simulator.discussion import Post, remove_post, reply_resource, reply_to, reword
+from drive_simulator.methods.comments import content_of, discussed_item, find_comment
 from drive_simulator.page_tokens import open_token, seal_token
 from drive_simulator.wire import Response
 
@@ -15,7 +15,7 @@ _ACTIONS = ("resolve", "reopen")
 def list_replies(call: Call) -> Response:
     """replies.list, oldest first."""
     include_deleted = call.flag("includeDeleted")
-    comment = find_comment(call, call.item(call.path["fileId"]), include_deleted=include_deleted)
+    comment = find_comment(call, discussed_item(call), include_deleted=include_deleted)
     found = [each for each in comment.replies if include_deleted or not each.deleted]
     binding = f"replies:{call.user.email}:{comment.id}:{include_deleted}"
     token = call.text("pageToken")
@@ -30,45 +30,39 @@ def list_replies(call: Call) -> Response:
 
 def get(call: Call) -> Response:
     """replies.get."""
-    comment = find_comment(call, call.item(call.path["fileId"]), include_deleted=call.flag("includeDeleted"))
+    comment = find_comment(call, discussed_item(call), include_deleted=call.flag("includeDeleted"))
     reply = _reply(call, comment, include_deleted=call.flag("includeDeleted"))
     return answer(call, "Reply", reply_resource(reply, call.user))
 
 
 def create(call: Call) -> Response:
     """replies.create."""
-    comment = find_comment(call, call.item(call.path["fileId"], "commenter"))
+    item = discussed_item(call)
+    comment = find_comment(call, item)
     body = call.body()
     action = body.get("action")
     if action is not None and action not in _ACTIONS:
         raise errors.bad_request("Invalid value at 'action'.")
-    now = call.world.now_ms()
-    content = str(body.get("content") or "") if action is not None else content_of(body)
-    reply = Post(
-        call.world.ids.short_id(), call.user, content, now, now, action=None if action is None else str(action)
-    )
-    comment.replies.append(reply)
-    comment.modified_ms = now
-    if action is not None:
-        comment.resolved = action == "resolve"
+    words = str(body.get("content") or "") if action is not None else content_of(body)
+    reply = reply_to(call.world, item, comment, call.user, words, None if action is None else str(action))
     return answer(call, "Reply", reply_resource(reply, call.user))
 
 
 def update(call: Call) -> Response:
     """replies.update: its author writes it anew."""
-    comment = find_comment(call, call.item(call.path["fileId"], "commenter"))
+    item = discussed_item(call)
+    comment = find_comment(call, item)
     reply = _own(call, _reply(call, comment))
-    reply.content = content_of(call.body())
-    reply.modified_ms = comment.modified_ms = call.world.now_ms()
+    reword(call.world, item, comment, reply, content_of(call.body()))
     return answer(call, "Reply", reply_resource(reply, call.user))
 
 
 def delete(call: Call) -> Response:
     """replies.delete: it stays as a deleted one."""
-    comment = find_comment(call, call.item(call.path["fileId"], "commenter"))
+    item = discussed_item(call)
+    comment = find_comment(call, item)
     reply = _own(call, _reply(call, comment))
-    reply.deleted = True
-    reply.modified_ms = comment.modified_ms = call.world.now_ms()
+    remove_post(call.world, item, comment, reply)
     return Response(204)
 
 

@@ -1,6 +1,7 @@
 """revisions.*: the kept versions of a file's content."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from drive_simulator import errors
 from drive_simulator.api import Call, Handler, answer
@@ -11,6 +12,14 @@ from drive_simulator.media import download
 from drive_simulator.page_tokens import open_token, seal_token
 from drive_simulator.resources import revision_resource
 from drive_simulator.wire import Response
+
+MAX_KEPT = 200
+_OF_BLOBS = {"keepForever": "keep_forever"}
+_OF_DOCUMENTS = {
+    "published": "published",
+    "publishAuto": "publish_auto",
+    "publishedOutsideDomain": "published_outside_domain",
+}
 
 
 def list_revisions(call: Call) -> Response:
@@ -40,14 +49,19 @@ def get(call: Call) -> Response:
 
 
 def update(call: Call) -> Response:
-    """revisions.update: keepForever."""
+    """revisions.update: keepForever of blobs (200 at most), publishing of documents. It makes an entry in the log."""
     item = _item(call, "writer")
     revision = _revision(call, item)
-    keep = call.body().get("keepForever")
-    if isinstance(keep, bool):
-        kept = revisions_of(item)
-        revision.keep_forever = keep
+    wanted = _wanted(call, item)
+    kept = revisions_of(item)
+    if wanted.get("keep_forever") and sum(each.keep_forever for each in kept if each.id != revision.id) >= MAX_KEPT:
+        raise errors.ApiError(403, "cannotKeepMoreRevisions", "200 revisions at most can be kept forever.")
+    if wanted:
+        revision = replace(revision)
+        for name, value in wanted.items():
+            setattr(revision, name, value)
         item.set_rare("revisions", [revision if each.id == revision.id else each for each in kept])
+        call.world.note_change(item)
     return answer(call, "Revision", revision_resource(item, revision, call.user))
 
 
@@ -59,7 +73,20 @@ def delete(call: Call) -> Response:
     if item.is_workspace or revision.id == kept[-1].id:
         raise errors.ApiError(403, "cannotDeleteRevision", "This revision can't be deleted.")
     item.set_rare("revisions", [each for each in kept if each.id != revision.id])
+    call.world.note_change(item)
     return Response(204)
+
+
+def _wanted(call: Call, item: Item) -> dict[str, bool]:
+    """What the body changes of the revision: what its kind of file has. Raises ApiError 400."""
+    names = _OF_DOCUMENTS if item.is_workspace else _OF_BLOBS
+    found: dict[str, bool] = {}
+    for name, value in call.body().items():
+        if name in {*_OF_DOCUMENTS, *_OF_BLOBS} and not isinstance(value, bool):
+            raise errors.bad_request(f"Invalid value at '{name}'.")
+        if name in names and isinstance(value, bool):
+            found[names[name]] = value
+    return found
 
 
 def _item(call: Call, role: str = "writer") -> Item:
