@@ -8,7 +8,7 @@ import pytest
 
 from drive_simulator.clock import ManualClock
 from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import Edit, Editor, random_edits
+from drive_simulator.edits import MORE_KINDS, Edit, Editor, random_edits
 from drive_simulator.errors import ApiError
 from drive_simulator.items import FOLDER, User
 from drive_simulator.listing import ListingRules
@@ -176,10 +176,37 @@ def test_a_mirror_follows_every_edit_also_during_the_listing(seed: int) -> None:
             _assert_equal(mirror, world, user)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_mirror_follows_limits_and_ends_of_sharing_too(seed: int) -> None:
+    """Folders that get limited access, roles that change and permissions that expire end in every mirror."""
+    clock = ManualClock()
+    world = generate(CorpusPlan(files=300, shared_drives=3, users=4, seed=seed, sharing=10), clock=clock)
+    rng = random.Random(seed)  # noqa: S311 - random edits
+    mirrors = [(Mirror(world, user), user) for user in list(world.users.values())]
+    for mirror, _ in mirrors:
+        mirror.list_all(lambda: random_edits(world, rng, 10, also=MORE_KINDS))
+    for _ in range(6):
+        kinds = random_edits(world, rng, 60, also=MORE_KINDS)
+        assert sum(kinds.values()) == 60
+        clock.advance(4 * 24 * 3600)
+        for mirror, user in mirrors:
+            mirror.catch_up()
+            _assert_equal(mirror, world, user)
+
+
+def test_every_kind_of_edit_is_made_and_allowed() -> None:
+    """Among two thousand edits each kind comes up, and none is refused."""
+    world = generate(CorpusPlan(files=300, shared_drives=3, users=4), clock=ManualClock())
+    kinds = random_edits(world, random.Random(1), 2_000, also=MORE_KINDS)  # noqa: S311 - random edits
+    expected = {"limit", "unlimit", "change_role", "expire", "link", "comment", "reply", "resolve", "reopen", "reword"}
+    expected |= {"delete_comment", "old_content", "publish_revision", "keep_revision", "purge_revision"}
+    assert expected <= set(kinds)
+
+
 def test_the_listings_hold_what_the_grants_say() -> None:
     """After a thousand edits each user's listing is exactly what the grants give them, once each."""
     world = generate(CorpusPlan(files=300, shared_drives=3, users=4), clock=ManualClock())
-    random_edits(world, random.Random(5), 1_000)  # noqa: S311
+    random_edits(world, random.Random(5), 1_000, also=MORE_KINDS)  # noqa: S311
     for user in world.users.values():
         listed = [item.id for item in user.index]
         mine = {

@@ -13,7 +13,7 @@ from drive_simulator.edits import Edit, Editor, random_edits
 from drive_simulator.errors import ApiError
 from drive_simulator.items import User
 from drive_simulator.reach import Reach
-from drive_simulator.sharing import add_grant, set_limited, share
+from drive_simulator.sharing import add_grant, end_expired, set_limited, share
 from drive_simulator.truth import VisiblePermission, visible_drives, visible_items, visible_permissions
 from drive_simulator.world import World
 from support.worlds import Stage
@@ -69,13 +69,13 @@ def pages_of_permissions(editor: Editor, user: User, item_id: str) -> Iterator[M
 @pytest.mark.parametrize("seed", range(4))
 def test_the_api_says_what_the_grants_say(seed: int) -> None:
     """After hundreds of edits permissions.list, permissionIds and the truth agree for every user and item."""
-    world = generate(CorpusPlan(files=200, shared_drives=3, users=4, seed=seed, sharing=8), clock=ManualClock())
+    clock = ManualClock()
+    world = generate(CorpusPlan(files=200, shared_drives=3, users=4, seed=seed, sharing=8), clock=clock)
     rng = random.Random(seed)  # noqa: S311 - random edits
     for _ in range(3):
-        random_edits(world, rng, 150)
-        folders = [each for each in world.items.values() if each.is_folder and not each.is_root]
-        for folder in rng.sample(folders, min(5, len(folders))):
-            set_limited(world, folder, limited=not folder.is_limited)
+        random_edits(world, rng, 150, also=("sharing",))
+        clock.advance(10 * 24 * 3600)
+        end_expired(world)
         for user in world.users.values():
             reach = Reach(world, user)
             for item in world.items.values():
