@@ -10,6 +10,7 @@ from drive_simulator.content import revisions_of
 from drive_simulator.discussion import Post, comments_of
 from drive_simulator.edit import ALL_DRIVES, Chooser, Edit, new_name, pick_item_where
 from drive_simulator.items import RANK, Item, User
+from drive_simulator.labels import labels_of
 from drive_simulator.world import World
 
 _DAY_MS = 24 * 3600 * 1000
@@ -168,6 +169,24 @@ def _has_a_past(item: Item) -> bool:
     return not item.is_workspace and len(revisions_of(item)) > 1
 
 
+def _label(world: World, rng: random.Random) -> Edit | None:
+    """A label of the domain's is put on an item, written anew or taken off."""
+    if not world.labels:
+        return None
+    kind = rng.choice(list(world.labels.values()))
+    found = pick_item_where(world, rng, lambda item: True)
+    if found is None:
+        return None
+    texts = [each for each, value_type in kind.fields.items() if value_type == "text"]
+    change: dict[str, object] = {"labelId": kind.id}
+    if kind.id in labels_of(found[0]) and rng.random() < 0.5:  # noqa: PLR2004
+        change["removeLabel"] = True
+    else:
+        change["fieldModifications"] = [{"fieldId": each, "setTextValues": [new_name(rng)]} for each in texts]
+    body = {"labelModifications": [change]}
+    return Edit("label", found[1].email, "POST", f"files/{found[0].id}/modifyLabels", {}, body)
+
+
 MORE_KINDS: Mapping[str, tuple[tuple[int, Chooser], ...]] = {
     "comments": (
         (6, _comment),
@@ -176,6 +195,7 @@ MORE_KINDS: Mapping[str, tuple[tuple[int, Chooser], ...]] = {
         (2, _reword),
         (2, _unsay),
     ),
+    "labels": ((3, _label),),
     "purges": (
         (1, _revision_edit("keep_revision", _has_a_past, {"keepForever": True})),
         (1, _revision_edit("purge_revision", _has_a_past, None)),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from drive_simulator.clock import Clock
 from drive_simulator.content import revision_id
+from drive_simulator.corpus_details import Details, add_details
 from drive_simulator.corpus_names import FAMILY_NAMES, GIVEN_NAMES, KINDS, TEAMS, TOPICS, WORDS
 from drive_simulator.discussion import Post, add_comment
 from drive_simulator.items import FOLDER, SHORTCUT, WORKSPACE_PREFIX, Grant, Item, Revision, Role, SharedDrive, User
@@ -30,12 +31,16 @@ _REPORT_EVERY = 20_000
 _SIZES = tuple(int(math.exp(x / 32 * math.log(256)) * 700) for x in range(64))
 
 
+_USUAL = Details()
+
+
 @dataclass(frozen=True, slots=True)
 class CorpusPlan:
     """What to generate. `files` counts every item but the roots; the first user's My Drive is the largest place.
 
     `my_drives` says instead how many items each user's My Drive has, a number for each user; `files` are then those of
     the shared drives. `sharing` scales how much is shared: at 0 everybody sees their own and their shared drives alone.
+    `details` are what is put on top of it all.
     """
 
     files: int = 2_000
@@ -44,6 +49,7 @@ class CorpusPlan:
     seed: int = 1
     my_drives: tuple[int, ...] = ()
     sharing: float = 1.0
+    details: Details = _USUAL
 
 
 class _Place:
@@ -96,6 +102,7 @@ class _Generator:
                 done += 1
                 if on_progress is not None and done % _REPORT_EVERY == 0:
                     on_progress(done)
+        add_details(self._world, self._plan.details, self._plan.seed)
         self._world.index_all()
         if on_progress is not None:
             on_progress(done)

@@ -26,7 +26,7 @@ from drive_simulator.edit import (
 from drive_simulator.item_changes import can_hold
 from drive_simulator.items import FOLDER, SHORTCUT, WORKSPACE_PREFIX, Item, User
 from drive_simulator.listing import Lister, ListingRules
-from drive_simulator.methods import changes, comments, drives, files, permissions, replies, revisions
+from drive_simulator.methods import changes, comments, drives, files, labels, permissions, replies, revisions
 from drive_simulator.uploads import UploadSessions
 from drive_simulator.wire import Request
 from drive_simulator.world import World
@@ -74,7 +74,7 @@ class Editor:
         rules = rules or ListingRules()
         uploads = UploadSessions(lambda: world.ids.token(24))
         services = api.Services(world, rules, Lister(world, rules), uploads)
-        rooms = (changes, comments, drives, files, permissions, replies, revisions)
+        rooms = (changes, comments, drives, files, labels, permissions, replies, revisions)
         handlers = api.handlers_of(*(room.HANDLERS for room in rooms))
         self._api = api.DriveApi(services, handlers, _trust)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import cast
 
+from drive_simulator.access import member_openers, openers
 from drive_simulator.content import push_revision, revision_id, revisions_of
 from drive_simulator.items import FOLDER, SHORTCUT, WORKSPACE_PREFIX, Item, Revision, User
 from drive_simulator.world import World
@@ -145,6 +146,7 @@ def move(world: World, item: Item, by: User, new_parent: Item) -> None:
         message = "a folder can't go there"
         raise ValueError(message)
     old_parent, old_drive, new_drive = item.parent, item.drive, new_parent.drive
+    knew = openers(item) | member_openers(item)
     with world.changing_access(item):
         if old_parent.children is not None:
             old_parent.children.discard(item)
@@ -158,7 +160,7 @@ def move(world: World, item: Item, by: User, new_parent: Item) -> None:
                 each.owner = None if new_drive is not None else (by if old_drive is not None else each.owner)
                 each.rendered = None
     world.note_change(item)
-    world.note_below(item)
+    world.note_below(item, knew)
 
 
 def delete(world: World, item: Item) -> int:

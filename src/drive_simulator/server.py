@@ -29,7 +29,18 @@ from drive_simulator.errors import ApiError
 from drive_simulator.fault_effects import before, error_response, faults_middleware
 from drive_simulator.faults import FaultPlan
 from drive_simulator.listing import Lister, ListingRules
-from drive_simulator.methods import about, changes, comments, drives, exports, files, permissions, replies, revisions
+from drive_simulator.methods import (
+    about,
+    changes,
+    comments,
+    drives,
+    exports,
+    files,
+    labels,
+    permissions,
+    replies,
+    revisions,
+)
 from drive_simulator.quota import UNLIMITED, Quota, QuotaModel
 from drive_simulator.service_account import DEFAULT_EMAIL, new_service_account
 from drive_simulator.truth_routes import add_truth_routes
@@ -43,7 +54,7 @@ UNKNOWN_METHOD = "unknown"
 Observer = Callable[["Exchange"], None]
 T = TypeVar("T")
 
-_ROOMS = (about, changes, comments, drives, exports, files, permissions, replies, revisions)
+_ROOMS = (about, changes, comments, drives, exports, files, labels, permissions, replies, revisions)
 
 
 class Exchange:

@@ -6,6 +6,7 @@ The world keeps the books (`items`, the listings, the change logs); what happens
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from drive_simulator.access import (
@@ -25,6 +26,9 @@ from drive_simulator.ids import IdSource
 from drive_simulator.index import Index
 from drive_simulator.items import FOLDER, RANK, Grant, Group, Item, SharedDrive, User
 
+if TYPE_CHECKING:
+    from drive_simulator.labels import LabelKind
+
 
 class World:
     """All state of one simulated Google.
@@ -38,6 +42,7 @@ class World:
         self.ids = IdSource(seed)
         self.users: dict[str, User] = {}
         self.robots: dict[str, User] = {}
+        self.labels: dict[str, LabelKind] = {}
         self.groups: dict[str, Group] = {}
         self.drives: dict[str, SharedDrive] = {}
         self.items: dict[str, Item] = {}
@@ -147,15 +152,18 @@ class World:
         if item.drive is not None:
             item.drive.log.record(item.id, now, from_drive=True)
 
-    def note_below(self, folder: Item) -> None:
+    def note_below(self, folder: Item, knew: frozenset[User] | None = None) -> None:
         """Log what lies below the folder for those who see it, but not the folder.
 
         Theirs is the only news they get where the folder is trashed or moved; a folder above in their sight has it.
+        `knew` are those who saw what is in the folder before a move: whoever did not can't tell what the news is about.
         """
         if not folder.is_folder:
             return
         now = self.now_ms()
         told = openers(folder) | member_openers(folder)
+        if knew is not None:
+            told &= knew
         pending = [(child, told) for child in folder.children or ()]
         while pending:
             item, told_above = pending.pop()

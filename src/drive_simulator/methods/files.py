@@ -11,6 +11,7 @@ from drive_simulator.capabilities import may_limit
 from drive_simulator.fields import Mask
 from drive_simulator.file_body import FileBody, read_file_body
 from drive_simulator.items import FOLDER, RANK, SHORTCUT, Item, User
+from drive_simulator.labels import label_resources
 from drive_simulator.listing import Listing, page_length
 from drive_simulator.media import download
 from drive_simulator.resources import Resource, file_resource
@@ -32,18 +33,29 @@ def render(item: Item, viewer: User, mask: Mask) -> Resource:
 def render_json(call: Call, item: Item, mask: Mask) -> orjson.Fragment:
     """`render` as JSON, kept on the item until something about it, or about anybody's access, changes."""
     world = call.world
-    key = (mask, call.user, item.version, world.epoch)
+    shown = call.text("includeLabels")
+    key = (mask, call.user, item.version, world.epoch, shown)
     if item.rendered is not None and item.rendered[0] == key:
         return orjson.Fragment(item.rendered[1])
-    text = orjson.dumps(render(item, call.user, mask))
+    text = orjson.dumps(_render_with_labels(call, item, mask, shown))
     if len(world.items) <= _MAX_KEPT:
         item.rendered = (key, text)
     return orjson.Fragment(text)
 
 
+def _render_with_labels(call: Call, item: Item, mask: Mask, shown: str | None) -> Resource:
+    """`render` with those of the item's labels that `includeLabels` names; without it there are none."""
+    resource = render(item, call.user, mask)
+    if shown and mask.includes("labelInfo"):
+        labels = label_resources(call.world, item, shown.split(","))
+        resource = {**resource, **mask.apply({"labelInfo": {"labels": labels}})}
+    return resource
+
+
 def answer_file(call: Call, item: Item) -> Response:
     """The item, cut by the call's `fields`."""
-    return json_response(call, render(item, call.user, call.mask("File")))
+    resource = _render_with_labels(call, item, call.mask("File"), call.text("includeLabels"))
+    return json_response(call, resource)
 
 
 def list_files(call: Call) -> Response:

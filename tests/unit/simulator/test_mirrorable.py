@@ -199,7 +199,7 @@ def test_every_kind_of_edit_is_made_and_allowed() -> None:
     world = generate(CorpusPlan(files=300, shared_drives=3, users=4), clock=ManualClock())
     kinds = random_edits(world, random.Random(1), 2_000, also=MORE_KINDS)  # noqa: S311 - random edits
     expected = {"limit", "unlimit", "change_role", "expire", "link", "comment", "reply", "resolve", "reopen", "reword"}
-    expected |= {"delete_comment", "old_content", "publish_revision", "keep_revision", "purge_revision"}
+    expected |= {"label", "delete_comment", "old_content", "publish_revision", "keep_revision", "purge_revision"}
     assert expected <= set(kinds)
 
 

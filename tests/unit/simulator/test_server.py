@@ -85,10 +85,15 @@ async def test_latency_delays_and_errors_are_observed_alike() -> None:
         seen: list[tuple[str, int]] = []
         simulator.observers.append(lambda exchange: seen.append((exchange.method_id, exchange.status)))
         headers = {"Authorization": f"Bearer {simulator.access_token('alice@example.com')}"}
-        for path in ("files", f"files/{file.id}", f"files/{file.id}/listLabels"):
+        for path in ("files", f"files/{file.id}", f"files/{file.id}/listLabels", f"files/{file.id}/accessproposals"):
             async with session.get(f"{simulator.base_url}/{path}", headers=headers):
                 pass
-        assert seen == [("files.list", 200), ("files.get", 200), ("files.listLabels", 501)]
+        assert seen == [
+            ("files.list", 200),
+            ("files.get", 200),
+            ("files.listLabels", 200),
+            ("accessproposals.list", 501),
+        ]
 
 
 def test_a_corpus_is_the_same_for_the_same_seed() -> None:
