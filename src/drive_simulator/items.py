@@ -19,6 +19,13 @@ RANK: dict[str, int] = {"reader": 1, "commenter": 2, "writer": 3, "fileOrganizer
 
 
 @dataclass(slots=True, eq=False)
+class Site:
+    """Where links of this world lead: the address of whoever serves it."""
+
+    origin: str = "https://docs.google.com"
+
+
+@dataclass(slots=True, eq=False)
 class User:
     """An account: its My Drive, its change log and what it sees outside of shared drives it is a member of.
 
@@ -32,6 +39,7 @@ class User:
     index: Index = field(default_factory=Index)
     hidden_drives: set[str] = field(default_factory=set)
     deleted: bool = False
+    site: Site = field(default_factory=Site)
     cards: "dict[User, dict[str, object]]" = field(default_factory=dict)
     root: "Item" = field(init=False)
 

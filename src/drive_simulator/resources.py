@@ -84,7 +84,7 @@ def revision_resource(item: Item, revision: Revision, viewer: User) -> Resource:
     if revision.modified_by is not None:
         resource["lastModifyingUser"] = user_resource(revision.modified_by, viewer)
     if item.is_workspace:
-        links = exports.export_links(item)
+        links = exports.export_links(item, viewer.site.origin)
         if links:
             resource["exportLinks"] = links
         resource["published"] = revision.published
@@ -250,7 +250,7 @@ FILE_FIELDS: dict[str, Field] = {
     ),
     "hasThumbnail": lambda item, _viewer: item.mime_type.startswith("image/"),
     "thumbnailVersion": lambda item, _viewer: "1" if item.mime_type.startswith("image/") else "0",
-    "exportLinks": lambda item, _viewer: exports.export_links(item),
+    "exportLinks": lambda item, viewer: exports.export_links(item, viewer.site.origin),
     "shortcutDetails": _shortcut,
     "spaces": lambda _item, _viewer: ["drive"],
     "properties": _extra("properties"),

@@ -166,7 +166,7 @@ class Simulator:
             await self._runner.cleanup()
             raise
         self._port = self._runner.addresses[0][1]
-        self._services.base_url = self.origin
+        self._services.base_url = self.world.site.origin = self.origin
         self._open_accounts()
 
     async def stop(self) -> None:

@@ -24,7 +24,7 @@ from drive_simulator.change_log import ChangeLog
 from drive_simulator.clock import Clock, SystemClock
 from drive_simulator.ids import IdSource
 from drive_simulator.index import Index
-from drive_simulator.items import FOLDER, RANK, Grant, Group, Item, SharedDrive, User
+from drive_simulator.items import FOLDER, RANK, Grant, Group, Item, SharedDrive, Site, User
 
 if TYPE_CHECKING:
     from drive_simulator.labels import LabelKind
@@ -40,6 +40,7 @@ class World:
     def __init__(self, *, clock: Clock | None = None, seed: int = 0) -> None:
         self.clock: Clock = clock or SystemClock()
         self.ids = IdSource(seed)
+        self.site = Site()
         self.users: dict[str, User] = {}
         self.robots: dict[str, User] = {}
         self.labels: dict[str, LabelKind] = {}
@@ -61,7 +62,8 @@ class World:
         """
         email = email.lower()
         permission_id = self.ids.permission_id()
-        user = User(email, display_name or email.partition("@")[0].title(), permission_id, self._new_log(permission_id))
+        name = display_name or email.partition("@")[0].title()
+        user = User(email, name, permission_id, self._new_log(permission_id), site=self.site)
         now = self.now_ms()
         user.root = Item(self.ids.root_id(), "My Drive", FOLDER, None, None, user, now, now, user, -1, 0)
         self.items[user.root.id] = user.root
