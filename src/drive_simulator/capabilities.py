@@ -16,7 +16,8 @@ def file_capabilities(item: Item, rank: int, *, opens: bool = True) -> dict[str,
     """
     kind = _SHORTCUT if item.mime_type == SHORTCUT else item.is_folder
     limiting = (item.is_limited, may_limit(item, rank)) if item.is_folder and not item.is_root else None
-    return _file(rank, kind, item.drive is not None, item.size >= 0, item.parent is None, opens, limiting)
+    downloads = can_have_revisions(item) and may_download(item, rank)
+    return _file(rank, kind, item.drive is not None, item.parent is None, opens, downloads, limiting)
 
 
 def may_limit(item: Item, rank: int) -> bool:
@@ -24,6 +25,17 @@ def may_limit(item: Item, rank: int) -> bool:
     if item.drive is not None:
         return rank >= _ORGANIZER
     return rank >= (_WRITER if item.rare("writers_can_share") is not False else _OWNER)
+
+
+def may_download(item: Item, rank: int) -> bool:
+    """Whether somebody of that rank may have its content: what the owner or the drive restricts is not for readers."""
+    restriction = item.rare("download_restriction")
+    restricts = restriction if isinstance(restriction, dict) else {}
+    drive = item.drive.restrictions if item.drive is not None else {}
+    if restricts.get("restrictedForWriters"):
+        return rank >= _FILE_ORGANIZER
+    closed = item.rare("copy_requires_writer") or restricts.get("restrictedForReaders")
+    return rank >= (_WRITER if closed or drive.get("copyRequiresWriterPermission") else _READER)
 
 
 def can_discuss(item: Item) -> bool:
@@ -69,9 +81,9 @@ def _file(
     rank: int,
     kind: bool | str,
     in_drive: bool,
-    is_blob: bool,
     is_root: bool,
     opens: bool,
+    downloads: bool,
     limiting: tuple[bool, bool] | None,
 ) -> dict[str, bool]:
     is_folder, is_shortcut = kind is True, kind == _SHORTCUT
@@ -84,9 +96,9 @@ def _file(
         "canAddMyDriveParent": False,
         "canChangeCopyRequiresWriterPermission": writer,
         "canComment": rank >= _COMMENTER and not is_folder and not is_shortcut,
-        "canCopy": reader and not is_folder,
+        "canCopy": downloads or (reader and is_shortcut),
         "canDelete": deleter,
-        "canDownload": reader and is_blob,
+        "canDownload": downloads,
         "canEdit": writer,
         "canListChildren": reader and is_folder and opens,
         "canModifyContent": writer and not is_folder,

@@ -1,10 +1,11 @@
 """Bytes, checksums and revisions of files, derived where they are asked for.
 
 A generated file keeps no bytes: its size and salt decide them, so that files of the same size and salt have the same
-content and checksums cost little. Real bytes are kept for what was uploaded. Files over CHECKSUM_LIMIT have made-up
-checksums, since hashing gigabytes for a listing would serve nobody.
+content and checksums cost little: a file is the beginning of any larger one of the same salt, so that hashing goes on
+where it stopped. A file of two gigabytes takes some seconds once. Real bytes are kept for what was uploaded.
 """
 
+from bisect import bisect_right, insort
 from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b, md5, sha1, sha256
@@ -12,9 +13,9 @@ from typing import cast
 
 from drive_simulator.items import Item, Revision, User
 
-CHECKSUM_LIMIT = 1 << 20
 MAX_REVISIONS = 200
 _BLOCK = 64 * 1024
+_MAX_STOPS = 256
 
 Checksums = tuple[str, str, str]
 """MD5, SHA-1 and SHA-256, in hexadecimal."""
@@ -65,10 +66,34 @@ def _of_bytes(content: bytes) -> Checksums:
 
 @lru_cache(maxsize=262_144)
 def _of_generated(size: int, salt: int) -> Checksums:
-    if size <= CHECKSUM_LIMIT:
-        return _of_bytes.__wrapped__(b"".join(generated(size, salt)))
-    made_up = blake2b(f"{size}:{salt}".encode(), digest_size=64).hexdigest()
-    return made_up[:32], made_up[:40], made_up[:64]
+    return _hashing(salt).checksums(size)
+
+
+@lru_cache(maxsize=256)
+def _hashing(salt: int) -> "_Hashing":
+    return _Hashing(salt)
+
+
+class _Hashing:
+    """The hashes of one salt's endless content, kept at the sizes that were asked for."""
+
+    def __init__(self, salt: int) -> None:
+        self._salt = salt
+        self._sizes = [0]
+        self._hashes = {0: (md5(usedforsecurity=False), sha1(usedforsecurity=False), sha256())}
+
+    def checksums(self, size: int) -> Checksums:
+        """Those of the first `size` bytes."""
+        at = self._sizes[bisect_right(self._sizes, size) - 1]
+        hashes = self._hashes[at]
+        copies = hashes[0].copy(), hashes[1].copy(), hashes[2].copy()
+        for piece in generated(size, self._salt, at):
+            for each in copies:
+                each.update(piece)
+        if at != size and len(self._sizes) < _MAX_STOPS:
+            insort(self._sizes, size)
+            self._hashes[size] = copies
+        return copies[0].hexdigest(), copies[1].hexdigest(), copies[2].hexdigest()
 
 
 def revision_id(item_id: str, salt: int) -> str:

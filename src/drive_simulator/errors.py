@@ -260,10 +260,13 @@ def method_not_found() -> ApiError:
     return ApiError(404, "notFound", "Not Found")
 
 
-def range_not_satisfiable() -> ApiError:
-    """416: the Range starts behind the end."""
+def range_not_satisfiable(size: int) -> ApiError:
+    """416: the Range starts behind the end of `size` bytes."""
     message = "Request range not satisfiable"
-    return ApiError(416, "requestedRangeNotSatisfiable", message, location="Range", location_type="header")
+    headers = {"Content-Range": f"bytes */{size}"}
+    return ApiError(
+        416, "requestedRangeNotSatisfiable", message, location="Range", location_type="header", headers=headers
+    )
 
 
 def backend_error(status: int = 500) -> ApiError:

@@ -15,6 +15,9 @@ Note = Callable[[Call, int], None]
 
 NO_ANSWER = 0
 
+CUT = web.RequestKey("cut", int)
+"""On a request whose answer is to be cut: after how many bytes, or 0 for the middle."""
+
 GARBAGE = b"<html><title>Error</title>\x00\xff\xfe Temporarily overloaded"
 
 
@@ -54,6 +57,8 @@ def faults_middleware(plan: FaultPlan, tokens: TokenService, classify: Classify,
         if error is not None:
             note(call, error.status)
             return error_response(error)
+        if effect.cut == "body" or effect.cut_after_bytes is not None:
+            request[CUT] = effect.cut_after_bytes or 0
         return await _after(effect, request, await handler(request))
 
     return strike
@@ -74,13 +79,16 @@ async def before(effect: Effect, call: Call, tokens: TokenService) -> ApiError |
 
 
 async def _after(effect: Effect, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    if effect.cut is None and effect.body is None:
+    if effect.cut is None and effect.body is None and effect.cut_after_bytes is None:
+        return response
+    if response.prepared:
+        # A stream is cut while it goes out.
         return response
     if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
         return _cut(request)
     body = response.body
-    if effect.cut == "body":
-        return await _cut_in_body(request, response, body)
+    if CUT in request:
+        return await _cut_in_body(request, response, body, cut_at(request[CUT], len(body)))
     spoilt = {"truncated": body[: len(body) // 2], "garbage": GARBAGE, "empty": b""}[effect.body or "empty"]
     return web.Response(status=response.status, body=spoilt, content_type=response.content_type, charset="UTF-8")
 
@@ -92,17 +100,17 @@ def _cut(request: web.Request) -> web.Response:
     return web.Response(status=500)
 
 
-async def _cut_in_body(request: web.Request, response: web.Response, body: bytes) -> web.StreamResponse:
-    """Promise the whole body, send half of it, and close."""
-    partial = web.StreamResponse(
-        status=response.status,
-        headers={
-            "Content-Type": response.headers.get("Content-Type", "application/json"),
-            "Content-Length": str(len(body)),
-        },
-    )
+def cut_at(after_bytes: int, length: int) -> int:
+    """Where a body of that length is cut: after so many bytes, or in its middle."""
+    return after_bytes if 0 < after_bytes < length else length // 2
+
+
+async def _cut_in_body(request: web.Request, response: web.Response, body: bytes, end: int) -> web.StreamResponse:
+    """Promise the whole body, send a part of it, and close."""
+    kept = {name: value for name, value in response.headers.items() if name != "Content-Length"}
+    partial = web.StreamResponse(status=response.status, headers={**kept, "Content-Length": str(len(body))})
     await partial.prepare(request)
-    await partial.write(body[: len(body) // 2])
+    await partial.write(body[:end])
     if request.transport is not None:
         request.transport.close()
     return partial

@@ -13,7 +13,8 @@ A rule is JSON: `{"match": {…}, "effect": {…}, "times": 3}`. It strikes call
 - `error`: Google's reason, or the token endpoint's error (`invalid_grant`); `status` where the reason has several,
   and `retry_after_s`;
 - `latency_ms`: wait before answering;
-- `cut`: `"before"` closes the connection without an answer, `"body"` in the middle of the body;
+- `cut`: `"before"` closes the connection without an answer, `"body"` in the middle of the body; `cut_after_bytes` does
+  so when that many bytes of the body have gone out (or half of them, where it has not more);
 - `body`: `"truncated"` answers half of the JSON, `"garbage"` something that is no JSON, `"empty"` nothing;
 - `expire_tokens`: the user's access tokens end before the call is looked at (401); `revoke_grants`: their grants too;
 - `lost_access`: the file is not found for this user (404);
@@ -77,6 +78,7 @@ class Effect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retry_after_s: int | None = None
     latency_ms: int = 0
     cut: Literal["before", "body"] | None = None
+    cut_after_bytes: int | None = None
     body: Literal["truncated", "garbage", "empty"] | None = None
     expire_tokens: bool = False
     revoke_grants: bool = False

@@ -94,6 +94,12 @@ def _extras(body: Mapping[str, object], existing: Item | None) -> dict[str, obje
             former = cast(dict[str, object], (existing.rare(key) if existing is not None else None) or {})
             merged = former | given
             extras[key] = {each: value for each, value in merged.items() if value is not None} or None
+    downloads: dict[str, object] | None = _typed(body, "downloadRestrictions", dict)
+    item_restriction = downloads.get("itemDownloadRestriction") if downloads is not None else None
+    if isinstance(item_restriction, dict):
+        kinds = ("restrictedForReaders", "restrictedForWriters")
+        flags = {each: _typed(item_restriction, each, bool) is True for each in kinds}
+        extras["download_restriction"] = flags if any(flags.values()) else None
     restrictions: list[object] | None = _typed(body, "contentRestrictions", list)
     if restrictions is not None:
         extras["content_restrictions"] = [_restriction(each) for each in restrictions] or None

@@ -165,6 +165,11 @@ def _capabilities(item: Item, viewer: User) -> object:
     return file_capabilities(item, access.rank(viewer, item), opens=opens)
 
 
+def _download_restrictions(item: Item, _viewer: User) -> object:
+    own = item.rare("download_restriction") or {"restrictedForReaders": False, "restrictedForWriters": False}
+    return {"itemDownloadRestriction": own, "effectiveDownloadRestrictionWithContext": own}
+
+
 def _extension(item: Item) -> str:
     stem, dot, extension = item.name.rpartition(".")
     return extension if dot and stem else ""
@@ -259,6 +264,7 @@ FILE_FIELDS: dict[str, Field] = {
     "writersCanShare": _my_drive(_flag("writers_can_share", default=True)),
     "copyRequiresWriterPermission": _flag("copy_requires_writer", default=False),
     "viewersCanCopyContent": lambda item, _viewer: not item.rare("copy_requires_writer"),
+    "downloadRestrictions": _download_restrictions,
     "isAppAuthorized": lambda _item, _viewer: True,
     "contentRestrictions": _extra("content_restrictions"),
     "linkShareMetadata": lambda _item, _viewer: {"securityUpdateEligible": False, "securityUpdateEnabled": True},

@@ -26,7 +26,7 @@ from drive_simulator.compression import compress, wants_gzip
 from drive_simulator.connections_file import CLIENT_ID, CLIENT_SECRET, Account, connections_toml, refresh_token_of
 from drive_simulator.counters import Counters
 from drive_simulator.errors import ApiError
-from drive_simulator.fault_effects import before, error_response, faults_middleware
+from drive_simulator.fault_effects import CUT, before, cut_at, error_response, faults_middleware
 from drive_simulator.faults import FaultPlan
 from drive_simulator.listing import Lister, ListingRules
 from drive_simulator.methods import (
@@ -231,6 +231,8 @@ class Simulator:
         )
         headers = dict(response.headers)
         headers["Content-Type"] = response.content_type
+        if response.stream is not None:
+            return await _send_stream(request, response, headers)
         payload = response.body
         if payload and wants_gzip(request.headers):
             payload = compress(payload)
@@ -320,6 +322,27 @@ class Simulator:
         if users:
             info = service_account.info()
             self._accounts["conn_service_account"] = Account(users[0], "cust_service_account", service_account=info)
+
+
+async def _send_stream(request: web.Request, response: Response, headers: dict[str, str]) -> web.StreamResponse:
+    """Send a body while it is made; cut short where a fault wants it."""
+    stream = response.stream
+    assert stream is not None  # noqa: S101 - for the type checker
+    left = stream.length
+    if CUT in request:
+        left = cut_at(request[CUT], left)
+    outgoing = web.StreamResponse(status=response.status, headers={**headers, "Content-Length": str(stream.length)})
+    await outgoing.prepare(request)
+    for block in stream.blocks():
+        await outgoing.write(block[:left])
+        left -= len(block)
+        if left <= 0:
+            break
+    if CUT in request and request.transport is not None:
+        request.transport.close()
+    else:
+        await outgoing.write_eof()
+    return outgoing
 
 
 @contextmanager

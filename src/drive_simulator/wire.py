@@ -1,6 +1,6 @@
 """A request and its answer, without their transport."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 JSON = "application/json; charset=UTF-8"
@@ -22,10 +22,19 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """A body that is made while it goes out: `length` bytes, in blocks."""
+
+    length: int
+    blocks: Callable[[], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
-    """What goes out."""
+    """What goes out. Where there is a `stream` it is the body instead: too large to be held in memory."""
 
     status: int
     body: bytes = b""
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    stream: "Stream | None" = None

@@ -3,12 +3,16 @@
 import hashlib
 import io
 import random
+from http.client import IncompleteRead
+from urllib.request import Request, urlopen
 
 import pytest
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaInMemoryUpload, MediaIoBaseDownload, MediaIoBaseUpload
 
+from drive_simulator.exports import declare_size
 from drive_simulator.faults import Effect, Match, Rule
+from drive_simulator.item_changes import create
 from support.google_client import Site, reasons
 
 DOCUMENT = "application/vnd.google-apps.document"
@@ -106,6 +110,109 @@ def test_range_behind_the_end_is_refused(site: Site) -> None:
     with pytest.raises(HttpError) as caught:
         request.execute()
     assert caught.value.status_code == 416
+
+
+def test_a_range_with_a_condition_gets_everything(site: Site) -> None:
+    """Nothing here has a validator: If-Range asks for a range of another content, so all of this one comes."""
+    drive = site.drive(site.alice)
+    made = drive.files().create(body={"name": "d"}, media_body=MediaInMemoryUpload(b"abcdef")).execute()
+    request = drive.files().get_media(fileId=made["id"])
+    request.headers["Range"] = "bytes=2-3"
+    assert request.execute() == b"cd"
+    request = drive.files().get_media(fileId=made["id"])
+    request.headers |= {"Range": "bytes=2-3", "If-Range": '"another"'}
+    assert request.execute() == b"abcdef"
+
+
+def test_a_huge_file_has_the_content_that_its_checksums_say(site: Site) -> None:
+    """Content of many megabytes is made while it goes out, whole or in ranges, and its checksums are right."""
+    size = 50_000_000
+    huge = site.simulator.apply(lambda world: create(world, world.user(site.alice), "huge", "video/mp4", size=size))
+    drive = site.drive(site.alice)
+    content = download(drive.files().get_media(fileId=huge.id), 20_000_000)
+    assert len(content) == size
+    told = drive.files().get(fileId=huge.id, fields="size,md5Checksum,sha1Checksum,sha256Checksum").execute()
+    assert told["md5Checksum"] == hashlib.md5(content).hexdigest()  # noqa: S324 - Drive's checksum
+    assert told["sha1Checksum"] == hashlib.sha1(content).hexdigest()  # noqa: S324 - Drive's checksum
+    assert told["sha256Checksum"] == hashlib.sha256(content).hexdigest()
+    assert drive.files().get_media(fileId=huge.id).execute() == content
+
+
+@pytest.mark.parametrize("size", [600_000, 5_000_000])
+def test_a_download_that_is_cut_goes_on_by_range(site: Site, size: int) -> None:
+    """A fault cuts the connection after so many bytes; what is missing is had by a range from there."""
+    made = site.simulator.apply(lambda world: create(world, world.user(site.alice), "cut", "video/mp4", size=size))
+    url = f"{site.simulator.base_url}/files/{made.id}?alt=media"
+    headers = {"Authorization": f"Bearer {site.simulator.access_token(site.alice)}"}
+    site.simulator.faults.add(Rule(Effect(cut_after_bytes=400_000), Match(media=True), times=1))
+    received = b""
+    with urlopen(Request(url, headers=headers)) as answer:  # noqa: S310
+        assert answer.headers["Content-Length"] == str(size)
+        with pytest.raises(IncompleteRead) as caught:
+            answer.read()
+    received += caught.value.partial
+    assert 0 < len(received) <= 400_000
+    headers["Range"] = f"bytes={len(received)}-"
+    with urlopen(Request(url, headers=headers)) as answer:  # noqa: S310
+        assert answer.status == 206
+        assert answer.headers["Content-Range"] == f"bytes {len(received)}-{size - 1}/{size}"
+        received += answer.read()
+    told = site.drive(site.alice).files().get(fileId=made.id, fields="sha256Checksum").execute()
+    assert hashlib.sha256(received).hexdigest() == told["sha256Checksum"]
+
+
+def test_abuse_has_to_be_acknowledged_by_the_owner(site: Site) -> None:
+    """A flagged file is 403 `cannotDownloadAbusiveFile`, for its owner until they acknowledge, for others always."""
+    drive = site.drive(site.alice)
+    made = drive.files().create(body={"name": "evil"}, media_body=MediaInMemoryUpload(b"abc")).execute()
+    body = {"type": "user", "role": "writer", "emailAddress": site.bob}
+    drive.permissions().create(fileId=made["id"], body=body).execute()
+    site.simulator.apply(lambda world: world.items[made["id"]].set_rare("abusive", True))
+    for user, acknowledge in ((site.alice, False), (site.bob, False), (site.bob, True)):
+        with pytest.raises(HttpError) as caught:
+            site.drive(user).files().get_media(fileId=made["id"], acknowledgeAbuse=acknowledge).execute()
+        assert (caught.value.status_code, reasons(caught.value)) == (403, ["cannotDownloadAbusiveFile"])
+    assert drive.files().get_media(fileId=made["id"], acknowledgeAbuse=True).execute() == b"abc"
+
+
+@pytest.mark.parametrize(
+    "restriction",
+    [
+        {"copyRequiresWriterPermission": True},
+        {"downloadRestrictions": {"itemDownloadRestriction": {"restrictedForReaders": True}}},
+        {"downloadRestrictions": {"itemDownloadRestriction": {"restrictedForWriters": True}}},
+    ],
+)
+def test_downloads_can_be_switched_off(site: Site, restriction: dict[str, object]) -> None:
+    """Where the owner says so readers, or writers too, get neither bytes nor exports: 403 `cannotDownloadFile`."""
+    alice, bob = site.drive(site.alice), site.drive(site.bob)
+    blob = alice.files().create(body={"name": "b"}, media_body=MediaInMemoryUpload(b"abc")).execute()["id"]
+    document = alice.files().create(body={"name": "d", "mimeType": DOCUMENT}).execute()["id"]
+    role = "writer" if "Writers" in str(restriction) else "reader"
+    for file_id in (blob, document):
+        body = {"type": "user", "role": role, "emailAddress": site.bob}
+        alice.permissions().create(fileId=file_id, body=body).execute()
+        assert bob.files().get(fileId=file_id, fields="capabilities").execute()["capabilities"]["canDownload"]
+        alice.files().update(fileId=file_id, body=restriction).execute()
+        assert not bob.files().get(fileId=file_id, fields="capabilities").execute()["capabilities"]["canDownload"]
+    for request in (
+        bob.files().get_media(fileId=blob),
+        bob.files().export(fileId=document, mimeType="application/pdf"),
+    ):
+        with pytest.raises(HttpError) as caught:
+            request.execute()
+        assert (caught.value.status_code, reasons(caught.value)) == (403, ["cannotDownloadFile"])
+    assert alice.files().get_media(fileId=blob).execute() == b"abc"
+
+
+def test_an_export_over_the_limit_is_refused(site: Site) -> None:
+    """A document that is declared large is 403 `exportSizeLimitExceeded`."""
+    drive = site.drive(site.alice)
+    made = drive.files().create(body={"name": "doc", "mimeType": DOCUMENT}).execute()["id"]
+    site.simulator.apply(lambda world: declare_size(world.items[made], 11_000_000))
+    with pytest.raises(HttpError) as caught:
+        drive.files().export(fileId=made, mimeType="text/markdown").execute()
+    assert (caught.value.status_code, reasons(caught.value)) == (403, ["exportSizeLimitExceeded"])
 
 
 def test_export_of_a_document(site: Site) -> None:

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 
 from drive_simulator import errors, exports
+from drive_simulator.access import rank
 from drive_simulator.api import Call, Handler
+from drive_simulator.capabilities import may_download
+from drive_simulator.media import serve_bytes
 from drive_simulator.wire import Response
 
 
@@ -12,13 +15,15 @@ def export(call: Call) -> Response:
     item = call.item(call.path["fileId"])
     if item.mime_type not in exports.EXPORT_FORMATS:
         raise errors.file_not_exportable()
+    if not may_download(item, rank(call.user, item)):
+        raise errors.cannot_download_file()
     mime_type = call.text("mimeType") or ""
-    body = exports.export(item, mime_type)
+    body = exports.export(item, mime_type) if mime_type in exports.EXPORT_FORMATS[item.mime_type] else None
     if body is None:
         raise errors.conversion_not_supported()
     if len(body) > exports.EXPORT_LIMIT_BYTES:
         raise errors.export_size_limit_exceeded()
-    return Response(200, body, mime_type)
+    return serve_bytes(body, mime_type, call.request.headers)
 
 
 HANDLERS: Mapping[str, Handler] = {"files.export": export}

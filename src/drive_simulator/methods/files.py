@@ -7,7 +7,7 @@ import orjson
 from drive_simulator import errors, item_changes, sharing
 from drive_simulator.access import rank
 from drive_simulator.api import Call, Handler, json_response
-from drive_simulator.capabilities import may_limit
+from drive_simulator.capabilities import may_download, may_limit
 from drive_simulator.fields import Mask
 from drive_simulator.file_body import FileBody, read_file_body
 from drive_simulator.items import FOLDER, RANK, SHORTCUT, Item, User
@@ -258,7 +258,7 @@ def _orphanage(call: Call, item: Item) -> Item | None:
 def copy(call: Call) -> Response:
     """files.copy; folders can't be copied."""
     item = call.item(call.path["fileId"])
-    if item.is_folder:
+    if item.is_folder or not may_download(item, rank(call.user, item)):
         raise errors.ApiError(403, "cannotCopyFile", "This file cannot be copied by the user.")
     body = read_file_body(call, call.body())
     shown = item.parent is not None and rank(call.user, item.parent) >= RANK["writer"]
