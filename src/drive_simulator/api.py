@@ -14,9 +14,11 @@ import orjson
 
 from drive_simulator import access, discovery, errors
 from drive_simulator.errors import ApiError
+from drive_simulator.exports import LINK_PATH
 from drive_simulator.fields import Mask, compile_fields
 from drive_simulator.items import RANK, Item, SharedDrive, User
 from drive_simulator.listing import Lister, ListingRules
+from drive_simulator.operations import Operations
 from drive_simulator.sharing import end_expired
 from drive_simulator.uploads import UploadSessions
 from drive_simulator.wire import Request, Response
@@ -24,6 +26,11 @@ from drive_simulator.world import World
 
 BASE_PATH = "/drive/v3/"
 UPLOAD_PATHS = ("/upload/drive/v3/", "/resumable/upload/drive/v3/")
+DOWNLOAD_LINK_PATH = "/download/drive/v3/operations/"
+
+# The links that answers hold are no methods of the document; each asks for the scopes of one.
+LINK_EXPORT, LINK_OPERATION = "links.export", "links.operation"
+LINK_SCOPES = {LINK_EXPORT: "files.export", LINK_OPERATION: "files.download"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,7 @@ class Services:
     rules: ListingRules
     lister: Lister
     uploads: UploadSessions
+    operations: Operations
     base_url: str = "http://127.0.0.1"
     drive_requests: set[str] = field(default_factory=set)
 
@@ -170,6 +178,10 @@ def error_response(error: ApiError) -> Response:
 
 def find_route(http_method: str, path: str) -> Route:
     """The method behind a path. Raises ApiError 404."""
+    if http_method == "GET" and path == LINK_PATH:
+        return Route(LINK_EXPORT, {})
+    if http_method == "GET" and path.startswith(DOWNLOAD_LINK_PATH):
+        return Route(LINK_OPERATION, {"name": unquote(path.removeprefix(DOWNLOAD_LINK_PATH))})
     upload = False
     for prefix in UPLOAD_PATHS:
         if path.startswith(prefix):
@@ -209,7 +221,8 @@ class DriveApi:
         query = dict(request.query)
         media = query.get("alt") == "media"
         email = self._authenticate(request.headers, query.get("access_token"), route.method_id, media=media)
-        parameters = discovery.parse_parameters(route.method_id, request.query)
+        is_link = route.method_id in LINK_SCOPES
+        parameters = {} if is_link else discovery.parse_parameters(route.method_id, request.query)
         # What has expired is gone before anybody looks.
         end_expired(self.services.world)
         user = self.services.world.user(email)
@@ -222,8 +235,8 @@ class DriveApi:
             message = f"The simulator does not have drive.{call.method_id} yet."
             raise ApiError(501, "notImplemented", message)
         mask = call.parameters.get("fields")
-        schema = discovery.methods()[call.method_id].response
-        if isinstance(mask, str) and schema is not None:
+        method = discovery.methods().get(call.method_id)
+        if isinstance(mask, str) and method is not None and (schema := method.response) is not None:
             compile_fields(mask, schema)  # A bad mask is refused before anything happens.
         return handler(call)
 

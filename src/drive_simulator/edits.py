@@ -27,6 +27,7 @@ from drive_simulator.item_changes import can_hold
 from drive_simulator.items import FOLDER, SHORTCUT, WORKSPACE_PREFIX, Item, User
 from drive_simulator.listing import Lister, ListingRules
 from drive_simulator.methods import changes, comments, drives, files, labels, permissions, replies, revisions
+from drive_simulator.operations import Operations
 from drive_simulator.uploads import UploadSessions
 from drive_simulator.wire import Request
 from drive_simulator.world import World
@@ -73,7 +74,8 @@ class Editor:
     def __init__(self, world: World, *, rules: ListingRules | None = None) -> None:
         rules = rules or ListingRules()
         uploads = UploadSessions(lambda: world.ids.token(24))
-        services = api.Services(world, rules, Lister(world, rules), uploads)
+        operations = Operations(lambda: world.ids.token(24))
+        services = api.Services(world, rules, Lister(world, rules), uploads, operations)
         rooms = (changes, comments, drives, files, labels, permissions, replies, revisions)
         handlers = api.handlers_of(*(room.HANDLERS for room in rooms))
         self._api = api.DriveApi(services, handlers, _trust)

@@ -78,12 +78,13 @@ _SUFFIXES = {
 DOWNLOAD_FORMATS: Mapping[str, tuple[str, ...]] = {**EXPORT_FORMATS, WORKSPACE_PREFIX + "vid": ("video/mp4",)}
 
 
-def export_links(item: Item, base_url: str) -> dict[str, str] | None:
+def export_links(item: Item, base_url: str, revision_id: str | None = None) -> dict[str, str] | None:
     """A link, to who serves the simulator, for each format the item exports to; `None` for what does not export."""
     formats = EXPORT_FORMATS.get(item.mime_type)
     if formats is None:
         return None
-    base = f"{base_url}{LINK_PATH}?id={item.id}&exportFormat="
+    revision = "" if revision_id is None else f"&revision={revision_id}"
+    base = f"{base_url}{LINK_PATH}?id={item.id}{revision}&exportFormat="
     return {format_: base + _SUFFIXES.get(format_, "json") for format_ in formats}
 
 

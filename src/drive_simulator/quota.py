@@ -47,6 +47,7 @@ def unit_model(project_per_minute: float | None = 1_000_000, user_per_minute: fl
     lists = ("files.list", "changes.list", "drives.list", "permissions.list", "revisions.list", "comments.list")
     costs = dict.fromkeys((*lists, "replies.list", "files.listLabels"), LIST_UNITS)
     costs |= {"files.export": DOWNLOAD_UNITS, "files.download": DOWNLOAD_UNITS}
+    costs |= {"links.export": DOWNLOAD_UNITS, "links.operation": DOWNLOAD_UNITS}
     return QuotaModel(project_per_minute, user_per_minute, READ_UNITS, costs, DOWNLOAD_UNITS)
 
 

@@ -84,7 +84,7 @@ def revision_resource(item: Item, revision: Revision, viewer: User) -> Resource:
     if revision.modified_by is not None:
         resource["lastModifyingUser"] = user_resource(revision.modified_by, viewer)
     if item.is_workspace:
-        links = exports.export_links(item, viewer.site.origin)
+        links = exports.export_links(item, viewer.site.origin, revision.id)
         if links:
             resource["exportLinks"] = links
         resource["published"] = revision.published

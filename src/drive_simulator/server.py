@@ -33,6 +33,7 @@ from drive_simulator.methods import (
     about,
     changes,
     comments,
+    downloads,
     drives,
     exports,
     files,
@@ -41,6 +42,7 @@ from drive_simulator.methods import (
     replies,
     revisions,
 )
+from drive_simulator.operations import Operations
 from drive_simulator.quota import UNLIMITED, Quota, QuotaModel
 from drive_simulator.service_account import DEFAULT_EMAIL, new_service_account
 from drive_simulator.truth_routes import add_truth_routes
@@ -54,7 +56,7 @@ UNKNOWN_METHOD = "unknown"
 Observer = Callable[["Exchange"], None]
 T = TypeVar("T")
 
-_ROOMS = (about, changes, comments, drives, exports, files, labels, permissions, replies, revisions)
+_ROOMS = (about, changes, comments, downloads, drives, exports, files, labels, permissions, replies, revisions)
 
 
 class Exchange:
@@ -117,9 +119,9 @@ class Simulator:
         self._host = host
         self._port = port
         self._batch_order = random.Random(seed)  # noqa: S311 - the order of parts
-        self._services = api.Services(
-            world, self.rules, Lister(world, self.rules), UploadSessions(lambda: world.ids.token(24))
-        )
+        self.operations = Operations(lambda: world.ids.token(24))
+        uploads = UploadSessions(lambda: world.ids.token(24))
+        self._services = api.Services(world, self.rules, Lister(world, self.rules), uploads, self.operations)
         tables = (room.HANDLERS for room in _ROOMS)
         self._api = api.DriveApi(self._services, api.handlers_of(*tables), self._authenticate)
         self._runner: web.AppRunner | None = None
@@ -304,7 +306,7 @@ class Simulator:
         self, headers: Mapping[str, str], access_token: str | None, method_id: str, *, media: bool
     ) -> str:
         access = self.tokens.authenticate(headers, access_token=access_token)
-        oauth.authorize(access, method_id, media=media)
+        oauth.authorize(access, api.LINK_SCOPES.get(method_id, method_id), media=media)
         return access.user
 
     def _open_accounts(self) -> None:
