@@ -124,7 +124,7 @@ class Call:
         """
         item = self.user.root if file_id == "root" else self.world.items.get(file_id)
         standing = 0 if item is None else access.rank(self.user, item)
-        if item is None or standing == 0:
+        if item is None or standing == 0 or not self._has_key(item):
             raise errors.not_found(file_id)
         asks = "supportsAllDrives" in discovery.method_parameters(self.method_id)
         if item.drive is not None and asks and not self.supports_all_drives:
@@ -132,6 +132,17 @@ class Call:
         if standing < RANK[role]:
             raise errors.insufficient_file_permissions()
         return item
+
+    def _has_key(self, item: Item) -> bool:
+        """Whether the call may reach the item: one with a resource key that is open by a link alone asks for the key.
+
+        It comes in the header X-Goog-Drive-Resource-Keys as `id/key,id/key`. Source: guide "Resource keys".
+        """
+        key = item.rare("resource_key")
+        if key is None or access.sees(self.user, item):
+            return True
+        given = (self.request.headers.get("X-Goog-Drive-Resource-Keys") or "").split(",")
+        return f"{item.id}/{key}" in (each.strip() for each in given)
 
     def drive(self, drive_id: str, role: str = "reader") -> SharedDrive:
         """The shared drive, if the user is a member with at least that role. Raises ApiError 404 or 403."""

@@ -56,7 +56,8 @@ def create(
 
 def create_shortcut(world: World, by: User, name: str, target: Item, parent: Item | None = None) -> Item:
     """Make a shortcut to `target`."""
-    extras = {"target_id": target.id, "target_mime_type": target.mime_type}
+    extras: dict[str, object] = {"target_id": target.id, "target_mime_type": target.mime_type}
+    extras["target_resource_key"] = target.rare("resource_key")
     return create(world, by, name, SHORTCUT, parent, extras=extras)
 
 

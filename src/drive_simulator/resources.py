@@ -178,7 +178,9 @@ def _extension(item: Item) -> str:
 def _shortcut(item: Item, _viewer: User) -> object:
     if item.mime_type != SHORTCUT:
         return None
-    return {"targetId": item.target_id, "targetMimeType": item.rare("target_mime_type")}
+    shown = {"targetId": item.target_id, "targetMimeType": item.rare("target_mime_type")}
+    key = item.rare("target_resource_key")
+    return shown if key is None else {**shown, "targetResourceKey": key}
 
 
 _VIEWS = {
@@ -213,6 +215,7 @@ FILE_FIELDS: dict[str, Field] = {
     "id": lambda item, _viewer: item.id,
     "name": lambda item, _viewer: item.name,
     "mimeType": lambda item, _viewer: item.mime_type,
+    "resourceKey": _extra("resource_key"),
     "description": _extra("description"),
     "driveId": _drive_id,
     "teamDriveId": _drive_id,
@@ -267,6 +270,9 @@ FILE_FIELDS: dict[str, Field] = {
     "downloadRestrictions": _download_restrictions,
     "isAppAuthorized": lambda _item, _viewer: True,
     "contentRestrictions": _extra("content_restrictions"),
-    "linkShareMetadata": lambda _item, _viewer: {"securityUpdateEligible": False, "securityUpdateEnabled": True},
+    "linkShareMetadata": lambda item, _viewer: {
+        "securityUpdateEligible": item.rare("resource_key") is not None,
+        "securityUpdateEnabled": True,
+    },
     "capabilities": _capabilities,
 }

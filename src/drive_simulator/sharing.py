@@ -110,6 +110,23 @@ def set_limited(world: World, folder: Item, *, limited: bool) -> None:
     world.note_change(folder)
 
 
+def set_resource_key(world: World, item: Item, key: str | None) -> None:
+    """Give the item a key that whoever has it by a link alone must show, or take it away; logged on the item."""
+    item.set_rare("resource_key", key)
+    world.note_change(item)
+
+
+def delete_account(world: World, user: User) -> None:
+    """Close the account: what was given to it stays, shown as a deleted account's. Its own files stay as they are."""
+    user.deleted = True
+    world.epoch += 1
+    for other in world.users.values():
+        other.cards.pop(user, None)
+    for item in list(user.index):
+        if user in own_grantees(item):
+            world.note_change(item)
+
+
 def publish(world: World, item: Item, by: User, user: User) -> Grant:
     """Let the account read the published view of the item, and nothing else."""
     grant = Grant(user.permission_id, "user", "reader", user, user.email, granted_ms=world.now_ms(), granted_by=by)

@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 from googleapiclient.errors import HttpError
 
+from drive_simulator.clock import rfc3339
+from drive_simulator.sharing import delete_account, set_resource_key
 from support.google_client import Site, reasons
 
 DOCUMENT = "application/vnd.google-apps.document"
+FOLDER = "application/vnd.google-apps.folder"
 
 
 def document(drive: Any) -> str:
@@ -50,6 +53,96 @@ def test_links_domains_and_pages_of_permissions(site: Site) -> None:
         request = drive.permissions().list_next(request, answer)
     assert sorted(found) == ["anyone", "domain", "user"]
     assert drive.files().list(q="visibility = 'anyoneWithLink'").execute()["files"][0]["id"] == file_id
+
+
+def test_a_link_with_a_resource_key_asks_for_it(site: Site) -> None:
+    """An item with a key that is open by link alone is 404 without the key, and there with it; shortcuts carry it."""
+    alice, bob = site.drive(site.alice), site.drive(site.bob)
+    file_id = document(alice)
+    alice.permissions().create(fileId=file_id, body={"type": "anyone", "role": "reader"}).execute()
+    assert bob.files().get(fileId=file_id).execute()["id"] == file_id
+    site.simulator.apply(lambda world: set_resource_key(world, world.items[file_id], "0-abcdefgh"))
+    assert alice.files().get(fileId=file_id).execute()["resourceKey"] == "0-abcdefgh"
+    for header, status in (("", 404), (f"{file_id}/0-wrong", 404), (f"x/y,{file_id}/0-abcdefgh", 200)):
+        request = bob.files().get(fileId=file_id)
+        request.headers["X-Goog-Drive-Resource-Keys"] = header
+        if status == 200:
+            assert request.execute()["resourceKey"] == "0-abcdefgh"
+        else:
+            with pytest.raises(HttpError) as caught:
+                request.execute()
+            assert (caught.value.status_code, reasons(caught.value)) == (404, ["notFound"])
+    body = {"mimeType": "application/vnd.google-apps.shortcut", "shortcutDetails": {"targetId": file_id}}
+    made = alice.files().create(body=body, fields="shortcutDetails").execute()
+    assert made["shortcutDetails"]["targetResourceKey"] == "0-abcdefgh"
+
+
+def test_a_permission_with_an_end_and_one_of_a_deleted_account(site: Site) -> None:
+    """An expiry is shown, refused in the past and for links, and can be taken away; deleted accounts show as such."""
+    drive = site.drive(site.alice)
+    file_id = document(drive)
+    body = {"type": "user", "role": "reader", "emailAddress": site.bob}
+    ends = rfc3339(site.simulator.world.now_ms() + 3_600_000)
+    made = drive.permissions().create(fileId=file_id, body={**body, "expirationTime": ends}, fields="*").execute()
+    assert made["expirationTime"] == ends
+    one = {"fileId": file_id, "permissionId": made["id"], "fields": "*"}
+    gone = drive.permissions().update(body={"role": "reader"}, removeExpiration=True, **one).execute()
+    assert "expirationTime" not in gone
+    for wrong in (
+        {**body, "expirationTime": "2020-01-01T00:00:00Z"},
+        {"type": "anyone", "role": "reader", "expirationTime": ends},
+    ):
+        with pytest.raises(HttpError) as caught:
+            drive.permissions().create(fileId=file_id, body=wrong).execute()
+        assert caught.value.status_code == 403
+    leaver = site.simulator.apply(lambda world: world.add_user("leaver@example.com"))
+    leaving = {**body, "emailAddress": leaver.email}
+    given = drive.permissions().create(fileId=file_id, body=leaving).execute()["id"]
+    site.simulator.apply(lambda world: delete_account(world, leaver))
+    shown = drive.permissions().get(fileId=file_id, permissionId=given, fields="*").execute()
+    assert shown["deleted"] is True
+    assert "emailAddress" not in shown
+
+
+def test_the_published_view_has_permissions_of_its_own(site: Site) -> None:
+    """They open nothing but that view, and are listed only where it is asked for."""
+    drive = site.drive(site.alice)
+    file_id = document(drive)
+    body = {"type": "user", "role": "reader", "emailAddress": site.bob, "view": "published"}
+    assert drive.permissions().create(fileId=file_id, body=body, fields="*").execute()["view"] == "published"
+    with pytest.raises(HttpError):
+        site.drive(site.bob).files().get(fileId=file_id).execute()
+    assert len(drive.permissions().list(fileId=file_id).execute()["permissions"]) == 1
+    listed = drive.permissions().list(fileId=file_id, includePermissionsForView="published").execute()["permissions"]
+    assert len(listed) == 2
+
+
+def test_life_of_a_folder_with_limited_access(site: Site) -> None:
+    """A limited folder shows to who inherited it that it is there (view `metadata`), and nothing in it."""
+    alice, bob = site.drive(site.alice), site.drive(site.bob)
+    outer = alice.files().create(body={"name": "Outer", "mimeType": FOLDER}).execute()["id"]
+    inner = alice.files().create(body={"name": "Inner", "mimeType": FOLDER, "parents": [outer]}).execute()["id"]
+    secret = alice.files().create(body={"name": "Secret", "parents": [inner]}).execute()["id"]
+    body = {"type": "user", "role": "writer", "emailAddress": site.bob}
+    given = alice.permissions().create(fileId=outer, body=body).execute()["id"]
+    assert bob.files().get(fileId=secret).execute()["id"] == secret
+    limited = {"inheritedPermissionsDisabled": True}
+    mask = "inheritedPermissionsDisabled,capabilities"
+    seen = alice.files().update(fileId=inner, body=limited, fields=mask).execute()
+    assert seen["inheritedPermissionsDisabled"] is True
+    assert seen["capabilities"]["canEnableInheritedPermissions"] is True
+    assert bob.files().get(fileId=inner, fields="capabilities").execute()["capabilities"]["canListChildren"] is False
+    with pytest.raises(HttpError) as caught:
+        bob.files().get(fileId=secret).execute()
+    assert caught.value.status_code == 404
+    assert bob.files().list(q=f"'{inner}' in parents").execute()["files"] == []
+    shown = alice.permissions().get(fileId=inner, permissionId=given, fields="*").execute()
+    assert (shown["view"], shown["role"]) == ("metadata", "reader")
+    with pytest.raises(HttpError) as caught:
+        alice.files().update(fileId=secret, body=limited).execute()
+    assert caught.value.status_code == 400
+    alice.files().update(fileId=inner, body={"inheritedPermissionsDisabled": False}).execute()
+    assert bob.files().get(fileId=secret).execute()["id"] == secret
 
 
 def test_readers_can_not_write(site: Site) -> None:

@@ -130,6 +130,7 @@ def _create(call: Call, upload: Upload) -> Response:
             raise errors.bad_request("The shortcut target is missing or invalid.")
         body.extras["target_id"] = target.id
         body.extras["target_mime_type"] = target.mime_type
+        body.extras["target_resource_key"] = target.rare("resource_key")
     if body.id is not None and body.id in call.world.items:
         raise errors.ApiError(409, "fileIdInUse", "A file already exists with the provided ID.")
     if len(list(parent.chain())) >= item_changes.MAX_DEPTH:
