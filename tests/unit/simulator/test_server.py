@@ -12,7 +12,13 @@ import pytest
 
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.edits import choose_edit, random_edits
-from drive_simulator.truth import visible_drives, visible_items
+from drive_simulator.truth import (
+    visible_comments,
+    visible_drives,
+    visible_items,
+    visible_permissions,
+    visible_revisions,
+)
 from support.simulators import serving, serving_in_thread
 from support.worlds import Stage
 
@@ -53,6 +59,17 @@ async def test_the_truth_is_served_a_line_an_item() -> None:
             files = {line["file"]["id"] for line in lines if "file" in line}
             assert files == set(visible_items(world, user, include_trashed=include_trashed))
             assert {line["drive"]["id"] for line in lines if "drive" in line} == set(visible_drives(world, user))
+        query = {"user": user.email, "fields": "id", "also": "permissions,revisions,comments"}
+        async with session.get(simulator.origin + "/_simulator/truth", params=query) as response:
+            lines = [json.loads(line) for line in (await response.text()).splitlines()]
+        for name, truth in (
+            ("permission", visible_permissions(world, user)),
+            ("revision", visible_revisions(world, user)),
+            ("comment", visible_comments(world, user)),
+        ):
+            told = {(line[name]["item_id"], line[name]["id"]): line[name] for line in lines if name in line}
+            assert set(told) == set(truth)
+            assert truth
         async with session.get(simulator.origin + "/_simulator/truth?user=nobody") as response:
             assert response.status == 404
 
