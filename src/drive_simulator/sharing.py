@@ -65,13 +65,13 @@ def change_role(world: World, item: Item, grant: Grant, role: Role) -> None:
     elif not drive.has_limits:
         grant.role = role
         world.count_members(drive)
-        world.note_drive(drive, grant.people)
+        world.note_drive(drive, grant.people, in_own_log=False)
     else:
         # An organizer sees into folders with limited access, and others don't.
         with world.changing_access(item):
             grant.role = role
             world.count_members(drive)
-        world.note_drive(drive, grant.people)
+        world.note_drive(drive, grant.people, in_own_log=False)
 
 
 def set_expiration(world: World, item: Item, grant: Grant, expiration_ms: int | None) -> None:
@@ -171,13 +171,13 @@ def leave_drive(world: World, drive: SharedDrive, user: User) -> None:
 def _change_members(world: World, drive: SharedDrive, grants: Callable[[], list[Grant]]) -> None:
     """One `drive` change for each who joins or leaves and none for the items inside (guide "Retrieve changes").
 
-    The change is in their own log and the drive's, and in nobody else's.
+    The change is in their own log and in no other.
     """
     before = dict(drive.members)
     drive.root.grants = grants()
     world.count_members(drive)
     changed = [user for user in {**before, **drive.members} if before.get(user) is not drive.members.get(user)]
-    world.note_drive(drive, changed)
+    world.note_drive(drive, changed, in_own_log=False)
     # What somebody keeps by name moves from the drive's listing into "shared with me": logged where it was shared.
     now = world.now_ms()
     for user in before.keys() - drive.members.keys():

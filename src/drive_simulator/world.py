@@ -180,13 +180,17 @@ class World:
             if item.children is not None:
                 pending.extend((child, told_above) for child in item.children)
 
-    def note_drive(self, drive: SharedDrive, users: Iterable[User]) -> None:
-        """Log a change of the shared drive itself, for those users and in its own log."""
+    def note_drive(self, drive: SharedDrive, users: Iterable[User], *, in_own_log: bool = True) -> None:
+        """Log a change of the shared drive itself, for those users and, unless it is of a membership, in its own log.
+
+        Who joins, leaves or gets another role reads it in their own log; other members have no log that tells.
+        """
         now = self.now_ms()
         self.epoch += 1
         for user in users:
             user.log.record(drive.id, now, is_drive=True, from_drive=True)
-        drive.log.record(drive.id, now, is_drive=True, from_drive=True)
+        if in_own_log:
+            drive.log.record(drive.id, now, is_drive=True, from_drive=True)
 
     @contextmanager
     def changing_access(self, item: Item, *, gone: bool = False) -> Iterator[None]:
