@@ -102,19 +102,28 @@ def rank(user: User, item: Item) -> int:
 
 def opening_rank(user: User, item: Item) -> int:
     """The user's standing on what is in the item: as `rank`, but 0 where they see no more than that the folder is."""
-    best = RANK["owner"] if item.drive is None and item.owner is user else 0
-    domain = user.email.partition("@")[2]
+    in_my_drive = item.drive is None
+    best = RANK["owner"] if in_my_drive and item.owner is user else 0
     is_cut = False
-    for at in item.chain():
-        if not is_cut and at.drive is None and at.owner is user:
-            best = max(best, RANK["writer"])
-        for grant in at.grants or ():
-            if is_cut and grant.role != "organizer":
-                continue
-            if grant.names(user) or grant.type == "anyone" or (grant.type == "domain" and grant.domain == domain):
-                best = max(best, RANK[grant.role])
-        is_cut = is_cut or at.is_limited
+    at: Item | None = item
+    while at is not None:
+        if in_my_drive and at.owner is user and not is_cut and best < RANK["writer"]:
+            best = RANK["writer"]
+        if at.grants:
+            for grant in at.grants:
+                if (not is_cut or grant.role == "organizer") and _reaches(grant, user):
+                    best = max(best, RANK[grant.role])
+        # As `is_limited`, without the call: every item of every page comes this way.
+        is_cut = is_cut or (at.extras is not None and "limited" in at.extras)
+        at = at.parent
     return best
+
+
+def _reaches(grant: Grant, user: User) -> bool:
+    """Whether the grant is for that account: by name, for everybody or for its domain."""
+    if grant.user is user or grant.type == "anyone":
+        return True
+    return grant.names(user) or (grant.type == "domain" and grant.domain == user.email.partition("@")[2])
 
 
 def sees(user: User, item: Item) -> bool:

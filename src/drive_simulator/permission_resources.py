@@ -28,7 +28,7 @@ def permission_ids(item: Item) -> list[str]:
     others: dict[str, None] = {}
     at: Item | None = item
     while at is not None:
-        if at.is_limited:
+        if at.extras is not None and "limited" in at.extras:
             opened = held(item)
             return [*opened, *held_in_metadata_view(item, opened)]
         if at.owner is not None and item.drive is None:

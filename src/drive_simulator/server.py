@@ -45,6 +45,7 @@ from drive_simulator.methods import (
 from drive_simulator.operations import Operations
 from drive_simulator.quota import UNLIMITED, Quota, QuotaModel
 from drive_simulator.service_account import DEFAULT_EMAIL, new_service_account
+from drive_simulator.sharing import end_expired
 from drive_simulator.truth_routes import add_truth_routes
 from drive_simulator.uploads import UploadSessions
 from drive_simulator.wire import Request, Response
@@ -188,16 +189,20 @@ class Simulator:
     def apply(self, function: Callable[[World], T]) -> T:
         """Run `function` on the world between two calls: the way to change or compare the world of a served simulator.
 
-        Not from within the server's own loop while it runs in a thread.
+        What has expired is gone by then. Not from within the server's own loop while it runs in a thread.
         """
         loop = self._loop
         if loop is None or not loop.is_running() or _running_loop() is loop:
-            return function(self.world)
+            return self._run(function)
 
         async def run() -> T:
-            return function(self.world)
+            return self._run(function)
 
         return asyncio.run_coroutine_threadsafe(run(), loop).result()
+
+    def _run(self, function: Callable[[World], T]) -> T:
+        end_expired(self.world)
+        return function(self.world)
 
     def handle(self, request: Request) -> Response:
         """Serve one Drive call without its transport; faults are not for here. Counts and observes it."""

@@ -18,6 +18,7 @@ from drive_simulator.fault_effects import error_response
 from drive_simulator.fields import compile_fields
 from drive_simulator.items import User
 from drive_simulator.methods.files import render
+from drive_simulator.sharing import end_expired
 from drive_simulator.truth import visible, visible_comments, visible_drives, visible_permissions, visible_revisions
 from drive_simulator.world import World
 
@@ -50,6 +51,7 @@ def add_truth_routes(app: web.Application, world: World) -> None:
             mask = compile_fields(request.query.get("fields", "*"), "File")
         except ApiError as error:
             return error_response(error)
+        end_expired(world)
         options = {
             "include_trashed": request.query.get("include_trashed") == "true",
             "include_shared_drives": request.query.get("include_shared_drives") != "false",
