@@ -117,8 +117,14 @@ def _file(
         is_limited, may = limiting
         capabilities["canDisableInheritedPermissions"] = may and not is_limited
         capabilities["canEnableInheritedPermissions"] = may and is_limited
+    return capabilities | _moving(rank, is_folder, in_drive, is_root)
+
+
+def _moving(rank: int, is_folder: bool, in_drive: bool, is_root: bool) -> dict[str, bool]:
+    """What may be moved and taken out, which is not the same in a shared drive."""
+    writer, reader = rank >= _WRITER, rank >= _READER
     if in_drive:
-        capabilities |= {
+        return {
             "canAddFolderFromAnotherDrive": writer and is_folder,
             "canDeleteChildren": rank >= _ORGANIZER and is_folder,
             "canMoveChildrenOutOfDrive": rank >= _ORGANIZER and is_folder,
@@ -128,11 +134,9 @@ def _file(
             "canReadDrive": reader,
             "canTrashChildren": rank >= _FILE_ORGANIZER and is_folder,
         }
-    else:
-        capabilities |= {
-            "canMoveChildrenWithinDrive": writer and is_folder,
-            "canMoveItemIntoTeamDrive": rank >= _OWNER and not is_root,
-            "canMoveItemOutOfDrive": rank >= _OWNER and not is_root,
-            "canMoveItemWithinDrive": writer and not is_root,
-        }
-    return capabilities
+    return {
+        "canMoveChildrenWithinDrive": writer and is_folder,
+        "canMoveItemIntoTeamDrive": rank >= _OWNER and not is_root,
+        "canMoveItemOutOfDrive": rank >= _OWNER and not is_root,
+        "canMoveItemWithinDrive": writer and not is_root,
+    }
