@@ -1,5 +1,6 @@
 """What must hold after any fault, counted from the topics. Pure: messages and transactions in, numbers out."""
 
+import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,8 +11,9 @@ import msgspec
 
 from chaos.segments import Session, Transaction
 from google_drive_worker.demo.mirror import ReceivedRecord
-from google_drive_worker.sync.checkpoint import Checkpoint, CheckpointProblem, decode_checkpoint
-from google_drive_worker.sync.parts import parts_of
+from google_drive_worker.domain.times import TimeRange
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, CheckpointProblem, decode_checkpoint
+from google_drive_worker.sync.parts import asked, parts_of
 from support.consume import Message
 
 T = TypeVar("T")
@@ -184,38 +186,55 @@ def redone_at_once(repeated: Iterable[Sequence[Page]], lifted_ms: Sequence[int])
     return max(again.values(), default=0)
 
 
-def awaited_tokens(logs: Iterable[Log]) -> dict[str, list[tuple[int, frozenset[str | None]]]]:
-    """The page tokens that each connection's committed checkpoints wait for, from when each was committed; in order.
+Awaited = tuple[str, TimeRange | None, str | None]
+"""A page that a checkpoint waits for: of which corpus, the range that its query asks for, and its token."""
 
-    A query that has no page yet is waited for under `None`.
+
+def awaited_pages(logs: Iterable[Log]) -> dict[str, list[tuple[int, frozenset[Awaited]]]]:
+    """The pages that each connection's committed checkpoints wait for, from when each was committed; in order.
+
+    The first page of a query is waited for under the token `None`.
     """
-    awaited: dict[str, list[tuple[int, frozenset[str | None]]]] = defaultdict(list)
+    awaited: dict[str, list[tuple[int, frozenset[Awaited]]]] = defaultdict(list)
     for log in logs:
         for transaction in log.state:
             for checkpoint in _within(transaction, log.checkpoints) if transaction.committed else ():
-                listed = [corpus for corpus in checkpoint.corpora.values() if corpus.stage == "listing"]
-                tokens = {part.page_token for corpus in listed for part in parts_of(corpus)}
-                awaited[checkpoint.connection_id].append((transaction.ended_ms, frozenset(tokens)))
+                listed = {name: corpus for name, corpus in checkpoint.corpora.items() if corpus.stage == "listing"}
+                pages = {
+                    (name, asked(part), part.page_token) for name, corpus in listed.items() for part in parts_of(corpus)
+                }
+                awaited[checkpoint.connection_id].append((transaction.ended_ms, frozenset(pages)))
     return awaited
+
+
+def awaited_as(page: Page) -> Awaited:
+    """What a checkpoint that waits for the page says."""
+    query = dict(page.asked)
+    terms = query.get("q", "")
+    since, until = (re.search(rf"modifiedTime {sign} '([^']*)'", terms) for sign in (">=", "<"))
+    plain = "orderBy" not in query
+    modified = None if plain else TimeRange(since and since[1], until and until[1])
+    return query.get("driveId", USER_CORPUS), modified, query.get("pageToken")
 
 
 def redone_in_vain(
     repeated: Iterable[Sequence[Page]],
     committed: Mapping[Key, int],
-    awaited: Mapping[str, Sequence[tuple[int, frozenset[str | None]]]],
+    awaited: Mapping[str, Sequence[tuple[int, frozenset[Awaited]]]],
 ) -> int:
     """Pages that were asked for again when all that was on them had been committed, and the checkpoint had passed them.
 
     Items alone do not tell: a page at the border of two parts of a listing holds what both list, and its own part may
-    have yet to read it when the other has written all of it. `committed` is by user and item, `awaited` by user.
+    have yet to read it when the other has written all of it. Nor does a token: the first page of any query has none.
+    `committed` is by user and item, `awaited` by user.
     """
     wasted = 0
     for answers in repeated:
         last = max(answers, key=lambda page: page.time_ms)
         moments = [committed[last.user, item] for item in last.item_ids if (last.user, item) in committed]
-        states = [tokens for ended_ms, tokens in awaited.get(last.user, ()) if ended_ms < last.time_ms]
-        token = dict(last.asked).get("pageToken")
-        is_passed = any(token in tokens for tokens in states) and token not in states[-1]
+        states = [pages for ended_ms, pages in awaited.get(last.user, ()) if ended_ms < last.time_ms]
+        page = awaited_as(last)
+        is_passed = any(page in pages for pages in states) and page not in states[-1]
         wasted += bool(moments) and max(moments) < last.time_ms and is_passed
     return wasted
 

@@ -188,7 +188,7 @@ def _counted(fault: Fault, seed: int, arena: Arena, phases: Sequence[_Phase]) ->
         redone_in_vain=checks.redone_in_vain(
             repeated,
             _by_user(arena, checks.committed_ms(logs)),
-            {arena.stage.email(name): states for name, states in checks.awaited_tokens(logs).items()},
+            {arena.stage.email(name): states for name, states in checks.awaited_pages(logs).items()},
         ),
         tracebacks=sum(worker.text().count("Traceback") for worker in (*arena.workers, arena.spare)),
         recoveries_s=tuple(seconds for seconds in recoveries if seconds is not None),

@@ -8,6 +8,7 @@ import pytest
 from chaos.checks import (
     Log,
     Page,
+    awaited_as,
     checkpoints_off,
     from_old_owners,
     log_of,
@@ -20,6 +21,7 @@ from chaos.checks import repeated_pages as repeated
 from chaos.run import percentile
 from chaos.segments import Batch, Session, Transaction, transactions_of
 from google_drive_worker.demo.mirror import MirroredData, ReceivedRecord
+from google_drive_worker.domain.times import TimeRange
 from support.consume import Message
 
 OLD, NEW = Session(7, 0), Session(7, 1)
@@ -116,14 +118,24 @@ def test_records_outside_of_their_syncs_frame_are_counted() -> None:
 def test_a_page_asked_for_again_is_in_vain_only_if_it_was_committed() -> None:
     """A page that a crash left uncommitted has to be asked for again."""
     first, second, other = (
-        Page(ms, "u", (("pageToken", token),), ("a",)) for ms, token in ((1, "t"), (9, "t"), (9, "x"))
+        Page(ms, "u", (("orderBy", "modifiedTime desc"), ("pageToken", token)), ("a",))
+        for ms, token in ((1, "t"), (9, "t"), (9, "x"))
     )
     assert repeated([first, second, other]) == [(first, second)]
     assert redone_at_once([(first, second)], [3]) == 1
-    awaits, awaits_not = {"u": [(2, frozenset({"t"}))]}, {"u": [(2, frozenset({"t"})), (5, frozenset({"y"}))]}
+    waiting, passed = (2, frozenset({("user", TimeRange(), "t")})), (5, frozenset({("user", TimeRange(), "y")}))
+    awaits, awaits_not = {"u": [waiting]}, {"u": [waiting, passed]}
     assert redone_in_vain([(first, second)], {("u", "a"): 12}, awaits_not) == 0
     assert redone_in_vain([(first, second)], {("u", "a"): 5}, awaits_not) == 1
     assert redone_in_vain([(first, second)], {("u", "a"): 5}, awaits) == 0
+
+
+def test_a_page_is_known_by_its_range_as_well_as_by_its_token() -> None:
+    """The first page of every query has no token: its range tells it from those of other parts."""
+    q = "modifiedTime >= '2020-01-01T00:00:00' and modifiedTime < '2021-01-01T00:00:00' and trashed = false"
+    page = Page(1, "u", (("orderBy", "modifiedTime desc"), ("q", q)), ())
+    assert awaited_as(page) == ("user", TimeRange("2020-01-01T00:00:00", "2021-01-01T00:00:00"), None)
+    assert awaited_as(Page(1, "u", (("pageToken", "t"), ("q", "trashed = false")), ())) == ("user", None, "t")
 
 
 def test_recovery_ends_when_every_partition_has_committed_something_new() -> None:
