@@ -1,13 +1,16 @@
 """The log: what is committed, in order, and the mirror that reads it."""
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 import msgspec
 
-from google_drive_worker.demo.mirror import Difference, Mirror, Truth, compare
+from drive_simulator.truth import VisiblePermission
+from google_drive_worker.demo.mirror import Difference, Mirror, TruePermission, Truth, compare
 from google_drive_worker.domain.drive import SharedDrive, read_file
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.sync.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
 from simulation.google import CONNECTION
@@ -25,6 +28,7 @@ class Log:
     position: int = 0
     commits: int = 0
     errors: list[bytes] = field(default_factory=list)
+    memory: dict[FileId, Remembered | None] = field(default_factory=dict)
     _offsets: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def commit(self, entries: Sequence[Entry]) -> None:
@@ -38,6 +42,7 @@ class Log:
                     self.errors.append(outgoing.value)
             if entry.connection_id is not None:
                 self.state = None if entry.checkpoint is None else encode_checkpoint(entry.checkpoint)
+            self.memory.update(entry.remembered)
             if entry.position is not None:
                 self.position = entry.position
 
@@ -46,11 +51,17 @@ class Log:
         return None if self.state is None else decode_checkpoint(self.state)
 
     def differences(
-        self, files: dict[str, dict[str, object]], drives: dict[str, dict[str, object]], *, include_trashed: bool
+        self,
+        files: dict[str, dict[str, object]],
+        drives: dict[str, dict[str, object]],
+        permissions: Mapping[tuple[str, str], VisiblePermission],
+        *,
+        include_trashed: bool,
     ) -> list[Difference]:
         """Where the mirror is not what Drive says."""
         truth = Truth(
             {file_id: read_file(msgspec.json.encode(file)) for file_id, file in files.items()},
             msgspec.convert(drives, dict[str, SharedDrive]),
+            {key: msgspec.convert(asdict(each), TruePermission) for key, each in permissions.items()},
         )
         return compare(self.mirror, truth, CONNECTION, include_trashed=include_trashed)

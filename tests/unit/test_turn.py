@@ -10,13 +10,15 @@ from typing import Literal
 import msgspec
 
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Secret
-from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.ids import ConnectionId, FileId
+from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.times import rfc3339
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Checkpoint, Parked, SyncKind
+from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.turn import Means, take_turn
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, WorkerError
 from support.clock import ManualClock
@@ -32,6 +34,7 @@ class Bench:
         self.connections = MemoryConnections()
         self.connect()
         self.entries: list[Entry] = []
+        self.memory: dict[FileId, Remembered | None] = {}
         self.rooms: list[int] = []
         self.state: Checkpoint | None = None
         self.troubles: list[str] = []
@@ -56,6 +59,7 @@ class Bench:
             observer=self,
             include_shared_drives=True,
             fetches_allowed=lambda: fetches_allowed,
+            folders=KnownFolders(),
         )
 
     def connect(self, status: Literal["active", "paused", "disconnected"] = "active") -> None:
@@ -81,8 +85,14 @@ class Bench:
         assert connection_id == CONNECTION
         return self.state
 
+    def recall(self, connection_id: ConnectionId) -> Recall:
+        """The ledger's: what the entries so far said."""
+        assert connection_id == CONNECTION
+        return self.memory.get
+
     def write(self, entry: Entry) -> None:
         """The ledger's."""
+        self.memory.update(entry.remembered)
         self.entries.append(entry)
         self.state = entry.checkpoint
 
