@@ -2,18 +2,19 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import msgspec
 
 from drive_simulator.truth import VisiblePermission
-from google_drive_worker.demo.mirror import Difference, Mirror, TruePermission, Truth, compare
+from google_drive_worker.demo.mirror import Difference, Mirror, Truth, compare
 from google_drive_worker.domain.drive import SharedDrive, read_file
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.sync.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
 from simulation.google import CONNECTION
+from support.sharing import true_permissions
 
 DATA_TOPIC = "ingestion.data"
 ERRORS_TOPIC = "integration.errors"
@@ -56,12 +57,14 @@ class Log:
         drives: dict[str, dict[str, object]],
         permissions: Mapping[tuple[str, str], VisiblePermission],
         *,
+        untold: frozenset[str],
         include_trashed: bool,
     ) -> list[Difference]:
         """Where the mirror is not what Drive says."""
         truth = Truth(
             {file_id: read_file(msgspec.json.encode(file)) for file_id, file in files.items()},
             msgspec.convert(drives, dict[str, SharedDrive]),
-            {key: msgspec.convert(asdict(each), TruePermission) for key, each in permissions.items()},
+            true_permissions(permissions),
+            untold,
         )
         return compare(self.mirror, truth, CONNECTION, include_trashed=include_trashed)

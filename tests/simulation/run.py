@@ -17,7 +17,6 @@ from drive_simulator.clock import ManualClock
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.edits import Edit, Editor, choose_edit
 from drive_simulator.errors import ApiError
-from drive_simulator.reach import Reach
 from drive_simulator.truth import VisiblePermission, visible_drives, visible_items, visible_permissions
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import FileId, PageToken, SyncId
@@ -37,6 +36,7 @@ from google_drive_worker.utils.errors import Retryable, WorkerError
 from simulation.drive_edits import sharing_in_a_drive, trees_in_drives
 from simulation.google import CONNECTION, CUSTOMER, Google, answer, reply
 from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
+from support.sharing import untold
 
 FETCHES_AT_ONCE = 6
 SETTLED_WITHIN = 20_000
@@ -422,13 +422,9 @@ class Run:
         files = visible_items(self.world, self.user, include_trashed=trashed_too, include_shared_drives=drives_too)
         drives = visible_drives(self.world, self.user) if drives_too else {}
         permissions = self._visible_permissions() if self.settings.sync_permissions else {}
-        differences = self.log.differences(files, drives, permissions, include_trashed=trashed_too)
-        hidden = self._out_of_sight()
-        differences = [
-            each
-            for each in differences
-            if each.resource_type != "permission" or each.resource_id.partition("/")[0] not in hidden
-        ]
+        differences = self.log.differences(
+            files, drives, permissions, untold=untold(self.world, self.user), include_trashed=trashed_too
+        )
         self.done[f"compared, {when}"] += 1
         if differences:
             text = "; ".join(map(str, differences[:8]))
@@ -441,15 +437,6 @@ class Run:
             include_trashed=self.settings.include_trashed,
             include_shared_drives=bool(self.settings.include_shared_drives),
         )
-
-    def _out_of_sight(self) -> set[str]:
-        """The items below a folder that the user does not see: what becomes of its sharing no log of theirs tells."""
-        reach = Reach(self.world, self.user)
-        return {
-            item.id
-            for item in self.world.items.values()
-            if any(at is not item and at is not self.user.root and not reach.sees(at) for at in item.chain())
-        }
 
     def _check_cursors(self, checkpoint: Checkpoint) -> None:
         lacking = [

@@ -212,11 +212,14 @@ class Truth:
     """What a user's Drive really holds: every item and shared drive that the user can see, by id.
 
     `permissions` are by the item's or drive's id and the permission's; where they are `None` they are not compared.
+    `untold` are the items whose permissions are not compared: they lie below a folder that the user does not see, and
+    of its sharing no log tells.
     """
 
     files: Mapping[str, DriveFile]
     drives: Mapping[str, SharedDrive]
     permissions: Mapping[tuple[str, str], TruePermission] | None = None
+    untold: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +247,7 @@ def compare(mirror: Mirror, truth: Truth, connection_id: str, *, include_trashed
     held = {
         (record.resource_type, record.resource_id): record
         for record in mirror.held(connection_id)
-        if record.resource_type in _COMPARED or (record.resource_type == "permission" and truth.permissions is not None)
+        if record.resource_type in _COMPARED or (record.resource_type == "permission" and _is_told(truth, record))
     }
     expected: dict[tuple[str, str], dict[str, object]] = {
         ("folder" if file.is_folder else "file", file_id): _file_fields(file)
@@ -253,7 +256,8 @@ def compare(mirror: Mirror, truth: Truth, connection_id: str, *, include_trashed
     }
     expected |= {("shared_drive", drive_id): {"name": drive.name} for drive_id, drive in truth.drives.items()}
     for (item_id, own_id), permission in (truth.permissions or {}).items():
-        expected["permission", f"{item_id}/{own_id}"] = _permission_fields(permission)
+        if item_id not in truth.untold:
+            expected["permission", f"{item_id}/{own_id}"] = _permission_fields(permission)
     differences = [Difference("unexpected", *key) for key in held if key not in expected]
     for key, fields in expected.items():
         differences.extend(_differences(*key, held.get(key), fields))
@@ -274,6 +278,10 @@ def _file_fields(file: DriveFile) -> dict[str, object]:
         "modified_at": _moment(file.modified_time),
         "checksums": (file.md5_checksum, file.sha1_checksum, file.sha256_checksum),
     }
+
+
+def _is_told(truth: Truth, record: ReceivedRecord) -> bool:
+    return truth.permissions is not None and record.resource_id.partition("/")[0] not in truth.untold
 
 
 def _permission_fields(permission: TruePermission) -> dict[str, object]:
