@@ -20,7 +20,7 @@ from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.items import Shared
-from google_drive_worker.sync.page_sharing import items_in, permissions_of
+from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
@@ -211,7 +211,8 @@ class _Turn:
             items = items_in(action, answer)
             if items is None:
                 return answer
-            return Shared(items, await _find(drive, permissions_of(action, items, checkpoint, known)), sync.sightings)
+            found = await _find(drive, permissions_of(action, items, checkpoint, known))
+            return Shared(items, found, sighted_of(checkpoint, action))
         except WorkerError as error:
             return error
 

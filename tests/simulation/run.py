@@ -28,7 +28,7 @@ from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Owed, SyncKind
 from google_drive_worker.sync.items import ItemsAnswer, Shared
-from google_drive_worker.sync.page_sharing import items_in, permissions_of
+from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
 from google_drive_worker.sync.plan import Action, ListFiles, fetch_key, plan, scope_of
 from google_drive_worker.sync.sharing import Finding, FoldersOfConnection, KnownFolders, Question
 from google_drive_worker.sync.step import Step
@@ -253,7 +253,7 @@ class Run:
         try:
             flight.question = go_on(flight.finding)
         except StopIteration as end:
-            flight.answer = Shared(flight.items, end.value, flight.checkpoint.sync.sightings)
+            flight.answer = Shared(flight.items, end.value, sighted_of(flight.checkpoint, flight.action))
 
     def arrive(self, choice: int = 0, fault: WorkerError | None = None) -> None:
         """One of the answers arrives, or a fault in its place, and is one step."""

@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.ports import Clock
@@ -71,7 +73,11 @@ class OwnedPartition:
         self.position = position
         self._writer = writer
         self._thread = thread
-        self._checkpoints = checkpoints
+        # What is remembered of items is lost with the partition's owner: it begins as from a trigger's cursor.
+        self._checkpoints = {
+            name: replace(each, from_cursor=True) if each.scope.sync_permissions else each
+            for name, each in checkpoints.items()
+        }
         self._clock = clock
         self._limits = limits
         self._on_commit = on_commit

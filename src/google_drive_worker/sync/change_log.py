@@ -28,9 +28,9 @@ from google_drive_worker.sync.checkpoint import (
 )
 from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.listing import belongs
-from google_drive_worker.sync.page_sharing import moves_others
+from google_drive_worker.sync.page_sharing import moved_others
 from google_drive_worker.sync.plan import LookUpRemoved, ReadChanges, WalkFolder, is_step_of
-from google_drive_worker.sync.step import Step, counted, doubting, owe_full, skipped, with_corpus, with_sync
+from google_drive_worker.sync.step import Step, counted, doubting, owe_full, sighted, skipped, with_corpus, with_sync
 
 GONE_AT_MOST = 200
 """How many items not found are kept in mind: more would weigh on every step, and a full sync finds them as well."""
@@ -49,8 +49,9 @@ def on_changes(
         writer.extend(more)
     sync = checkpoint.sync
     if sync is not None:
-        sightings = sync.sightings + any(map(moves_others, page.changes))
-        checkpoint = with_sync(checkpoint, replace(counted(sync, writer.records), sightings=sightings))
+        checkpoint = with_sync(checkpoint, counted(sync, writer.records))
+        if checkpoint.scope.sync_permissions:
+            checkpoint = sighted(checkpoint, filter(None, map(moved_others, page.changes)))
     corpus = checkpoint.corpora.get(action.corpus)
     if corpus is not None:
         checkpoint = with_corpus(checkpoint, action.corpus, _read(corpus, page))

@@ -79,8 +79,9 @@ class Corpus(_Value, frozen=True):
     written, with their times. `written` says that items of it were written, by this listing or before it. `doubted` is
     a drive in which something was not to be found: should the user's log tell of the drive next, its user may have been
     away in between, and the rest of it is read anew.
-    `members` is a digest of the shared drive's members as they were last written, and `members_due` says that they are
-    to be read again, before anything else of the drive.
+    `sighted` is the sync's `sightings` when such a thing was last seen in this corpus: what was found out before of
+    its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
+    written, and `members_due` says that they are to be read again, before anything else of the drive.
     """
 
     stage: Stage = "done"
@@ -96,6 +97,7 @@ class Corpus(_Value, frozen=True):
     times_in_order: int = 0
     youngest: Youngest = "once"
     recent: dict[FileId, str] = {}
+    sighted: int = 0
     members: str | None = None
     members_due: bool = False
 
@@ -133,8 +135,8 @@ class Sync(_Value, frozen=True):
 
     `from_trigger` says that it goes on from a trigger's cursor, which is the user's log alone: nobody knows which
     shared drives were mirrored, nor how far. `restarts` are the walks and drives.list that had to start over.
-    `sightings` is how often something was seen that others inherit their permissions from, a folder or a drive, to have
-    changed: what was found out before is out of date.
+    `sightings` is how often something was seen to have changed that others inherit their permissions from, a folder or
+    a drive.
     """
 
     sync_id: SyncId

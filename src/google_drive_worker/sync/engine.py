@@ -38,6 +38,7 @@ from google_drive_worker.sync.checkpoint import (
 from google_drive_worker.sync.items import ItemsAnswer, ItemWriter, Shared, nothing_remembered
 from google_drive_worker.sync.listing import on_drives, on_files, on_order, on_start_token
 from google_drive_worker.sync.members import on_members
+from google_drive_worker.sync.page_sharing import sighted_of
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
@@ -163,6 +164,7 @@ def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict
             name: replace(
                 corpus,
                 stage="changes" if corpus.stage == "done" else corpus.stage,
+                sighted=0,
                 members_due=due and name != USER_CORPUS,
             )
             for name, corpus in checkpoint.corpora.items()
@@ -200,12 +202,14 @@ def on_answer(
         return Step(checkpoint)
     permissions: Found | None = {} if checkpoint.scope.sync_permissions else None
     if isinstance(answer, Shared):
-        if answer.sightings != sync.sightings:
+        if answer.sighted != sighted_of(checkpoint, action):
             return Step(checkpoint)
         permissions, answer = answer.permissions, answer.answer
     if checkpoint.parked is not None and _is_well_again(checkpoint.parked, action, answer):
         checkpoint = replace(checkpoint, parked=None)
-    writer = ItemWriter(checkpoint, permissions, recall, normalizer)
+    # What a full sync lists was not written before in it, or is swept.
+    in_doubt = checkpoint.from_cursor and not (sync.kind == "full" and isinstance(action, ListFiles))
+    writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt)
     return _decided(checkpoint, sync, action, answer, writer, normalizer)
 
 

@@ -21,16 +21,16 @@ ItemsAnswer = FilesPage | ChangesPage | Mapping[FileId, DriveFile | None]
 class Shared:
     """An answer that holds items, with the permissions that were found of them.
 
-    `sightings` is the sync's as it was when the answer was asked for: should it have risen since, what was known of the
-    folders above is out of date, and so is the answer.
+    `sighted` is `page_sharing.sighted_of` as it was when the answer was asked for: should it have risen since,
+    something has changed that the permissions may rest on, and the answer is out of date.
     """
 
-    __slots__ = ("answer", "permissions", "sightings")
+    __slots__ = ("answer", "permissions", "sighted")
 
-    def __init__(self, answer: ItemsAnswer, permissions: Found, sightings: int) -> None:
+    def __init__(self, answer: ItemsAnswer, permissions: Found, sighted: int) -> None:
         self.answer = answer
         self.permissions = permissions
-        self.sightings = sightings
+        self.sighted = sighted
 
 
 def nothing_remembered(file_id: FileId) -> None:
@@ -42,11 +42,17 @@ class ItemWriter:
     """Gathers one step's records. `permissions` is `None` where they are not mirrored.
 
     An item of which no permissions were found, though they are mirrored, keeps those that it has: something else is on
-    its way that will bring them.
+    its way that will bring them. `in_doubt` says that the mirror may hold items of which nothing is remembered.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, permissions: Found | None, recall: Recall, normalizer: Normalizer
+        self,
+        checkpoint: Checkpoint,
+        permissions: Found | None,
+        recall: Recall,
+        normalizer: Normalizer,
+        *,
+        in_doubt: bool = False,
     ) -> None:
         self.records: list[Record] = []
         self.errors: list[ErrorReport] = []
@@ -55,6 +61,7 @@ class ItemWriter:
         self._permissions = permissions
         self._recall = recall
         self._normalizer = normalizer
+        self._in_doubt = in_doubt
         self._frames: dict[int, tuple[PermissionFrame, ...]] = {}
 
     def extend(self, records: Iterable[Record]) -> None:
@@ -91,7 +98,7 @@ class ItemWriter:
     def _write_item(self, record: Record, item_id: FileId) -> None:
         before = self._before(item_id)
         is_folder = record.resource_type == "folder"
-        if before is None and self._permissions is not None and self._checkpoint.from_cursor:
+        if before is None and self._permissions is not None and self._in_doubt:
             # Nobody remembers what the mirror holds of it: with the item goes whatever hangs on it.
             self.records.append(self._normalizer.deletion(record.resource_type, item_id, "removed"))
         self.records.append(record)

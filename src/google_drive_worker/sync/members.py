@@ -18,7 +18,7 @@ from google_drive_worker.sync.items import ItemWriter, unasked
 from google_drive_worker.sync.listing import without_listing
 from google_drive_worker.sync.plan import ReadMembers
 from google_drive_worker.sync.sharing import Found
-from google_drive_worker.sync.step import Step, counted, with_corpus, with_sync
+from google_drive_worker.sync.step import Step, counted, sighted, with_corpus, with_sync
 
 _DIGEST_BYTES = 16
 
@@ -41,8 +41,8 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
                 sync = replace(sync, walks=_walks_left(checkpoint, sync, drive_id))
             corpus = replace(corpus, members=digest)
         checkpoint = with_corpus(checkpoint, drive_id, corpus)
-    sync = replace(counted(sync, writer.records), sightings=sync.sightings + 1)
-    return Step(with_sync(checkpoint, sync), tuple(writer.records), tuple(errors), writer.remembered)
+    checkpoint = sighted(with_sync(checkpoint, counted(sync, writer.records)), action.drives)
+    return Step(checkpoint, tuple(writer.records), tuple(errors), writer.remembered)
 
 
 def digest_of(members: PermissionSet) -> str:

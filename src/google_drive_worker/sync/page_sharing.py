@@ -24,27 +24,42 @@ from google_drive_worker.sync.sharing import Finding, FoldersOfConnection, Known
 
 class _ChangedItem(Resource, frozen=True, gc=False):
     mime_type: str = ""
+    drive_id: str | None = None
 
 
 class _Entry(Resource, frozen=True, gc=False):
     change_type: str = "file"
     file: msgspec.Raw = ABSENT
+    drive_id: str | None = None
 
 
 _ENTRY = msgspec.json.Decoder(_Entry)
 _ITEM = msgspec.json.Decoder(_ChangedItem | None)
 
 
-def moves_others(change: msgspec.Raw) -> bool:
-    """Whether an entry of a log is of a folder or a drive: what others have their permissions from."""
+def moved_others(change: msgspec.Raw) -> str | None:
+    """The corpus in which others may have other permissions since an entry of a log: that of a folder or a drive."""
     try:
         entry = _ENTRY.decode(change)
         if entry.change_type == "drive":
-            return True
+            return entry.drive_id
         item = _ITEM.decode(entry.file) if entry.file else None
     except UNREADABLE:
-        return True  # who knows
-    return item is not None and item.mime_type == FOLDER_MIME_TYPE
+        return None  # it changes nothing of ours either
+    return (item.drive_id or USER_CORPUS) if item is not None and item.mime_type == FOLDER_MIME_TYPE else None
+
+
+def sighted_of(checkpoint: Checkpoint, action: Action) -> int:
+    """What rises when something changes that the permissions in an answer to that action may rest on."""
+    match action:
+        case ListFiles(corpus) | ReadChanges(corpus):
+            name = corpus
+        case WalkFolder(walk):
+            name = walk.drive_id or USER_CORPUS
+            name = name if name in checkpoint.corpora else USER_CORPUS
+        case _:
+            return checkpoint.sync.sightings if checkpoint.sync is not None else 0
+    return checkpoint.corpora[name].sighted if name in checkpoint.corpora else 0
 
 
 def items_in(action: Action, answer: object) -> ItemsAnswer | None:
@@ -68,7 +83,7 @@ def permissions_of(action: Action, answer: ItemsAnswer, checkpoint: Checkpoint, 
     """
     drives = frozenset(name for name in checkpoint.corpora if name != USER_CORPUS)
     trashed_too = checkpoint.scope.include_trashed
-    if isinstance(answer, ChangesPage) and any(map(moves_others, answer.changes)):
+    if isinstance(answer, ChangesPage) and any(map(moved_others, answer.changes)):
         known = _nothing_known()
     if isinstance(answer, Mapping):
         there = [file for file in answer.values() if file is not None]

@@ -11,6 +11,7 @@ from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Scope, Stage
 from google_drive_worker.sync.engine import begin, on_answer
 from google_drive_worker.sync.items import ItemsAnswer, Shared
 from google_drive_worker.sync.members import digest_of
+from google_drive_worker.sync.page_sharing import sighted_of
 from google_drive_worker.sync.plan import Action, ListFiles, LookUpRemoved, ReadChanges, ReadMembers, WalkFolder, plan
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
@@ -70,7 +71,7 @@ def answered(
     memory: Memory | None = None,
 ) -> Step:
     """The step of an answer with those permissions."""
-    shared = Shared(answer, permissions or {}, sync_of(before).sightings)
+    shared = Shared(answer, permissions or {}, sighted_of(before, action))
     return on_answer(before, action, shared, transformer, (memory or {}).get)
 
 
@@ -158,7 +159,7 @@ def test_look_ups_write_permissions_too() -> None:
     assert written(step) == ["upsert file b", "delete permission b/q", "upsert permission b/p"]
 
 
-@pytest.mark.parametrize("entry", [changed(folder("f")), drive_change(D)])
+@pytest.mark.parametrize("entry", [changed(folder("f", driveId=D)), drive_change(D)])
 def test_an_answer_from_before_a_folder_changed_is_asked_for_again(entry: dict[str, object]) -> None:
     """What it says of permissions may come from what was known of the folder before."""
     before = syncing("incremental", user=corpus("changes"), d=corpus("changes"), scope=WANTED)
@@ -166,6 +167,15 @@ def test_an_answer_from_before_a_folder_changed_is_asked_for_again(entry: dict[s
     step = answered(before, READ, changes_page(entry))
     assert sync_of(step).sightings == 1
     assert on_answer(state(step), ReadChanges(D, token("c1")), old, transformer) == Step(state(step))
+
+
+def test_a_folder_of_another_corpus_puts_no_answer_out_of_date() -> None:
+    """Nothing of a drive's permissions comes from outside of it."""
+    before = syncing("incremental", user=corpus("changes"), d=corpus("changes"), scope=WANTED)
+    old = Shared(changes_page(changed(in_drive("a", D))), found(a=shared_with("p")), 0)
+    after = state(answered(before, READ, changes_page(changed(folder("f")))))
+    step = on_answer(after, ReadChanges(D, token("c1")), old, transformer)
+    assert written(step) == ["upsert file a", "upsert permission a/p"]
 
 
 def test_a_changed_file_puts_nothing_else_out_of_date() -> None:
@@ -252,7 +262,7 @@ def test_a_change_of_members_lists_the_drive_anew(now: PermissionSet) -> None:
         *(f"delete permission {D}/{each}" for each in gone),
         *(f"upsert permission {D}/{each}" for each in now.ids),
     ]
-    assert state(step).corpora[D] == Corpus("listing", token("c1"), members=digest_of(now))
+    assert state(step).corpora[D] == Corpus("listing", token("c1"), members=digest_of(now), sighted=1)
     assert sync_of(step).walks == walks[1:]
 
 
