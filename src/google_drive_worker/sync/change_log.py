@@ -28,7 +28,7 @@ from google_drive_worker.sync.checkpoint import (
 )
 from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.listing import belongs
-from google_drive_worker.sync.page_sharing import moved_others
+from google_drive_worker.sync.page_sharing import moved_corpora
 from google_drive_worker.sync.plan import LookUpRemoved, ReadChanges, WalkFolder, is_step_of
 from google_drive_worker.sync.step import Step, counted, doubting, owe_full, sighted, skipped, with_corpus, with_sync
 
@@ -51,7 +51,7 @@ def on_changes(
     if sync is not None:
         checkpoint = with_sync(checkpoint, counted(sync, writer.records))
         if checkpoint.scope.sync_permissions:
-            checkpoint = sighted(checkpoint, filter(None, map(moved_others, page.changes)))
+            checkpoint = sighted(checkpoint, moved_corpora(checkpoint, action, page))
     corpus = checkpoint.corpora.get(action.corpus)
     if corpus is not None:
         checkpoint = with_corpus(checkpoint, action.corpus, _read(corpus, page))

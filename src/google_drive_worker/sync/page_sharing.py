@@ -37,16 +37,35 @@ _ENTRY = msgspec.json.Decoder(_Entry)
 _ITEM = msgspec.json.Decoder(_ChangedItem | None)
 
 
-def moved_others(change: msgspec.Raw) -> str | None:
-    """The corpus in which others may have other permissions since an entry of a log: that of a folder or a drive."""
-    try:
-        entry = _ENTRY.decode(change)
-        if entry.change_type == "drive":
-            return entry.drive_id
-        item = _ITEM.decode(entry.file) if entry.file else None
-    except UNREADABLE:
-        return None  # it changes nothing of ours either
-    return (item.drive_id or USER_CORPUS) if item is not None and item.mime_type == FOLDER_MIME_TYPE else None
+def moved_corpora(checkpoint: Checkpoint, action: ReadChanges, page: ChangesPage) -> Iterator[str]:
+    """The corpora in which others may have other permissions since a page of a log: that of a folder, or a drive.
+
+    A folder that is in another corpus than the log's stands in that one's log too, which will tell.
+    """
+    for entry, item in _read_entries(page):
+        if entry.change_type == "drive" and entry.drive_id is not None:
+            yield entry.drive_id
+        elif item is not None and item.mime_type == FOLDER_MIME_TYPE:
+            home = item.drive_id if item.drive_id in checkpoint.corpora else USER_CORPUS
+            if home == action.corpus:
+                yield action.corpus
+
+
+def _tells_of_others(page: ChangesPage) -> bool:
+    """Whether it holds a folder or a drive."""
+    return any(
+        entry.change_type == "drive" or (item is not None and item.mime_type == FOLDER_MIME_TYPE)
+        for entry, item in _read_entries(page)
+    )
+
+
+def _read_entries(page: ChangesPage) -> Iterator[tuple[_Entry, _ChangedItem | None]]:
+    for change in page.changes:
+        try:
+            entry = _ENTRY.decode(change)
+            yield entry, _ITEM.decode(entry.file) if entry.file else None
+        except UNREADABLE:
+            continue  # it changes nothing of ours either
 
 
 def sighted_of(checkpoint: Checkpoint, action: Action) -> int:
@@ -83,7 +102,7 @@ def permissions_of(action: Action, answer: ItemsAnswer, checkpoint: Checkpoint, 
     """
     drives = frozenset(name for name in checkpoint.corpora if name != USER_CORPUS)
     trashed_too = checkpoint.scope.include_trashed
-    if isinstance(answer, ChangesPage) and any(map(moved_others, answer.changes)):
+    if isinstance(answer, ChangesPage) and _tells_of_others(answer):
         known = _nothing_known()
     if isinstance(answer, Mapping):
         there = [file for file in answer.values() if file is not None]

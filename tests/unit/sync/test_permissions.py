@@ -159,14 +159,18 @@ def test_look_ups_write_permissions_too() -> None:
     assert written(step) == ["upsert file b", "delete permission b/q", "upsert permission b/p"]
 
 
-@pytest.mark.parametrize("entry", [changed(folder("f", driveId=D)), drive_change(D)])
-def test_an_answer_from_before_a_folder_changed_is_asked_for_again(entry: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("log", "entry"), [(D, changed(folder("f", driveId=D))), ("user", drive_change(D)), (D, drive_change(D))]
+)
+def test_an_answer_from_before_a_folder_changed_is_asked_for_again(log: str, entry: dict[str, object]) -> None:
     """What it says of permissions may come from what was known of the folder before."""
     before = syncing("incremental", user=corpus("changes"), d=corpus("changes"), scope=WANTED)
-    old = Shared(changes_page(changed(in_drive("a", D))), found(a=shared_with("p")), 0)
-    step = answered(before, READ, changes_page(entry))
+    walk = Walk(FileId("g"), D)
+    before = with_sync(before, msgspec.structs.replace(sync_of(before), walks=(walk,)))
+    old = Shared(files_page(in_drive("a", D)), found(a=shared_with("p")), sighted_of(before, WalkFolder(walk)))
+    step = answered(before, ReadChanges(log, token("c1")), changes_page(entry))
     assert sync_of(step).sightings == 1
-    assert on_answer(state(step), ReadChanges(D, token("c1")), old, transformer) == Step(state(step))
+    assert on_answer(state(step), WalkFolder(walk), old, transformer) == Step(state(step))
 
 
 def test_a_folder_of_another_corpus_puts_no_answer_out_of_date() -> None:
