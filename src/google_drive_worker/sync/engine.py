@@ -37,7 +37,7 @@ from google_drive_worker.sync.checkpoint import (
 )
 from google_drive_worker.sync.items import ItemsAnswer, ItemWriter, Shared, nothing_remembered
 from google_drive_worker.sync.listing import on_drives, on_files, on_order, on_start_token
-from google_drive_worker.sync.members import on_members
+from google_drive_worker.sync.members import misjudged, on_members
 from google_drive_worker.sync.page_sharing import sighted_of
 from google_drive_worker.sync.plan import (
     Action,
@@ -204,6 +204,9 @@ def on_answer(
     if isinstance(answer, Shared):
         if answer.sighted != sighted_of(checkpoint, action):
             return Step(checkpoint)
+        again = misjudged(checkpoint, answer.permissions)
+        if again is not None:
+            return Step(again)
         permissions, answer = answer.permissions, answer.answer
     if checkpoint.parked is not None and _is_well_again(checkpoint.parked, action, answer):
         checkpoint = replace(checkpoint, parked=None)

@@ -5,9 +5,6 @@ So the members are read at the beginning of each sync, and again whenever a log 
 the checkpoint tells whether anything has changed.
 """
 
-from hashlib import blake2b
-
-import msgspec
 from msgspec.structs import replace
 
 from google_drive_worker.domain.ids import FileId
@@ -17,10 +14,11 @@ from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Sync, Walk
 from google_drive_worker.sync.items import ItemWriter, unasked
 from google_drive_worker.sync.listing import without_listing
 from google_drive_worker.sync.plan import ReadMembers
-from google_drive_worker.sync.sharing import Found
+from google_drive_worker.sync.sharing import Found, digest_of
 from google_drive_worker.sync.step import Step, counted, sighted, with_corpus, with_sync
 
-_DIGEST_BYTES = 16
+MISJUDGED = "misjudged"
+"""Stands for a digest where items may have been written with members that were not: no digest is like it."""
 
 
 def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: Found, writer: ItemWriter) -> Step:
@@ -45,10 +43,18 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
     return Step(checkpoint, tuple(writer.records), tuple(errors), writer.remembered)
 
 
-def digest_of(members: PermissionSet) -> str:
-    """A digest of all that a member's permission says, but for the address of their picture, which comes and goes."""
-    told = sorted(msgspec.json.encode(replace(each, photo_link=None)) for each in members.permissions)
-    return blake2b(b"\n".join((str(members.is_visible).encode(), *told)), digest_size=_DIGEST_BYTES).hexdigest()
+def misjudged(checkpoint: Checkpoint, permissions: Found) -> Checkpoint | None:
+    """The checkpoint with members to be read again, where an answer rests on others than were written; else `None`.
+
+    They may be the same again by the time that they are read. So what was written is forgotten, and the drive is listed
+    anew whoever they are: answers before this one may rest on the others too.
+    """
+    after = checkpoint
+    for name, corpus in checkpoint.corpora.items():
+        members = permissions.get(FileId(name))
+        if isinstance(members, PermissionSet) and corpus.members is not None and digest_of(members) != corpus.members:
+            after = with_corpus(after, name, replace(corpus, members=MISJUDGED, members_due=True))
+    return None if after is checkpoint else after
 
 
 def _to_list_anew(corpus: Corpus) -> Corpus:

@@ -100,7 +100,7 @@ def permissions_of(action: Action, answer: ItemsAnswer, checkpoint: Checkpoint, 
     `checkpoint` is the one that the action was planned from. A page that tells of a changed folder goes by nothing that
     was known before it, and leaves nothing behind: what it looks up may be older than another page that is on its way.
     """
-    drives = frozenset(name for name in checkpoint.corpora if name != USER_CORPUS)
+    drives = {name: corpus.members for name, corpus in checkpoint.corpora.items() if name != USER_CORPUS}
     trashed_too = checkpoint.scope.include_trashed
     if isinstance(answer, ChangesPage) and _tells_of_others(answer):
         known = _nothing_known()

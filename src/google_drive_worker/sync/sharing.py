@@ -16,6 +16,7 @@ Source: "Permission" and "File" of drive.v3.json; the guide "Manage folders with
 
 from collections import OrderedDict
 from collections.abc import Generator, Hashable, Iterable, Mapping, Sequence
+from hashlib import blake2b
 from itertools import count
 
 import msgspec
@@ -151,16 +152,26 @@ def seen(answer: Sequence[Permission] | SkipItem | None) -> PermissionSet | Skip
     return UNSEEN if answer is None else set_of(tuple(answer))
 
 
+_DIGEST_BYTES = 16
+
+
+def digest_of(members: PermissionSet) -> str:
+    """A digest of all that a member's permission says, but for the address of their picture, which comes and goes."""
+    told = sorted(msgspec.json.encode(replace(each, photo_link=None)) for each in members.permissions)
+    return blake2b(b"\n".join((str(members.is_visible).encode(), *told)), digest_size=_DIGEST_BYTES).hexdigest()
+
+
 def sharings_of(
     items: Iterable[ItemSharing],
-    drives: frozenset[str],
+    drives: Mapping[str, str | None],
     known: FoldersOfConnection,
     *,
     also: Sequence[FileId] = (),
 ) -> Finding:
-    """Find the permissions of all those items; `drives` are the shared drives that the account is a member of.
+    """Find the permissions of all those items, and the members of the drives that had to be asked for.
 
-    `also` are further items, to be asked for one by one, whatever they are.
+    `drives` are the shared drives that the account is a member of, each with the digest of its members as they were
+    last written, where they were; others are not kept. `also` are further items, to be asked for one by one.
     """
     found: dict[FileId, PermissionSet | SkipItem] = {}
     derived: dict[FileId, ItemSharing] = {}
@@ -177,9 +188,8 @@ def sharings_of(
     search = _Search(derived, drives, known)
     yield from search.read_parents()
     yield from search.settle(asked)
-    for file_id in (*derived, *asked):
-        found[file_id] = search.found[file_id]
-    return found
+    found.update(search.found)
+    return {file_id: each for file_id, each in found.items() if file_id not in search.folders_above}
 
 
 class _Search:
@@ -189,8 +199,11 @@ class _Search:
     and each child has to be asked itself.
     """
 
-    def __init__(self, items: Mapping[FileId, ItemSharing], drives: frozenset[str], known: FoldersOfConnection) -> None:
+    def __init__(
+        self, items: Mapping[FileId, ItemSharing], drives: Mapping[str, str | None], known: FoldersOfConnection
+    ) -> None:
         self.found: dict[FileId, PermissionSet | SkipItem] = {}
+        self.folders_above: set[FileId] = set()
         self._items = dict(items)
         self._drives = drives
         self._known = known
@@ -209,6 +222,7 @@ class _Search:
                 answer = answers.get(parent)
                 if isinstance(answer, ItemSharing) and answer.drive_id in self._drives:
                     self._items[parent] = answer
+                    self.folders_above.add(parent)
                     level.append(answer)
                 else:  # out of sight, or moved away just now
                     self._below[parent] = None
@@ -266,7 +280,9 @@ class _Search:
             return
         inherited = below(own, file_id)
         self._below[file_id] = inherited
-        self._known.put(file_id, inherited)
+        written = self._drives.get(file_id)
+        if written is None or written == digest_of(own):
+            self._known.put(file_id, inherited)
 
 
 def _heir_of(item: ItemSharing) -> FileId | None:

@@ -10,10 +10,10 @@ from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Scope, Stage, Walk
 from google_drive_worker.sync.engine import begin, on_answer
 from google_drive_worker.sync.items import ItemsAnswer, Shared
-from google_drive_worker.sync.members import digest_of
+from google_drive_worker.sync.members import MISJUDGED
 from google_drive_worker.sync.page_sharing import sighted_of
 from google_drive_worker.sync.plan import Action, ListFiles, LookUpRemoved, ReadChanges, ReadMembers, WalkFolder, plan
-from google_drive_worker.sync.sharing import Found
+from google_drive_worker.sync.sharing import Found, digest_of
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
 from google_drive_worker.utils.errors import SkipItem
 from support.syncs import (
@@ -306,3 +306,17 @@ def test_a_members_picture_is_no_change_of_members() -> None:
     one, other = (set_of((Permission("p", photo_link=link),)) for link in ("a", "b"))
     assert digest_of(one) == digest_of(other)
     assert digest_of(one) != digest_of(UNSEEN)
+
+
+def test_an_answer_that_rests_on_other_members_than_were_written_is_dropped_and_they_are_read_again() -> None:
+    """They may be the same again when they are read: the drive is listed anew even so."""
+    members, others = shared_with("p"), shared_with("p", role="writer")
+    before = msgspec.structs.replace(due(members=digest_of(members)))
+    before = with_corpus(before, D, msgspec.structs.replace(before.corpora[D], members_due=False))
+    page = changes_page(changed(in_drive("a", D)))
+    right = answered(before, ReadChanges(D, token("c1")), page, {FileId(D): members, FileId("a"): members})
+    assert written(right) == ["upsert file a", "upsert permission a/p"]
+    wrong = answered(before, ReadChanges(D, token("c1")), page, {FileId(D): others, FileId("a"): others})
+    assert written(wrong) == []
+    assert state(wrong).corpora[D] == Corpus("changes", token("c1"), members=MISJUDGED, members_due=True)
+    assert state(members_read(state(wrong), members)).corpora[D].stage == "listing"

@@ -92,8 +92,8 @@ class Google:
 
     def find(self, *items: ItemSharing, known: FoldersOfConnection | None = None) -> dict[str, object]:
         """What is found of the items: each grantee with role and where it comes from, or why nothing is known."""
-        found = self.answer(sharings_of(items, frozenset({DRIVE}), known or folders()))
-        return {str(each): told(sharing) for each, sharing in found.items()}
+        found = self.answer(sharings_of(items, {DRIVE: None}, known or folders()))
+        return {str(each): told(sharing) for each, sharing in found.items() if each != DRIVE}
 
 
 def folders(limit: int = 100) -> FoldersOfConnection:
