@@ -11,12 +11,13 @@ from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Scope, Stage
 from google_drive_worker.sync.engine import begin, on_answer
 from google_drive_worker.sync.items import ItemsAnswer, Shared
 from google_drive_worker.sync.members import MISJUDGED
-from google_drive_worker.sync.page_sharing import sighted_of
+from google_drive_worker.sync.page_sharing import permissions_of, sighted_of
 from google_drive_worker.sync.plan import Action, ListFiles, LookUpRemoved, ReadChanges, ReadMembers, WalkFolder, plan
-from google_drive_worker.sync.sharing import Found, digest_of
+from google_drive_worker.sync.sharing import Found, KnownFolders, ListPermissions, digest_of
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
 from google_drive_worker.utils.errors import SkipItem
 from support.syncs import (
+    CONNECTION,
     CUSTOMER,
     NOW,
     D,
@@ -320,3 +321,22 @@ def test_an_answer_that_rests_on_other_members_than_were_written_is_dropped_and_
     assert written(wrong) == []
     assert state(wrong).corpora[D] == Corpus("changes", token("c1"), members=MISJUDGED, members_due=True)
     assert state(members_read(state(wrong), members)).corpora[D].stage == "listing"
+
+
+def test_a_page_that_tells_of_a_folder_goes_by_nothing_that_was_known_before() -> None:
+    """Nor does it leave anything behind; a page of files alone goes by what is known."""
+    before = syncing("incremental", user=corpus("changes"), d=corpus("changes"), scope=WANTED)
+    known = KnownFolders().under(CONNECTION, "mark")
+    known.put(FileId(D), shared_with("p"))
+    action = ReadChanges(D, token("c1"))
+    shown = {"parents": [D], "permissionIds": ["p"], "hasAugmentedPermissions": False}
+    entry = changed(in_drive("a", D, **shown))
+    with pytest.raises(StopIteration):
+        next(permissions_of(action, changes_page(entry), before, known))
+    finding = permissions_of(action, changes_page(entry, changed(folder("f", driveId=D, **shown))), before, known)
+    assert next(finding) == ListPermissions((FileId(D),))
+    with pytest.raises(StopIteration) as end:
+        finding.send({FileId(D): (Permission("p", "user", "writer"),)})
+    assert {each.permissions[0].role for each in end.value.value.values()} == {"writer"}
+    assert known.get(FileId(D)) == shared_with("p")
+    assert known.get(FileId("f")) is None
