@@ -35,6 +35,7 @@ from google_drive_worker.outbox import Outbox
 from google_drive_worker.ownership import Ownership
 from google_drive_worker.scheduler import Scheduler, Seat
 from google_drive_worker.sync import engine
+from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.telemetry import Telemetry, log
 from google_drive_worker.turn import LOOK_UPS_AT_ONCE, Means, take_turn
@@ -270,6 +271,7 @@ class _Wiring:
             randomness=random.SystemRandom(),
             observer=telemetry,
             include_shared_drives=settings.gdrive_include_shared_drives,
+            folders=KnownFolders(),
             fetches_allowed=lambda: min(settings.gdrive_max_concurrent_listings, scheduler.share(FETCHES_IN_ALL)),
         )
 

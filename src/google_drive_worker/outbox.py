@@ -41,6 +41,7 @@ class Outbox:
             step.checkpoint,
             tallies=tuple(Tally(kind, operation, number) for (kind, operation), number in kinds.items()),
             records=records,
+            remembered=step.remembered,
         )
 
     def report(self, report: ErrorReport, position: int) -> Entry:

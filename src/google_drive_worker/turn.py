@@ -6,6 +6,7 @@ over finishes the fetches under way, so that no page is asked for twice.
 
 import asyncio
 import random
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -13,10 +14,13 @@ from typing import NamedTuple, Protocol
 from google_drive_worker.domain.connection import Connection
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import ConnectionId, FileId, SyncId
+from google_drive_worker.domain.memory import Recall
 from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, Normalizer
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.sync.items import Shared
+from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
@@ -24,6 +28,7 @@ from google_drive_worker.sync.plan import (
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadMembers,
     TakeStartToken,
     WalkFolder,
     drive_of,
@@ -32,6 +37,7 @@ from google_drive_worker.sync.plan import (
     scope_of,
     step_name,
 )
+from google_drive_worker.sync.sharing import Finding, Found, KnownFolders, ListPermissions, ReadSharings, seen
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import NotFound, Retryable, SkipItem, Terminal, WorkerError, origin
 
@@ -47,6 +53,10 @@ class Ledger(Protocol):
 
     def checkpoint(self, connection_id: ConnectionId) -> Checkpoint | None:
         """The connection's checkpoint, all steps written so far included."""
+        ...
+
+    def recall(self, connection_id: ConnectionId) -> Recall:
+        """What is remembered of the connection's items, all steps written so far included."""
         ...
 
     def write(self, entry: Entry) -> None:
@@ -84,7 +94,8 @@ class Means:
     """What a turn works with.
 
     `enter` turns a step into what Kafka is to carry; `include_shared_drives` counts where a connection has no setting
-    of its own; `fetches_allowed` is asked again and again how many calls side by side one connection may have now.
+    of its own; `fetches_allowed` is asked again and again how many calls side by side one connection may have now;
+    `folders` is what is known of the permissions of folders, of all connections.
     """
 
     connections: Connections
@@ -96,6 +107,7 @@ class Means:
     observer: Observer
     include_shared_drives: bool
     fetches_allowed: Callable[[], int]
+    folders: KnownFolders
 
 
 async def take_turn(means: Means, connection_id: ConnectionId, ledger: Ledger, is_over: Callable[[], bool]) -> None:
@@ -182,8 +194,27 @@ class _Turn:
             if len(self._under_way) >= at_once:
                 return
             if fetch_key(action) not in busy:
-                task = group.create_task(_fetch(drive, action), name=f"{self._connection_id}:{step_name(action)}")
+                fetch = self._fetch(checkpoint, drive, action)
+                task = group.create_task(fetch, name=f"{self._connection_id}:{step_name(action)}")
                 self._under_way[task] = _Fetch(action, sync_id)
+
+    async def _fetch(self, checkpoint: Checkpoint, drive: Drive, action: Action) -> engine.Answer | WorkerError:
+        """Google's answer, with the permissions of its items where they are mirrored; or what went wrong."""
+        sync = checkpoint.sync
+        try:
+            if sync is None or not checkpoint.scope.sync_permissions:
+                return await _answer(drive, action)
+            # Another sync, a folder or drive that changed, another owner in between: what was known is out of date.
+            mark = (weakref.ref(self._ledger), sync.sync_id, sync.sightings)
+            known = self._means.folders.under(self._connection_id, mark)
+            answer = await _answer(drive, action)
+            items = items_in(action, answer)
+            if items is None:
+                return answer
+            found = await _find(drive, permissions_of(action, items, checkpoint, known))
+            return Shared(items, found, sighted_of(checkpoint, action))
+        except WorkerError as error:
+            return error
 
     def _take_in(self, fetch: _Fetch, answer: engine.Answer | WorkerError) -> None:
         means, checkpoint = self._means, self._ledger.checkpoint(self._connection_id)
@@ -194,34 +225,48 @@ class _Turn:
             now, jitter = means.clock.now(), means.randomness.random()
             step = failure.on_failure(checkpoint, fetch.action, answer, now, jitter, means.normalizer)
         else:
-            step = engine.on_answer(checkpoint, fetch.action, answer, means.normalizer)
+            recall = self._ledger.recall(self._connection_id)
+            step = engine.on_answer(checkpoint, fetch.action, answer, means.normalizer, recall)
         self._write(checkpoint, step)
 
     def _write(self, checkpoint: Checkpoint, step: Step) -> None:
         self._ledger.write(self._means.enter(checkpoint, step))
 
 
-async def _fetch(drive: Drive, action: Action) -> engine.Answer | WorkerError:
+async def _answer(drive: Drive, action: Action) -> engine.Answer:
+    match action:
+        case TakeStartToken(corpus):
+            return await drive.start_page_token(drive_of(corpus))
+        case ListDrives(token):
+            return await drive.list_drives(token)
+        case ListFiles(corpus, token, trashed, modified):
+            return await drive.list_files(drive_of(corpus), token, include_trashed=trashed, modified=modified)
+        case ProveOrder(corpus, trashed, since):
+            return await drive.oldest_times(drive_of(corpus), include_trashed=trashed, since=since)
+        case ReadChanges(corpus, token):
+            return await drive.list_changes(drive_of(corpus), token)
+        case WalkFolder(walk, trashed):
+            return await drive.list_children(walk.folder_id, walk.drive_id, walk.page_token, include_trashed=trashed)
+        case LookUpRemoved(file_ids):
+            return await _look_up(drive, file_ids)
+        case ReadMembers(drives):
+            answers = await drive.list_permissions(drives)
+            return {drive_id: seen(answers.get(drive_id)) for drive_id in drives}
+
+
+async def _find(drive: Drive, finding: Finding) -> Found:
+    """Ask Google what the finding asks, until it knows."""
     try:
-        match action:
-            case TakeStartToken(corpus):
-                return await drive.start_page_token(drive_of(corpus))
-            case ListDrives(token):
-                return await drive.list_drives(token)
-            case ListFiles(corpus, token, trashed, modified):
-                return await drive.list_files(drive_of(corpus), token, include_trashed=trashed, modified=modified)
-            case ProveOrder(corpus, trashed, since):
-                return await drive.oldest_times(drive_of(corpus), include_trashed=trashed, since=since)
-            case ReadChanges(corpus, token):
-                return await drive.list_changes(drive_of(corpus), token)
-            case WalkFolder(walk, trashed):
-                return await drive.list_children(
-                    walk.folder_id, walk.drive_id, walk.page_token, include_trashed=trashed
-                )
-            case LookUpRemoved(file_ids):
-                return await _look_up(drive, file_ids)
-    except WorkerError as error:
-        return error
+        question = next(finding)
+        while True:
+            match question:
+                case ReadSharings(file_ids):
+                    question = finding.send(await drive.item_sharings(file_ids))
+                case ListPermissions(file_ids):
+                    question = finding.send(await drive.list_permissions(file_ids))
+    except StopIteration as end:
+        found: Found = end.value
+        return found
 
 
 async def _look_up(drive: Drive, file_ids: tuple[FileId, ...]) -> Mapping[FileId, DriveFile | None]:

@@ -27,10 +27,12 @@ from google_drive_worker.sync.plan import (
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadMembers,
     TakeStartToken,
     WalkFolder,
     drive_of,
 )
+from google_drive_worker.sync.sharing import ListPermissions, Question, ReadSharings, Reply, seen
 from google_drive_worker.utils.errors import SkipItem, WorkerError
 from support.simulators import unserved
 
@@ -107,7 +109,7 @@ class Google:
 
 
 def answer(drive: DriveApi, action: Action) -> Answer | WorkerError:
-    """What Google says now to that action."""
+    """What Google says now to that action; the permissions of its items are asked for after that."""
     try:
         match action:
             case TakeStartToken(corpus):
@@ -125,6 +127,21 @@ def answer(drive: DriveApi, action: Action) -> Answer | WorkerError:
                 return _now(children)
             case LookUpRemoved(file_ids):
                 return {file_id: _look_up(drive, file_id) for file_id in file_ids}
+            case ReadMembers(drives):
+                answers = _now(drive.list_permissions(drives))
+                return {drive_id: seen(answers[drive_id]) for drive_id in drives}
+    except WorkerError as error:
+        return error
+
+
+def reply(drive: DriveApi, question: Question) -> Reply | WorkerError:
+    """What Google says now to a question about permissions."""
+    try:
+        match question:
+            case ReadSharings(file_ids):
+                return _now(drive.item_sharings(file_ids))
+            case ListPermissions(file_ids):
+                return _now(drive.list_permissions(file_ids))
     except WorkerError as error:
         return error
 

@@ -1,16 +1,20 @@
 """The log: what is committed, in order, and the mirror that reads it."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
+from drive_simulator.truth import VisiblePermission
 from google_drive_worker.demo.mirror import Difference, Mirror, Truth, compare
 from google_drive_worker.domain.drive import SharedDrive, read_file
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.sync.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
 from simulation.google import CONNECTION
+from support.sharing import true_permissions
 
 DATA_TOPIC = "ingestion.data"
 ERRORS_TOPIC = "integration.errors"
@@ -25,6 +29,7 @@ class Log:
     position: int = 0
     commits: int = 0
     errors: list[bytes] = field(default_factory=list)
+    memory: dict[FileId, Remembered | None] = field(default_factory=dict)
     _offsets: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def commit(self, entries: Sequence[Entry]) -> None:
@@ -38,6 +43,7 @@ class Log:
                     self.errors.append(outgoing.value)
             if entry.connection_id is not None:
                 self.state = None if entry.checkpoint is None else encode_checkpoint(entry.checkpoint)
+            self.memory.update(entry.remembered)
             if entry.position is not None:
                 self.position = entry.position
 
@@ -46,11 +52,19 @@ class Log:
         return None if self.state is None else decode_checkpoint(self.state)
 
     def differences(
-        self, files: dict[str, dict[str, object]], drives: dict[str, dict[str, object]], *, include_trashed: bool
+        self,
+        files: dict[str, dict[str, object]],
+        drives: dict[str, dict[str, object]],
+        permissions: Mapping[tuple[str, str], VisiblePermission],
+        *,
+        untold: frozenset[str],
+        include_trashed: bool,
     ) -> list[Difference]:
         """Where the mirror is not what Drive says."""
         truth = Truth(
             {file_id: read_file(msgspec.json.encode(file)) for file_id, file in files.items()},
             msgspec.convert(drives, dict[str, SharedDrive]),
+            true_permissions(permissions),
+            untold,
         )
         return compare(self.mirror, truth, CONNECTION, include_trashed=include_trashed)

@@ -7,27 +7,36 @@ another. Every choice is an argument or drawn from the run's seed, so that one s
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from drive_simulator.clock import ManualClock
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.edits import Edit, Editor, choose_edit
 from drive_simulator.errors import ApiError
-from drive_simulator.truth import visible_drives, visible_items
+from drive_simulator.truth import VisiblePermission, visible_drives, visible_items, visible_permissions
 from google_drive_worker.domain.connection import ConnectionSettings
-from google_drive_worker.domain.ids import PageToken, SyncId
+from google_drive_worker.domain.ids import FileId, PageToken, SyncId
+from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.times import rfc3339
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Owed, SyncKind
+from google_drive_worker.sync.items import ItemsAnswer, Shared
+from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
 from google_drive_worker.sync.plan import Action, ListFiles, fetch_key, plan, scope_of
+from google_drive_worker.sync.sharing import Finding, FoldersOfConnection, KnownFolders, Question
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import Retryable, WorkerError
-from simulation.google import CONNECTION, CUSTOMER, Google, answer
+from simulation.drive_edits import sharing_in_a_drive, trees_in_drives
+from simulation.google import CONNECTION, CUSTOMER, Google, answer, reply
 from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
+from support.sharing import untold
 
 FETCHES_AT_ONCE = 6
 SETTLED_WITHIN = 20_000
@@ -35,6 +44,7 @@ SETTLED_WITHIN = 20_000
 
 SPICE = frozenset(
     {"move_between_drives", "move_folder_between_drives", "move_folder", "share", "unshare", "trash", "untrash"}
+    | {"limit", "unlimit", "change_role", "link", "expire"}
 )
 """The edits whose meaning a change log only hints at: chosen more often than a day of work would."""
 
@@ -48,17 +58,25 @@ class _Fetch:
     action: Action
     sync_id: SyncId | None
     settings: ConnectionSettings
+    checkpoint: Checkpoint
+    known: FoldersOfConnection
+    items: ItemsAnswer | None = None
+    finding: Finding | None = None
+    question: Question | None = None
     answer: engine.Answer | WorkerError | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a run's world is."""
+    """How large a run's world is. `sharing` is the share of edits that are about who may do what in a shared drive,
+    `tree` how many items more each drive has, half of them folders in folders."""
 
     files: int = 40
     drives: int = 3
     users: int = 3
     longest_page: int = 6
+    sharing: float = 0.2
+    tree: int = 0
 
 
 @dataclass
@@ -79,8 +97,12 @@ class Run:
         self.user = next(iter(self.world.users.values()))
         self.google = Google(self.world, self.clock, self.user.email, self.die, self.size.longest_page)
         self.editor = Editor(self.world)
+        for edit in trees_in_drives(self.world, self.die, self.size.tree):
+            self.editor.make(edit)
         self.settings = ConnectionSettings(
-            include_shared_drives=self.die.random() < 0.9, include_trashed=self.die.random() < 0.3
+            include_shared_drives=self.die.random() < 0.9,
+            include_trashed=self.die.random() < 0.3,
+            sync_permissions=self.die.random() < 0.9,
         )
         self.log = Log()
         self.outbox = Outbox(
@@ -94,6 +116,9 @@ class Run:
         self.triggers: list[Owed] = []
         self.position = 0
         self.checkpoint: Checkpoint | None = None
+        self.folders_known = self.die.choice((12, 1_000))
+        self.folders = KnownFolders(limit=self.folders_known)
+        self.memory: dict[FileId, Remembered | None] = {}
         self.pending: list[Entry] = []
         self.flights: list[_Fetch] = []
         self.known_cursor: PageToken | None = None
@@ -107,12 +132,14 @@ class Run:
         """Somebody does something in Drive."""
         draw = self.die.random()
         edit = self._membership() if draw < 0.12 else self._retiming() if draw < 0.2 else None
+        if draw > 1 - self.size.sharing:
+            edit = sharing_in_a_drive(self.world, self.user, self.die)
         if edit is None:
-            edit = choose_edit(self.world, self.die)
-            for _ in range(12 if draw < 0.5 else 0):
+            edit = choose_edit(self.world, self.die, also=("sharing",))
+            for _ in range(12 if draw < 0.4 else 0):
                 if edit.kind in SPICE:
                     break
-                edit = choose_edit(self.world, self.die)
+                edit = choose_edit(self.world, self.die, also=("sharing",))
         self._note(f"edit {edit.kind} {edit.user} {edit.path} {dict(edit.query)} {edit.body or ''}")
         try:
             self.editor.make(edit)
@@ -149,13 +176,10 @@ class Run:
         """The customer wants other things mirrored; a trigger tells of it, as the Control Plane would."""
         if self.checkpoint is None or not self.checkpoint.corpora:
             return  # where state was lost, nobody knows what was mirrored before: see `lose_state`
-        drives, trashed = self.settings.include_shared_drives, self.settings.include_trashed
-        if self.die.random() < 0.5:
-            drives = not drives
-        else:
-            trashed = not trashed
-        self.settings = ConnectionSettings(include_shared_drives=drives, include_trashed=trashed)
-        self._note(f"settings {self.settings.include_shared_drives} {self.settings.include_trashed}")
+        now = self.settings
+        wish = self.die.choice(("include_shared_drives", "include_trashed", "sync_permissions"))
+        self.settings = replace(now, **{wish: not getattr(now, wish)})
+        self._note(f"settings {wish} {getattr(self.settings, wish)}")
         self._replay_is_clean = False
         self.trigger("incremental")
 
@@ -187,7 +211,8 @@ class Run:
         if free and len(self.flights) < FETCHES_AT_ONCE:
             action = free[choice % len(free)]
             self._note(f"send {action}")
-            self.flights.append(_Fetch(action, checkpoint.sync.sync_id, self.settings))
+            known = self.folders.under(CONNECTION, (checkpoint.sync.sync_id, checkpoint.sync.sightings))
+            self.flights.append(_Fetch(action, checkpoint.sync.sync_id, self.settings, checkpoint, known))
         elif not planned and not self.flights:
             self._complete(checkpoint)
 
@@ -200,7 +225,35 @@ class Run:
         self._note(f"serve {flight.action}")
         if isinstance(flight.action, ListFiles):
             self._replay_is_clean = True  # edits until the logs are read are in the replay
-        flight.answer = answer(self.google.open(flight.settings), flight.action)
+        drive = self.google.open(flight.settings)
+        if flight.finding is None:
+            self._first_answer(flight, answer(drive, flight.action))
+        elif flight.question is not None:
+            said = reply(drive, flight.question)
+            self.done[f"question: {type(flight.question).__name__}"] += 1
+            if isinstance(said, WorkerError):
+                flight.answer = said
+            else:
+                self._go_on_finding(flight, lambda finding: finding.send(said))
+
+    def _first_answer(self, flight: _Fetch, said: engine.Answer | WorkerError) -> None:
+        items = None if isinstance(said, WorkerError) else items_in(flight.action, said)
+        if items is None or not flight.checkpoint.scope.sync_permissions:
+            flight.answer = said
+            return
+        flight.items = items
+        flight.finding = permissions_of(flight.action, items, flight.checkpoint, flight.known)
+        self._go_on_finding(flight, next)
+
+    def _go_on_finding(self, flight: _Fetch, go_on: Callable[[Finding], Question]) -> None:
+        """The finding asks its next question, which Google answers when it is served again, or it is through."""
+        assert flight.finding is not None
+        assert flight.items is not None
+        assert flight.checkpoint.sync is not None
+        try:
+            flight.question = go_on(flight.finding)
+        except StopIteration as end:
+            flight.answer = Shared(flight.items, end.value, sighted_of(flight.checkpoint, flight.action))
 
     def arrive(self, choice: int = 0, fault: WorkerError | None = None) -> None:
         """One of the answers arrives, or a fault in its place, and is one step."""
@@ -220,7 +273,7 @@ class Run:
             step = failure.on_failure(checkpoint, flight.action, outcome, now, jitter, transformer)
         else:
             self._note(f"arrive {flight.action}")
-            step = engine.on_answer(checkpoint, flight.action, outcome, transformer)
+            step = engine.on_answer(checkpoint, flight.action, outcome, transformer, self._recall)
         self._check_rest(checkpoint, flight.action, outcome, step)
         self._count_parts(checkpoint, step)
         self._write(checkpoint, step)
@@ -249,6 +302,8 @@ class Run:
         self.pending.clear()
         self.flights.clear()
         self.checkpoint = self.log.restore()
+        self.memory = dict(self.log.memory)
+        self.folders = KnownFolders(limit=self.folders_known)
         self.position = self.log.position
         self._replay_is_clean = False
         self._check_at = None
@@ -268,6 +323,8 @@ class Run:
         self._note("lose state")
         self.known_cursor = checkpoint.corpora[USER_CORPUS].change_token
         self.log.state = None
+        self.log.memory.clear()
+        self.memory.clear()
         self.checkpoint = None
         self.clock.advance(1.0)  # syncs are told apart by their milliseconds once nobody knows the last one
         self.trigger("incremental", with_cursor=True)
@@ -364,11 +421,22 @@ class Run:
         trashed_too = self.settings.include_trashed
         files = visible_items(self.world, self.user, include_trashed=trashed_too, include_shared_drives=drives_too)
         drives = visible_drives(self.world, self.user) if drives_too else {}
-        differences = self.log.differences(files, drives, include_trashed=trashed_too)
+        permissions = self._visible_permissions() if self.settings.sync_permissions else {}
+        differences = self.log.differences(
+            files, drives, permissions, untold=untold(self.world, self.user), include_trashed=trashed_too
+        )
         self.done[f"compared, {when}"] += 1
         if differences:
             text = "; ".join(map(str, differences[:8]))
             raise Broken(f"{when}: {len(differences)} differences: {text}")
+
+    def _visible_permissions(self) -> dict[tuple[str, str], VisiblePermission]:
+        return visible_permissions(
+            self.world,
+            self.user,
+            include_trashed=self.settings.include_trashed,
+            include_shared_drives=bool(self.settings.include_shared_drives),
+        )
 
     def _check_cursors(self, checkpoint: Checkpoint) -> None:
         lacking = [
@@ -401,7 +469,11 @@ class Run:
 
     def _enter(self, entry: Entry) -> None:
         self.checkpoint = entry.checkpoint
+        self.memory.update(entry.remembered)
         self.pending.append(entry)
+
+    def _recall(self, file_id: FileId) -> Remembered | None:
+        return self.memory.get(file_id)
 
     def _retiming(self) -> Edit | None:
         """A client sets a file's modifiedTime: to long ago, to about now, or to a time that has yet to come."""

@@ -95,8 +95,10 @@ SIZES = (
     Size(),
     Size(files=150, longest_page=30),
     Size(files=300, drives=2, users=2, longest_page=30),
+    Size(files=60, drives=1, users=3, longest_page=6, sharing=0.7, tree=16),
 )
-"""The first for whatever can happen between two pages, the others for parts: short pages prove no order."""
+"""The first for whatever can happen between two pages, the next for parts (short pages prove no order), the last for
+permissions in trees of folders."""
 
 
 def play(seed: int, steps: int, size: Size | None = None) -> Run:

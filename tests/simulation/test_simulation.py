@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from google_drive_worker.utils.errors import NeedsReauth, PageTokenRejected, Retryable, WorkerError
 from simulation.google import CONNECTION
 from simulation.run import Run, Size
-from simulation.storm import list_in_peace, play
+from simulation.storm import SIZES, list_in_peace, play
 
 choices = st.integers(0, 7)
 faults: st.SearchStrategy[WorkerError | None] = st.sampled_from(
@@ -25,6 +25,13 @@ REGRESSIONS = (9, 24, 61, 68, 112, 116, 118, 126, 127, 136, 145, 162, 173, 359, 
 def test_after_every_storm_the_mirror_is_the_drive(seed: int) -> None:
     """Whatever was edited, lost, refused or repeated, once it is calm the records say what Drive holds."""
     run = play(seed, 1_500)
+    assert run.done["compared, settled"] > 0
+
+
+@pytest.mark.parametrize("seed", [106, *range(12)])
+def test_permissions_in_trees_of_folders_come_right_as_well(seed: int) -> None:
+    """Roles, members, limits and places change in shared drives, between every question and its answer."""
+    run = play(seed, 1_500, SIZES[3])
     assert run.done["compared, settled"] > 0
 
 

@@ -22,12 +22,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from drive_simulator.edits import random_edits
 from drive_simulator.quota import QuotaModel
 from drive_simulator.server import Simulator
-from drive_simulator.truth import visible_drives, visible_items
+from drive_simulator.truth import visible_drives, visible_items, visible_permissions
 from drive_simulator.world import World
 from google_drive_worker.demo.mirror import Mirror, ReceivedRecord, Truth, compare
 from google_drive_worker.domain.drive import DriveFile, SharedDrive
 from support.consume import PASSING, Message, TopicReader, read_all, wait_for_open_transactions
 from support.produce import send
+from support.sharing import true_permissions, untold
 from support.simulators import serving_in_thread
 from support.topics import Topics
 from support.worker_process import WorkerProcess, worker_process
@@ -170,15 +171,17 @@ class Stage:
         """What the user truly sees now."""
         email = self.email(connection_id)
 
-        def look(world: World) -> tuple[bytes, bytes]:
+        def look(world: World) -> Truth:
             user = world.user(email)
-            return orjson.dumps(visible_items(world, user)), orjson.dumps(visible_drives(world, user))
+            files, drives = orjson.dumps(visible_items(world, user)), orjson.dumps(visible_drives(world, user))
+            return Truth(
+                msgspec.json.decode(files, type=dict[str, DriveFile], strict=False),
+                msgspec.json.decode(drives, type=dict[str, SharedDrive]),
+                true_permissions(visible_permissions(world, user)),
+                untold(world, user),
+            )
 
-        files, drives = self.simulator.apply(look)
-        return Truth(
-            msgspec.json.decode(files, type=dict[str, DriveFile], strict=False),
-            msgspec.json.decode(drives, type=dict[str, SharedDrive]),
-        )
+        return self.simulator.apply(look)
 
     def assert_equal(self, *connection_ids: str) -> None:
         """Fail where the mirror is not what the users see, or anything was written twice or out of order."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Literal
@@ -10,15 +11,18 @@ from typing import Literal
 import msgspec
 
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Secret
-from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.ids import ConnectionId, FileId
+from google_drive_worker.domain.memory import Recall, Remembered
+from google_drive_worker.domain.sharing import Permission
 from google_drive_worker.domain.times import rfc3339
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Checkpoint, Parked, SyncKind
+from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.turn import Means, take_turn
-from google_drive_worker.utils.errors import NeedsReauth, Retryable, WorkerError
+from google_drive_worker.utils.errors import NeedsReauth, Retryable, SkipItem, WorkerError
 from support.clock import ManualClock
 from support.memory_drive import MemoryConnections, MemoryDrive
 from support.syncs import CONNECTION, CUSTOMER, NOW, file, folder, owed
@@ -32,6 +36,7 @@ class Bench:
         self.connections = MemoryConnections()
         self.connect()
         self.entries: list[Entry] = []
+        self.memory: dict[FileId, Remembered | None] = {}
         self.rooms: list[int] = []
         self.state: Checkpoint | None = None
         self.troubles: list[str] = []
@@ -56,6 +61,7 @@ class Bench:
             observer=self,
             include_shared_drives=True,
             fetches_allowed=lambda: fetches_allowed,
+            folders=KnownFolders(),
         )
 
     def connect(self, status: Literal["active", "paused", "disconnected"] = "active") -> None:
@@ -81,8 +87,14 @@ class Bench:
         assert connection_id == CONNECTION
         return self.state
 
+    def recall(self, connection_id: ConnectionId) -> Recall:
+        """The ledger's: what the entries so far said."""
+        assert connection_id == CONNECTION
+        return self.memory.get
+
     def write(self, entry: Entry) -> None:
         """The ledger's."""
+        self.memory.update(entry.remembered)
         self.entries.append(entry)
         self.state = entry.checkpoint
 
@@ -302,3 +314,61 @@ async def test_a_rejected_cursor_begins_a_full_sync_in_the_same_turn() -> None:
     await made.turn()
     assert made.started == ["full", "incremental", "full"]
     assert made.records() == ["upsert a"]
+
+
+async def test_permissions_are_written_with_their_items_and_deleted_when_they_are_revoked() -> None:
+    """What My Drive's listing and log bring along; what was written is remembered from one sync to the next."""
+    bench = Bench()
+    everyone = [{"id": name, "type": "user", "role": "writer"} for name in ("p", "q")]
+    bench.drive.put(file("a", permissions=everyone))
+    bench.owe()
+    await bench.turn()
+    assert bench.records() == ["upsert a", "upsert a/p", "upsert a/q"]
+    bench.drive.put(file("a", permissions=everyone[:1]))
+    bench.owe("incremental")
+    await bench.turn()
+    assert bench.records()[3:] == ["upsert a", "delete a/q", "upsert a/p"]
+
+
+async def test_without_permissions_none_are_asked_for_or_written() -> None:
+    """The connection's own setting decides."""
+    bench = Bench()
+    known = bench.connections.known[CONNECTION]
+    settings = ConnectionSettings(include_shared_drives=False, sync_permissions=False)
+    bench.connections.known[CONNECTION] = msgspec.structs.replace(known, settings=settings)
+    bench.drive.put(file("a", permissions=[{"id": "p", "type": "user", "role": "writer"}]))
+    bench.owe()
+    await bench.turn()
+    assert bench.records() == ["upsert a"]
+
+
+class DrivesOfOthers(MemoryDrive):
+    """A Drive in which one file is shared out of a shared drive that the user is no member of."""
+
+    async def list_permissions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Permission, ...] | SkipItem]:
+        """Told apart by the file's name."""
+        await self._call(f"permissions {' '.join(file_ids)}")
+        known: dict[str, tuple[Permission, ...] | SkipItem] = {
+            "shown": (Permission("p", "user", "writer"),),
+            "hidden": SkipItem("not for readers", http_status=403),
+            "broken": SkipItem("weird", code="weird", http_status=400),
+        }
+        return {file_id: known[file_id] for file_id in file_ids}
+
+
+async def test_items_of_other_peoples_drives_are_asked_for_in_one_go() -> None:
+    """That they may not be seen is no error; another problem is reported, and the item written all the same."""
+    bench = Bench()
+    bench.drive = DrivesOfOthers(page_size=10)
+    bench.means = replace(bench.means, drives=bench.drive)
+    known = bench.connections.known[CONNECTION]
+    settings = ConnectionSettings(include_shared_drives=True)
+    bench.connections.known[CONNECTION] = msgspec.structs.replace(known, settings=settings)
+    for name in ("broken", "hidden", "shown"):
+        bench.drive.put(file(name, driveId="elsewhere", ownedByMe=False))
+    bench.owe()
+    await bench.turn()
+    assert bench.records() == ["upsert broken", "upsert hidden", "upsert shown", "upsert shown/p"]
+    assert [call for call in bench.drive.calls if call.startswith("permissions")] == ["permissions broken hidden shown"]
+    errors = [msgspec.json.decode(each.value) for entry in bench.entries for each in entry.outgoing]
+    assert [(each["error"]["code"], each["resource"]["id"]) for each in errors] == [("weird", "broken")]

@@ -7,7 +7,7 @@ retried in one place (`retry.py`). Paths, parameters and limits: Google's discov
 import asyncio
 import hashlib
 import random as system_random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -64,6 +64,11 @@ class _Modified(msgspec.Struct, rename="camel"):
     modified_time: str | None = None
 
 
+class _PermissionsPage(msgspec.Struct, rename="camel"):
+    permissions: tuple[Permission, ...] = ()
+    next_page_token: PageToken | None = None
+
+
 class _TimesPage(msgspec.Struct):
     files: tuple[_Modified, ...] = ()
 
@@ -81,7 +86,11 @@ _CHANGES_LIST = _Method("drive.changes.list", CallKind.LISTING, Cost.LIST)
 _START_PAGE_TOKEN = _Method("drive.changes.getStartPageToken", CallKind.LISTING, Cost.READ)
 _DRIVES_LIST = _Method("drive.drives.list", CallKind.LISTING, Cost.LIST)
 
+_PERMISSIONS_LIST = _Method("drive.permissions.list", CallKind.ITEM, Cost.LIST)
+
 _FILES_PAGE = msgspec.json.Decoder(FilesPage)
+_SHARING = msgspec.json.Decoder(ItemSharing)
+_PERMISSIONS_PAGE = msgspec.json.Decoder(_PermissionsPage)
 _TIMES_PAGE = msgspec.json.Decoder(_TimesPage)
 _CHANGES_PAGE = msgspec.json.Decoder(ChangesPage)
 _DRIVES_PAGE = msgspec.json.Decoder(DrivesPage)
@@ -150,6 +159,7 @@ class DriveApis:
             self._authorizers.of(connection),
             self._shared,
             include_shared_drives=self._include_shared_drives if wanted is None else wanted,
+            sync_permissions=connection.settings.sync_permissions,
         )
 
 
@@ -157,13 +167,20 @@ class DriveApi:
     """Implements `Drive` for one connection. Safe for concurrent calls."""
 
     def __init__(
-        self, connection_id: ConnectionId, authorizer: Authorizer, shared: Shared, *, include_shared_drives: bool
+        self,
+        connection_id: ConnectionId,
+        authorizer: Authorizer,
+        shared: Shared,
+        *,
+        include_shared_drives: bool,
+        sync_permissions: bool,
     ) -> None:
         """Made by `DriveApis.open`."""
         self._connection_id = connection_id
         self._authorizer = authorizer
         self._shared = shared
         self._include_shared_drives = include_shared_drives
+        self._sync_permissions = sync_permissions
         self._quota_user = quota_user(connection_id)
 
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
@@ -225,7 +242,7 @@ class DriveApi:
             ("includeCorpusRemovals", "true"),
             ("spaces", "drive"),
             ("pageSize", str(self._shared.page_size)),
-            ("fields", fields.CHANGES_PAGE_FIELDS),
+            ("fields", self._fields(drive_id, fields.CHANGES_PAGE_FIELDS, fields.SHARED_CHANGES_PAGE_FIELDS)),
             ("pageToken", page_token),
         ]
         return await self._call(_CHANGES_LIST, "/changes", query, _CHANGES_PAGE.decode)
@@ -245,11 +262,11 @@ class DriveApi:
 
     async def item_sharings(self, file_ids: Sequence[FileId]) -> Mapping[FileId, ItemSharing | SkipItem]:
         """files.get; see `Drive.item_sharings`."""
-        raise NotImplementedError
+        return {file_id: await _or_skip(self._item_sharing(file_id)) for file_id in file_ids}
 
     async def list_permissions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Permission, ...] | SkipItem]:
         """permissions.list; see `Drive.list_permissions`."""
-        raise NotImplementedError
+        return {file_id: await _or_skip(self._permissions(file_id)) for file_id in file_ids}
 
     async def list_revisions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Revision, ...] | SkipItem]:
         """revisions.list; see `Drive.list_revisions`."""
@@ -259,12 +276,33 @@ class DriveApi:
         """comments.list; see `Drive.list_comments`."""
         raise NotImplementedError
 
+    async def _item_sharing(self, file_id: FileId) -> ItemSharing:
+        query = [("supportsAllDrives", "true"), ("fields", fields.SHARING_FIELDS)]
+        return await self._call(_FILES_GET, f"/files/{quote(file_id, safe='')}", query, _SHARING.decode)
+
+    async def _permissions(self, file_id: FileId) -> tuple[Permission, ...]:
+        found: list[Permission] = []
+        page_token: PageToken | None = None
+        while True:
+            query = [
+                ("supportsAllDrives", "true"),
+                ("pageSize", "100"),
+                ("fields", fields.PERMISSIONS_PAGE_FIELDS),
+                *_page(page_token),
+            ]
+            path = f"/files/{quote(file_id, safe='')}/permissions"
+            page = await self._call(_PERMISSIONS_LIST, path, query, _PERMISSIONS_PAGE.decode)
+            found.extend(page.permissions)
+            page_token = page.next_page_token
+            if page_token is None:
+                return tuple(found)
+
     async def _list(
         self, q: str, drive_id: DriveId | None, page_token: PageToken | None, order_by: str | None = None
     ) -> FilesPage:
         query = [
             *self._listing(drive_id, q, order_by, self._shared.page_size),
-            ("fields", fields.FILES_PAGE_FIELDS),
+            ("fields", self._fields(drive_id, fields.FILES_PAGE_FIELDS, fields.SHARED_FILES_PAGE_FIELDS)),
             *_page(page_token),
         ]
         return await self._call(_FILES_LIST, "/files", query, _FILES_PAGE.decode)
@@ -278,6 +316,9 @@ class DriveApi:
             *([("orderBy", order_by)] if order_by else []),
             ("pageSize", str(page_size)),
         ]
+
+    def _fields(self, drive_id: DriveId | None, plain: str, with_permissions: str) -> str:
+        return with_permissions if drive_id is None and self._sync_permissions else plain
 
     def _in_drive(self, drive_id: DriveId | None) -> list[Parameter]:
         if drive_id is not None:
@@ -353,6 +394,13 @@ class DriveApi:
         )
         tally.status = response.status
         return response, token
+
+
+async def _or_skip(call: Awaitable[T]) -> T | SkipItem:
+    try:
+        return await call
+    except SkipItem as problem:
+        return problem
 
 
 def quota_user(connection_id: ConnectionId) -> str:

@@ -1,6 +1,7 @@
 """The `fields` masks: exactly what the structs of `domain/drive.py` hold, no more. A unit test keeps the two together.
 
-`permissions` is left out on purpose: a page with it is cut to 100 files. Source: drive.v3.json; the guide "Return
+`permissions` is asked for in the user's corpus alone, and only where permissions are mirrored: a page with it is cut to
+100 files, and shared drives' items have none there. Source: drive.v3.json; the guide "Return
 specific fields".
 """
 
@@ -36,6 +37,16 @@ FILE_FIELDS = (
     "linkShareMetadata(securityUpdateEligible,securityUpdateEnabled)"
 )
 
+PERMISSION_FIELDS = (
+    "id,type,role,emailAddress,domain,displayName,photoLink,expirationTime,allowFileDiscovery,view,deleted,pendingOwner,"
+    "permissionDetails(permissionType,role,inherited,inheritedFrom)"
+)
+
+SHARING_FIELDS = (
+    "id,name,mimeType,driveId,parents,trashed,permissionIds,hasAugmentedPermissions,inheritedPermissionsDisabled"
+)
+"""What of an item of a shared drive tells where its permissions come from."""
+
 SHARED_DRIVE_FIELDS = (
     "id,name,createdTime,hidden,orgUnitId,themeId,colorRgb,backgroundImageLink,"
     f"restrictions({DRIVE_RESTRICTIONS}),capabilities({DRIVE_CAPABILITIES})"
@@ -44,7 +55,12 @@ SHARED_DRIVE_FIELDS = (
 CHANGE_FIELDS = f"changeType,time,removed,fileId,file({FILE_FIELDS}),driveId,drive({SHARED_DRIVE_FIELDS})"
 
 FILES_PAGE_FIELDS = f"nextPageToken,incompleteSearch,files({FILE_FIELDS})"
+SHARED_FILES_PAGE_FIELDS = f"nextPageToken,incompleteSearch,files({FILE_FIELDS},permissions({PERMISSION_FIELDS}))"
+PERMISSIONS_PAGE_FIELDS = f"nextPageToken,permissions({PERMISSION_FIELDS})"
 TIMES_FIELDS = "files(modifiedTime)"
 CHANGES_PAGE_FIELDS = f"nextPageToken,newStartPageToken,changes({CHANGE_FIELDS})"
+SHARED_CHANGES_PAGE_FIELDS = CHANGES_PAGE_FIELDS.replace(
+    f"file({FILE_FIELDS})", f"file({FILE_FIELDS},permissions({PERMISSION_FIELDS}))"
+)
 DRIVES_PAGE_FIELDS = f"nextPageToken,drives({SHARED_DRIVE_FIELDS})"
 START_PAGE_TOKEN_FIELDS = "startPageToken"  # noqa: S105  (a field's name, no secret)

@@ -41,6 +41,17 @@ class MirroredData(msgspec.Struct, frozen=True, gc=False):
     checksums: Checksums | None = None
     status: str | None = None
     counts: dict[str, int] | None = None
+    file_id: str | None = None
+    role: str | None = None
+    grantee_type: str | None = None
+    email_address: str | None = None
+    domain: str | None = None
+    inherited: bool | None = None
+    inherited_from: str | None = None
+    expires_at: str | None = None
+    allow_file_discovery: bool | None = None
+    view: str | None = None
+    deleted: bool | None = None
 
 
 class ReceivedRecord(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +73,8 @@ _decode = msgspec.json.Decoder(ReceivedRecord).decode
 @dataclass(slots=True)
 class _Connection:
     held: dict[str, ReceivedRecord] = field(default_factory=dict)
+    hanging: dict[str, set[str]] = field(default_factory=dict)
+    versions: dict[str, int | None] = field(default_factory=dict)
     partition: int | None = None
     last_offset: int = -1
     swept_before: str = ""
@@ -106,9 +119,12 @@ class Mirror:
             if record.data.status == "completed":
                 self._sweep(connection, record.sync_id)
         elif record.operation == "delete":
-            connection.held.pop(record.idempotency_key, None)
+            self._drop(connection, record)
         else:
             connection.held[record.idempotency_key] = record
+            owner_id, slash, _ = record.resource_id.partition("/")
+            if slash:
+                connection.hanging.setdefault(owner_id, set()).add(record.idempotency_key)
         return record
 
     def completed_syncs(self, connection_id: str) -> list[str]:
@@ -122,6 +138,12 @@ class Mirror:
         for record in () if connection is None else connection.held.values():
             if resource_type is None or record.resource_type == resource_type:
                 yield record
+
+    def _drop(self, connection: _Connection, record: ReceivedRecord) -> None:
+        """An item takes along what hangs on it: everything whose id begins with its own and a slash."""
+        connection.held.pop(record.idempotency_key, None)
+        for key in connection.hanging.pop(record.resource_id, ()):
+            connection.held.pop(key, None)
 
     def _sweep(self, connection: _Connection, sync_id: str) -> None:
         # Sync ids are UUIDv7: an older sync's sorts before.
@@ -147,7 +169,13 @@ class Mirror:
 
     def _check_repetition(self, connection: _Connection, record: ReceivedRecord) -> None:
         data = record.data
-        identity = (record.sync_id, record.idempotency_key, record.operation, data.version, data.status)
+        version = data.version
+        owner_id, slash, _ = record.resource_id.partition("/")
+        if slash:  # it has none of its own, and comes with its item's
+            version = connection.versions.get(owner_id)
+        elif record.resource_type in {"file", "folder"}:
+            connection.versions[record.resource_id] = version
+        identity = (record.sync_id, record.idempotency_key, record.operation, version, data.status)
         if identity in self._seen:
             self.duplicates[record.sync_id] += 1
         self._seen.add(identity)
@@ -164,12 +192,34 @@ class Mirror:
             self.notes.append(text)
 
 
+class TruePermission(msgspec.Struct, frozen=True, gc=False):
+    """A permission as the simulator knows it (`drive_simulator.sharing_truth`)."""
+
+    role: str
+    type: str
+    email: str | None = None
+    domain: str | None = None
+    inherited: bool = False
+    inherited_from: str | None = None
+    expiration_time: str | None = None
+    allow_discovery: bool | None = None
+    view: str | None = None
+    deleted: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What a user's Drive really holds: every item and shared drive that the user can see, by id."""
+    """What a user's Drive really holds: every item and shared drive that the user can see, by id.
+
+    `permissions` are by the item's or drive's id and the permission's; where they are `None` they are not compared.
+    `untold` are the items whose permissions are not compared: they lie below a folder that the user does not see, and
+    of its sharing no log tells.
+    """
 
     files: Mapping[str, DriveFile]
     drives: Mapping[str, SharedDrive]
+    permissions: Mapping[tuple[str, str], TruePermission] | None = None
+    untold: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +247,7 @@ def compare(mirror: Mirror, truth: Truth, connection_id: str, *, include_trashed
     held = {
         (record.resource_type, record.resource_id): record
         for record in mirror.held(connection_id)
-        if record.resource_type in _COMPARED
+        if record.resource_type in _COMPARED or (record.resource_type == "permission" and _is_told(truth, record))
     }
     expected: dict[tuple[str, str], dict[str, object]] = {
         ("folder" if file.is_folder else "file", file_id): _file_fields(file)
@@ -205,6 +255,9 @@ def compare(mirror: Mirror, truth: Truth, connection_id: str, *, include_trashed
         if include_trashed or not file.trashed
     }
     expected |= {("shared_drive", drive_id): {"name": drive.name} for drive_id, drive in truth.drives.items()}
+    for (item_id, own_id), permission in (truth.permissions or {}).items():
+        if item_id not in truth.untold:
+            expected["permission", f"{item_id}/{own_id}"] = _permission_fields(permission)
     differences = [Difference("unexpected", *key) for key in held if key not in expected]
     for key, fields in expected.items():
         differences.extend(_differences(*key, held.get(key), fields))
@@ -224,6 +277,40 @@ def _file_fields(file: DriveFile) -> dict[str, object]:
         "size_bytes": file.size,
         "modified_at": _moment(file.modified_time),
         "checksums": (file.md5_checksum, file.sha1_checksum, file.sha256_checksum),
+    }
+
+
+def _is_told(truth: Truth, record: ReceivedRecord) -> bool:
+    return truth.permissions is not None and record.resource_id.partition("/")[0] not in truth.untold
+
+
+def _permission_fields(permission: TruePermission) -> dict[str, object]:
+    return {
+        "role": permission.role,
+        "grantee_type": permission.type,
+        "email_address": permission.email,
+        "domain": permission.domain,
+        "inherited": permission.inherited,
+        "inherited_from": permission.inherited_from,
+        "expires_at": _moment(permission.expiration_time),
+        "allow_file_discovery": permission.allow_discovery,
+        "view": permission.view,
+        "deleted": permission.deleted,
+    }
+
+
+def _mirrored_permission(data: MirroredData) -> dict[str, object]:
+    return {
+        "role": data.role,
+        "grantee_type": data.grantee_type,
+        "email_address": data.email_address,
+        "domain": data.domain,
+        "inherited": data.inherited,
+        "inherited_from": data.inherited_from,
+        "expires_at": _moment(data.expires_at),
+        "allow_file_discovery": data.allow_file_discovery,
+        "view": data.view,
+        "deleted": bool(data.deleted),
     }
 
 
@@ -247,7 +334,7 @@ def _differences(
     if record is None:
         yield Difference("missing", kind, resource_id)
         return
-    actual = _mirrored_fields(record.data)
+    actual = _mirrored_permission(record.data) if kind == "permission" else _mirrored_fields(record.data)
     for name, value in expected.items():
         if actual[name] != value:
             yield Difference("different", kind, resource_id, name, value, actual[name])

@@ -10,7 +10,14 @@ from google_drive_worker.domain.connection import Connection
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, UnreadableItem
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
-from google_drive_worker.domain.record import DeleteCause, ListedFile, Record, ResourceType, SyncSummary
+from google_drive_worker.domain.record import (
+    DeleteCause,
+    ListedFile,
+    PermissionFrame,
+    Record,
+    ResourceType,
+    SyncSummary,
+)
 from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.utils.errors import SkipItem
@@ -148,6 +155,14 @@ class Normalizer(Protocol):
 
     def transform_drive(self, drive: SharedDrive) -> Record:
         """The upsert of a shared drive."""
+        ...
+
+    def permission_frames(self, permissions: Sequence[Permission]) -> tuple[PermissionFrame, ...]:
+        """What the records of those permissions have in common, whatever item they are of."""
+        ...
+
+    def transform_permissions(self, file_id: FileId, frames: Sequence[PermissionFrame]) -> list[Record]:
+        """The upserts of an item's permissions."""
         ...
 
     def deletion(self, resource_type: ResourceType, resource_id: str, cause: DeleteCause) -> Record:

@@ -30,6 +30,15 @@ class ListedFile(msgspec.Struct, frozen=True, gc=False):
     record: Record
 
 
+class PermissionFrame(msgspec.Struct, frozen=True, gc=False):
+    """The record of a permission, but for the item that it is of: `id_end` ends the record's id, and the data is
+    `before` the item's id and `after` it, as JSON."""
+
+    id_end: str
+    before: bytes
+    after: bytes
+
+
 class Source(msgspec.Struct, frozen=True):
     """The message that an effect goes back to."""
 

@@ -1,8 +1,10 @@
 """Who may do what with an item: Drive's `Permission`, and what of an item decides where its permissions come from."""
 
+from functools import lru_cache
+
 import msgspec
 
-from google_drive_worker.domain.drive import ABSENT, FOLDER_MIME_TYPE, Resource
+from google_drive_worker.domain.drive import ABSENT, FOLDER_MIME_TYPE, UNREADABLE, Resource
 from google_drive_worker.domain.ids import DriveId, FileId
 
 
@@ -55,3 +57,61 @@ class ItemSharing(Resource, frozen=True, gc=False):
     def is_folder(self) -> bool:
         """Whether it can have children."""
         return self.mime_type == FOLDER_MIME_TYPE
+
+
+class PermissionSet(msgspec.Struct, frozen=True):
+    """All permissions of an item; many items of a drive share one. `ids` are theirs, sorted.
+
+    Where `is_visible` is false the account may not see them, which is not to say that there are none.
+    """
+
+    permissions: tuple[Permission, ...] = ()
+    ids: tuple[str, ...] = ()
+    is_visible: bool = True
+
+
+UNSEEN = PermissionSet(is_visible=False)
+"""Permissions that the account may not see."""
+
+REMEMBERED_BYTES = 8192
+"""How long the permissions of a listed item may be to be kept with what was read from them: some thirty of them."""
+
+_PERMISSIONS = msgspec.json.Decoder(tuple[Permission, ...] | None)
+_SHARING = msgspec.json.Decoder(ItemSharing)
+
+
+def set_of(permissions: tuple[Permission, ...]) -> PermissionSet:
+    """Those permissions as a set."""
+    return PermissionSet(permissions, tuple(sorted(permission.id for permission in permissions)))
+
+
+def read_sharing(resource: bytes | msgspec.Raw) -> ItemSharing | None:
+    """What a `File` resource tells of its sharing; `None` for one that can't be read."""
+    try:
+        return _SHARING.decode(resource)
+    except UNREADABLE:
+        return None
+
+
+def read_permissions(raw: msgspec.Raw) -> PermissionSet | None:
+    """The permissions that stand in an item itself; `None` where they can't be read, `UNSEEN` where none are shown.
+
+    Most files of a folder have the same, byte for byte, which is read once.
+    """
+    text = bytes(raw)
+    return _read_once(text) if len(text) <= REMEMBERED_BYTES else _read(text)
+
+
+@lru_cache(maxsize=512)
+def _read_once(text: bytes) -> PermissionSet | None:
+    return _read(text)
+
+
+def _read(text: bytes) -> PermissionSet | None:
+    if not text:
+        return UNSEEN
+    try:
+        permissions = _PERMISSIONS.decode(text)
+    except UNREADABLE:
+        return None
+    return UNSEEN if permissions is None else set_of(permissions)

@@ -1,9 +1,10 @@
 """What one step writes: its messages and the checkpoint that goes with them, committed together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.ids import ConnectionId, FileId
+from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.message import Outgoing, RecordBatch
 from google_drive_worker.messages.record import output_headers
 from google_drive_worker.sync.checkpoint import Checkpoint
@@ -24,7 +25,8 @@ class Entry(NamedTuple):
     """One step's effects.
 
     `connection_id` is `None` where no state is concerned; else `checkpoint` replaces the connection's, and `None` ends
-    it. `position` is the offset after the trigger that this entry accounts for, where it accounts for one.
+    it. `position` is the offset after the trigger that this entry accounts for, where it accounts for one. `remembered`
+    is what is to be kept of the connection's items, `None` for those that are gone.
     """
 
     outgoing: list[Outgoing]
@@ -33,6 +35,7 @@ class Entry(NamedTuple):
     position: int | None = None
     tallies: tuple[Tally, ...] = ()
     records: RecordBatch | None = None
+    remembered: Mapping[FileId, Remembered | None] = {}
 
     @property
     def is_quiet(self) -> bool:

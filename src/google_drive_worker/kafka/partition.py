@@ -5,7 +5,10 @@ import contextlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from google_drive_worker.domain.ids import ConnectionId
+from msgspec.structs import replace
+
+from google_drive_worker.domain.ids import ConnectionId, FileId
+from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.kafka.transactions import TransactionalWriter
@@ -70,10 +73,15 @@ class OwnedPartition:
         self.position = position
         self._writer = writer
         self._thread = thread
-        self._checkpoints = checkpoints
+        # What is remembered of items is lost with the partition's owner: it begins as from a trigger's cursor.
+        self._checkpoints = {
+            name: replace(each, from_cursor=True) if each.scope.sync_permissions else each
+            for name, each in checkpoints.items()
+        }
         self._clock = clock
         self._limits = limits
         self._on_commit = on_commit
+        self._memories: dict[ConnectionId, dict[FileId, Remembered | None]] = {}
         self._pending: list[Entry] = []
         self._pending_bytes = 0
         self._committing_bytes = 0
@@ -93,13 +101,20 @@ class OwnedPartition:
         """The connection's checkpoint, all that was written included."""
         return self._checkpoints.get(connection_id)
 
+    def recall(self, connection_id: ConnectionId) -> Recall:
+        """What is remembered of the connection's items since the partition was opened, what is pending included."""
+        return self._memories.setdefault(connection_id, {}).get
+
     def write(self, entry: Entry) -> None:
         """Take the entry for the next transaction; its checkpoint counts from now on."""
         if entry.connection_id is not None:
             if entry.checkpoint is None:
                 self._checkpoints.pop(entry.connection_id, None)
+                self._memories.pop(entry.connection_id, None)
             else:
                 self._checkpoints[entry.connection_id] = entry.checkpoint
+            if entry.remembered:
+                self._memories.setdefault(entry.connection_id, {}).update(entry.remembered)
         self._pending.append(entry)
         self._pending_bytes += entry.size_bytes
         self._pending_records += entry.message_count

@@ -132,6 +132,27 @@ class SharedDriveData(Data, frozen=True, gc=False):
     capabilities: dict[str, bool] | None = None
 
 
+class PermissionData(Data, frozen=True, gc=False):
+    """What one grantee may do with a file, a folder or a shared drive, whatever gave it to them."""
+
+    id: str
+    type: Literal["permission"]
+    file_id: str
+    role: str
+    grantee_type: str
+    inherited: bool
+    email_address: str | None = None
+    domain: str | None = None
+    display_name: str | None = None
+    photo_link: str | None = None
+    expires_at: str | None = None
+    allow_file_discovery: bool | None = None
+    view: str | None = None
+    deleted: bool | None = None
+    pending_owner: bool | None = None
+    inherited_from: str | None = None
+
+
 class DeletedData(msgspec.Struct, frozen=True, gc=False):
     """What no longer is, or no longer concerns the connection, and why."""
 

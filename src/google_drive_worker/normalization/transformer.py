@@ -21,6 +21,7 @@ from google_drive_worker.domain.drive import (
 from google_drive_worker.domain.record import DeleteCause, ListedFile, Record, ResourceType, SyncSummary
 from google_drive_worker.normalization.exports import EXPORT_FORMATS
 from google_drive_worker.normalization.nested import content_restrictions_of, nested_of, shortcut_of
+from google_drive_worker.normalization.permissions import permission_frames, transform_permissions
 from google_drive_worker.normalization.shapes import (
     ChecksumsData,
     Cursor,
@@ -30,6 +31,17 @@ from google_drive_worker.normalization.shapes import (
     SyncData,
 )
 from google_drive_worker.normalization.values import flags, snake_case, utc_time
+
+__all__ = [
+    "IS_COMPILED",
+    "deletion",
+    "permission_frames",
+    "read_listed",
+    "sync_record",
+    "transform_drive",
+    "transform_file",
+    "transform_permissions",
+]
 
 try:
     from google_drive_worker.normalization.fast_file import fast_file
@@ -43,6 +55,9 @@ except ImportError:  # there was no C compiler when it was installed
 
 IS_COMPILED = not isinstance(fast_file, FunctionType)
 """Whether there is a fast way: without it a listing costs twice the processor time."""
+
+_HANGING = frozenset({"permission", "revision", "comment"})
+"""What hangs on a file and has its id before its own."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -149,8 +164,12 @@ def transform_drive(drive: SharedDrive) -> Record:
 
 
 def deletion(resource_type: ResourceType, resource_id: str, cause: DeleteCause) -> Record:
-    """Make the delete of a resource: a consumer drops what it holds under this type and id."""
-    return Record(resource_type, resource_id, "delete", DeletedData(resource_id, resource_type, True, cause))
+    """Make the delete of a resource: a consumer drops what it holds under this type and id.
+
+    The id of what hangs on an item, `{file_id}/{own id}`, is its own in the data.
+    """
+    own_id = resource_id.rpartition("/")[2] if resource_type in _HANGING else resource_id
+    return Record(resource_type, resource_id, "delete", DeletedData(own_id, resource_type, True, cause))
 
 
 def sync_record(summary: SyncSummary) -> Record:

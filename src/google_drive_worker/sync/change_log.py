@@ -26,32 +26,38 @@ from google_drive_worker.sync.checkpoint import (
     Sync,
     Walk,
 )
+from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.listing import belongs
+from google_drive_worker.sync.page_sharing import moved_corpora
 from google_drive_worker.sync.plan import LookUpRemoved, ReadChanges, WalkFolder, is_step_of
-from google_drive_worker.sync.step import Step, counted, doubting, owe_full, skipped, with_corpus, with_sync
+from google_drive_worker.sync.step import Step, counted, doubting, owe_full, sighted, skipped, with_corpus, with_sync
 
 GONE_AT_MOST = 200
 """How many items not found are kept in mind: more would weigh on every step, and a full sync finds them as well."""
 
 
-def on_changes(checkpoint: Checkpoint, action: ReadChanges, page: ChangesPage, normalizer: Normalizer) -> Step:
+def on_changes(
+    checkpoint: Checkpoint, action: ReadChanges, page: ChangesPage, writer: ItemWriter, normalizer: Normalizer
+) -> Step:
     """A page's entries become records and things to find out; the log goes on at the page's token."""
-    records: list[Record] = []
     errors: list[ErrorReport] = []
     for item in page.items():
         if isinstance(item, UnreadableItem):
             errors.append(skipped(checkpoint, item.id, "change", item.problem))
             continue
         checkpoint, more = _on_change(checkpoint, action.corpus, item, normalizer)
-        records.extend(more)
-    if checkpoint.sync is not None:
-        checkpoint = with_sync(checkpoint, counted(checkpoint.sync, records))
+        writer.extend(more)
+    sync = checkpoint.sync
+    if sync is not None:
+        checkpoint = with_sync(checkpoint, counted(sync, writer.records))
+        if checkpoint.scope.sync_permissions:
+            checkpoint = sighted(checkpoint, moved_corpora(checkpoint, action, page))
     corpus = checkpoint.corpora.get(action.corpus)
     if corpus is not None:
         checkpoint = with_corpus(checkpoint, action.corpus, _read(corpus, page))
     if action.corpus == USER_CORPUS and page.next_page_token is None:
         checkpoint = replace(doubting(checkpoint, doubted=False), gone=())
-    return Step(checkpoint, tuple(records), tuple(errors))
+    return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
 
 
 def _read(corpus: Corpus, page: ChangesPage) -> Corpus:
@@ -125,6 +131,7 @@ def on_looked_up(
     sync: Sync,
     action: LookUpRemoved,
     found: Mapping[FileId, DriveFile | None],
+    writer: ItemWriter,
     normalizer: Normalizer,
 ) -> Step:
     """What is gone for good is deleted; what is in a corpus of ours is written as it is now.
@@ -133,20 +140,20 @@ def on_looked_up(
     way meanwhile after it, nobody else would set it right.
     """
     asked = set(action.file_ids)
-    records: list[Record] = []
     for removal in sync.removals:
         if removal.file_id not in asked & found.keys():
             continue
         file = found.get(removal.file_id)
         if file is None:
-            records.extend(_deletions(removal.file_id, None, "removed", normalizer))
+            writer.extend(_deletions(removal.file_id, None, "removed", normalizer))
         elif _is_ours(checkpoint, removal, file):
-            records.append(_record_of(checkpoint, file, normalizer))
+            writer.write(_record_of(checkpoint, file, normalizer))
         else:
-            records.extend(_deletions(removal.file_id, file, "out_of_scope", normalizer))
+            writer.extend(_deletions(removal.file_id, file, "out_of_scope", normalizer))
     left = tuple(removal for removal in sync.removals if removal.file_id not in asked)
     checkpoint = _with_gone(checkpoint, tuple(file_id for file_id, file in found.items() if file is None))
-    return Step(with_sync(checkpoint, replace(counted(sync, records), removals=left)), tuple(records))
+    checkpoint = with_sync(checkpoint, replace(counted(sync, writer.records), removals=left))
+    return Step(checkpoint, tuple(writer.records), tuple(writer.errors), writer.remembered)
 
 
 def _with_gone(checkpoint: Checkpoint, missing: tuple[FileId, ...]) -> Checkpoint:
@@ -169,29 +176,28 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
 
 
 def on_children(
-    checkpoint: Checkpoint, sync: Sync, action: WalkFolder, page: FilesPage, normalizer: Normalizer
+    checkpoint: Checkpoint, sync: Sync, action: WalkFolder, page: FilesPage, writer: ItemWriter, normalizer: Normalizer
 ) -> Step:
     """The children of a changed folder are written anew, and its folders walked in their turn."""
     walk = action.walk
     if walk not in sync.walks:  # the folder changed again meanwhile, and its walk begins anew
         return Step(checkpoint)
-    records: list[Record] = []
     errors: list[ErrorReport] = []
     below: list[Walk] = []
     for item in page.items():
         if isinstance(item, UnreadableItem):
             errors.append(skipped(checkpoint, item.id, "file", item.problem))
             continue
-        records.append(_record_of(checkpoint, item, normalizer))
+        writer.write(_record_of(checkpoint, item, normalizer))
         if item.is_folder:
             below.append(Walk(item.id, walk.drive_id, item.trashed))
     walks = list(sync.walks)
     at = walks.index(walk)
     walks[at : at + 1] = [replace(walk, page_token=page.next_page_token)] if page.next_page_token else []
-    checkpoint = with_sync(checkpoint, replace(counted(sync, records), walks=tuple(walks)))
+    checkpoint = with_sync(checkpoint, replace(counted(sync, writer.records), walks=tuple(walks)))
     for deeper in below:
         checkpoint = _with_walk(checkpoint, deeper)
-    return Step(checkpoint, tuple(records), tuple(errors))
+    return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
 
 
 def _with_walk(checkpoint: Checkpoint, walk: Walk) -> Checkpoint:
@@ -211,8 +217,11 @@ def _on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normali
     known = checkpoint.corpora.get(drive_id)
     if known is None:
         # As a member the user sees more than was shared with them: what a walk brings of it counts as written, too.
-        checkpoint = with_corpus(checkpoint, drive_id, Corpus("start_token", written=True))
+        due = checkpoint.scope.sync_permissions
+        checkpoint = with_corpus(checkpoint, drive_id, Corpus("start_token", written=True, members_due=due))
     else:
+        if checkpoint.scope.sync_permissions:  # who is a member may be what has changed
+            checkpoint = with_corpus(checkpoint, drive_id, replace(known, members_due=True))
         checkpoint = _perhaps_rejoined(checkpoint, known)
     return checkpoint, [normalizer.transform_drive(change.drive)]
 

@@ -29,10 +29,15 @@ class _Value(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Scope(_Value, frozen=True):
-    """What of a Drive is mirrored, settled when a sync begins; a change of it calls for a full sync."""
+    """What of a Drive is mirrored, settled when a sync begins; a change of it calls for a full sync.
+
+    `sync_permissions` is false where a worker wrote the checkpoint that knew nothing of permissions: none are in the
+    mirror then.
+    """
 
     include_shared_drives: bool = True
     include_trashed: bool = False
+    sync_permissions: bool = False
 
 
 class Part(_Value, frozen=True):
@@ -74,6 +79,9 @@ class Corpus(_Value, frozen=True):
     written, with their times. `written` says that items of it were written, by this listing or before it. `doubted` is
     a drive in which something was not to be found: should the user's log tell of the drive next, its user may have been
     away in between, and the rest of it is read anew.
+    `sighted` is the sync's `sightings` when such a thing was last seen in this corpus: what was found out before of
+    its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
+    written, and `members_due` says that they are to be read again, before anything else of the drive.
     """
 
     stage: Stage = "done"
@@ -89,6 +97,9 @@ class Corpus(_Value, frozen=True):
     times_in_order: int = 0
     youngest: Youngest = "once"
     recent: dict[FileId, str] = {}
+    sighted: int = 0
+    members: str | None = None
+    members_due: bool = False
 
 
 class Walk(_Value, frozen=True):
@@ -124,6 +135,8 @@ class Sync(_Value, frozen=True):
 
     `from_trigger` says that it goes on from a trigger's cursor, which is the user's log alone: nobody knows which
     shared drives were mirrored, nor how far. `restarts` are the walks and drives.list that had to start over.
+    `sightings` is how often something was seen to have changed that others inherit their permissions from, a folder or
+    a drive.
     """
 
     sync_id: SyncId
@@ -137,6 +150,7 @@ class Sync(_Value, frozen=True):
     counts: dict[str, int] = {}
     from_trigger: bool = False
     restarts: int = 0
+    sightings: int = 0
 
 
 class Parked(_Value, frozen=True):
@@ -158,7 +172,8 @@ class Checkpoint(_Value, frozen=True):
 
     `contested` is what is owed besides in other customers' names, one for each. `gone` are items that were looked up
     and not found since the user's log was last read to its end: a drive that the user had left for a moment may hold
-    them after all.
+    them after all. `from_cursor` says that since the last full sync all goes back to a trigger's cursor: what the
+    mirror held before is not remembered.
     """
 
     connection_id: ConnectionId
@@ -173,6 +188,7 @@ class Checkpoint(_Value, frozen=True):
     gone: tuple[FileId, ...] = ()
     last_sync_id: SyncId | None = None
     completed_at: str | None = None
+    from_cursor: bool = False
 
 
 class CheckpointProblem(Exception):

@@ -13,11 +13,13 @@ A crash between two steps loses nothing: the checkpoint is the sync.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import cast
 
 from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, FileId, PageToken, new_sync_id
+from google_drive_worker.domain.memory import Recall
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, SyncSummary
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
@@ -33,7 +35,10 @@ from google_drive_worker.sync.checkpoint import (
     SyncKind,
     Walk,
 )
+from google_drive_worker.sync.items import ItemsAnswer, ItemWriter, Shared, nothing_remembered
 from google_drive_worker.sync.listing import on_drives, on_files, on_order, on_start_token
+from google_drive_worker.sync.members import misjudged, on_members
+from google_drive_worker.sync.page_sharing import sighted_of
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
@@ -41,11 +46,13 @@ from google_drive_worker.sync.plan import (
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadMembers,
     TakeStartToken,
     WalkFolder,
     step_name,
     still_wanted,
 )
+from google_drive_worker.sync.sharing import Found
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import PageTokenRejected
 
@@ -61,7 +68,9 @@ CONNECTING = "Connect"
 TURN = "Turn"
 """Name of the step that a bug of our own stopped."""
 
-Answer = PageToken | DrivesPage | FilesPage | ChangesPage | tuple[str, ...] | Mapping[FileId, DriveFile | None]
+Answer = PageToken | DrivesPage | ItemsAnswer | Shared | Found | tuple[str, ...]
+
+_LookedUp = Mapping[FileId, DriveFile | None]
 
 
 def accept(checkpoint: Checkpoint | None, connection_id: ConnectionId, owed: Owed) -> Checkpoint:
@@ -140,6 +149,7 @@ def begin(
         sync=sync,
         corpora=corpora or {USER_CORPUS: Corpus("start_token")},
         last_sync_id=sync_id,
+        from_cursor=kind == "incremental" and (from_trigger or checkpoint.from_cursor),
     )
     records = (normalizer.sync_record(_summary(checkpoint, sync, None)),) if kind == "full" else ()
     return Step(checkpoint, records, refused)
@@ -149,8 +159,14 @@ def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict
     if checkpoint.corpora:
         if checkpoint.scope != scope:
             return {}
+        due = scope.sync_permissions
         return {
-            name: replace(corpus, stage="changes") if corpus.stage == "done" else corpus
+            name: replace(
+                corpus,
+                stage="changes" if corpus.stage == "done" else corpus.stage,
+                sighted=0,
+                members_due=due and name != USER_CORPUS,
+            )
             for name, corpus in checkpoint.corpora.items()
         }
     if owed.page_token is not None:
@@ -169,28 +185,57 @@ def _mismatch(checkpoint: Checkpoint, owed: Owed) -> ErrorReport:
     )
 
 
-def on_answer(checkpoint: Checkpoint, action: Action, answer: Answer, normalizer: Normalizer) -> Step:
-    """The step that an answer comes to: nothing, where its sync or drive has been dropped meanwhile."""
+def on_answer(
+    checkpoint: Checkpoint,
+    action: Action,
+    answer: Answer,
+    normalizer: Normalizer,
+    recall: Recall = nothing_remembered,
+) -> Step:
+    """The step that an answer comes to: nothing, where its sync or drive has been dropped meanwhile.
+
+    Nothing either, where permissions in it may be out of date: it is asked for again then. `recall` tells what is
+    remembered of the connection's items, the steps before this one included.
+    """
     sync = checkpoint.sync
     if sync is None or not still_wanted(checkpoint, action):
         return Step(checkpoint)
+    permissions: Found | None = {} if checkpoint.scope.sync_permissions else None
+    if isinstance(answer, Shared):
+        if answer.sighted != sighted_of(checkpoint, action):
+            return Step(checkpoint)
+        again = misjudged(checkpoint, answer.permissions)
+        if again is not None:
+            return Step(again)
+        permissions, answer = answer.permissions, answer.answer
     if checkpoint.parked is not None and _is_well_again(checkpoint.parked, action, answer):
         checkpoint = replace(checkpoint, parked=None)
+    # What a full sync lists was not written before in it, or is swept.
+    in_doubt = checkpoint.from_cursor and not (sync.kind == "full" and isinstance(action, ListFiles))
+    writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt)
+    return _decided(checkpoint, sync, action, answer, writer, normalizer)
+
+
+def _decided(
+    checkpoint: Checkpoint, sync: Sync, action: Action, answer: Answer, writer: ItemWriter, normalizer: Normalizer
+) -> Step:
     match action, answer:
         case TakeStartToken(), str():
             return on_start_token(checkpoint, action, PageToken(answer))
         case ListDrives(), DrivesPage():
             return on_drives(checkpoint, sync, answer, normalizer)
         case ListFiles(), FilesPage():
-            return on_files(checkpoint, sync, action, answer, normalizer)
+            return on_files(checkpoint, sync, action, answer, writer, normalizer)
         case ProveOrder(), tuple():
             return on_order(checkpoint, sync, action, answer)
         case ReadChanges(), ChangesPage():
-            return on_changes(checkpoint, action, answer, normalizer)
+            return on_changes(checkpoint, action, answer, writer, normalizer)
         case WalkFolder(), FilesPage():
-            return on_children(checkpoint, sync, action, answer, normalizer)
+            return on_children(checkpoint, sync, action, answer, writer, normalizer)
         case LookUpRemoved(), Mapping():
-            return on_looked_up(checkpoint, sync, action, answer, normalizer)
+            return on_looked_up(checkpoint, sync, action, cast("_LookedUp", answer), writer, normalizer)
+        case ReadMembers(), Mapping():
+            return on_members(checkpoint, sync, action, cast("Found", answer), writer)
         case _:
             raise TypeError(f"{type(answer).__name__} is no answer to {type(action).__name__}")
 

@@ -17,6 +17,7 @@ from google_drive_worker.sync.plan import (
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadMembers,
     TakeStartToken,
     WalkFolder,
     step_name,
@@ -102,7 +103,7 @@ def _on_rejected_token(
                     replace(give_up(checkpoint), parked=checkpoint.parked), step_name(action), error, now, jitter
                 )
             return Step(give_up(checkpoint), errors=(report(checkpoint, error),))
-        case ListDrives() | TakeStartToken() | WalkFolder() | LookUpRemoved():
+        case ListDrives() | TakeStartToken() | WalkFolder() | LookUpRemoved() | ReadMembers():
             return park(checkpoint, step_name(action), error, now, jitter)
     if sync.restarts < RESTARTS_AT_ONCE:
         return Step(checkpoint)

@@ -10,6 +10,7 @@ from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Sync
+from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.parts import (
     balanced,
     is_within,
@@ -27,7 +28,7 @@ from google_drive_worker.sync.step import Step, counted, give_up, skipped, with_
 
 def on_start_token(checkpoint: Checkpoint, action: TakeStartToken, token: PageToken) -> Step:
     """The low watermark stands; the corpus' listing may begin."""
-    corpus = replace(_without_listing(checkpoint.corpora[action.corpus]), stage="listing", change_token=token)
+    corpus = replace(without_listing(checkpoint.corpora[action.corpus]), stage="listing", change_token=token)
     return Step(with_corpus(checkpoint, action.corpus, corpus))
 
 
@@ -46,14 +47,21 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     if sync.from_trigger and page.drives:
         return Step(give_up(checkpoint))
     records = tuple(normalizer.transform_drive(drive) for drive in page.drives)
-    joined = {str(drive.id): Corpus("start_token") for drive in page.drives if drive.id not in checkpoint.corpora}
+    due = checkpoint.scope.sync_permissions
+    joined = {
+        str(drive.id): Corpus("start_token", members_due=due)
+        for drive in page.drives
+        if drive.id not in checkpoint.corpora
+    }
     sync = replace(
         counted(sync, records), drives_token=page.next_page_token, drives_listed=page.next_page_token is None
     )
     return Step(replace(checkpoint, corpora={**checkpoint.corpora, **joined}, sync=sync), records)
 
 
-def on_files(checkpoint: Checkpoint, sync: Sync, action: ListFiles, page: FilesPage, normalizer: Normalizer) -> Step:
+def on_files(
+    checkpoint: Checkpoint, sync: Sync, action: ListFiles, page: FilesPage, writer: ItemWriter, normalizer: Normalizer
+) -> Step:
     """A page's items become records, those that its part speaks for.
 
     A page without `nextPageToken` ends the part, however short the others were, and the last part ends the listing.
@@ -66,8 +74,8 @@ def on_files(checkpoint: Checkpoint, sync: Sync, action: ListFiles, page: FilesP
     found = _of_part(checkpoint, sync, name, part, page, normalizer)
     if page.incomplete_search:
         found.errors.append(_incomplete(checkpoint, name))
-    records = tuple(record for record, _ in found.written)
-    checkpoint = with_sync(checkpoint, counted(sync, records))
+    writer.extend(record for record, _ in found.written)
+    checkpoint = with_sync(checkpoint, counted(sync, writer.records))
     young = youngest_since(sync.started_at)
     recent = {FileId(record.resource_id): time for record, time in found.written if time is not None and time >= young}
     corpus = with_recent(read_page(corpus, part, found.times, page.next_page_token), recent)
@@ -76,7 +84,7 @@ def on_files(checkpoint: Checkpoint, sync: Sync, action: ListFiles, page: FilesP
         checkpoint = replace(checkpoint, corpora=balanced({**checkpoint.corpora, name: corpus}))
     else:
         checkpoint = _listed(checkpoint, name, corpus)
-    return Step(checkpoint, records, tuple(found.errors))
+    return Step(checkpoint, tuple(writer.records), (*found.errors, *writer.errors), writer.remembered)
 
 
 class _Found(NamedTuple):
@@ -125,7 +133,7 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
     In a full sync the logs read before are read once more to their end: an item may have moved from this corpus, after
     its page was listed without it, to one whose log had been read by then.
     """
-    listed = replace(_without_listing(corpus), stage="changes")
+    listed = replace(without_listing(corpus), stage="changes")
     corpora = balanced({**checkpoint.corpora, name: listed})
     if checkpoint.sync is not None and checkpoint.sync.kind == "full":
         corpora = {
@@ -142,8 +150,16 @@ def _is_repeated(corpus: Corpus, record: Record, time: str | None) -> bool:
     return corpus.youngest == "asked" and time is not None and corpus.recent.get(FileId(record.resource_id)) == time
 
 
-def _without_listing(corpus: Corpus) -> Corpus:
-    return Corpus(corpus.stage, corpus.change_token, written=corpus.written, doubted=corpus.doubted)
+def without_listing(corpus: Corpus) -> Corpus:
+    """The corpus with nothing left of its listing: should it be listed again, it begins anew."""
+    return Corpus(
+        corpus.stage,
+        corpus.change_token,
+        written=corpus.written,
+        doubted=corpus.doubted,
+        members=corpus.members,
+        members_due=corpus.members_due,
+    )
 
 
 def _incomplete(checkpoint: Checkpoint, corpus: str) -> ErrorReport:

@@ -14,11 +14,15 @@ WALKS_AT_ONCE = 4
 REMOVALS_AT_ONCE = 50
 """How many removed items one step looks up: few enough that a step stays short."""
 
+MEMBERS_AT_ONCE = 100
+"""Of how many drives the members are read in one step: what fits into a batch."""
+
 
 def scope_of(settings: ConnectionSettings, *, include_shared_drives: bool) -> Scope:
     """A connection's scope; `include_shared_drives` is the worker's own default, which a connection may override."""
     wanted = settings.include_shared_drives
-    return Scope(include_shared_drives if wanted is None else wanted, settings.include_trashed)
+    drives = include_shared_drives if wanted is None else wanted
+    return Scope(drives, settings.include_trashed, settings.sync_permissions)
 
 
 class TakeStartToken(msgspec.Struct, frozen=True):
@@ -71,7 +75,13 @@ class LookUpRemoved(msgspec.Struct, frozen=True):
     file_ids: tuple[FileId, ...]
 
 
-Action = TakeStartToken | ListDrives | ListFiles | ProveOrder | ReadChanges | WalkFolder | LookUpRemoved
+class ReadMembers(msgspec.Struct, frozen=True):
+    """permissions.list of shared drives: who is a member of them?"""
+
+    drives: tuple[FileId, ...]
+
+
+Action = TakeStartToken | ListDrives | ListFiles | ProveOrder | ReadChanges | WalkFolder | LookUpRemoved | ReadMembers
 
 
 def step_name(action: Action) -> str:
@@ -124,6 +134,8 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
             return sync is not None and not sync.drives_listed and sync.drives_token == token
         case LookUpRemoved():
             return checkpoint.sync is not None
+        case ReadMembers(drives):
+            return any(drive in checkpoint.corpora and checkpoint.corpora[drive].members_due for drive in drives)
 
 
 def drive_of(corpus: str) -> DriveId | None:
@@ -144,6 +156,7 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
       the look-up saw. What an answer under way still brings of a log, that log's later entry mends.
     - The user's log is read before anything of the drives'. It leaves their items to them, so nothing of what it says
       could be mended by it.
+    - The members of a drive are read before all else, since its items' permissions rest on them.
     """
     sync = checkpoint.sync
     if sync is None:
@@ -153,6 +166,9 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
     if not sync.drives_listed and USER_CORPUS not in starting:
         actions.append(ListDrives(sync.drives_token))
     actions.extend(map(TakeStartToken, starting))
+    due = tuple(FileId(name) for name, corpus in checkpoint.corpora.items() if corpus.members_due)
+    if due:
+        return [*actions, ReadMembers(due[:MEMBERS_AT_ONCE])]
     look_ups = _look_ups(checkpoint, sync)
     if look_ups:
         return actions + look_ups

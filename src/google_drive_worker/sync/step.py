@@ -57,6 +57,18 @@ def give_up(checkpoint: Checkpoint) -> Checkpoint:
     return msgspec.structs.replace(owe_full(checkpoint), sync=None, corpora={}, parked=None)
 
 
+def sighted(checkpoint: Checkpoint, corpora: Iterable[str]) -> Checkpoint:
+    """The checkpoint after something changed in those corpora that others inherit their permissions from."""
+    sync, names = checkpoint.sync, set(corpora)
+    if sync is None or not names:
+        return checkpoint
+    checkpoint = with_sync(checkpoint, msgspec.structs.replace(sync, sightings=sync.sightings + 1))
+    for name in names & checkpoint.corpora.keys():
+        corpus = msgspec.structs.replace(checkpoint.corpora[name], sighted=sync.sightings + 1)
+        checkpoint = with_corpus(checkpoint, name, corpus)
+    return checkpoint
+
+
 def counted(sync: Sync, records: Iterable[Record]) -> Sync:
     """The sync with those records added to its counts."""
     counts = dict(sync.counts)

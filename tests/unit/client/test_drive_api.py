@@ -13,7 +13,14 @@ from aiohttp import web
 
 from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.drive_api import CallReport, DriveApi, DriveApis, query_literal, quota_user
-from google_drive_worker.client.fields import CHANGES_PAGE_FIELDS, DRIVES_PAGE_FIELDS, FILE_FIELDS, FILES_PAGE_FIELDS
+from google_drive_worker.client.fields import (
+    CHANGES_PAGE_FIELDS,
+    DRIVES_PAGE_FIELDS,
+    FILE_FIELDS,
+    FILES_PAGE_FIELDS,
+    SHARED_CHANGES_PAGE_FIELDS,
+    SHARED_FILES_PAGE_FIELDS,
+)
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter
 from google_drive_worker.client.token_endpoint import Grant
 from google_drive_worker.client.transport import AiohttpTransport
@@ -116,8 +123,19 @@ async def test_files_of_the_user() -> None:
         "includeItemsFromAllDrives": "true",
         "q": "trashed = false",
         "pageSize": "1000",
-        "fields": FILES_PAGE_FIELDS,
+        "fields": SHARED_FILES_PAGE_FIELDS,
     }
+
+
+async def test_permissions_come_with_the_users_items_where_they_are_wanted() -> None:
+    """A page with them is cut to 100 files, so nobody asks without need; in shared drives there are none."""
+    without = ConnectionSettings(sync_permissions=False)
+    async with bench(*reply(times=3)) as it:
+        await it.drive().list_children(FileId("f"), None, None, include_trashed=True)
+        await it.drive(without).list_files(None, None, include_trashed=True)
+        await it.drive().list_files(DRIVE, None, include_trashed=True)
+        wanted = [seen.query["fields"] for seen in it.server.seen]
+    assert wanted == [SHARED_FILES_PAGE_FIELDS, FILES_PAGE_FIELDS, FILES_PAGE_FIELDS]
 
 
 async def test_files_of_a_range_newest_first() -> None:
@@ -152,7 +170,7 @@ async def test_the_oldest_times_are_asked_for_alone_and_in_one_page() -> None:
 
 async def test_files_without_shared_drives() -> None:
     """Where shared drives are not wanted, by default or by the connection, nothing is asked of them."""
-    expected = COMMON | {"corpora": "user", "pageSize": "100", "fields": FILES_PAGE_FIELDS, "pageToken": PAGE}
+    expected = COMMON | {"corpora": "user", "pageSize": "100", "fields": SHARED_FILES_PAGE_FIELDS, "pageToken": PAGE}
     async with bench(*reply(times=2), include_shared_drives=False) as it:
         await it.drive().list_files(None, PAGE, include_trashed=True)
         await it.drive(ConnectionSettings(include_shared_drives=True)).list_files(None, PAGE, include_trashed=True)
@@ -219,10 +237,10 @@ async def test_changes_and_their_start() -> None:
         "includeCorpusRemovals": "true",
         "spaces": "drive",
         "pageSize": "100",
-        "fields": CHANGES_PAGE_FIELDS,
+        "fields": SHARED_CHANGES_PAGE_FIELDS,
         "pageToken": PAGE,
     }
-    assert shared.query == user.query | {"driveId": DRIVE}
+    assert shared.query == user.query | {"driveId": DRIVE, "fields": CHANGES_PAGE_FIELDS}
 
 
 async def test_drives_and_one_file() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from google_drive_worker.client import fields
 from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, User
+from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.normalization.nested import ContentRestriction, LinkShareMetadata, ShortcutDetails
 
 Tree = dict[str, Any]
@@ -104,6 +105,9 @@ def assert_known(tree: Tree, schema: Tree) -> None:
         (fields.CHANGES_PAGE_FIELDS, "ChangeList"),
         (fields.DRIVES_PAGE_FIELDS, "DriveList"),
         (fields.START_PAGE_TOKEN_FIELDS, "StartPageToken"),
+        (fields.SHARED_FILES_PAGE_FIELDS, "FileList"),
+        (fields.PERMISSIONS_PAGE_FIELDS, "PermissionList"),
+        (fields.SHARING_FIELDS, "File"),
     ],
 )
 def test_masks_name_fields_that_drive_has(mask: str, schema: str) -> None:
@@ -122,6 +126,22 @@ def test_maps_hold_booleans() -> None:
         assert {properties[field]["type"] for field in parse(mask)} == {"boolean"}
 
 
-def test_permissions_are_not_asked_for() -> None:
-    """A page with `permissions` would be cut to 100 files."""
-    assert "permissions" not in parse(fields.FILE_FIELDS)
+def test_permissions_are_asked_for_only_beside_the_plain_masks() -> None:
+    """A page with `permissions` is cut to 100 files: the masks with them say the same as the plain ones, and them."""
+    for plain, shared, path in (
+        (fields.FILES_PAGE_FIELDS, fields.SHARED_FILES_PAGE_FIELDS, ["files"]),
+        (fields.CHANGES_PAGE_FIELDS, fields.SHARED_CHANGES_PAGE_FIELDS, ["changes", "file"]),
+    ):
+        tree = parse(shared)
+        at = tree
+        for name in path:
+            at = at[name]
+        assert at.pop("permissions") == tree_of(Permission)
+        assert tree == parse(plain)
+
+
+def test_the_mask_of_an_items_sharing_asks_for_what_its_struct_holds() -> None:
+    """But for the permissions, which items of shared drives do not have."""
+    tree = tree_of(ItemSharing)
+    del tree["permissions"]
+    assert parse(fields.SHARING_FIELDS) == tree

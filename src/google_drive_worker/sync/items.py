@@ -1,0 +1,139 @@
+"""What a step writes of items: each item's record, its permissions' right after it, and what is kept of it in mind."""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec.structs import replace
+
+from google_drive_worker.domain.drive import ChangesPage, DriveFile, FilesPage
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.memory import Recall, Remembered
+from google_drive_worker.domain.ports import Normalizer
+from google_drive_worker.domain.record import DeleteCause, ErrorReport, PermissionFrame, Record
+from google_drive_worker.domain.sharing import PermissionSet
+from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.sync.sharing import Found
+from google_drive_worker.utils.errors import SkipItem
+
+ItemsAnswer = FilesPage | ChangesPage | Mapping[FileId, DriveFile | None]
+"""An answer that holds items."""
+
+
+class Shared:
+    """An answer that holds items, with the permissions that were found of them.
+
+    `sighted` is `page_sharing.sighted_of` as it was when the answer was asked for: should it have risen since,
+    something has changed that the permissions may rest on, and the answer is out of date.
+    """
+
+    __slots__ = ("answer", "permissions", "sighted")
+
+    def __init__(self, answer: ItemsAnswer, permissions: Found, sighted: int) -> None:
+        self.answer = answer
+        self.permissions = permissions
+        self.sighted = sighted
+
+
+def nothing_remembered(file_id: FileId) -> None:
+    """A `Recall` of a connection of which nothing was ever written."""
+    del file_id
+
+
+class ItemWriter:
+    """Gathers one step's records. `permissions` is `None` where they are not mirrored.
+
+    An item of which no permissions were found, though they are mirrored, keeps those that it has: something else is on
+    its way that will bring them. `in_doubt` says that the mirror may hold items of which nothing is remembered.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        permissions: Found | None,
+        recall: Recall,
+        normalizer: Normalizer,
+        *,
+        in_doubt: bool = False,
+    ) -> None:
+        self.records: list[Record] = []
+        self.errors: list[ErrorReport] = []
+        self.remembered: dict[FileId, Remembered | None] = {}
+        self._checkpoint = checkpoint
+        self._permissions = permissions
+        self._recall = recall
+        self._normalizer = normalizer
+        self._in_doubt = in_doubt
+        self._frames: dict[int, tuple[PermissionFrame, ...]] = {}
+
+    def extend(self, records: Iterable[Record]) -> None:
+        """Write records, those of items with what belongs to them."""
+        for record in records:
+            self.write(record)
+
+    def write(self, record: Record) -> None:
+        """Write a record, with what belongs to it where it is an item's."""
+        item_id = FileId(record.resource_id)
+        if record.operation == "delete":
+            # What hangs on it goes with it, by the contract (docs/records.md).
+            self.records.append(record)
+            self.remembered[item_id] = None
+        elif record.resource_type in {"file", "folder"}:
+            self._write_item(record, item_id)
+        else:
+            self.records.append(record)
+
+    def write_permissions(self, item_id: FileId, found: PermissionSet, *, is_folder: bool = False) -> None:
+        """Write all permissions of an item or a shared drive, and the deletes of those that it had before."""
+        before = self._before(item_id)
+        old = before.permission_ids if before is not None else ()
+        if old and old != found.ids:
+            kept = frozenset(found.ids)
+            cause: DeleteCause = "removed" if found.is_visible else "access_lost"
+            self.records.extend(
+                self._normalizer.deletion("permission", f"{item_id}/{each}", cause) for each in old if each not in kept
+            )
+        if found.permissions:
+            self.records.extend(self._normalizer.transform_permissions(item_id, self._frames_of(found)))
+        self.remembered[item_id] = Remembered(is_folder, found.ids, None if before is None else before.head)
+
+    def _write_item(self, record: Record, item_id: FileId) -> None:
+        before = self._before(item_id)
+        is_folder = record.resource_type == "folder"
+        if before is None and self._permissions is not None and self._in_doubt:
+            # Nobody remembers what the mirror holds of it: with the item goes whatever hangs on it.
+            self.records.append(self._normalizer.deletion(record.resource_type, item_id, "removed"))
+        self.records.append(record)
+        found = None if self._permissions is None else self._permissions.get(item_id)
+        if isinstance(found, PermissionSet):
+            self.write_permissions(item_id, found, is_folder=is_folder)
+            return
+        if found is not None:
+            self.errors.append(unasked(self._checkpoint, record.resource_type, item_id, found))
+        kept = replace(before, is_folder=is_folder) if before is not None else Remembered(is_folder)
+        self.remembered[item_id] = kept
+
+    def _before(self, item_id: FileId) -> Remembered | None:
+        return self.remembered[item_id] if item_id in self.remembered else self._recall(item_id)
+
+    def _frames_of(self, found: PermissionSet) -> tuple[PermissionFrame, ...]:
+        """By identity: the items of a page share few sets, which live as long as their answer does."""
+        frames = self._frames.get(id(found))
+        if frames is None:
+            frames = self._frames[id(found)] = self._normalizer.permission_frames(found.permissions)
+        return frames
+
+
+def unasked(checkpoint: Checkpoint, kind: str, item_id: str, problem: SkipItem) -> ErrorReport:
+    """The report of an item whose permissions can't be asked for."""
+    return ErrorReport(
+        code=problem.code,
+        category="skipped_item",
+        message=f"its permissions can't be had and stay as they were: {problem.message}",
+        http_status=problem.http_status,
+        reason=problem.reason,
+        attempts=problem.attempts,
+        customer_id=checkpoint.customer_id,
+        connection_id=checkpoint.connection_id,
+        resource_type=kind,
+        resource_id=item_id,
+        source=checkpoint.sync.source if checkpoint.sync else None,
+    )

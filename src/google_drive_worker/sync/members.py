@@ -1,0 +1,74 @@
+"""What the members of shared drives come to: records that hang on the drive, and a drive that is listed anew.
+
+Somebody else's joining a drive is in no log that is sure to tell, and it changes the permissions of every item inside.
+So the members are read at the beginning of each sync, and again whenever a log speaks of the drive. A digest of them in
+the checkpoint tells whether anything has changed.
+"""
+
+from msgspec.structs import replace
+
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.record import ErrorReport
+from google_drive_worker.domain.sharing import PermissionSet
+from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Sync, Walk
+from google_drive_worker.sync.items import ItemWriter, unasked
+from google_drive_worker.sync.listing import without_listing
+from google_drive_worker.sync.plan import ReadMembers
+from google_drive_worker.sync.sharing import Found, digest_of
+from google_drive_worker.sync.step import Step, counted, sighted, with_corpus, with_sync
+
+MISJUDGED = "misjudged"
+"""Stands for a digest where items may have been written with members that were not: no digest is like it."""
+
+
+def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: Found, writer: ItemWriter) -> Step:
+    """The members that have changed are written, and their drives listed anew where items of them were written."""
+    errors: list[ErrorReport] = []
+    for drive_id in action.drives:
+        corpus = checkpoint.corpora.get(drive_id)
+        members = found.get(drive_id)
+        if corpus is None or members is None or not corpus.members_due:
+            continue
+        corpus = replace(corpus, members_due=False)
+        if not isinstance(members, PermissionSet):
+            errors.append(unasked(checkpoint, "shared_drive", drive_id, members))
+        elif (digest := digest_of(members)) != corpus.members:
+            writer.write_permissions(drive_id, members)
+            if corpus.members is not None:
+                corpus = _to_list_anew(corpus)
+                sync = replace(sync, walks=_walks_left(checkpoint, sync, drive_id))
+            corpus = replace(corpus, members=digest)
+        checkpoint = with_corpus(checkpoint, drive_id, corpus)
+    checkpoint = sighted(with_sync(checkpoint, counted(sync, writer.records)), action.drives)
+    return Step(checkpoint, tuple(writer.records), tuple(errors), writer.remembered)
+
+
+def misjudged(checkpoint: Checkpoint, permissions: Found) -> Checkpoint | None:
+    """The checkpoint with members to be read again, where an answer rests on others than were written; else `None`.
+
+    They may be the same again by the time that they are read. So what was written is forgotten, and the drive is listed
+    anew whoever they are: answers before this one may rest on the others too.
+    """
+    after = checkpoint
+    for name, corpus in checkpoint.corpora.items():
+        members = permissions.get(FileId(name))
+        if isinstance(members, PermissionSet) and corpus.members is not None and digest_of(members) != corpus.members:
+            after = with_corpus(after, name, replace(corpus, members=MISJUDGED, members_due=True))
+    return None if after is checkpoint else after
+
+
+def _to_list_anew(corpus: Corpus) -> Corpus:
+    """Its change log goes on from where it is when the listing is through; what was listed before counts no more."""
+    if corpus.stage == "start_token":
+        return corpus
+    return replace(without_listing(corpus), stage="listing")
+
+
+def _walks_left(checkpoint: Checkpoint, sync: Sync, drive_id: FileId) -> tuple[Walk, ...]:
+    """The walks without those in the drive, all of which is listed anew; but no listing shows trash that isn't asked
+    for, and what came into it with its folder is still to be deleted."""
+    return tuple(
+        walk
+        for walk in sync.walks
+        if str(walk.drive_id) != drive_id or (walk.trashed and not checkpoint.scope.include_trashed)
+    )
