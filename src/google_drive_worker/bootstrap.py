@@ -22,6 +22,7 @@ from google_drive_worker.connections.file import ConnectionsFile
 from google_drive_worker.domain.ports import Clock, Drives
 from google_drive_worker.handlers.trigger import TriggerHandler
 from google_drive_worker.kafka.intake import Intake
+from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.message_ids import new_message_ids
 from google_drive_worker.kafka.partition import CommitLimits
 from google_drive_worker.kafka.state_store import Restored, restore
@@ -257,6 +258,7 @@ class _Wiring:
             new_writer=lambda number: self._openers.new_writer(settings, number, intake.group_metadata, batches),
             restore=lambda number: self._openers.restore(settings, number),
             clock=clock,
+            memory=ItemMemory(settings.worker_items_remembered),
             limits=CommitLimits(settings.worker_commit_interval_ms / 1000, settings.worker_commit_max_records),
             observer=telemetry,
             release_s=RELEASE_S,

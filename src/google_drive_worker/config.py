@@ -150,6 +150,13 @@ class Settings(BaseSettings):
         le=3_600,
         description="How long a stop waits for pages in flight; with the last commit well below Kubernetes' 30 s.",
     )
+    worker_items_remembered: int = Field(
+        default=100_000,
+        ge=1_000,
+        le=100_000_000,
+        description="Items whose permissions are kept in mind, some 250 bytes each. A change of another one is written "
+        "as a delete and an upsert.",
+    )
     worker_payload_limit_bytes: int = Field(
         default=262_144,
         ge=1_024,

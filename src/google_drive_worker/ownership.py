@@ -16,6 +16,7 @@ from google_drive_worker.domain.message import Incoming
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.handlers.base import Accept, Handler, PassOn, Reject, Skip
 from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.partition import CommitLimits, Committed, OwnedPartition
 from google_drive_worker.kafka.state_store import Restored
 from google_drive_worker.kafka.transactions import TransactionalWriter
@@ -92,6 +93,7 @@ class Ownership:
         new_writer: Callable[[int], TransactionalWriter],
         restore: Callable[[int], Restored],
         clock: Clock,
+        memory: ItemMemory,
         limits: CommitLimits,
         observer: Observer,
         release_s: float,
@@ -101,6 +103,7 @@ class Ownership:
         self._new_writer = new_writer
         self._restore = restore
         self._clock = clock
+        self._memory = memory
         self._limits = limits
         self._observer = observer
         self._release_s = release_s
@@ -213,6 +216,7 @@ class Ownership:
                 restored.checkpoints,
                 restored.position,
                 clock=self._clock,
+                memory=self._memory,
                 limits=self._limits,
                 on_commit=lambda committed: self._observer.on_commit(number, committed),
             )

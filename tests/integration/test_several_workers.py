@@ -43,7 +43,6 @@ def _edit_and_sync(stage: Stage, seed: int) -> None:
     stage.assert_equal(*CONNECTIONS)
 
 
-@pytest.mark.xfail(reason="members who left a drive are not remembered across a takeover yet", strict=False)
 def test_two_workers_share_the_connections_and_one_takes_over(topics: Topics, tmp_path: Path) -> None:
     """Both sync, no connection is synced by two at a time; when one stops, in order or killed, the other goes on."""
     world = generate(CorpusPlan(files=1_500, shared_drives=3, users=6, seed=7))

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.ids import ConnectionId, FileId
-from google_drive_worker.domain.memory import Recall, Remembered
+from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.memory import Recall
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.transactions import TransactionalWriter
 from google_drive_worker.kafka.writer_thread import WriterThread
 from google_drive_worker.sync.checkpoint import Checkpoint
@@ -66,6 +67,7 @@ class OwnedPartition:
         position: int,
         *,
         clock: Clock,
+        memory: ItemMemory,
         limits: CommitLimits,
         on_commit: Callable[[Committed], None],
     ) -> None:
@@ -73,15 +75,12 @@ class OwnedPartition:
         self.position = position
         self._writer = writer
         self._thread = thread
-        # What is remembered of items is lost with the partition's owner: it begins as from a trigger's cursor.
-        self._checkpoints = {
-            name: replace(each, from_cursor=True) if each.scope.sync_permissions else each
-            for name, each in checkpoints.items()
-        }
+        self._checkpoints = checkpoints
         self._clock = clock
         self._limits = limits
         self._on_commit = on_commit
-        self._memories: dict[ConnectionId, dict[FileId, Remembered | None]] = {}
+        self._memory = memory
+        memory.forget(checkpoints)  # whatever was remembered: another owner may have written meanwhile
         self._pending: list[Entry] = []
         self._pending_bytes = 0
         self._committing_bytes = 0
@@ -98,23 +97,28 @@ class OwnedPartition:
         return self._checkpoints
 
     def checkpoint(self, connection_id: ConnectionId) -> Checkpoint | None:
-        """The connection's checkpoint, all that was written included."""
-        return self._checkpoints.get(connection_id)
+        """The connection's checkpoint, all that was written included; in doubt where something was forgotten."""
+        checkpoint = self._checkpoints.get(connection_id)
+        if checkpoint is None or checkpoint.in_doubt or self._memory.is_whole(connection_id):
+            return checkpoint
+        return replace(checkpoint, in_doubt=True)
 
     def recall(self, connection_id: ConnectionId) -> Recall:
-        """What is remembered of the connection's items since the partition was opened, what is pending included."""
-        return self._memories.setdefault(connection_id, {}).get
+        """What is remembered of the connection's items, what is pending included."""
+        return self._memory.recall(connection_id)
 
     def write(self, entry: Entry) -> None:
         """Take the entry for the next transaction; its checkpoint counts from now on."""
         if entry.connection_id is not None:
             if entry.checkpoint is None:
                 self._checkpoints.pop(entry.connection_id, None)
-                self._memories.pop(entry.connection_id, None)
+                self._memory.forget([entry.connection_id])
             else:
+                if not entry.checkpoint.in_doubt and not self._memory.is_whole(entry.connection_id):
+                    self._memory.begin(entry.connection_id)  # the mirror is new, or a full sync makes it anew
                 self._checkpoints[entry.connection_id] = entry.checkpoint
             if entry.remembered:
-                self._memories.setdefault(entry.connection_id, {}).update(entry.remembered)
+                self._memory.note(entry.connection_id, entry.remembered)
         self._pending.append(entry)
         self._pending_bytes += entry.size_bytes
         self._pending_records += entry.message_count

@@ -81,7 +81,8 @@ class Corpus(_Value, frozen=True):
     away in between, and the rest of it is read anew.
     `sighted` is the sync's `sightings` when such a thing was last seen in this corpus: what was found out before of
     its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
-    written, and `members_due` says that they are to be read again, before anything else of the drive.
+    written, `member_ids` are their permissions' ids, and `members_due` says that they are to be read again, before
+    anything else of the drive.
     """
 
     stage: Stage = "done"
@@ -99,6 +100,7 @@ class Corpus(_Value, frozen=True):
     recent: dict[FileId, str] = {}
     sighted: int = 0
     members: str | None = None
+    member_ids: tuple[str, ...] = ()
     members_due: bool = False
 
 
@@ -172,8 +174,8 @@ class Checkpoint(_Value, frozen=True):
 
     `contested` is what is owed besides in other customers' names, one for each. `gone` are items that were looked up
     and not found since the user's log was last read to its end: a drive that the user had left for a moment may hold
-    them after all. `from_cursor` says that since the last full sync all goes back to a trigger's cursor: what the
-    mirror held before is not remembered.
+    them after all. `in_doubt` says that the mirror may hold items of which nothing is remembered: the worker took
+    over from another one, or had to forget, or went on from a trigger's cursor, and there was no full sync since.
     """
 
     connection_id: ConnectionId
@@ -188,7 +190,7 @@ class Checkpoint(_Value, frozen=True):
     gone: tuple[FileId, ...] = ()
     last_sync_id: SyncId | None = None
     completed_at: str | None = None
-    from_cursor: bool = False
+    in_doubt: bool = False
 
 
 class CheckpointProblem(Exception):

@@ -149,7 +149,7 @@ def begin(
         sync=sync,
         corpora=corpora or {USER_CORPUS: Corpus("start_token")},
         last_sync_id=sync_id,
-        from_cursor=kind == "incremental" and (from_trigger or checkpoint.from_cursor),
+        in_doubt=kind == "incremental" and (from_trigger or checkpoint.in_doubt),
     )
     records = (normalizer.sync_record(_summary(checkpoint, sync, None)),) if kind == "full" else ()
     return Step(checkpoint, records, refused)
@@ -211,7 +211,7 @@ def on_answer(
     if checkpoint.parked is not None and _is_well_again(checkpoint.parked, action, answer):
         checkpoint = replace(checkpoint, parked=None)
     # What a full sync lists was not written before in it, or is swept.
-    in_doubt = checkpoint.from_cursor and not (sync.kind == "full" and isinstance(action, ListFiles))
+    in_doubt = checkpoint.in_doubt and not (sync.kind == "full" and isinstance(action, ListFiles))
     writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt)
     return _decided(checkpoint, sync, action, answer, writer, normalizer)
 

@@ -1,6 +1,6 @@
 """What a step writes of items: each item's record, its permissions' right after it, and what is kept of it in mind."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -81,10 +81,17 @@ class ItemWriter:
         else:
             self.records.append(record)
 
-    def write_permissions(self, item_id: FileId, found: PermissionSet, *, is_folder: bool = False) -> None:
-        """Write all permissions of an item or a shared drive, and the deletes of those that it had before."""
+    def write_permissions(
+        self, item_id: FileId, found: PermissionSet, *, is_folder: bool = False, also_before: Sequence[str] = ()
+    ) -> None:
+        """Write all permissions of an item or a shared drive, and the deletes of those that it had before.
+
+        These are those that are remembered, and those of the ids `also_before`.
+        """
         before = self._before(item_id)
         old = before.permission_ids if before is not None else ()
+        if also_before:
+            old = tuple(dict.fromkeys((*old, *also_before)))
         if old and old != found.ids:
             kept = frozenset(found.ids)
             cause: DeleteCause = "removed" if found.is_visible else "access_lost"

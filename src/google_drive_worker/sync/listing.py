@@ -158,6 +158,7 @@ def without_listing(corpus: Corpus) -> Corpus:
         written=corpus.written,
         doubted=corpus.doubted,
         members=corpus.members,
+        member_ids=corpus.member_ids,
         members_due=corpus.members_due,
     )
 

@@ -33,11 +33,11 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
         if not isinstance(members, PermissionSet):
             errors.append(unasked(checkpoint, "shared_drive", drive_id, members))
         elif (digest := digest_of(members)) != corpus.members:
-            writer.write_permissions(drive_id, members)
+            writer.write_permissions(drive_id, members, also_before=corpus.member_ids)
             if corpus.members is not None:
                 corpus = _to_list_anew(corpus)
                 sync = replace(sync, walks=_walks_left(checkpoint, sync, drive_id))
-            corpus = replace(corpus, members=digest)
+            corpus = replace(corpus, members=digest, member_ids=members.ids)
         checkpoint = with_corpus(checkpoint, drive_id, corpus)
     checkpoint = sighted(with_sync(checkpoint, counted(sync, writer.records)), action.drives)
     return Step(checkpoint, tuple(writer.records), tuple(errors), writer.remembered)

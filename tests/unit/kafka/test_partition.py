@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.ids import ConnectionId, FileId
+from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.message import Outgoing
 from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.partition import CommitLimits, Committed, OwnedPartition
 from google_drive_worker.kafka.transactions import TransactionalWriter
 from google_drive_worker.kafka.writer_thread import WriterThread
@@ -52,13 +54,26 @@ class MemoryWriter(TransactionalWriter):
 class Bench:
     """A partition over a writer in memory."""
 
-    def __init__(self, limits: CommitLimits) -> None:
+    def __init__(
+        self,
+        limits: CommitLimits,
+        memory: ItemMemory | None = None,
+        checkpoints: dict[ConnectionId, Checkpoint] | None = None,
+    ) -> None:
         self.writer = MemoryWriter()
         self.committed: list[Committed] = []
         self.told = asyncio.Event()
         self.thread = WriterThread("commit-0")
         self.partition = OwnedPartition(
-            0, self.writer, self.thread, {}, 100, clock=ManualClock(), limits=limits, on_commit=self.on_commit
+            0,
+            self.writer,
+            self.thread,
+            checkpoints or {},
+            100,
+            clock=ManualClock(),
+            memory=memory or ItemMemory(1_000),
+            limits=limits,
+            on_commit=self.on_commit,
         )
 
     async def until(self, batches: int) -> None:
@@ -233,3 +248,24 @@ async def test_a_commit_is_told_of_after_it_went_through() -> None:
         made.partition.write(written)
         await made.partition.flushed()
         assert [committed.entries for committed in made.committed] == [[written]]
+
+
+async def test_a_partition_that_was_taken_over_doubts_what_it_does_not_remember() -> None:
+    """Until a checkpoint says that the mirror begins anew; a connection that is new holds nothing to doubt."""
+    memory = ItemMemory(1_000)
+    taken_over, new = ConnectionId("conn_old"), ConnectionId("conn_new")
+    memory.begin(taken_over)
+    memory.note(taken_over, {FileId("a"): Remembered()})
+    partition = Bench(CommitLimits(), memory, {taken_over: Checkpoint(taken_over, CUSTOMER)}).partition
+    doubted = partition.checkpoint(taken_over)
+    assert doubted == Checkpoint(taken_over, CUSTOMER, in_doubt=True)
+    assert partition.recall(taken_over)(FileId("a")) is None
+
+    partition.write(Entry([], taken_over, doubted, remembered={FileId("a"): Remembered(is_folder=True)}))
+    assert partition.recall(taken_over)(FileId("a")) == Remembered(is_folder=True)
+    assert partition.checkpoint(taken_over) == doubted
+
+    for connection in (taken_over, new):
+        partition.write(Entry([], connection, Checkpoint(connection, CUSTOMER)))
+        assert partition.checkpoint(connection) == Checkpoint(connection, CUSTOMER)
+        assert partition.recall(connection)(FileId("a")) is None

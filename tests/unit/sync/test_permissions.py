@@ -193,7 +193,7 @@ def test_a_changed_file_puts_nothing_else_out_of_date() -> None:
 
 def test_where_nobody_remembers_an_item_its_old_permissions_go_with_it() -> None:
     """A worker that lost its state goes on from the trigger's cursor: the mirror holds what it knows nothing of."""
-    before = msgspec.structs.replace(FOLLOWING, from_cursor=True)
+    before = msgspec.structs.replace(FOLLOWING, in_doubt=True)
     page = changes_page(changed(file("a")), changed(file("a")), changed(file("b")))
     memory = kept(b=Remembered(False, ("p",)))
     step = answered(before, READ, page, found(a=shared_with("p"), b=shared_with("p")), memory)
@@ -205,11 +205,11 @@ def test_a_full_sync_ends_the_doubt_of_a_triggers_cursor() -> None:
     """From then on everything is remembered; the incremental syncs between go on in doubt."""
     fresh = msgspec.structs.replace(FOLLOWING, sync=None, corpora={}, owed=owed("incremental", page_token="c0"))
     first = state(begin(fresh, CUSTOMER, WANTED, NOW, 1, transformer))
-    assert first.from_cursor
+    assert first.in_doubt
     idle = msgspec.structs.replace(first, sync=None, corpora={"user": corpus("done")}, owed=owed("incremental"))
-    assert state(begin(idle, CUSTOMER, WANTED, NOW, 2, transformer)).from_cursor
+    assert state(begin(idle, CUSTOMER, WANTED, NOW, 2, transformer)).in_doubt
     full = msgspec.structs.replace(idle, owed=owed("full"))
-    assert not state(begin(full, CUSTOMER, WANTED, NOW, 3, transformer)).from_cursor
+    assert not state(begin(full, CUSTOMER, WANTED, NOW, 3, transformer)).in_doubt
 
 
 def test_a_checkpoint_from_before_permissions_brings_a_full_sync() -> None:
@@ -245,6 +245,14 @@ def test_members_are_read_before_anything_else() -> None:
     assert not any(isinstance(each, ListFiles) for each in planned)
 
 
+def test_a_member_who_left_is_deleted_though_nothing_is_remembered() -> None:
+    """Who were members stands in the checkpoint: a worker that took over knows them as well."""
+    before = due(members=digest_of(shared_with("p", "q")))
+    before = with_corpus(before, D, msgspec.structs.replace(before.corpora[D], member_ids=("p", "q")))
+    step = members_read(before, shared_with("q"))
+    assert written(step) == [f"delete permission {D}/p", f"upsert permission {D}/q"]
+
+
 def test_members_that_stayed_the_same_come_to_nothing() -> None:
     """But what is known of folders is out of date all the same: the members may be newer than it."""
     members = shared_with("p", "q")
@@ -267,7 +275,9 @@ def test_a_change_of_members_lists_the_drive_anew(now: PermissionSet) -> None:
         *(f"delete permission {D}/{each}" for each in gone),
         *(f"upsert permission {D}/{each}" for each in now.ids),
     ]
-    assert state(step).corpora[D] == Corpus("listing", token("c1"), members=digest_of(now), sighted=1)
+    assert state(step).corpora[D] == Corpus(
+        "listing", token("c1"), members=digest_of(now), member_ids=now.ids, sighted=1
+    )
     assert sync_of(step).walks == walks[1:]
 
 
