@@ -8,7 +8,7 @@ import asyncio
 import random
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -67,18 +67,25 @@ async def run_batch(
     """
     turn = asyncio.Semaphore(CONCURRENCY)
 
-    async def serve(part: Part) -> bytes:
+    async def serve(part: Part) -> Answer:
         headers = part.headers.copy()
         if "Authorization" not in headers and "Authorization" in outer_headers:
             headers["Authorization"] = outer_headers["Authorization"]
         async with turn:
-            return _render(part, await _serve(part, headers, dispatch))
+            return await _serve(part, headers, dispatch)
 
-    answers = list(await asyncio.gather(*(serve(part) for part in parts)))
+    return render_batch(parts, await asyncio.gather(*(serve(part) for part in parts)), order=order)
+
+
+def render_batch(
+    parts: Sequence[Part], answers: Sequence[Answer], *, order: random.Random | None = None
+) -> tuple[str, bytes]:
+    """The outer answer's Content-Type and body; with `order` the parts are shuffled by it."""
+    rendered = [_render(part, answer) for part, answer in zip(parts, answers, strict=True)]
     if order is not None:
-        order.shuffle(answers)
+        order.shuffle(rendered)
     boundary = "batch_" + secrets.token_urlsafe(24)
-    lines = b"".join(b"--%s\r\n%s\r\n" % (boundary.encode(), answer) for answer in answers)
+    lines = b"".join(b"--%s\r\n%s\r\n" % (boundary.encode(), answer) for answer in rendered)
     return f"multipart/mixed; boundary={boundary}", lines + b"--%s--\r\n" % boundary.encode()
 
 

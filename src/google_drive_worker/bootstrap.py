@@ -39,7 +39,7 @@ from google_drive_worker.sync import engine
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.telemetry import Telemetry, log
-from google_drive_worker.turn import LOOK_UPS_AT_ONCE, Means, take_turn
+from google_drive_worker.turn import Means, take_turn
 from google_drive_worker.utils.errors import Misconfigured, Terminal
 from google_drive_worker.worker import Parts, Worker
 
@@ -189,7 +189,7 @@ def most_calls(settings: Settings) -> int:
     There they would queue in the order of asking, in which who asks for much is served much, and the wait would count
     against their time limit. What bounds calls is who makes them.
     """
-    return 2 * settings.worker_max_concurrent_connections * (settings.gdrive_max_concurrent_listings + LOOK_UPS_AT_ONCE)
+    return 2 * settings.worker_max_concurrent_connections * settings.gdrive_max_concurrent_listings
 
 
 class _Wiring:

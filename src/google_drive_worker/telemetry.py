@@ -4,7 +4,7 @@ from datetime import datetime
 
 import structlog
 
-from google_drive_worker.client.drive_api import CallReport
+from google_drive_worker.client.calls import CallReport
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.message import Incoming
 from google_drive_worker.domain.ports import Clock

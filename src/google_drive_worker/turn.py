@@ -44,9 +44,6 @@ from google_drive_worker.utils.errors import NotFound, Retryable, SkipItem, Term
 FORBIDDEN = 403
 """The status for an item that is not ours to see any more."""
 
-LOOK_UPS_AT_ONCE = 10
-"""How many removed items are looked up side by side."""
-
 
 class Ledger(Protocol):
     """Where checkpoints stand and steps are written: the connection's partition."""
@@ -248,7 +245,7 @@ async def _answer(drive: Drive, action: Action) -> engine.Answer:
         case WalkFolder(walk, trashed):
             return await drive.list_children(walk.folder_id, walk.drive_id, walk.page_token, include_trashed=trashed)
         case LookUpRemoved(file_ids):
-            return await _look_up(drive, file_ids)
+            return await look_up(drive, file_ids)
         case ReadMembers(drives):
             answers = await drive.list_permissions(drives)
             return {drive_id: seen(answers.get(drive_id)) for drive_id in drives}
@@ -269,25 +266,11 @@ async def _find(drive: Drive, finding: Finding) -> Found:
         return found
 
 
-async def _look_up(drive: Drive, file_ids: tuple[FileId, ...]) -> Mapping[FileId, DriveFile | None]:
-    slots = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
-
-    async def look_up(file_id: FileId) -> DriveFile | WorkerError:
-        async with slots:
-            try:
-                return await drive.get_file(file_id)
-            except WorkerError as error:
-                return error
-
-    async with asyncio.TaskGroup() as group:
-        tasks = {file_id: group.create_task(look_up(file_id), name=f"files.get:{file_id}") for file_id in file_ids}
-    found: dict[FileId, DriveFile | None] = {}
-    for file_id, task in tasks.items():
-        answer = task.result()
-        if isinstance(answer, NotFound) or (isinstance(answer, SkipItem) and answer.http_status == FORBIDDEN):
-            found[file_id] = None
-        elif isinstance(answer, DriveFile):
-            found[file_id] = answer
-        elif not isinstance(answer, SkipItem):  # one that is there and can't be read stays as it is
-            raise answer
-    return found
+async def look_up(drive: Drive, file_ids: tuple[FileId, ...]) -> Mapping[FileId, DriveFile | None]:
+    """What is there of those items, `None` for what is gone; one that is there and can't be read stays as it is."""
+    answers = await drive.get_files(file_ids)
+    return {
+        file_id: answer if isinstance(answer, DriveFile) else None
+        for file_id, answer in answers.items()
+        if not isinstance(answer, SkipItem) or isinstance(answer, NotFound) or answer.http_status == FORBIDDEN
+    }

@@ -17,6 +17,7 @@ from drive_simulator.truth import visible_items
 from google_drive_worker.client.retry import RetryPolicy
 from google_drive_worker.client.setup import open_drives
 from google_drive_worker.connections.file import ConnectionsFile
+from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Drive
 from google_drive_worker.system_clock import SystemClock
@@ -100,12 +101,14 @@ async def test_changes_to_the_last_page(tmp_path: Path) -> None:
 
 
 async def test_single_files(tmp_path: Path) -> None:
-    """A file is read, one that is not there is NotFound; children are listed."""
+    """Files are read, one that is not there is NotFound; children are listed."""
     async with connected(tmp_path) as (_, drive):
         some = min(await listed(drive, None))
-        assert (await drive.get_file(FileId(some))).id == some
-        with pytest.raises(NotFound):
-            await drive.get_file(FileId("nope"))
+        found = await drive.get_files([FileId(some), FileId("nope")])
+        there = found[FileId(some)]
+        assert isinstance(there, DriveFile)
+        assert there.id == some
+        assert isinstance(found[FileId("nope")], NotFound)
         await drive.list_children(FileId("root"), None, None, include_trashed=True)
 
 

@@ -1,24 +1,25 @@
 """The simulated Google in process: the worker's own client asks, `Simulator.handle` answers, and nothing ever waits."""
 
 import random
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
+from drive_simulator.batch import parse_batch, render_batch
 from drive_simulator.clock import ManualClock
 from drive_simulator.listing import ListingRules
 from drive_simulator.wire import Request
 from drive_simulator.world import World
 from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.drive_api import DriveApi, DriveApis
+from google_drive_worker.client.many import BATCH_PATH
 from google_drive_worker.client.quota import QuotaLimiter, QuotaModel
 from google_drive_worker.client.retry import RetryPolicy
 from google_drive_worker.client.token_endpoint import Grant
 from google_drive_worker.client.transport import HttpRequest, HttpResponse
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Credentials, Secret
-from google_drive_worker.domain.drive import DriveFile
-from google_drive_worker.domain.ids import ConnectionId, CustomerId, FileId
+from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.sync.engine import Answer
 from google_drive_worker.sync.plan import (
     Action,
@@ -33,7 +34,8 @@ from google_drive_worker.sync.plan import (
     drive_of,
 )
 from google_drive_worker.sync.sharing import ListPermissions, Question, ReadSharings, Reply, seen
-from google_drive_worker.utils.errors import SkipItem, WorkerError
+from google_drive_worker.turn import look_up
+from google_drive_worker.utils.errors import WorkerError
 from support.simulators import unserved
 
 CONNECTION = ConnectionId("conn_simulated")
@@ -99,13 +101,21 @@ class Google:
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Serve a call of the worker's client; the page size is drawn anew."""
-        path, _, query = request.target.partition("?")
+        if request.target == BATCH_PATH:
+            parts = parse_batch(request.headers["Content-Type"], request.body or b"")
+            answers = [self._serve(request.method, part.path_qs, request.headers) for part in parts]
+            content_type, body = render_batch(parts, answers, order=self._die)
+            return HttpResponse(200, {"Content-Type": content_type}, body)
+        return HttpResponse(*self._serve(request.method, request.target, request.headers))
+
+    def _serve(self, method: str, target: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+        path, _, query = target.partition("?")
         pairs = [
             (name, str(self._die.randint(1, self._longest)) if name == "pageSize" else value)
             for name, value in parse_qsl(query, keep_blank_values=True)
         ]
-        response = self.simulator.handle(Request(request.method, path, tuple(pairs), request.headers))
-        return HttpResponse(response.status, response.headers, response.body)
+        response = self.simulator.handle(Request("GET" if method == "POST" else method, path, tuple(pairs), headers))
+        return response.status, response.headers, response.body
 
 
 def answer(drive: DriveApi, action: Action) -> Answer | WorkerError:
@@ -126,7 +136,7 @@ def answer(drive: DriveApi, action: Action) -> Answer | WorkerError:
                 children = drive.list_children(walk.folder_id, walk.drive_id, walk.page_token, include_trashed=trashed)
                 return _now(children)
             case LookUpRemoved(file_ids):
-                return {file_id: _look_up(drive, file_id) for file_id in file_ids}
+                return _now(look_up(drive, file_ids))
             case ReadMembers(drives):
                 answers = _now(drive.list_permissions(drives))
                 return {drive_id: seen(answers[drive_id]) for drive_id in drives}
@@ -144,13 +154,6 @@ def reply(drive: DriveApi, question: Question) -> Reply | WorkerError:
                 return _now(drive.list_permissions(file_ids))
     except WorkerError as error:
         return error
-
-
-def _look_up(drive: DriveApi, file_id: FileId) -> DriveFile | None:
-    try:
-        return _now(drive.get_file(file_id))
-    except SkipItem:
-        return None
 
 
 def _now(call: Coroutine[object, object, T]) -> T:

@@ -103,12 +103,10 @@ class MemoryDrive:
         end = start + len(entries)
         return changes_page(*entries, more=str(end) if end < len(self.log) else None, start=str(end))
 
-    async def get_file(self, file_id: FileId) -> DriveFile:
-        """A file. Raises `NotFound`."""
-        await self._call(f"get {file_id}")
-        if file_id not in self.files:
-            raise NotFound("no such file")
-        return read(self.files[file_id])
+    async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
+        """The files, those that are there."""
+        await self._call(f"get {' '.join(file_ids)}")
+        return {each: read(self.files[each]) if each in self.files else NotFound("no such file") for each in file_ids}
 
     async def list_details(
         self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool

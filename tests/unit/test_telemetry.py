@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from google_drive_worker.client.drive_api import CallReport
+from google_drive_worker.client.calls import CallReport
 from google_drive_worker.domain.message import Incoming
 from google_drive_worker.kafka.entry import Entry, Tally
 from google_drive_worker.kafka.partition import Committed

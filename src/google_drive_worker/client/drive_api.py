@@ -1,59 +1,39 @@
 """Google Drive API v3 as the worker calls it: the ports `Drive` and `Drives`.
 
-Every call goes the same way: token, quota, HTTP, decode; its errors are turned into what to do (`faults.py`) and
-retried in one place (`retry.py`). Paths, parameters and limits: Google's discovery document `drive.v3.json`.
+What is asked for, and how its answer is read, stands here; how a call goes, in `calls.py` and `many.py`. Paths,
+parameters and limits: Google's discovery document `drive.v3.json`.
 """
 
-import asyncio
-import hashlib
 import random as system_random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from google_drive_worker.client import fields
 from google_drive_worker.client.addresses import address_problem
-from google_drive_worker.client.auth import Authorizer, Authorizers
-from google_drive_worker.client.faults import RATE_LIMITED, CallKind, drive_error
+from google_drive_worker.client.auth import Authorizers
+from google_drive_worker.client.calls import OK, Call, Caller, CallReport, Method, Parameter, Shared
+from google_drive_worker.client.faults import CallKind
+from google_drive_worker.client.many import Page, call_many, list_many
 from google_drive_worker.client.quota import Cost, QuotaLimiter
-from google_drive_worker.client.retry import DRIVE_RETRY, RetryPolicy, retrying
-from google_drive_worker.client.transport import HttpRequest, HttpResponse, Transport
+from google_drive_worker.client.retry import DRIVE_RETRY, RetryPolicy
+from google_drive_worker.client.transport import Transport
 from google_drive_worker.domain.connection import Connection
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, read_file
-from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
+from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.domain.times import TimeRange
-from google_drive_worker.utils.errors import Misconfigured, NotFound, Retryable, SkipItem, WorkerError
+from google_drive_worker.utils.errors import Misconfigured, NotFound, PageTokenRejected, SkipItem
 
 T = TypeVar("T")
+P = TypeVar("P", bound=Page)
 
 PAGE_SIZE_AT_MOST = 1000
 _DRIVES_PAGE_SIZE = 100
-_OK = 200
-_UNAUTHORIZED = 401
-_FORBIDDEN = 403
-
-Parameter = tuple[str, str]
-
-
-class CallReport(msgspec.Struct, frozen=True, gc=False):
-    """One call of the port, with all its tries: for metrics and traces. Holds no secret and nothing from Drive."""
-
-    method: str
-    """Google's id of the method, such as `drive.files.list`."""
-    connection_id: ConnectionId
-    status: int | None
-    """Of the last answer; `None` where none came."""
-    duration_s: float
-    attempts: int
-    """HTTP requests sent."""
-    error: str | None
-    """The code of the error that was raised, `cancelled`, or `internal` for a bug of ours; `None` for success."""
 
 
 class _StartPageToken(msgspec.Struct, rename="camel"):
@@ -69,54 +49,40 @@ class _PermissionsPage(msgspec.Struct, rename="camel"):
     next_page_token: PageToken | None = None
 
 
+class _RevisionsPage(msgspec.Struct, rename="camel"):
+    revisions: tuple[Revision, ...] = ()
+    next_page_token: PageToken | None = None
+
+
+class _CommentsPage(msgspec.Struct, rename="camel"):
+    comments: tuple[Comment, ...] = ()
+    next_page_token: PageToken | None = None
+
+
 class _TimesPage(msgspec.Struct):
     files: tuple[_Modified, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Method:
-    id: str
-    kind: CallKind
-    cost: Cost
+_FILES_LIST = Method("drive.files.list", CallKind.LISTING, Cost.LIST)
+_FILES_GET = Method("drive.files.get", CallKind.ITEM, Cost.READ)
+_CHANGES_LIST = Method("drive.changes.list", CallKind.LISTING, Cost.LIST)
+_START_PAGE_TOKEN = Method("drive.changes.getStartPageToken", CallKind.LISTING, Cost.READ)
+_DRIVES_LIST = Method("drive.drives.list", CallKind.LISTING, Cost.LIST)
 
-
-_FILES_LIST = _Method("drive.files.list", CallKind.LISTING, Cost.LIST)
-_FILES_GET = _Method("drive.files.get", CallKind.ITEM, Cost.READ)
-_CHANGES_LIST = _Method("drive.changes.list", CallKind.LISTING, Cost.LIST)
-_START_PAGE_TOKEN = _Method("drive.changes.getStartPageToken", CallKind.LISTING, Cost.READ)
-_DRIVES_LIST = _Method("drive.drives.list", CallKind.LISTING, Cost.LIST)
-
-_PERMISSIONS_LIST = _Method("drive.permissions.list", CallKind.ITEM, Cost.LIST)
+_PERMISSIONS_LIST = Method("drive.permissions.list", CallKind.ITEM, Cost.LIST)
+_REVISIONS_LIST = Method("drive.revisions.list", CallKind.ITEM, Cost.LIST)
+_COMMENTS_LIST = Method("drive.comments.list", CallKind.ITEM, Cost.LIST)
 
 _FILES_PAGE = msgspec.json.Decoder(FilesPage)
 _SHARING = msgspec.json.Decoder(ItemSharing)
+_DETAILS_PAGE = msgspec.json.Decoder(DetailsPage)
+_REVISIONS_PAGE = msgspec.json.Decoder(_RevisionsPage, strict=False)
+_COMMENTS_PAGE = msgspec.json.Decoder(_CommentsPage)
 _PERMISSIONS_PAGE = msgspec.json.Decoder(_PermissionsPage)
 _TIMES_PAGE = msgspec.json.Decoder(_TimesPage)
 _CHANGES_PAGE = msgspec.json.Decoder(ChangesPage)
 _DRIVES_PAGE = msgspec.json.Decoder(DrivesPage)
 _TOKEN = msgspec.json.Decoder(_StartPageToken)
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What one call came to, for its report."""
-
-    attempts: int = 0
-    status: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What the Drives of all connections have in common."""
-
-    transport: Transport
-    limiter: QuotaLimiter
-    clock: Clock
-    random: Callable[[], float]
-    retry: RetryPolicy
-    base_path: str
-    page_size: int
-    on_call: Callable[[CallReport], None] | None
 
 
 class DriveApis:
@@ -155,8 +121,7 @@ class DriveApis:
         """The Drive of that connection, as its credentials and settings are now; cheap, no call is made."""
         wanted = connection.settings.include_shared_drives
         return DriveApi(
-            connection.connection_id,
-            self._authorizers.of(connection),
+            Caller(connection.connection_id, self._authorizers.of(connection), self._shared),
             self._shared,
             include_shared_drives=self._include_shared_drives if wanted is None else wanted,
             sync_permissions=connection.settings.sync_permissions,
@@ -166,22 +131,12 @@ class DriveApis:
 class DriveApi:
     """Implements `Drive` for one connection. Safe for concurrent calls."""
 
-    def __init__(
-        self,
-        connection_id: ConnectionId,
-        authorizer: Authorizer,
-        shared: Shared,
-        *,
-        include_shared_drives: bool,
-        sync_permissions: bool,
-    ) -> None:
+    def __init__(self, caller: Caller, shared: Shared, *, include_shared_drives: bool, sync_permissions: bool) -> None:
         """Made by `DriveApis.open`."""
-        self._connection_id = connection_id
-        self._authorizer = authorizer
+        self._caller = caller
         self._shared = shared
         self._include_shared_drives = include_shared_drives
         self._sync_permissions = sync_permissions
-        self._quota_user = quota_user(connection_id)
 
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """changes.getStartPageToken; see `Drive.start_page_token`."""
@@ -247,55 +202,72 @@ class DriveApi:
         ]
         return await self._call(_CHANGES_LIST, "/changes", query, _CHANGES_PAGE.decode)
 
-    async def get_file(self, file_id: FileId) -> DriveFile:
-        """files.get; see `Drive.get_file`. A file whose answer doesn't fit its type is a `SkipItem`."""
-        if file_id in {"", ".", ".."}:  # would be another address
-            raise NotFound("no file has such an id")
-        query = [("supportsAllDrives", "true"), ("fields", fields.FILE_FIELDS)]
-        return await self._call(_FILES_GET, f"/files/{quote(file_id, safe='')}", query, _decode_file)
+    async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
+        """files.get of each; see `Drive.get_files`. A file whose answer doesn't fit its type is a `SkipItem`."""
+        return await self._get_many(file_ids, fields.FILE_FIELDS, _decode_file)
 
     async def list_details(
         self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
     ) -> DetailsPage:
         """files.list; see `Drive.list_details`."""
-        raise NotImplementedError
+        q = _query_of(None, include_trashed=include_trashed)
+        query = [
+            *self._listing(drive_id, q, None, self._shared.page_size),
+            ("fields", fields.DETAILS_PAGE_FIELDS),
+            *_page(page_token),
+        ]
+        return await self._call(_FILES_LIST, "/files", query, _DETAILS_PAGE.decode)
 
     async def item_sharings(self, file_ids: Sequence[FileId]) -> Mapping[FileId, ItemSharing | SkipItem]:
         """files.get; see `Drive.item_sharings`."""
-        return {file_id: await _or_skip(self._item_sharing(file_id)) for file_id in file_ids}
+        return await self._get_many(file_ids, fields.SHARING_FIELDS, _SHARING.decode)
 
     async def list_permissions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Permission, ...] | SkipItem]:
         """permissions.list; see `Drive.list_permissions`."""
-        return {file_id: await _or_skip(self._permissions(file_id)) for file_id in file_ids}
+        query = [("supportsAllDrives", "true"), ("pageSize", "100"), ("fields", fields.PERMISSIONS_PAGE_FIELDS)]
+        lists = await self._list_many(_PERMISSIONS_LIST, file_ids, "permissions", query, _PERMISSIONS_PAGE.decode)
+        return _joined(lists, lambda page: page.permissions)
 
     async def list_revisions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Revision, ...] | SkipItem]:
         """revisions.list; see `Drive.list_revisions`."""
-        raise NotImplementedError
+        query = [("pageSize", "1000"), ("fields", fields.REVISIONS_PAGE_FIELDS)]
+        lists = await self._list_many(_REVISIONS_LIST, file_ids, "revisions", query, _REVISIONS_PAGE.decode)
+        return _joined(lists, lambda page: page.revisions)
 
     async def list_comments(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Comment, ...] | SkipItem]:
         """comments.list; see `Drive.list_comments`."""
-        raise NotImplementedError
+        query = [("includeDeleted", "true"), ("pageSize", "100"), ("fields", fields.COMMENTS_PAGE_FIELDS)]
+        lists = await self._list_many(_COMMENTS_LIST, file_ids, "comments", query, _COMMENTS_PAGE.decode)
+        return _joined(lists, lambda page: page.comments)
 
-    async def _item_sharing(self, file_id: FileId) -> ItemSharing:
-        query = [("supportsAllDrives", "true"), ("fields", fields.SHARING_FIELDS)]
-        return await self._call(_FILES_GET, f"/files/{quote(file_id, safe='')}", query, _SHARING.decode)
+    async def _get_many(
+        self, file_ids: Sequence[FileId], wanted: str, decode: Callable[[bytes], T]
+    ) -> Mapping[FileId, T | SkipItem]:
+        query = [("supportsAllDrives", "true"), ("fields", wanted)]
+        calls = {file_id: Call(_path_of(file_id), query) for file_id in file_ids if _is_one(file_id)}
+        found: dict[FileId, T | SkipItem] = dict.fromkeys(file_ids, NotFound("no file has such an id"))
+        for file_id, answer in (await call_many(self._caller, _FILES_GET, calls, decode)).items() if calls else ():
+            if isinstance(answer, PageTokenRejected):  # of a call that takes none
+                raise answer
+            found[file_id] = answer
+        return found
 
-    async def _permissions(self, file_id: FileId) -> tuple[Permission, ...]:
-        found: list[Permission] = []
-        page_token: PageToken | None = None
-        while True:
-            query = [
-                ("supportsAllDrives", "true"),
-                ("pageSize", "100"),
-                ("fields", fields.PERMISSIONS_PAGE_FIELDS),
-                *_page(page_token),
-            ]
-            path = f"/files/{quote(file_id, safe='')}/permissions"
-            page = await self._call(_PERMISSIONS_LIST, path, query, _PERMISSIONS_PAGE.decode)
-            found.extend(page.permissions)
-            page_token = page.next_page_token
-            if page_token is None:
-                return tuple(found)
+    async def _list_many(
+        self,
+        method: Method,
+        file_ids: Sequence[FileId],
+        what: str,
+        query: list[Parameter],
+        decode: Callable[[bytes], P],
+    ) -> Mapping[FileId, list[P] | SkipItem]:
+        def call_of(file_id: FileId, page_token: PageToken | None) -> Call:
+            return Call(f"{_path_of(file_id)}/{what}", [*query, *_page(page_token)])
+
+        found = await list_many(self._caller, method, filter(_is_one, file_ids), call_of, decode)
+        return {file_id: found.get(file_id, NotFound("no file has such an id")) for file_id in file_ids}
+
+    async def _call(self, method: Method, path: str, query: list[Parameter], decode: Callable[[bytes], T]) -> T:
+        return await self._caller.call(method, Call(path, query), decode)
 
     async def _list(
         self, q: str, drive_id: DriveId | None, page_token: PageToken | None, order_by: str | None = None
@@ -329,84 +301,6 @@ class DriveApi:
         wanted = drive_id is not None or self._include_shared_drives
         return [("includeItemsFromAllDrives", "true")] if wanted else []
 
-    async def _call(self, method: _Method, path: str, query: list[Parameter], decode: Callable[[bytes], T]) -> T:
-        """Make one call with all its tries, and report it."""
-        shared = self._shared
-        common = [("prettyPrint", "false"), ("quotaUser", self._quota_user)]
-        target = f"{shared.base_path}{path}?{urlencode([*query, *common], quote_via=quote, safe='(),')}"
-        started_s = shared.clock.monotonic_s()
-        tally = _Tally()
-        error: str | None = "internal"
-        try:
-            result = await retrying(
-                lambda _: self._attempt(method, target, decode, tally),
-                policy=shared.retry,
-                clock=shared.clock,
-                random=shared.random,
-            )
-            error = None
-        except asyncio.CancelledError:
-            error = "cancelled"
-            raise
-        except WorkerError as failure:
-            error = failure.code
-            failure.attempts = failure.attempts or tally.attempts or None
-            raise
-        finally:
-            if shared.on_call is not None:
-                duration_s = shared.clock.monotonic_s() - started_s
-                shared.on_call(
-                    CallReport(method.id, self._connection_id, tally.status, duration_s, tally.attempts, error)
-                )
-        return result
-
-    async def _attempt(self, method: _Method, target: str, decode: Callable[[bytes], T], tally: _Tally) -> T:
-        """Send once; once more with a new token where Google refuses the first."""
-        response, token = await self._send(method, target, tally)
-        if response.status == _UNAUTHORIZED:
-            self._authorizer.invalidate(token)
-            response, token = await self._send(method, target, tally)
-        if response.status == _OK:
-            return _decoded(decode, response.body)
-        failure = drive_error(
-            method.id,
-            method.kind,
-            response.status,
-            response.headers,
-            response.body,
-            now=self._shared.clock.now(),
-            redact=lambda text: text.replace(token, "***"),
-        )
-        if response.status == _UNAUTHORIZED:
-            self._authorizer.invalidate(token)
-        if failure.code == RATE_LIMITED:
-            by_project = response.status == _FORBIDDEN and failure.reason == "rateLimitExceeded"
-            self._shared.limiter.refused(self._quota_user, by_project=by_project)
-        raise failure
-
-    async def _send(self, method: _Method, target: str, tally: _Tally) -> tuple[HttpResponse, str]:
-        tally.status = None
-        await self._shared.limiter.acquire(self._quota_user, method.cost)
-        token = await self._authorizer.token()
-        tally.attempts += 1
-        response = await self._shared.transport.send(
-            HttpRequest("GET", target, {"Authorization": f"Bearer {token}", "Accept": "application/json"})
-        )
-        tally.status = response.status
-        return response, token
-
-
-async def _or_skip(call: Awaitable[T]) -> T | SkipItem:
-    try:
-        return await call
-    except SkipItem as problem:
-        return problem
-
-
-def quota_user(connection_id: ConnectionId) -> str:
-    """The `quotaUser` of a connection: 32 characters (Google takes 40), always the same, telling nobody's id."""
-    return hashlib.sha256(connection_id.encode()).hexdigest()[:32]
-
 
 def query_literal(value: str) -> str:
     r"""Write `value` as a string of Drive's query language: in quotes, `'` and `\` escaped (guide "Search query")."""
@@ -427,17 +321,27 @@ def _range_terms(modified: TimeRange | None) -> list[str]:
     return since + until
 
 
+def _joined(
+    lists: Mapping[FileId, list[P] | SkipItem], items_of: Callable[[P], tuple[T, ...]]
+) -> dict[FileId, tuple[T, ...] | SkipItem]:
+    """What stands on all of an item's pages."""
+    return {
+        file_id: pages if isinstance(pages, SkipItem) else tuple(each for page in pages for each in items_of(page))
+        for file_id, pages in lists.items()
+    }
+
+
+def _is_one(file_id: FileId) -> bool:
+    """Whether it can be a file's id: these would make another address of the call's."""
+    return file_id not in {"", ".", ".."}
+
+
+def _path_of(file_id: FileId) -> str:
+    return f"/files/{quote(file_id, safe='')}"
+
+
 def _page(page_token: PageToken | None) -> list[Parameter]:
     return [] if page_token is None else [("pageToken", page_token)]
-
-
-def _decoded(decode: Callable[[bytes], T], body: bytes) -> T:
-    """Decode a 200: one that is no JSON of the right shape came broken, and is worth another try."""
-    try:
-        return decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
-        kind = type(problem).__name__
-    raise Retryable(f"Google's answer can't be read ({kind})", code="bad_answer", http_status=_OK)
 
 
 def _decode_file(body: bytes) -> DriveFile:
@@ -447,4 +351,4 @@ def _decode_file(body: bytes) -> DriveFile:
         text = str(problem)
     except UnicodeDecodeError:
         text = "it is no UTF-8"
-    raise SkipItem(f"the file's metadata can't be read: {text}", code="unreadable_item", http_status=_OK)
+    raise SkipItem(f"the file's metadata can't be read: {text}", code="unreadable_item", http_status=OK)

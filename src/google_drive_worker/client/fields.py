@@ -57,6 +57,21 @@ CHANGE_FIELDS = f"changeType,time,removed,fileId,file({FILE_FIELDS}),driveId,dri
 FILES_PAGE_FIELDS = f"nextPageToken,incompleteSearch,files({FILE_FIELDS})"
 SHARED_FILES_PAGE_FIELDS = f"nextPageToken,incompleteSearch,files({FILE_FIELDS},permissions({PERMISSION_FIELDS}))"
 PERMISSIONS_PAGE_FIELDS = f"nextPageToken,permissions({PERMISSION_FIELDS})"
+REVISION_FIELDS = (
+    "id,mimeType,modifiedTime,keepForever,published,publishAuto,publishedOutsideDomain,publishedLink,"
+    f"lastModifyingUser({_USER}),originalFilename,md5Checksum,size,exportLinks"
+)
+_POST = (
+    f"id,author({_USER}),content,htmlContent,createdTime,modifiedTime,deleted,mentionedEmailAddresses,"
+    "assigneeEmailAddress"
+)
+COMMENT_FIELDS = f"{_POST},anchor,quotedFileContent(mimeType,value),resolved,replies({_POST},action)"
+DETAIL_FIELDS = "id,mimeType,driveId,trashed,modifiedTime,headRevisionId,capabilities(canReadRevisions,canComment)"
+"""What of a file tells whether it can have revisions and comments."""
+
+DETAILS_PAGE_FIELDS = f"nextPageToken,files({DETAIL_FIELDS})"
+REVISIONS_PAGE_FIELDS = f"nextPageToken,revisions({REVISION_FIELDS})"
+COMMENTS_PAGE_FIELDS = f"nextPageToken,comments({COMMENT_FIELDS})"
 TIMES_FIELDS = "files(modifiedTime)"
 CHANGES_PAGE_FIELDS = f"nextPageToken,newStartPageToken,changes({CHANGE_FIELDS})"
 SHARED_CHANGES_PAGE_FIELDS = CHANGES_PAGE_FIELDS.replace(

@@ -99,12 +99,13 @@ async def retrying(
             raise failure
         delay_s = next_delay_s(number, clock.monotonic_s() - started_s, failure, policy, random)
         if delay_s is None:
-            raise _given_up(failure, number, policy)
+            raise given_up(failure, number, policy)
         await clock.sleep(delay_s)
         number += 1
 
 
-def _given_up(failure: Retryable, attempts: int, policy: RetryPolicy) -> Retryable:
+def given_up(failure: Retryable, attempts: int, policy: RetryPolicy) -> Retryable:
+    """The error to raise after so many tries: the last one's, with the time after which the next is worth it."""
     final = copy.copy(failure)
     final.attempts = attempts
     if final.retry_after_s is None:

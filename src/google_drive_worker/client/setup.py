@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 from google_drive_worker.client.addresses import address_problem
 from google_drive_worker.client.auth import TOKEN_RETRY, Authorizers
-from google_drive_worker.client.drive_api import CallReport, DriveApis
+from google_drive_worker.client.calls import CallReport
+from google_drive_worker.client.drive_api import DriveApis
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter, QuotaModel
 from google_drive_worker.client.retry import DRIVE_RETRY, RetryPolicy
 from google_drive_worker.client.token_endpoint import TokenEndpoint

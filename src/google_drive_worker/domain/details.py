@@ -62,11 +62,6 @@ class Comment(Resource, frozen=True, gc=False):
     replies: tuple[Reply, ...] = ()
 
 
-class _DetailCapabilities(Resource, frozen=True, gc=False):
-    can_read_revisions: bool | None = None
-    can_comment: bool | None = None
-
-
 class DetailedFile(Resource, frozen=True, gc=False):
     """The part of a `File` that tells whether it can have revisions and comments, and which revision is its head."""
 
@@ -76,7 +71,7 @@ class DetailedFile(Resource, frozen=True, gc=False):
     trashed: bool = False
     modified_time: str | None = None
     head_revision_id: str | None = None
-    capabilities: _DetailCapabilities = _DetailCapabilities()
+    capabilities: dict[str, bool] | None = None
 
     @property
     def is_folder(self) -> bool:

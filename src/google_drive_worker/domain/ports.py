@@ -104,10 +104,6 @@ class Drive(Protocol):
         """changes.list of the user's log (`None`) or of a shared drive's, removals included."""
         ...
 
-    async def get_file(self, file_id: FileId) -> DriveFile:
-        """files.get, whichever drive it is in."""
-        ...
-
     async def list_details(
         self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
     ) -> DetailsPage:
@@ -116,6 +112,10 @@ class Drive(Protocol):
 
     # Calls for many items at once. Each has an answer for every id that it was asked for: an item that can't be had is
     # a `SkipItem` (or `NotFound`) in its place, and what concerns more than one item is raised.
+
+    async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
+        """files.get of each, whichever drive it is in."""
+        ...
 
     async def item_sharings(self, file_ids: Sequence[FileId]) -> Mapping[FileId, ItemSharing | SkipItem]:
         """files.get of each, for what tells where its permissions come from."""

@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from google_drive_worker.client.auth import Authorizers
-from google_drive_worker.client.drive_api import CallReport, DriveApi, DriveApis, query_literal, quota_user
+from google_drive_worker.client.calls import CallReport, quota_user
+from google_drive_worker.client.drive_api import DriveApi, DriveApis, query_literal
 from google_drive_worker.client.fields import (
     CHANGES_PAGE_FIELDS,
     DRIVES_PAGE_FIELDS,
@@ -248,10 +249,10 @@ async def test_drives_and_one_file() -> None:
     answers = [*reply(body='{"drives": [{"id": "0A", "name": "Team"}]}'), *reply(body='{"id": "1a", "name": "x"}')]
     async with bench(*answers) as it:
         page = await it.drive().list_drives(None)
-        file = await it.drive().get_file(FileId("1a"))
+        files = await it.drive().get_files([FileId("1a")])
         drives, get = it.server.seen
     assert page.drives[0].name == "Team"
-    assert file == DriveFile(id=FileId("1a"), name="x")
+    assert files == {"1a": DriveFile(id=FileId("1a"), name="x")}
     assert drives.query == COMMON | {"pageSize": "100", "fields": DRIVES_PAGE_FIELDS}
     assert get.path == "/drive/v3/files/1a"
     assert get.query == COMMON | {"supportsAllDrives": "true", "fields": FILE_FIELDS}
@@ -261,8 +262,8 @@ async def test_strange_ids_stay_ids() -> None:
     """An id can't lead to another address."""
     async with bench(*reply(404, error_body(404, "notFound"))) as it:
         for strange in ("", ".", "..", "a/../../secret?x=1"):
-            with pytest.raises(NotFound):
-                await it.drive().get_file(FileId(strange))
+            [found] = (await it.drive().get_files([FileId(strange)])).values()
+            assert isinstance(found, NotFound)
         assert [seen.path for seen in it.server.seen] == ["/drive/v3/files/a/../../secret?x=1"]
         assert "x" not in it.server.seen[0].query
 
@@ -370,9 +371,9 @@ async def test_an_unknown_refusal_of_one_file_skips_it() -> None:
     """For a call on one item an unknown 403, or metadata that fits no type, costs that item alone."""
     async with bench(*refusal(403, "newReason"), *reply(body='{"id": 7}')) as it:
         for code in ("forbidden", "unreadable_item"):
-            with pytest.raises(SkipItem) as caught:
-                await it.drive().get_file(FileId("1"))
-            assert caught.value.code == code
+            [found] = (await it.drive().get_files([FileId("1")])).values()
+            assert isinstance(found, SkipItem)
+            assert found.code == code
 
 
 async def test_a_refused_token_is_replaced_once() -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from google_drive_worker.client import fields
+from google_drive_worker.domain.details import Comment, DetailedFile, Revision
 from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, User
 from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.normalization.nested import ContentRestriction, LinkShareMetadata, ShortcutDetails
@@ -81,6 +82,9 @@ def without_named_maps(tree: Tree) -> Tree:
         (fields.FILES_PAGE_FIELDS, FilesPage),
         (fields.CHANGES_PAGE_FIELDS, ChangesPage),
         (fields.DRIVES_PAGE_FIELDS, DrivesPage),
+        (fields.DETAIL_FIELDS, DetailedFile),
+        (fields.REVISION_FIELDS, Revision),
+        (fields.COMMENT_FIELDS, Comment),
     ],
 )
 def test_masks_ask_for_what_structs_hold(mask: str, struct: type[msgspec.Struct]) -> None:
@@ -108,6 +112,9 @@ def assert_known(tree: Tree, schema: Tree) -> None:
         (fields.SHARED_FILES_PAGE_FIELDS, "FileList"),
         (fields.PERMISSIONS_PAGE_FIELDS, "PermissionList"),
         (fields.SHARING_FIELDS, "File"),
+        (fields.DETAILS_PAGE_FIELDS, "FileList"),
+        (fields.REVISIONS_PAGE_FIELDS, "RevisionList"),
+        (fields.COMMENTS_PAGE_FIELDS, "CommentList"),
     ],
 )
 def test_masks_name_fields_that_drive_has(mask: str, schema: str) -> None:

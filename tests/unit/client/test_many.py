@@ -1,0 +1,277 @@
+"""Many calls in batches: each is answered, refused and tried again for itself."""
+
+import json
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+
+from drive_simulator.batch import Answer, parse_batch, render_batch
+from google_drive_worker.client.auth import Authorizers
+from google_drive_worker.client.calls import CallReport
+from google_drive_worker.client.drive_api import DriveApi, DriveApis
+from google_drive_worker.client.many import BATCH_PATH
+from google_drive_worker.client.quota import UNITS, QuotaLimiter, QuotaModel
+from google_drive_worker.client.retry import RetryPolicy
+from google_drive_worker.client.token_endpoint import Grant
+from google_drive_worker.client.transport import HttpRequest, HttpResponse
+from google_drive_worker.domain.connection import Credentials
+from google_drive_worker.domain.details import Comment, Revision
+from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.sharing import Permission
+from google_drive_worker.utils.errors import NeedsReauth, NotFound, Retryable, SkipItem, Terminal
+from support.clock import ManualClock
+from support.credentials import authorized_user, connection
+
+BOUNDLESS = QuotaModel(1e12, 1e12)
+
+Serve = Callable[[str], Answer]
+
+
+def ok(body: object) -> Answer:
+    """A success."""
+    return 200, {"Content-Type": "application/json"}, json.dumps(body).encode()
+
+
+def error(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Answer:
+    """A refusal, as Drive writes it."""
+    detail = {"domain": "global", "reason": reason, "message": "m"}
+    body = {"error": {"code": status, "message": "m", "errors": [detail]}}
+    return status, headers or {}, json.dumps(body).encode()
+
+
+@dataclass
+class Google:
+    """Serves each target by `serve`, in batches or alone; `outer` are answers to whole batches, `None` for served."""
+
+    serve: Serve
+    outer: deque[HttpResponse | Exception | None] = field(default_factory=deque)
+    sizes: list[int] = field(default_factory=list)
+    targets: Counter[str] = field(default_factory=Counter)
+    tokens: list[str] = field(default_factory=list)
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Serve one request."""
+        self.tokens.append(request.headers["Authorization"])
+        if request.target != BATCH_PATH:
+            self.sizes.append(1)
+            return HttpResponse(*self._answer(request.target))
+        parts = parse_batch(request.headers["Content-Type"], request.body or b"")
+        self.sizes.append(len(parts))
+        outer = self.outer.popleft() if self.outer else None
+        if isinstance(outer, Exception):
+            raise outer
+        if outer is not None:
+            return outer
+        answers = [self._answer(part.path_qs) for part in parts]
+        content_type, body = render_batch(parts, answers, order=random.Random(1))  # noqa: S311 - an order
+        return HttpResponse(200, {"Content-Type": content_type}, body)
+
+    def _answer(self, target: str) -> Answer:
+        name = target.partition("?")[0].rpartition("/files/")[2]
+        self.targets[name] += 1
+        return self.serve(target)
+
+
+@dataclass
+class Bench:
+    """A Drive over it, and what was told of its calls."""
+
+    google: Google
+    clock: ManualClock = field(default_factory=ManualClock)
+    model: QuotaModel = BOUNDLESS
+    reports: list[CallReport] = field(default_factory=list)
+    grants: int = 0
+
+    def drive(self, attempts: int = 4) -> DriveApi:
+        """Open it."""
+        drives = DriveApis(
+            base_url="https://googleapis.test/drive/v3",
+            transport=self.google,
+            authorizers=Authorizers(self._grant, self.clock, lambda: 0.5),
+            limiter=QuotaLimiter(self.model, self.clock),
+            clock=self.clock,
+            retry=RetryPolicy(attempts=attempts),
+            random=lambda: 0.5,
+            on_call=self.reports.append,
+        )
+        return drives.open(connection(authorized_user("https://oauth2.googleapis.com/token")))
+
+    async def _grant(self, _: Credentials) -> Grant:
+        self.grants += 1
+        return Grant(f"token-{self.grants}", 3600.0)
+
+
+def ids(count: int) -> list[FileId]:
+    """So many items."""
+    return [FileId(f"f{number}") for number in range(count)]
+
+
+def name_of(target: str) -> str:
+    """The item that a target asks for."""
+    return target.partition("/files/")[2].partition("?")[0].partition("/")[0]
+
+
+async def test_many_items_are_had_by_few_requests() -> None:
+    """A hundred calls in each; the answers stand under their own items, and each call is told of."""
+    bench = Bench(Google(lambda target: ok({"id": name_of(target), "name": "x"})))
+    found = await bench.drive().get_files(ids(250))
+    assert found == {each: DriveFile(id=each, name="x") for each in ids(250)}
+    assert bench.google.sizes == [100, 100, 50]
+    assert len(bench.reports) == 250
+    assert {(report.method, report.status, report.attempts, report.error) for report in bench.reports} == {
+        ("drive.files.get", 200, 1, None)
+    }
+
+
+async def test_one_item_needs_no_batch_and_none_no_request() -> None:
+    """An id that would be another address is not asked for at all."""
+    bench = Bench(Google(lambda target: ok({"id": name_of(target)})))
+    assert await bench.drive().get_files([FileId("a")]) == {"a": DriveFile(id=FileId("a"))}
+    assert bench.google.sizes == [1]
+    [strange] = (await bench.drive().list_permissions([FileId("..")])).values()
+    assert isinstance(strange, NotFound)
+    assert bench.google.sizes == [1]
+
+
+async def test_an_item_that_can_not_be_had_is_its_own_result() -> None:
+    """Gone, forbidden, or of no type that is known: the others come all the same."""
+    answers = {"f1": error(404, "notFound"), "f2": error(403, "insufficientFilePermissions"), "f3": ok({"id": 7})}
+    bench = Bench(Google(lambda target: answers.get(name_of(target)) or ok({"id": name_of(target)})))
+    found = await bench.drive().get_files(ids(5))
+    assert [type(each) for each in found.values()] == [DriveFile, NotFound, SkipItem, SkipItem, DriveFile]
+    assert Counter(report.error is None for report in bench.reports) == {True: 2, False: 3}
+
+
+async def test_only_what_failed_is_tried_again() -> None:
+    """After a backoff, when the others are through; those are not asked for twice."""
+    failures = Counter({"f3": 2, "f7": 1})
+
+    def serve(target: str) -> Answer:
+        name = name_of(target)
+        failures[name] -= 1
+        return error(503, "backendError") if failures[name] >= 0 else ok({"id": name})
+
+    bench = Bench(Google(serve))
+    found = await bench.drive().get_files(ids(10))
+    assert all(isinstance(each, DriveFile) for each in found.values())
+    assert bench.google.sizes == [10, 2, 1]
+    assert bench.google.targets == Counter(dict.fromkeys(ids(10), 1) | {"f3": 3, "f7": 2})
+    assert len(bench.clock.sleeps) == 2
+
+
+async def test_a_part_that_never_gets_through_is_given_up() -> None:
+    """After as many tries in a row as a single call has, with Google's own code."""
+    bench = Bench(
+        Google(lambda target: error(500, "backendError") if name_of(target) == "f1" else ok({"id": name_of(target)}))
+    )
+    with pytest.raises(Retryable) as caught:
+        await bench.drive(attempts=3).get_files(ids(3))
+    assert (caught.value.code, caught.value.attempts) == ("unavailable", 3)
+    assert bench.google.targets["f0"] == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_a_storm_costs_rounds_and_loses_nothing(seed: int) -> None:
+    """A third of all parts is refused, whatever the reason: every item is had in the end."""
+    die = random.Random(seed)  # noqa: S311 - a storm that can be repeated
+    refusals = [error(403, "userRateLimitExceeded"), error(429, "rateLimitExceeded"), error(503, "backendError")]
+    bench = Bench(Google(lambda target: die.choice(refusals) if die.random() < 0.33 else ok({"id": name_of(target)})))
+    found = await bench.drive(attempts=6).get_files(ids(400))
+    assert all(isinstance(each, DriveFile) for each in found.values())
+
+
+async def test_a_refused_token_is_replaced_once_for_all_parts() -> None:
+    """Whether Google refuses parts of a batch or the whole of it; refused again, the customer has to act."""
+    bench = Bench(Google(lambda target: ok({"id": name_of(target)})))
+    bench.google.outer.append(HttpResponse(401, {}, error(401, "authError")[2]))
+    assert len(await bench.drive().get_files(ids(3))) == 3
+    assert bench.google.tokens == ["Bearer token-1", "Bearer token-2"]
+
+    seen: Counter[str] = Counter()
+
+    def serve(target: str) -> Answer:
+        seen[target] += 1
+        return error(401, "authError") if seen[target] == 1 else ok({"id": name_of(target)})
+
+    bench = Bench(Google(serve))
+    assert len(await bench.drive().get_files(ids(3))) == 3
+    assert bench.grants == 2
+
+    bench = Bench(Google(lambda _: error(401, "authError")))
+    with pytest.raises(NeedsReauth):
+        await bench.drive().get_files(ids(3))
+
+
+async def test_what_concerns_more_than_one_item_ends_them_all() -> None:
+    """A part refused for the scope, or a batch refused as a whole."""
+    bench = Bench(Google(lambda _: error(403, "insufficientPermissions")))
+    with pytest.raises(Terminal):
+        await bench.drive().get_files(ids(3))
+    bench = Bench(Google(lambda target: ok({"id": name_of(target)})))
+    bench.google.outer.append(HttpResponse(404, {}, error(404, "notFound")[2]))
+    with pytest.raises(Exception, match="batch"):
+        await bench.drive().get_files(ids(3))
+
+
+async def test_batches_that_are_too_large_are_halved() -> None:
+    """Refused for their size, cut, or not answered in time."""
+    too_large = Terminal("big", code="response_too_large")
+    for trouble in (HttpResponse(413, {}, b""), Retryable("slow", code="timeout"), too_large):
+        bench = Bench(Google(lambda target: ok({"id": name_of(target)})))
+        bench.google.outer.extend([trouble])
+        assert len(await bench.drive().get_files(ids(100))) == 100
+        assert bench.google.sizes[:2] == [100, 50]
+
+
+async def test_a_batch_pays_for_each_of_its_parts() -> None:
+    """And leaves with those that have their quota, rather than wait long for the rest."""
+    bench = Bench(Google(lambda target: ok({"permissions": []})), model=UNITS)
+    await bench.drive().list_permissions(ids(1_000))
+    spent = 1_000 * UNITS.list
+    burst, rate = UNITS.user_per_minute * 0.1, UNITS.user_per_minute * 0.9 / 60
+    assert sum(bench.clock.sleeps) == pytest.approx((spent - burst) / rate, rel=0.01)
+    assert sum(bench.google.sizes) == 1_000
+
+
+async def test_lists_are_read_to_their_ends() -> None:
+    """An item whose list has more pages goes on in the next batch, the others don't."""
+
+    def serve(target: str) -> Answer:
+        if name_of(target) == "f1" and "pageToken" not in target:
+            return ok({"permissions": [{"id": "p1"}], "nextPageToken": "two"})
+        return ok({"permissions": [{"id": "p2"}]})
+
+    bench = Bench(Google(serve))
+    found = await bench.drive().list_permissions(ids(3))
+    one, two = Permission("p1"), Permission("p2")
+    assert found == {"f0": (two,), "f1": (one, two), "f2": (two,)}
+    assert bench.google.sizes == [3, 1]
+
+
+async def test_a_list_whose_token_is_refused_begins_anew() -> None:
+    """A few times; what it had brought so far is not taken twice."""
+    refused: list[str] = []
+
+    def serve(target: str) -> Answer:
+        if "pageToken" not in target:
+            return ok({"revisions": [{"id": "1", "size": "5"}], "nextPageToken": "t"})
+        if len(refused) < 2:
+            refused.append(target)
+            return error(403, "pageTokenExpired")
+        return ok({"revisions": [{"id": "2"}]})
+
+    found = await Bench(Google(serve)).drive().list_revisions(ids(2))
+    assert found[FileId("f0")] == found[FileId("f1")] == (Revision("1", size=5), Revision("2"))
+
+
+async def test_comments_are_asked_for_with_the_deleted_ones() -> None:
+    """`fields` is required there."""
+    bench = Bench(Google(lambda _: ok({"comments": [{"id": "c", "deleted": True, "replies": [{"id": "r"}]}]})))
+    found = await bench.drive().list_comments(ids(2))
+    [comment] = msgspec.convert(found[FileId("f0")], tuple[Comment, ...])
+    assert (comment.id, comment.deleted, [reply.id for reply in comment.replies]) == ("c", True, ["r"])
