@@ -14,6 +14,7 @@ from benchmarks.worker_process import START_S, wait_until_open, worker_process
 from google_drive_worker.sync.checkpoint import Checkpoint, decode_checkpoint
 
 CONNECTION_ID = "conn_bench"
+CUSTOMER = "cust_bench"
 
 _CONNECTIONS = """\
 [conn_bench]
@@ -25,14 +26,19 @@ client_id = "bench"
 client_secret = "bench"
 refresh_token = "bench"
 token_uri = "{origin}/token"
+[conn_bench.settings]
+sync_permissions = false
 """
+"""Metadata alone, as the floor has it: what permissions cost is measured in `calls`."""
 
 
 class RunningWorker:
     """A started worker, seen from outside: its process, its topics, and readers that stand at their ends."""
 
-    def __init__(self, pid: int, topics: Topics) -> None:
+    def __init__(self, pid: int, topics: Topics, connection_id: str = CONNECTION_ID, customer: str = CUSTOMER) -> None:
         self.pid = pid
+        self._connection_id = connection_id
+        self._customer_id = customer
         self.topics = topics
         self.state = _reader(topics, "state")
         self._producer = Producer({"bootstrap.servers": topics.bootstrap_servers, "linger.ms": 0})
@@ -41,13 +47,13 @@ class RunningWorker:
         """Ask for a sync, and return the moment of asking."""
         message = {
             "message_id": str(uuid.uuid4()),
-            "customer_id": "cust_bench",
+            "customer_id": self._customer_id,
             "integration_id": "google-drive",
-            "integration_connection_id": CONNECTION_ID,
+            "integration_connection_id": self._connection_id,
             "trigger_type": trigger_type,
         }
         asked_s = time.monotonic()
-        self._producer.produce(self.topics.name("trigger"), msgspec.json.encode(message), CONNECTION_ID)
+        self._producer.produce(self.topics.name("trigger"), msgspec.json.encode(message), self._connection_id)
         self._producer.flush(START_S)
         return asked_s
 

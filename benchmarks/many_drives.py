@@ -31,10 +31,9 @@ def many_drives(connections_file: Path, latency_ms: float, sizes: tuple[int, ...
             process.stdin.close()
 
 
-async def _serve(connections_file: Path, latency_ms: float, sizes: tuple[int, ...]) -> None:
-    simulator = Simulator(
-        generate(CorpusPlan(files=0, shared_drives=0, my_drives=sizes, sharing=0)), latency_ms=latency_ms
-    )
+async def serve(connections_file: Path, latency_ms: float, plan: CorpusPlan) -> None:
+    """Serve that world until standard input closes, and print the API's address as soon as it can be asked."""
+    simulator = Simulator(generate(plan), latency_ms=latency_ms)
     await simulator.start()
     simulator.write_connections(connections_file)
     sys.stdout.write(f"{simulator.base_url}\n")
@@ -51,4 +50,5 @@ async def _serve(connections_file: Path, latency_ms: float, sizes: tuple[int, ..
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(Path(sys.argv[1]), float(sys.argv[2]), tuple(map(int, sys.argv[3:]))))
+    my_drives = CorpusPlan(files=0, shared_drives=0, my_drives=tuple(map(int, sys.argv[3:])), sharing=0)
+    uvloop.run(serve(Path(sys.argv[1]), float(sys.argv[2]), my_drives))

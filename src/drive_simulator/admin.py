@@ -5,7 +5,7 @@ r"""The admin endpoints, outside of Drive's paths: what a test or a stranger ste
 | `POST /_simulator/faults` | a rule or a list of rules (see `faults`); answers `{"ids": [1, 2]}` |
 | `GET /_simulator/faults` | `{"rules": [{"id", "rule", "seen", "struck"}]}` |
 | `DELETE /_simulator/faults`, `…/faults/{id}` | takes all, or one, away; 204 |
-| `GET /_simulator/counters` | `{"total", "methods", "users", "by_user", "statuses", "repeated_pages"}` |
+| `GET /_simulator/counters` | `{"requests", "total", "methods", "users", "by_user", "statuses", "repeated_pages"}` |
 | `GET /_simulator/calls?method=files.list` | `{"calls": [{"method_id", "user", "parameters", "status"}]}` |
 | `DELETE /_simulator/counters` | back to zero; 204 |
 | `POST /_simulator/tokens/expire` | `{"user": "…"}` or nothing for all; answers `{"expired": n}` |

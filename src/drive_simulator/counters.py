@@ -22,9 +22,13 @@ class CallEntry:
 
 
 class Counters:
-    """Counts every call; keeps the newest `limit` of them. Secrets among the parameters are left out."""
+    """Counts every call; keeps the newest `limit` of them. Secrets among the parameters are left out.
+
+    `requests` are those over HTTP, in which a batch counts once.
+    """
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+        self.requests = 0
         self._calls: Counter[tuple[str, str]] = Counter()
         self._statuses: Counter[int] = Counter()
         self._entries: deque[CallEntry] = deque(maxlen=limit)
@@ -63,6 +67,7 @@ class Counters:
             by_user[user] += times
             by_both.setdefault(user, {})[method_id] = times
         return {
+            "requests": self.requests,
             "total": self._calls.total(),
             "methods": dict(sorted(by_method.items())),
             "users": dict(sorted(by_user.items())),
@@ -72,6 +77,7 @@ class Counters:
 
     def clear(self) -> None:
         """Start over at zero."""
+        self.requests = 0
         self._calls.clear()
         self._statuses.clear()
         self._entries.clear()

@@ -229,6 +229,7 @@ class Simulator:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         came_at_s = time.time()
+        self.counters.requests += 1
         body = await request.read()
         if self.latency_ms:
             await asyncio.sleep(self.latency_ms / 1000)
@@ -248,6 +249,7 @@ class Simulator:
         return web.Response(status=response.status, body=payload, headers=headers)
 
     async def _serve_batch(self, request: web.Request) -> web.StreamResponse:
+        self.counters.requests += 1
         try:
             parts = parse_batch(request.headers.get("Content-Type", ""), await request.read())
         except ApiError as error:
