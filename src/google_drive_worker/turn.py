@@ -7,27 +7,31 @@ over finishes the fetches under way, so that no page is asked for twice.
 import asyncio
 import random
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from google_drive_worker.domain.connection import Connection
+from google_drive_worker.domain.details import DetailsPage
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import ConnectionId, FileId, SyncId
 from google_drive_worker.domain.memory import Recall
 from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, Normalizer
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.sync import engine, failure
-from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.sync.checkpoint import Changed, Checkpoint
+from google_drive_worker.sync.details import Hanging, let_in, wanted_of
 from google_drive_worker.sync.items import Shared
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
 from google_drive_worker.sync.plan import (
     Action,
+    ListDetails,
     ListDrives,
     ListFiles,
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadDetails,
     ReadMembers,
     TakeStartToken,
     WalkFolder,
@@ -152,6 +156,8 @@ class _Turn:
             if checkpoint.sync is None and not self._under_way:
                 self._begin(checkpoint, connection)
                 return True
+            if not self._under_way and self._let_in(checkpoint, connection):
+                return True
             self._start_fetches(checkpoint, drive, group)
             if not self._under_way:
                 self._complete(checkpoint)
@@ -179,12 +185,24 @@ class _Turn:
         if step.checkpoint is not None and step.checkpoint.sync is not None:
             means.observer.on_sync_started(step.checkpoint)
 
+    def _let_in(self, checkpoint: Checkpoint, connection: Connection) -> bool:
+        """Let what is owed go first, where all that is left of this sync is what hangs on files."""
+        scope = scope_of(connection.settings, include_shared_drives=self._means.include_shared_drives)
+        after = let_in(checkpoint, scope)
+        if after is not None:
+            self._write(checkpoint, Step(after))
+        return after is not None
+
     def _complete(self, checkpoint: Checkpoint) -> None:
-        self._means.observer.on_sync_completed(checkpoint)
-        self._write(checkpoint, engine.complete(checkpoint, self._means.clock.now(), self._means.normalizer))
+        step = engine.complete(checkpoint, self._means.clock.now(), self._means.normalizer)
+        if step.checkpoint is not None and step.checkpoint.sync is None:
+            self._means.observer.on_sync_completed(checkpoint)
+        self._write(checkpoint, step)
 
     def _start_fetches(self, checkpoint: Checkpoint, drive: Drive, group: asyncio.TaskGroup) -> None:
         sync_id = checkpoint.sync.sync_id if checkpoint.sync else None
+        if checkpoint.owed is not None and checkpoint.sync is not None and checkpoint.sync.details and self._under_way:
+            return  # what is owed goes first, as soon as nothing is under way
         at_once = self._means.fetches_allowed()
         busy = {fetch_key(fetch.action) for fetch in self._under_way.values()}
         for action in plan(checkpoint):
@@ -199,6 +217,8 @@ class _Turn:
         """Google's answer, with the permissions of its items where they are mirrored; or what went wrong."""
         sync = checkpoint.sync
         try:
+            if isinstance(action, ListDetails | ReadDetails):
+                return await hanging(drive, checkpoint, action)
             if sync is None or not checkpoint.scope.sync_permissions:
                 return await _answer(drive, action)
             # Another sync, a folder or drive that changed, another owner in between: what was known is out of date.
@@ -249,6 +269,25 @@ async def _answer(drive: Drive, action: Action) -> engine.Answer:
         case ReadMembers(drives):
             answers = await drive.list_permissions(drives)
             return {drive_id: seen(answers.get(drive_id)) for drive_id in drives}
+        case ListDetails() | ReadDetails():
+            raise TypeError("what hangs on files is asked for by `hanging`")
+
+
+async def hanging(drive: Drive, checkpoint: Checkpoint, action: ListDetails | ReadDetails) -> Hanging:
+    """Revisions and comments of the files that the action names, or that stand on the page that it asks for."""
+    page: DetailsPage | None = None
+    wanted: Sequence[Changed]
+    if isinstance(action, ListDetails):
+        corpus, token = action.corpus, action.page_token
+        page = await drive.list_details(drive_of(corpus), token, include_trashed=action.include_trashed)
+        wanted = wanted_of(checkpoint, corpus, page)
+    else:
+        wanted = action.changed
+    revised = [each.file_id for each in wanted if each.revisions]
+    commented = [each.file_id for each in wanted if each.comments]
+    revisions = await drive.list_revisions(revised) if revised else {}
+    comments = await drive.list_comments(commented) if commented else {}
+    return Hanging(revisions, comments, page)
 
 
 async def _find(drive: Drive, finding: Finding) -> Found:

@@ -20,21 +20,24 @@ from google_drive_worker.client.token_endpoint import Grant
 from google_drive_worker.client.transport import HttpRequest, HttpResponse
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Credentials, Secret
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
+from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.engine import Answer
 from google_drive_worker.sync.plan import (
     Action,
+    ListDetails,
     ListDrives,
     ListFiles,
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadDetails,
     ReadMembers,
     TakeStartToken,
     WalkFolder,
     drive_of,
 )
 from google_drive_worker.sync.sharing import ListPermissions, Question, ReadSharings, Reply, seen
-from google_drive_worker.turn import look_up
+from google_drive_worker.turn import hanging, look_up
 from google_drive_worker.utils.errors import WorkerError
 from support.simulators import unserved
 
@@ -118,7 +121,7 @@ class Google:
         return response.status, response.headers, response.body
 
 
-def answer(drive: DriveApi, action: Action) -> Answer | WorkerError:
+def answer(drive: DriveApi, action: Action, checkpoint: Checkpoint) -> Answer | WorkerError:
     """What Google says now to that action; the permissions of its items are asked for after that."""
     try:
         match action:
@@ -140,6 +143,8 @@ def answer(drive: DriveApi, action: Action) -> Answer | WorkerError:
             case ReadMembers(drives):
                 answers = _now(drive.list_permissions(drives))
                 return {drive_id: seen(answers[drive_id]) for drive_id in drives}
+            case ListDetails() | ReadDetails():
+                return _now(hanging(drive, checkpoint, action))
     except WorkerError as error:
         return error
 

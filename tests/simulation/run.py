@@ -27,6 +27,7 @@ from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Owed, SyncKind
+from google_drive_worker.sync.details import let_in
 from google_drive_worker.sync.items import ItemsAnswer, Shared
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
 from google_drive_worker.sync.plan import Action, ListFiles, fetch_key, plan, scope_of
@@ -205,6 +206,12 @@ class Run:
             if not self.flights:
                 self._begin(checkpoint)
             return
+        scope = scope_of(self.settings, include_shared_drives=True)
+        let = None if self.flights else let_in(checkpoint, scope)
+        if let is not None:
+            self._note("let in")
+            self._write(checkpoint, Step(let))
+            return
         busy = {fetch_key(flight.action) for flight in self.flights}
         planned = plan(checkpoint)
         free = [action for action in planned if fetch_key(action) not in busy]
@@ -227,7 +234,7 @@ class Run:
             self._replay_is_clean = True  # edits until the logs are read are in the replay
         drive = self.google.open(flight.settings)
         if flight.finding is None:
-            self._first_answer(flight, answer(drive, flight.action))
+            self._first_answer(flight, answer(drive, flight.action, flight.checkpoint))
         elif flight.question is not None:
             said = reply(drive, flight.question)
             self.done[f"question: {type(flight.question).__name__}"] += 1
@@ -460,9 +467,12 @@ class Run:
         self._note("complete")
         self._check_cursors(checkpoint)
         as_wanted = checkpoint.scope == scope_of(self.settings, include_shared_drives=True)  # since it began
-        if checkpoint.sync is not None and checkpoint.sync.kind == "full" and checkpoint.owed is None and as_wanted:
+        step = engine.complete(checkpoint, self.google.time.now(), transformer)
+        ends = step.checkpoint is not None and step.checkpoint.sync is None
+        full = checkpoint.sync is not None and checkpoint.sync.kind == "full"
+        if full and ends and checkpoint.owed is None and as_wanted and checkpoint.sync is not None:
             self._check_at = checkpoint.sync.sync_id
-        self._write(checkpoint, engine.complete(checkpoint, self.google.time.now(), transformer))
+        self._write(checkpoint, step)
 
     def _write(self, before: Checkpoint, step: Step) -> None:
         self._enter(self.outbox.enter(before, step))

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Literal
 
 import msgspec
+import pytest
 
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Secret
 from google_drive_worker.domain.ids import ConnectionId, FileId
@@ -64,14 +65,14 @@ class Bench:
             folders=KnownFolders(),
         )
 
-    def connect(self, status: Literal["active", "paused", "disconnected"] = "active") -> None:
-        """The connection as its source knows it."""
+    def connect(self, status: Literal["active", "paused", "disconnected"] = "active", *, details: bool = True) -> None:
+        """The connection as its source knows it; with `details`, revisions and comments are mirrored."""
         self.connections.known[CONNECTION] = Connection(
             connection_id=CONNECTION,
             customer_id=CUSTOMER,
             credentials=AccessToken(Secret("token")),
             status=status,
-            settings=ConnectionSettings(include_shared_drives=False),
+            settings=ConnectionSettings(include_shared_drives=False, sync_revisions=details, sync_comments=details),
         )
 
     def owe(self, kind: SyncKind = "full") -> None:
@@ -174,9 +175,11 @@ async def test_a_long_listing_is_fetched_in_many_parts_and_taken_in_page_by_page
     assert all(later - earlier <= 1 for earlier, later in pairwise(made.rooms))
 
 
-async def test_one_turn_works_off_all_that_is_owed() -> None:
-    """A trigger that came during the sync is another sync in the same turn."""
+@pytest.mark.parametrize(("details", "syncs"), [(False, ["full", "incremental"]), (True, ["full"])])
+async def test_one_turn_works_off_all_that_is_owed(details: bool, syncs: list[str]) -> None:
+    """A trigger that came during the sync is another sync in the same turn, or let in before what hangs on files."""
     made = Bench()
+    made.connect(details=details)
     made.owe()
     asked = iter([True])
 
@@ -186,7 +189,27 @@ async def test_one_turn_works_off_all_that_is_owed() -> None:
         return False
 
     await made.turn(is_over)
-    assert made.completed == ["full", "incremental"]
+    assert made.completed == syncs
+    assert made.state is not None
+    assert made.state.owed is None
+
+
+async def test_what_hangs_on_files_is_read_after_them_and_belongs_to_the_full_sync() -> None:
+    """Its closing record comes last; folders are not asked for what they can't have."""
+    made = Bench()
+    for each in (file("a"), file("b", headRevisionId="2"), folder("f")):
+        made.drive.put(each)
+    made.drive.revisions = {"b": [{"id": "1"}, {"id": "2"}]}
+    made.drive.comments = {"a": [{"id": "c", "content": "hm"}, {"id": "gone", "deleted": True}]}
+    made.owe()
+    await made.turn()
+    written = made.records()
+    assert set(written[-3:]) == {"upsert b/1", "upsert b/2", "upsert a/c"}
+    assert [call for call in made.drive.calls if call.startswith(("revisions", "comments"))] == [
+        "revisions a b",
+        "comments a b",
+    ]
+    assert made.completed == ["full"]
 
 
 async def test_a_turn_that_is_over_finishes_what_is_under_way_and_the_next_goes_on() -> None:

@@ -40,6 +40,8 @@ class MirroredData(msgspec.Struct, frozen=True, gc=False):
     version: int | None = None
     checksums: Checksums | None = None
     status: str | None = None
+    content: str | None = None
+    resolved: bool | None = None
     counts: dict[str, int] | None = None
     file_id: str | None = None
     role: str | None = None

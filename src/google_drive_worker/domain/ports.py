@@ -165,6 +165,14 @@ class Normalizer(Protocol):
         """The upserts of an item's permissions."""
         ...
 
+    def transform_revision(self, file_id: FileId, revision: Revision) -> Record:
+        """The upsert of a file's revision."""
+        ...
+
+    def transform_comment(self, file_id: FileId, comment: Comment) -> Record:
+        """The upsert of a file's comment, with its replies."""
+        ...
+
     def deletion(self, resource_type: ResourceType, resource_id: str, cause: DeleteCause) -> Record:
         """The delete of whatever it is."""
         ...

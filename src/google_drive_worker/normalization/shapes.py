@@ -153,6 +153,67 @@ class PermissionData(Data, frozen=True, gc=False):
     inherited_from: str | None = None
 
 
+class RevisionData(Data, frozen=True, gc=False):
+    """One kept version of a file's content."""
+
+    id: str
+    type: Literal["revision"]
+    file_id: str
+    modified_at: str | None
+    size_bytes: int | None
+    mime_type: str | None = None
+    author: PersonData | None = None
+    original_filename: str | None = None
+    md5: str | None = None
+    keep_forever: bool | None = None
+    published: bool | None = None
+    publish_auto: bool | None = None
+    published_outside_domain: bool | None = None
+    published_link: str | None = None
+    export_formats: tuple[str, ...] | None = None
+
+
+class QuotedContentData(Data, frozen=True, gc=False):
+    """The passage that a comment is about."""
+
+    mime_type: str | None = None
+    value: str | None = None
+
+
+class ReplyData(Data, frozen=True, gc=False):
+    """An answer to a comment; a deleted one has lost its content."""
+
+    id: str
+    content: str | None
+    created_at: str | None
+    modified_at: str | None
+    author: PersonData | None = None
+    html_content: str | None = None
+    action: str | None = None
+    deleted: bool | None = None
+    mentions: tuple[str, ...] | None = None
+    assignee: str | None = None
+
+
+class CommentData(Data, frozen=True, gc=False):
+    """A comment with its replies, the oldest first."""
+
+    id: str
+    type: Literal["comment"]
+    file_id: str
+    content: str | None
+    created_at: str | None
+    modified_at: str | None
+    resolved: bool
+    replies: tuple[ReplyData, ...]
+    author: PersonData | None = None
+    html_content: str | None = None
+    anchor: str | None = None
+    quoted_content: QuotedContentData | None = None
+    mentions: tuple[str, ...] | None = None
+    assignee: str | None = None
+
+
 class DeletedData(msgspec.Struct, frozen=True, gc=False):
     """What no longer is, or no longer concerns the connection, and why."""
 

@@ -19,6 +19,7 @@ from google_drive_worker.domain.drive import (
     unreadable,
 )
 from google_drive_worker.domain.record import DeleteCause, ListedFile, Record, ResourceType, SyncSummary
+from google_drive_worker.normalization.details import transform_comment, transform_revision
 from google_drive_worker.normalization.exports import EXPORT_FORMATS
 from google_drive_worker.normalization.nested import content_restrictions_of, nested_of, shortcut_of
 from google_drive_worker.normalization.permissions import permission_frames, transform_permissions
@@ -38,9 +39,11 @@ __all__ = [
     "permission_frames",
     "read_listed",
     "sync_record",
+    "transform_comment",
     "transform_drive",
     "transform_file",
     "transform_permissions",
+    "transform_revision",
 ]
 
 try:

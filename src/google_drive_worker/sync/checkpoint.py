@@ -31,13 +31,16 @@ class _Value(msgspec.Struct, frozen=True, omit_defaults=True):
 class Scope(_Value, frozen=True):
     """What of a Drive is mirrored, settled when a sync begins; a change of it calls for a full sync.
 
-    `sync_permissions` is false where a worker wrote the checkpoint that knew nothing of permissions: none are in the
-    mirror then.
+    What is false where a connection has it true was written by a worker that knew nothing of it: none of it is in the
+    mirror then. `max_revisions` counts a file's newest ones, `None` means all.
     """
 
     include_shared_drives: bool = True
     include_trashed: bool = False
     sync_permissions: bool = False
+    sync_revisions: bool = False
+    max_revisions: int | None = None
+    sync_comments: bool = False
 
 
 class Part(_Value, frozen=True):
@@ -81,7 +84,8 @@ class Corpus(_Value, frozen=True):
     away in between, and the rest of it is read anew.
     `sighted` is the sync's `sightings` when such a thing was last seen in this corpus: what was found out before of
     its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
-    written, `member_ids` are their permissions' ids, and `members_due` says that they are to be read again, before
+    written, `relisted` says that it is listed anew because of them, `member_ids` are their
+    permissions' ids, and `members_due` says that they are to be read again, before
     anything else of the drive.
     """
 
@@ -100,6 +104,7 @@ class Corpus(_Value, frozen=True):
     recent: dict[FileId, str] = {}
     sighted: int = 0
     members: str | None = None
+    relisted: bool = False
     member_ids: tuple[str, ...] = ()
     members_due: bool = False
 
@@ -120,6 +125,22 @@ class Removal(_Value, frozen=True):
     corpus: str
 
 
+class Reading(_Value, frozen=True):
+    """A corpus whose files are gone through for what hangs on them: where that goes on."""
+
+    corpus: str
+    page_token: PageToken | None = None
+
+
+class Changed(_Value, frozen=True):
+    """A file of which revisions or comments are to be read; `head` is what its revisions will be read at."""
+
+    file_id: FileId
+    revisions: bool = False
+    comments: bool = False
+    head: str | None = None
+
+
 class Owed(_Value, frozen=True):
     """A sync that was asked for and has not begun; `page_token` counts only where the worker has no cursor.
 
@@ -137,6 +158,8 @@ class Sync(_Value, frozen=True):
 
     `from_trigger` says that it goes on from a trigger's cursor, which is the user's log alone: nobody knows which
     shared drives were mirrored, nor how far. `restarts` are the walks and drives.list that had to start over.
+    `listed` are the corpora whose listing ended in this sync, `details` those that are gone through for what hangs on
+    their files, and `changed` the files to be read anew for it.
     `sightings` is how often something was seen to have changed that others inherit their permissions from, a folder or
     a drive.
     """
@@ -153,6 +176,9 @@ class Sync(_Value, frozen=True):
     from_trigger: bool = False
     restarts: int = 0
     sightings: int = 0
+    listed: tuple[str, ...] = ()
+    details: tuple[Reading, ...] = ()
+    changed: tuple[Changed, ...] = ()
 
 
 class Parked(_Value, frozen=True):

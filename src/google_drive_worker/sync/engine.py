@@ -8,6 +8,8 @@ in turn, in any order of answers: the fetches of one sync run side by side. The 
     full sync, or drive joined:  start_token ──▶ listing ──▶ changes ──▶ done
     incremental sync:                                        changes ──▶ done
 
+When all corpora are done, revisions and comments of what was listed or has changed are read: see `details`.
+
 A crash between two steps loses nothing: the checkpoint is the sync.
 """
 
@@ -35,17 +37,27 @@ from google_drive_worker.sync.checkpoint import (
     SyncKind,
     Walk,
 )
+from google_drive_worker.sync.details import (
+    Hanging,
+    noted,
+    on_details,
+    on_details_page,
+    on_metadata_done,
+    rewritten,
+)
 from google_drive_worker.sync.items import ItemsAnswer, ItemWriter, Shared, nothing_remembered
 from google_drive_worker.sync.listing import on_drives, on_files, on_order, on_start_token
 from google_drive_worker.sync.members import misjudged, on_members
 from google_drive_worker.sync.page_sharing import sighted_of
 from google_drive_worker.sync.plan import (
     Action,
+    ListDetails,
     ListDrives,
     ListFiles,
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadDetails,
     ReadMembers,
     TakeStartToken,
     WalkFolder,
@@ -68,7 +80,7 @@ CONNECTING = "Connect"
 TURN = "Turn"
 """Name of the step that a bug of our own stopped."""
 
-Answer = PageToken | DrivesPage | ItemsAnswer | Shared | Found | tuple[str, ...]
+Answer = PageToken | DrivesPage | ItemsAnswer | Shared | Found | Hanging | tuple[str, ...]
 
 _LookedUp = Mapping[FileId, DriveFile | None]
 
@@ -213,7 +225,16 @@ def on_answer(
     # What a full sync lists was not written before in it, or is swept.
     in_doubt = checkpoint.in_doubt and not (sync.kind == "full" and isinstance(action, ListFiles))
     writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt)
-    return _decided(checkpoint, sync, action, answer, writer, normalizer)
+    match action, answer:
+        case ListDetails(), Hanging():
+            return on_details_page(checkpoint, sync, action, answer, recall, normalizer)
+        case ReadDetails(), Hanging():
+            return on_details(checkpoint, sync, action, answer, recall, normalizer)
+        case ReadChanges(), ChangesPage():
+            step = noted(on_changes(checkpoint, action, answer, writer, normalizer), answer, recall)
+        case _:
+            step = _decided(checkpoint, sync, action, answer, writer, normalizer)
+    return rewritten(step, writer.rewritten)
 
 
 def _decided(
@@ -228,8 +249,6 @@ def _decided(
             return on_files(checkpoint, sync, action, answer, writer, normalizer)
         case ProveOrder(), tuple():
             return on_order(checkpoint, sync, action, answer)
-        case ReadChanges(), ChangesPage():
-            return on_changes(checkpoint, action, answer, writer, normalizer)
         case WalkFolder(), FilesPage():
             return on_children(checkpoint, sync, action, answer, writer, normalizer)
         case LookUpRemoved(), Mapping():
@@ -258,15 +277,23 @@ def _is_first_of_more(action: Action, answer: Answer) -> bool:
             return more is not None
         case ListDrives(None), DrivesPage(next_page_token=more):
             return more is not None
+        case ListDetails(_, None), Hanging(page=page):
+            return page is not None and page.next_page_token is not None
         case _:
             return False
 
 
 def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer) -> Step:
-    """Nothing is left to fetch: the sync ends, a full one with its closing record, and the cursors stand."""
+    """Nothing is left to fetch: the sync ends, a full one with its closing record, and the cursors stand.
+
+    Where revisions and comments of what it listed are yet to be read, that begins instead.
+    """
     sync = checkpoint.sync
     if sync is None:
         return Step(checkpoint)
+    begun = on_metadata_done(checkpoint, sync)
+    if begun is not None:
+        return Step(begun)
     ended = rfc3339(now)
     records = (normalizer.sync_record(_summary(checkpoint, sync, ended)),) if sync.kind == "full" else ()
     return Step(replace(checkpoint, sync=None, parked=None, completed_at=ended), records)

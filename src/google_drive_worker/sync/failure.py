@@ -8,15 +8,18 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorCategory, ErrorReport
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked, Reading
+from google_drive_worker.sync.details import given_up
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
     Action,
+    ListDetails,
     ListDrives,
     ListFiles,
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadDetails,
     ReadMembers,
     TakeStartToken,
     WalkFolder,
@@ -29,6 +32,7 @@ from google_drive_worker.utils.errors import (
     PageTokenRejected,
     Retryable,
     SkipItem,
+    Terminal,
     UnknownConnection,
     WorkerError,
 )
@@ -66,8 +70,19 @@ def on_failure(
             if walk.drive_id is not None:
                 checkpoint = doubting(checkpoint, doubted=True, only=walk.drive_id)
             return Step(with_sync(checkpoint, replace(sync, walks=tuple(w for w in sync.walks if w != walk))))
+        case SkipItem(), ListDetails(corpus):  # gone by now, which its log or the user's will tell
+            return Step(_without_details(checkpoint, corpus))
+        case Terminal(), ListDetails() | ReadDetails():  # a scope that does not cover them: the rest goes on without
+            return Step(given_up(checkpoint), errors=(report(checkpoint, error),))
         case _:
             return park(checkpoint, step_name(action), error, now, jitter)
+
+
+def _without_details(checkpoint: Checkpoint, corpus: str) -> Checkpoint:
+    sync = checkpoint.sync
+    if sync is None:
+        return checkpoint
+    return with_sync(checkpoint, replace(sync, details=tuple(each for each in sync.details if each.corpus != corpus)))
 
 
 def _on_rejected_token(
@@ -103,7 +118,18 @@ def _on_rejected_token(
                     replace(give_up(checkpoint), parked=checkpoint.parked), step_name(action), error, now, jitter
                 )
             return Step(give_up(checkpoint), errors=(report(checkpoint, error),))
-        case ListDrives() | TakeStartToken() | WalkFolder() | LookUpRemoved() | ReadMembers():
+        case ListDetails(name, token) if token is not None:
+            details = tuple(Reading(name) if each.corpus == name else each for each in sync.details)
+            checkpoint = with_sync(checkpoint, replace(sync, details=details, restarts=sync.restarts + 1))
+        case (
+            ListDrives()
+            | TakeStartToken()
+            | WalkFolder()
+            | LookUpRemoved()
+            | ReadMembers()
+            | ListDetails()
+            | ReadDetails()
+        ):
             return park(checkpoint, step_name(action), error, now, jitter)
     if sync.restarts < RESTARTS_AT_ONCE:
         return Step(checkpoint)

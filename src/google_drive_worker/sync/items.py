@@ -39,7 +39,8 @@ def nothing_remembered(file_id: FileId) -> None:
 
 
 class ItemWriter:
-    """Gathers one step's records. `permissions` is `None` where they are not mirrored.
+    """Gathers one step's records. `permissions` is `None` where they are not mirrored. `rewritten` are items that were
+    deleted before they were written: what hung on them is gone.
 
     An item of which no permissions were found, though they are mirrored, keeps those that it has: something else is on
     its way that will bring them. `in_doubt` says that the mirror may hold items of which nothing is remembered.
@@ -57,6 +58,7 @@ class ItemWriter:
         self.records: list[Record] = []
         self.errors: list[ErrorReport] = []
         self.remembered: dict[FileId, Remembered | None] = {}
+        self.rewritten: list[FileId] = []
         self._checkpoint = checkpoint
         self._permissions = permissions
         self._recall = recall
@@ -108,6 +110,7 @@ class ItemWriter:
         if before is None and self._permissions is not None and self._in_doubt:
             # Nobody remembers what the mirror holds of it: with the item goes whatever hangs on it.
             self.records.append(self._normalizer.deletion(record.resource_type, item_id, "removed"))
+            self.rewritten.append(item_id)
         self.records.append(record)
         found = None if self._permissions is None else self._permissions.get(item_id)
         if isinstance(found, PermissionSet):

@@ -142,7 +142,10 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
     parked = checkpoint.parked
     if parked is not None and is_step_of(parked.step, name, of_its_listing=True):
         parked = None  # the part that failed may have been another sync's; whatever it was, all is listed now
-    return replace(checkpoint, corpora=corpora, parked=parked)
+    sync = checkpoint.sync
+    if sync is not None and name not in sync.listed and not corpus.relisted:
+        sync = replace(sync, listed=(*sync.listed, name))
+    return replace(checkpoint, corpora=corpora, parked=parked, sync=sync)
 
 
 def _is_repeated(corpus: Corpus, record: Record, time: str | None) -> bool:

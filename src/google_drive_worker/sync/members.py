@@ -61,7 +61,7 @@ def _to_list_anew(corpus: Corpus) -> Corpus:
     """Its change log goes on from where it is when the listing is through; what was listed before counts no more."""
     if corpus.stage == "start_token":
         return corpus
-    return replace(without_listing(corpus), stage="listing")
+    return replace(without_listing(corpus), stage="listing", relisted=corpus.relisted or corpus.stage != "listing")
 
 
 def _walks_left(checkpoint: Checkpoint, sync: Sync, drive_id: FileId) -> tuple[Walk, ...]:

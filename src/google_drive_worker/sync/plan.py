@@ -5,7 +5,7 @@ import msgspec
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.times import TimeRange
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Scope, Sync, Walk
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Reading, Scope, Sync, Walk
 from google_drive_worker.sync.parts import asked, part_asked, parts_of, to_prove
 
 WALKS_AT_ONCE = 4
@@ -13,6 +13,9 @@ WALKS_AT_ONCE = 4
 
 REMOVALS_AT_ONCE = 50
 """How many removed items one step looks up: few enough that a step stays short."""
+
+CHANGED_AT_ONCE = 50
+"""Of how many changed files the revisions and comments are read in one step: few enough that a step stays short."""
 
 MEMBERS_AT_ONCE = 100
 """Of how many drives the members are read in one step: what fits into a batch."""
@@ -22,7 +25,14 @@ def scope_of(settings: ConnectionSettings, *, include_shared_drives: bool) -> Sc
     """A connection's scope; `include_shared_drives` is the worker's own default, which a connection may override."""
     wanted = settings.include_shared_drives
     drives = include_shared_drives if wanted is None else wanted
-    return Scope(drives, settings.include_trashed, settings.sync_permissions)
+    return Scope(
+        drives,
+        settings.include_trashed,
+        settings.sync_permissions,
+        settings.sync_revisions,
+        settings.max_revisions if settings.sync_revisions else None,
+        settings.sync_comments,
+    )
 
 
 class TakeStartToken(msgspec.Struct, frozen=True):
@@ -81,7 +91,32 @@ class ReadMembers(msgspec.Struct, frozen=True):
     drives: tuple[FileId, ...]
 
 
-Action = TakeStartToken | ListDrives | ListFiles | ProveOrder | ReadChanges | WalkFolder | LookUpRemoved | ReadMembers
+class ListDetails(msgspec.Struct, frozen=True):
+    """The next page of a corpus' files for what hangs on them, and the revisions and comments of these."""
+
+    corpus: str
+    page_token: PageToken | None
+    include_trashed: bool = False
+
+
+class ReadDetails(msgspec.Struct, frozen=True):
+    """revisions.list and comments.list of changed files."""
+
+    changed: tuple[Changed, ...]
+
+
+Action = (
+    TakeStartToken
+    | ListDrives
+    | ListFiles
+    | ProveOrder
+    | ReadChanges
+    | WalkFolder
+    | LookUpRemoved
+    | ReadMembers
+    | ListDetails
+    | ReadDetails
+)
 
 
 def step_name(action: Action) -> str:
@@ -90,6 +125,8 @@ def step_name(action: Action) -> str:
         case ListFiles(corpus, _, _, TimeRange(since, until)) if since or until:
             return f"ListFiles:{corpus}:{since or ''}..{until or ''}"
         case TakeStartToken(corpus) | ListFiles(corpus) | ProveOrder(corpus) | ReadChanges(corpus):
+            return f"{type(action).__name__}:{corpus}"
+        case ListDetails(corpus):
             return f"{type(action).__name__}:{corpus}"
         case WalkFolder(walk):
             return f"WalkFolder:{walk.folder_id}"
@@ -129,6 +166,10 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
             return corpus is not None and corpus.stage == "changes" and corpus.change_token == token
         case WalkFolder(walk):
             return checkpoint.sync is not None and walk in checkpoint.sync.walks
+        case ListDetails(name, token):
+            return checkpoint.sync is not None and Reading(name, token) in checkpoint.sync.details
+        case ReadDetails(changed):
+            return checkpoint.sync is not None and set(changed) <= set(checkpoint.sync.changed)
         case ListDrives(token):
             sync = checkpoint.sync
             return sync is not None and not sync.drives_listed and sync.drives_token == token
@@ -157,6 +198,7 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
     - The user's log is read before anything of the drives'. It leaves their items to them, so nothing of what it says
       could be mended by it.
     - The members of a drive are read before all else, since its items' permissions rest on them.
+    - What hangs on files (revisions, comments) is read when all of that is through, and no log is read meanwhile.
     """
     sync = checkpoint.sync
     if sync is None:
@@ -179,7 +221,16 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
     if any(log.corpus == USER_CORPUS for log in logs):
         return [*actions, *(log for log in logs if log.corpus == USER_CORPUS)]
     listings = _listings(checkpoint, users_too=known)
-    return [*actions, *listings, *_proofs(checkpoint, listings), *logs]
+    actions += [*listings, *_proofs(checkpoint, listings), *logs]
+    return actions or _details(checkpoint, sync)
+
+
+def _details(checkpoint: Checkpoint, sync: Sync) -> list[Action]:
+    """Changed files first; then a page of each corpus that is gone through."""
+    if sync.changed:
+        return [ReadDetails(sync.changed[:CHANGED_AT_ONCE])]
+    trashed = checkpoint.scope.include_trashed
+    return [ListDetails(each.corpus, each.page_token, trashed) for each in sync.details]
 
 
 def _listings(checkpoint: Checkpoint, *, users_too: bool) -> list[ListFiles]:

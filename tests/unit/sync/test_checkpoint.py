@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from google_drive_worker.sync.checkpoint import (
     encode_checkpoint,
 )
 from google_drive_worker.sync.parts import is_trusted
-from google_drive_worker.sync.plan import ListFiles, ProveOrder, plan
+from google_drive_worker.sync.plan import ListDetails, ListFiles, ProveOrder, ReadDetails, plan
 from support.syncs import CONNECTION, CUSTOMER, corpus, syncing
 
 RETIRED = {"proven", "restarts", "restarted"}
@@ -87,6 +88,19 @@ def test_a_golden_file_of_a_proven_order_is_not_asked_again() -> None:
     assert user.recent == {"1aB": "2026-11-20T07:59:59.000Z"}
     assert [part.refusals for part in user.parts] == [0, 0, 0, 2, 0]
     assert not [action for action in plan(checkpoint) if isinstance(action, ProveOrder)]
+
+
+def test_a_golden_file_of_the_pass_goes_on_where_it_was() -> None:
+    """Changed files first, then a page of each corpus that is gone through."""
+    stored = (Path(__file__).parent / "checkpoints" / "v1-revisions-and-comments-under-way.json").read_bytes()
+    checkpoint = decode_checkpoint(stored)
+    assert checkpoint.in_doubt
+    assert checkpoint.scope.max_revisions == 20
+    assert checkpoint.sync is not None
+    assert plan(checkpoint) == [ReadDetails(checkpoint.sync.changed)]
+    assert [each.head for each in checkpoint.sync.changed] == ["0B-head", "2026-11-20T08:00:00.000Z"]
+    later = msgspec.structs.replace(checkpoint, sync=msgspec.structs.replace(checkpoint.sync, changed=()))
+    assert plan(later)[0] == ListDetails(USER_CORPUS, PageToken("~!!~details2"), checkpoint.scope.include_trashed)
 
 
 def test_unknown_fields_are_passed_over() -> None:

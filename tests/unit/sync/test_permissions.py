@@ -276,7 +276,7 @@ def test_a_change_of_members_lists_the_drive_anew(now: PermissionSet) -> None:
         *(f"upsert permission {D}/{each}" for each in now.ids),
     ]
     assert state(step).corpora[D] == Corpus(
-        "listing", token("c1"), members=digest_of(now), member_ids=now.ids, sighted=1
+        "listing", token("c1"), members=digest_of(now), relisted=True, member_ids=now.ids, sighted=1
     )
     assert sync_of(step).walks == walks[1:]
 

@@ -1,0 +1,255 @@
+"""Revisions and comments: a pass of their own after a full sync's metadata, and what the logs tell of afterwards.
+
+A list of each file's costs a hundred times what a file costs in a listing, so the metadata comes first. When all of it
+is written, every corpus that was listed is gone through once more, page by page, with no more of each file than tells
+whether it can have revisions or comments. That is part of the full sync, whose closing record stands at its end; but an
+incremental sync that is asked for meanwhile is not kept waiting: between two pages the logs are read on (`let_in`).
+
+The pass' pages are read only while nothing else is: what a log says of a file comes before or after what hangs on it,
+never between. A file that the logs tell of is read anew when they are through, its revisions where its head changed.
+
+What Google's logs do not tell: a revision that is purged, or kept forever, while the head stays; and on files that the
+account may read no more of, what it read before. The next full sync sets these right.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, UNREADABLE, ChangesPage, DriveFile, UnreadableItem
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.memory import Recall, Remembered
+from google_drive_worker.domain.ports import Normalizer
+from google_drive_worker.domain.record import ErrorReport, Record
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Reading, Scope, Sync
+from google_drive_worker.sync.listing import belongs
+from google_drive_worker.sync.plan import ListDetails, ReadDetails
+from google_drive_worker.sync.step import Step, counted, with_sync
+from google_drive_worker.utils.errors import NotFound, SkipItem
+
+SHORTCUT_MIME_TYPE = "application/vnd.google-apps.shortcut"
+
+CHANGED_AT_MOST = 500
+"""How many changed files are kept in mind: more would weigh on every step, and all of them are gone through instead."""
+
+HIDDEN_STATUSES = frozenset({403, 404})
+"""How Google answers who may not see what hangs on a file."""
+
+
+class Hanging(msgspec.Struct, frozen=True):
+    """What hangs on some files: the answer to `ReadDetails`, and with its page that to `ListDetails`.
+
+    A file that was not asked for is in neither mapping; one that can't be had has its reason in its place.
+    """
+
+    revisions: Mapping[FileId, tuple[Revision, ...] | SkipItem]
+    comments: Mapping[FileId, tuple[Comment, ...] | SkipItem]
+    page: DetailsPage | None = None
+
+
+def wants_details(scope: Scope) -> bool:
+    """Whether anything that hangs on files is mirrored."""
+    return scope.sync_revisions or scope.sync_comments
+
+
+def changed_of(scope: Scope, file: DetailedFile) -> Changed | None:
+    """What is to be asked of a file, if anything: what Google shows that it can't have, nobody asks for."""
+    if file.mime_type in {FOLDER_MIME_TYPE, SHORTCUT_MIME_TYPE}:
+        return None
+    may = file.capabilities or {}
+    revisions = scope.sync_revisions and may.get("canReadRevisions") is not False
+    comments = scope.sync_comments and may.get("canComment") is not False
+    if not (revisions or comments):
+        return None
+    return Changed(file.id, revisions, comments, file.head_revision_id or file.modified_time)
+
+
+def on_metadata_done(checkpoint: Checkpoint, sync: Sync) -> Checkpoint | None:
+    """The sync with the pass begun, where all else is done and one is due; `None` where nothing is left to begin."""
+    if not sync.listed or not wants_details(checkpoint.scope):
+        return None
+    due = tuple(Reading(name) for name in sync.listed if name in checkpoint.corpora)
+    return with_sync(checkpoint, replace(sync, listed=(), details=(*sync.details, *due)))
+
+
+def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
+    """The checkpoint with what is owed let in before the rest of the pass; `None` where nothing is owed, or no pass is
+    under way.
+
+    An incremental sync becomes part of this one: the logs are read on. For anything else (a full sync, another scope,
+    another customer's wish) the rest of the pass is given up, since it would be in vain or in the way.
+    """
+    sync, owed = checkpoint.sync, checkpoint.owed
+    if sync is None or owed is None or not sync.details:
+        return None
+    is_ours = owed.customer_id == checkpoint.customer_id and not checkpoint.contested
+    if owed.kind == "full" or checkpoint.scope != scope or not is_ours:
+        return given_up(checkpoint)
+    corpora = {
+        name: replace(
+            corpus,
+            stage="changes" if corpus.stage == "done" else corpus.stage,
+            members_due=scope.sync_permissions and name != USER_CORPUS,
+        )
+        for name, corpus in checkpoint.corpora.items()
+    }
+    return replace(checkpoint, owed=None, corpora=corpora)
+
+
+def given_up(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint without what is left of the pass."""
+    sync = checkpoint.sync
+    return checkpoint if sync is None else with_sync(checkpoint, replace(sync, listed=(), details=(), changed=()))
+
+
+def noted(step: Step, page: ChangesPage, recall: Recall) -> Step:
+    """The step of a log's page with the files that it wrote to be read anew; those that it deleted need it no more."""
+    checkpoint = step.checkpoint
+    if checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint.scope):
+        return step
+    written = {each.resource_id: each.operation for each in step.records if each.resource_type in {"file", "folder"}}
+    changed = {each.file_id: each for each in checkpoint.sync.changed if written.get(each.file_id) != "delete"}
+    for item in page.items():
+        file = None if isinstance(item, UnreadableItem) else item.file
+        if file is None or written.get(file.id) != "upsert":
+            continue
+        if (file.drive_id if file.drive_id in checkpoint.corpora else USER_CORPUS) in checkpoint.sync.listed:
+            continue  # its turn comes with all of its corpus
+        due = changed_of(checkpoint.scope, _detailed(file))
+        if due is not None:
+            known = recall(file.id)
+            same = known is not None and known.head is not None and known.head == due.head
+            changed[file.id] = replace(due, revisions=due.revisions and not same)
+    return replace(step, checkpoint=_with_changed(checkpoint, checkpoint.sync, changed.values()))
+
+
+def rewritten(step: Step, file_ids: Sequence[FileId]) -> Step:
+    """The step, with what hung on items that it deleted before it wrote them to be read anew."""
+    checkpoint = step.checkpoint
+    if not file_ids or checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint.scope):
+        return step
+    scope, known = checkpoint.scope, {each.file_id: each for each in checkpoint.sync.changed}
+    for file_id in file_ids:
+        head = known[file_id].head if file_id in known else None
+        known[file_id] = Changed(file_id, scope.sync_revisions, scope.sync_comments, head)
+    return replace(step, checkpoint=_with_changed(checkpoint, checkpoint.sync, known.values()))
+
+
+def _with_changed(checkpoint: Checkpoint, sync: Sync, changed: Iterable[Changed]) -> Checkpoint:
+    kept = tuple(changed)
+    if len(kept) > CHANGED_AT_MOST:
+        due = {each.corpus for each in sync.details}
+        everything = tuple(Reading(name) for name in checkpoint.corpora if name not in due)
+        return with_sync(checkpoint, replace(sync, changed=(), details=(*sync.details, *everything)))
+    return with_sync(checkpoint, replace(sync, changed=kept))
+
+
+def on_details_page(
+    checkpoint: Checkpoint, sync: Sync, action: ListDetails, answer: Hanging, recall: Recall, normalizer: Normalizer
+) -> Step:
+    """A page of the pass is written; the corpus goes on at its token, or is through."""
+    page = answer.page or DetailsPage()
+    heads = {file.id: file.head_revision_id or file.modified_time for file in page.files}
+    written = _write(checkpoint, heads, answer, recall, normalizer)
+    token = page.next_page_token
+    details = tuple(
+        each if each.corpus != action.corpus else replace(each, page_token=token)
+        for each in sync.details
+        if each.corpus != action.corpus or token is not None
+    )
+    sync = replace(counted(sync, written.records), details=details)
+    return replace(written, checkpoint=with_sync(checkpoint, sync))
+
+
+def on_details(
+    checkpoint: Checkpoint, sync: Sync, action: ReadDetails, answer: Hanging, recall: Recall, normalizer: Normalizer
+) -> Step:
+    """What hangs on changed files is written anew."""
+    heads = {each.file_id: each.head for each in action.changed}
+    written = _write(checkpoint, heads, answer, recall, normalizer, anew=True)
+    left = tuple(each for each in sync.changed if each not in action.changed)
+    sync = replace(counted(sync, written.records), changed=left)
+    return replace(written, checkpoint=with_sync(checkpoint, sync))
+
+
+def _write(
+    checkpoint: Checkpoint,
+    heads: Mapping[FileId, str | None],
+    answer: Hanging,
+    recall: Recall,
+    normalizer: Normalizer,
+    *,
+    anew: bool = False,
+) -> Step:
+    """The records of what hangs on files; `anew` where some of it may have been written before."""
+    records: list[Record] = []
+    errors: list[ErrorReport] = []
+    remembered: dict[FileId, Remembered | None] = {}
+    for file_id, revisions in answer.revisions.items():
+        if isinstance(revisions, SkipItem):
+            errors.extend(_unread(checkpoint, file_id, "revisions", revisions))
+            continue
+        kept = checkpoint.scope.max_revisions or len(revisions)
+        beyond, newest = revisions[: len(revisions) - kept], revisions[-kept:] if kept else ()
+        if anew:
+            records.extend(normalizer.deletion("revision", f"{file_id}/{each.id}", "out_of_scope") for each in beyond)
+        records.extend(normalizer.transform_revision(file_id, each) for each in newest)
+        known = recall(file_id)
+        if known is not None:
+            remembered[file_id] = replace(known, head=heads.get(file_id))
+    for file_id, comments in answer.comments.items():
+        if isinstance(comments, SkipItem):
+            errors.extend(_unread(checkpoint, file_id, "comments", comments))
+            continue
+        for comment in comments:
+            if not comment.deleted:
+                records.append(normalizer.transform_comment(file_id, comment))
+            elif anew:
+                records.append(normalizer.deletion("comment", f"{file_id}/{comment.id}", "removed"))
+    return Step(checkpoint, tuple(records), tuple(errors), remembered)
+
+
+def wanted_of(checkpoint: Checkpoint, corpus: str, page: DetailsPage) -> list[Changed]:
+    """What is to be asked of the files of a page of the pass."""
+    return [
+        due
+        for file in page.files
+        if (checkpoint.scope.include_trashed or not file.trashed) and belongs(checkpoint, corpus, file.drive_id)
+        if (due := changed_of(checkpoint.scope, file)) is not None
+    ]
+
+
+def _unread(checkpoint: Checkpoint, file_id: FileId, what: str, problem: SkipItem) -> list[ErrorReport]:
+    """The report of what can't be had; nothing where it is just not for the account to see."""
+    if isinstance(problem, NotFound) or problem.http_status in HIDDEN_STATUSES:
+        return []
+    return [
+        ErrorReport(
+            code=problem.code,
+            category="skipped_item",
+            message=f"its {what} can't be had and stay as they were: {problem.message}",
+            http_status=problem.http_status,
+            reason=problem.reason,
+            attempts=problem.attempts,
+            customer_id=checkpoint.customer_id,
+            connection_id=checkpoint.connection_id,
+            resource_type="file",
+            resource_id=file_id,
+            source=checkpoint.sync.source if checkpoint.sync else None,
+        )
+    ]
+
+
+_CAPABILITIES = msgspec.json.Decoder(dict[str, bool] | None)
+
+
+def _detailed(file: DriveFile) -> DetailedFile:
+    try:
+        capabilities = _CAPABILITIES.decode(file.capabilities) if file.capabilities else None
+    except UNREADABLE:
+        capabilities = None
+    return DetailedFile(
+        file.id, file.mime_type, file.drive_id, file.trashed, file.modified_time, file.head_revision_id, capabilities
+    )

@@ -1,0 +1,240 @@
+"""Revisions and comments: the pass after a full sync's metadata, and what is read anew when the logs tell of a file."""
+
+import msgspec
+import pytest
+
+from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.normalization import transformer
+from google_drive_worker.sync import failure
+from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Reading, Scope, Sync
+from google_drive_worker.sync.details import CHANGED_AT_MOST, Hanging, changed_of, given_up, let_in, wanted_of
+from google_drive_worker.sync.engine import complete, on_answer
+from google_drive_worker.sync.items import nothing_remembered
+from google_drive_worker.sync.plan import Action, ListDetails, ReadChanges, ReadDetails, plan
+from google_drive_worker.sync.step import Step, with_corpus, with_sync
+from google_drive_worker.utils.errors import NotFound, PageTokenRejected, Retryable, SkipItem, Terminal
+from support.syncs import (
+    NOW,
+    D,
+    changed,
+    changes_page,
+    corpus,
+    file,
+    folder,
+    owed,
+    removed,
+    state,
+    sync_of,
+    syncing,
+    token,
+    written,
+)
+
+WANTED = Scope(sync_revisions=True, sync_comments=True)
+A, B = FileId("a"), FileId("b")
+
+
+def passing(*details: Reading, changed: tuple[Changed, ...] = (), scope: Scope = WANTED) -> Checkpoint:
+    """A full sync whose metadata is through."""
+    before = with_corpus(syncing("full", user=corpus("done"), scope=scope), D, corpus("done"))
+    return with_sync(before, msgspec.structs.replace(sync_of(before), details=details, changed=changed))
+
+
+def with_listed(before: Checkpoint, *names: str) -> Checkpoint:
+    """Those corpora were listed in the sync."""
+    return with_sync(before, msgspec.structs.replace(sync_of(before), listed=names))
+
+
+def follow(before: Checkpoint, action: Action, answer: Hanging, **known: Remembered) -> Step:
+    """An answer comes in."""
+    memory = {FileId(name): each for name, each in known.items()}
+    return on_answer(before, action, answer, transformer, memory.get)
+
+
+def revisions(*names: str) -> tuple[Revision, ...]:
+    """Revisions, oldest first."""
+    return tuple(Revision(name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, Changed(A, revisions=True, comments=True)),
+        ({"head_revision_id": "h", "modified_time": "t"}, Changed(A, revisions=True, comments=True, head="h")),
+        ({"modified_time": "t"}, Changed(A, revisions=True, comments=True, head="t")),
+        ({"capabilities": {"canReadRevisions": False, "canComment": True}}, Changed(A, comments=True)),
+        ({"capabilities": {"canReadRevisions": False, "canComment": False}}, None),
+        ({"mime_type": "application/vnd.google-apps.folder"}, None),
+        ({"mime_type": "application/vnd.google-apps.shortcut"}, None),
+    ],
+)
+def test_nobody_asks_for_what_a_file_can_not_have(fields: dict[str, object], expected: Changed | None) -> None:
+    """Its type and what the account may do with it are shown by the listing."""
+    assert changed_of(WANTED, msgspec.structs.replace(DetailedFile(A), **fields)) == expected
+
+
+def test_only_what_is_mirrored_is_asked_for() -> None:
+    """Revisions, comments, both or none."""
+    assert changed_of(Scope(sync_comments=True), DetailedFile(A)) == Changed(A, comments=True)
+    assert changed_of(Scope(), DetailedFile(A)) is None
+    assert wanted_of(passing(), "user", DetailsPage((DetailedFile(A), DetailedFile(B, trashed=True)))) == [
+        Changed(A, revisions=True, comments=True)
+    ]
+
+
+def test_the_pass_begins_when_all_else_is_through() -> None:
+    """Of the corpora that were listed; the sync ends after it, with its closing record."""
+    before = with_listed(passing(), "user", D)
+    assert plan(before) == []
+    begun = complete(before, NOW, transformer)
+    assert begun.records == ()
+    assert plan(state(begun)) == [ListDetails("user", None), ListDetails(D, None)]
+    after = state(begun)
+    for name in ("user", D):
+        after = state(follow(after, ListDetails(name, None), Hanging({}, {}, DetailsPage())))
+    ended = complete(after, NOW, transformer)
+    assert [each.resource_type for each in ended.records] == ["sync"]
+    assert state(ended).sync is None
+
+
+def test_without_revisions_and_comments_there_is_no_pass() -> None:
+    """The sync ends at once."""
+    assert state(complete(with_listed(passing(scope=Scope()), "user"), NOW, transformer)).sync is None
+
+
+def test_a_page_is_written_and_the_pass_goes_on_at_its_token() -> None:
+    """Deleted comments were never written; what the account may not see after all is nothing to report."""
+    page = DetailsPage((DetailedFile(A, head_revision_id="2"), DetailedFile(B)), token("two"))
+    comments = (Comment("c", content="hm"), Comment("x", deleted=True))
+    answer = Hanging(
+        {A: revisions("1", "2"), B: NotFound("gone")}, {A: comments, B: SkipItem("no", http_status=403)}, page
+    )
+    step = follow(passing(Reading("user"), Reading(D)), ListDetails("user", None), answer, a=Remembered())
+    assert written(step) == ["upsert revision a/1", "upsert revision a/2", "upsert comment a/c"]
+    assert sync_of(step).details == (Reading("user", token("two")), Reading(D))
+    assert sync_of(step).counts == {"revision": 2, "comment": 1}
+    assert step.remembered == {A: Remembered(head="2")}
+    assert step.errors == ()
+
+
+def test_what_can_not_be_had_is_reported_and_passed_by() -> None:
+    """It stays as it was."""
+    answer = Hanging({A: SkipItem("strange", code="unreadable_item")}, {}, DetailsPage((DetailedFile(A),)))
+    step = follow(passing(Reading("user")), ListDetails("user", None), answer)
+    [report] = step.errors
+    assert (report.code, report.category, report.resource_id) == ("unreadable_item", "skipped_item", "a")
+    assert sync_of(step).details == ()
+
+
+def test_only_the_newest_revisions_are_mirrored() -> None:
+    """One that a newer pushes out of the window is deleted, when its file is read anew."""
+    scope = msgspec.structs.replace(WANTED, max_revisions=2)
+    page = Hanging({A: revisions("1", "2", "3")}, {}, DetailsPage())
+    assert written(follow(passing(Reading("user"), scope=scope), ListDetails("user", None), page)) == [
+        "upsert revision a/2",
+        "upsert revision a/3",
+    ]
+    due = Changed(A, revisions=True, head="4")
+    anew = follow(passing(changed=(due,), scope=scope), ReadDetails((due,)), Hanging({A: revisions("2", "3", "4")}, {}))
+    assert written(anew) == ["delete revision a/2", "upsert revision a/3", "upsert revision a/4"]
+    assert sync_of(anew).changed == ()
+
+
+def test_a_file_that_changed_is_read_anew_its_revisions_where_the_head_did() -> None:
+    """Comments are read of every changed file: a new one changes nothing else of it."""
+    before = syncing("incremental", user=corpus("changes"), scope=WANTED)
+    page = changes_page(
+        changed(file("a", headRevisionId="2")), changed(file("b", modifiedTime="t")), changed(folder("f")), start="c2"
+    )
+    memory = {A: Remembered(head="1"), B: Remembered(head="t")}
+    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer, memory.get)
+    due = Changed(A, revisions=True, comments=True, head="2"), Changed(B, comments=True, head="t")
+    assert sync_of(step).changed == due
+    later = with_sync(state(step), msgspec.structs.replace(sync_of(step), walks=()))
+    assert plan(later) == [ReadDetails(due)]
+    comments = (Comment("c", deleted=True), Comment("d"))
+    anew = follow(later, ReadDetails(due), Hanging({A: revisions("2")}, {A: comments, B: ()}), a=Remembered(head="1"))
+    assert written(anew) == ["upsert revision a/2", "delete comment a/c", "upsert comment a/d"]
+    assert anew.remembered == {A: Remembered(head="2")}
+
+
+def test_a_file_that_is_deleted_is_not_read_any_more() -> None:
+    """Nothing of it may follow its delete."""
+    before = syncing("incremental", user=corpus("changes"), scope=WANTED)
+    before = with_sync(before, msgspec.structs.replace(sync_of(before), changed=(Changed(A, comments=True),)))
+    step = on_answer(before, ReadChanges("user", token("c1")), changes_page(removed("a"), start="c2"), transformer)
+    assert sync_of(step).changed == ()
+
+
+def test_what_is_listed_and_yet_to_be_gone_through_is_not_noted_one_by_one() -> None:
+    """A full sync's log repeats what changed during its listing: the pass comes to it anyhow."""
+    before = with_listed(syncing("full", user=corpus("changes"), scope=WANTED), "user")
+    page = changes_page(changed(file("a")), start="c2")
+    assert sync_of(on_answer(before, ReadChanges("user", token("c1")), page, transformer)).changed == ()
+
+
+def test_too_many_changed_files_are_gone_through_with_all_others() -> None:
+    """The checkpoint stays small."""
+    before = syncing("incremental", user=corpus("changes"), scope=WANTED)
+    page = changes_page(*(changed(file(f"f{n}")) for n in range(CHANGED_AT_MOST + 1)), start="c2")
+    sync = sync_of(on_answer(before, ReadChanges("user", token("c1")), page, transformer))
+    assert (sync.changed, sync.details) == ((), (Reading("user"),))
+
+
+def test_items_that_are_deleted_before_they_are_written_have_all_read_anew() -> None:
+    """With them went what hung on them, whatever the head."""
+    scope = msgspec.structs.replace(WANTED, sync_permissions=True)
+    before = msgspec.structs.replace(syncing("incremental", user=corpus("changes"), scope=scope), in_doubt=True)
+    page = changes_page(changed(file("a", modifiedTime="t")), start="c2")
+    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer, nothing_remembered)
+    assert written(step) == ["delete file a", "upsert file a"]
+    assert sync_of(step).changed == (Changed(A, revisions=True, comments=True, head="t"),)
+
+
+def test_an_incremental_sync_is_let_in_before_the_rest_of_the_pass() -> None:
+    """The logs are read on, within the full sync that is still open; the pass goes on after them."""
+    before = msgspec.structs.replace(passing(Reading("user", token("two"))), owed=owed("incremental"))
+    after = let_in(before, WANTED)
+    assert after is not None
+    assert after.owed is None
+    assert ReadChanges("user", token("c1")) in plan(after)
+    assert not any(isinstance(each, ListDetails) for each in plan(after))
+    assert sync_of(after).details == (Reading("user", token("two")),)
+    assert let_in(passing(Reading("user")), WANTED) is None
+    assert let_in(msgspec.structs.replace(passing(), owed=owed("incremental")), WANTED) is None
+
+
+def test_for_anything_else_the_rest_of_the_pass_is_given_up() -> None:
+    """A full sync, another scope, another customer's wish."""
+    before = passing(Reading("user"), changed=(Changed(A),))
+    for wish, scope in (
+        (owed("full"), WANTED),
+        (owed("incremental"), Scope()),
+        (owed("incremental", customer="another"), WANTED),
+    ):
+        asked = msgspec.structs.replace(before, owed=wish)
+        assert let_in(asked, scope) == given_up(asked)
+    assert isinstance(sync_of(given_up(before)), Sync)
+    assert (sync_of(given_up(before)).details, sync_of(given_up(before)).changed) == ((), ())
+
+
+def test_trouble_with_the_pass() -> None:
+    """A refused token begins its corpus anew, what passes rests, what the scope does not cover is left out for good."""
+    before = passing(Reading(D, token("two")))
+    action = ListDetails(D, token("two"))
+
+    def fail(error: Exception) -> Step:
+        assert isinstance(error, PageTokenRejected | Retryable | Terminal | SkipItem)
+        return failure.on_failure(before, action, error, NOW, 0.5, transformer)
+
+    assert sync_of(fail(PageTokenRejected("expired"))).details == (Reading(D),)
+    rests = state(fail(Retryable("later")))
+    assert rests.parked is not None
+    assert rests.parked.step == f"ListDetails:{D}"
+    assert sync_of(fail(NotFound("no such drive"))).details == ()
+    refused = fail(Terminal("scope", code="insufficient_scope"))
+    assert sync_of(refused).details == ()
+    assert [report.code for report in refused.errors] == ["insufficient_scope"]
+    assert state(refused).parked is None
