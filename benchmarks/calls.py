@@ -1,6 +1,6 @@
-"""What a mirror of a shared drive with its permissions costs in calls, beside a call for each resource.
+"""What a mirror with permissions, revisions and comments costs in calls, beside a call for each resource.
 
-Google is the simulator, in a process of its own: `python -m benchmarks.calls CONNECTIONS_FILE LATENCY_MS FILES`.
+Google is the simulator, in a process of its own: `python -m benchmarks.calls CONNECTIONS_FILE LATENCY_MS ITEMS SYNCED`.
 """
 
 import subprocess
@@ -24,15 +24,21 @@ from drive_simulator.quota import unit_model
 
 FIRST = "conn_user_1"
 SHARED_ONE_BY_ONE = 0.05
+COMMENTED = 0.1
 RUN_S = 300.0
+
+PERMISSIONS = "permissions"
+EVERYTHING = "permissions,revisions,comments"
 
 
 class Calls(msgspec.Struct, frozen=True, kw_only=True):
-    """One full sync of a shared drive of so many items, of which a twentieth is shared one by one.
+    """One full sync of so many items, of which a twentieth is shared one by one and a tenth of the files commented.
 
-    `naive_*` is a page of a thousand for each thousand items, and one permissions.list for each item.
+    With permissions alone they are all in one shared drive; with everything, half of them are in My Drive. `naive_*` is
+    a page for each thousand items, and a call for each item's permissions and each file's revisions and comments.
     """
 
+    synced: str
     items: int
     page_size: int
     latency_ms: float
@@ -47,7 +53,7 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def per_second(self) -> float:
-        """Records a second, permissions included."""
+        """Records a second, all resources together."""
         return self.records / self.seconds
 
 
@@ -56,10 +62,15 @@ class _Counters(msgspec.Struct):
     methods: dict[str, int]
 
 
-def run(around: Surroundings, items: int, *, page_size: int = 1_000, latency_ms: float = 50.0) -> Calls:
-    """Sync the drive once, with the worker's own defaults but for the page size."""
-    connections = around.directory / "shared-drive.toml"
-    with _shared_drive(connections, latency_ms, items) as base_url, fresh_topics(around.bootstrap_servers) as topics:
+def run(
+    around: Surroundings, items: int, *, synced: str = PERMISSIONS, page_size: int = 1_000, latency_ms: float = 50.0
+) -> Calls:
+    """Sync once, with the worker's own defaults but for the page size."""
+    connections = around.directory / "calls.toml"
+    with (
+        _google(connections, latency_ms, items, synced) as base_url,
+        fresh_topics(around.bootstrap_servers) as topics,
+    ):
         settings = {
             **topics.environment(),
             "CONNECTIONS_FILE": str(connections),
@@ -73,26 +84,29 @@ def run(around: Surroundings, items: int, *, page_size: int = 1_000, latency_ms:
             worker.trigger("full_sync")
             worker.checkpoint(START_S)
             began_s = time.monotonic()
-            records = 0
+            counts: dict[str, int] = {}
             while (checkpoint := worker.checkpoint(RUN_S)).sync is not None or checkpoint.owed is not None:
-                records = sum(checkpoint.sync.counts.values()) if checkpoint.sync else records
+                counts = checkpoint.sync.counts if checkpoint.sync else counts
             seconds = time.monotonic() - began_s
         counted = _counters(base_url)
     prices = unit_model()
-    permission_units = counted.methods.get("permissions.list", 0) * prices.cost("permissions.list")
-    pages = -(-items // page_size)
+    listed = prices.cost("permissions.list")
+    pages, each = -(-items // page_size), items + (2 * counts["file"] if synced == EVERYTHING else 0)
+    permission_units = counted.methods.get("permissions.list", 0) * listed
+    permission_units += counted.methods.get("files.get", 0) * prices.cost("files.get")
     return Calls(
+        synced=synced,
         items=items,
         page_size=page_size,
         latency_ms=latency_ms,
         seconds=round(seconds, 2),
-        records=records,
+        records=sum(counts.values()),
         requests=counted.requests,
         units=round(sum(times * prices.cost(method) for method, times in counted.methods.items())),
-        naive_requests=pages + items,
-        naive_units=round((pages + items) * prices.cost("permissions.list")),
-        permission_units=round(permission_units + counted.methods.get("files.get", 0) * prices.cost("files.get")),
-        naive_permission_units=round(items * prices.cost("permissions.list")),
+        naive_requests=pages + each,
+        naive_units=round((pages + each) * listed),
+        permission_units=round(permission_units),
+        naive_permission_units=round(items * listed),
     )
 
 
@@ -103,8 +117,8 @@ def _counters(base_url: str) -> _Counters:
 
 
 @contextmanager
-def _shared_drive(connections_file: Path, latency_ms: float, items: int) -> Iterator[str]:
-    command = [sys.executable, "-m", __name__, str(connections_file), str(latency_ms), str(items)]
+def _google(connections_file: Path, latency_ms: float, items: int, synced: str) -> Iterator[str]:
+    command = [sys.executable, "-m", __name__, str(connections_file), str(latency_ms), str(items), synced]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdin is not None
@@ -114,12 +128,12 @@ def _shared_drive(connections_file: Path, latency_ms: float, items: int) -> Iter
             process.stdin.close()
 
 
+def _plan(items: int, synced: str) -> CorpusPlan:
+    own = 0 if synced == PERMISSIONS else items // 2
+    details = Details(shared=SHARED_ONE_BY_ONE, limited=0, commented=COMMENTED)
+    return CorpusPlan(files=items - own, shared_drives=1, my_drives=(own, 0, 0), sharing=0, details=details)
+
+
 if __name__ == "__main__":
-    plan = CorpusPlan(
-        files=int(sys.argv[3]),
-        shared_drives=1,
-        my_drives=(0, 0, 0),
-        sharing=0,
-        details=Details(shared=SHARED_ONE_BY_ONE, limited=0),
-    )
-    uvloop.run(serve(Path(sys.argv[1]), float(sys.argv[2]), plan))
+    of_items, of_synced = int(sys.argv[3]), sys.argv[4]
+    uvloop.run(serve(Path(sys.argv[1]), float(sys.argv[2]), _plan(of_items, of_synced), synced=of_synced))

@@ -28,6 +28,8 @@ refresh_token = "bench"
 token_uri = "{origin}/token"
 [conn_bench.settings]
 sync_permissions = false
+sync_revisions = false
+sync_comments = false
 """
 """Metadata alone, as the floor has it: what permissions cost is measured in `calls`."""
 

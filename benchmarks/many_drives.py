@@ -31,11 +31,17 @@ def many_drives(connections_file: Path, latency_ms: float, sizes: tuple[int, ...
             process.stdin.close()
 
 
-async def serve(connections_file: Path, latency_ms: float, plan: CorpusPlan) -> None:
-    """Serve that world until standard input closes, and print the API's address as soon as it can be asked."""
+async def serve(connections_file: Path, latency_ms: float, plan: CorpusPlan, *, synced: str = "") -> None:
+    """Serve that world until standard input closes, and print the API's address as soon as it can be asked.
+
+    Of what can be mirrored besides metadata, only what `synced` names is: permissions, revisions, comments.
+    """
     simulator = Simulator(generate(plan), latency_ms=latency_ms)
     await simulator.start()
     simulator.write_connections(connections_file)
+    left_out = [f"sync_{each} = false\n" for each in ("permissions", "revisions", "comments") if each not in synced]
+    with connections_file.open("a") as file:
+        file.writelines(f"\n[{name}.settings]\n{''.join(left_out)}" for name in simulator.accounts)
     sys.stdout.write(f"{simulator.base_url}\n")
     sys.stdout.flush()
     loop, over = asyncio.get_running_loop(), asyncio.Event()

@@ -32,7 +32,12 @@ client_id = "bench"
 client_secret = "bench"
 refresh_token = "1//{0}"
 token_uri = "{1}/token"
+[{0}.settings]
+sync_permissions = false
+sync_revisions = false
+sync_comments = false
 """
+"""As the checkpoints have it, which are of metadata alone."""
 
 
 class Restore(msgspec.Struct, frozen=True):
