@@ -15,7 +15,7 @@ import msgspec
 
 from google_drive_worker.client.auth import Authorizer
 from google_drive_worker.client.batch import BatchSize
-from google_drive_worker.client.faults import RATE_LIMITED, CallKind, drive_error
+from google_drive_worker.client.faults import DAILY_LIMIT, RATE_LIMITED, CallKind, drive_error
 from google_drive_worker.client.quota import Cost, QuotaLimiter
 from google_drive_worker.client.retry import RetryPolicy, retrying
 from google_drive_worker.client.transport import HttpRequest, HttpResponse, Transport
@@ -154,6 +154,8 @@ class Caller:
         if failure.code == RATE_LIMITED:
             by_project = response.status == _FORBIDDEN and failure.reason == "rateLimitExceeded"
             self.shared.limiter.refused(self.quota_user, by_project=by_project)
+        if failure.code == DAILY_LIMIT and isinstance(failure, Retryable):
+            self.shared.limiter.close(failure)
         return failure
 
     async def _attempt(self, method: Method, target: str, decode: Callable[[bytes], T], tally: Tally) -> T:

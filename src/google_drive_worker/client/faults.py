@@ -70,6 +70,9 @@ class Row:
 RATE_LIMITED = "rate_limited"
 """The code of quota answers, on which the limiter slows down."""
 
+DAILY_LIMIT = "daily_limit_exceeded"
+"""The code of the answer after which the whole project makes no call before the quota starts anew."""
+
 DRIVE_ERRORS: tuple[Row, ...] = (
     Row(400, "invalid", Action.RESTART_LISTING, "page_token_rejected", location="pageToken"),
     Row(400, "invalidParameter", Action.RESTART_LISTING, "page_token_rejected", location="pageToken"),
@@ -79,7 +82,7 @@ DRIVE_ERRORS: tuple[Row, ...] = (
     Row(403, "userRateLimitExceeded", Action.RETRY, RATE_LIMITED),
     Row(403, "rateLimitExceeded", Action.RETRY, RATE_LIMITED),
     Row(403, "sharingRateLimitExceeded", Action.WAIT_LONG, "sharing_rate_limited"),
-    Row(403, "dailyLimitExceeded", Action.WAIT_FOR_RESET, "daily_limit_exceeded"),
+    Row(403, "dailyLimitExceeded", Action.WAIT_FOR_RESET, DAILY_LIMIT),
     Row(403, "quotaExceeded", Action.WAIT_HOURS, "file_quota_exceeded"),
     Row(403, "downloadQuotaExceeded", Action.WAIT_HOURS, "file_quota_exceeded"),
     Row(403, "exportSizeLimitExceeded", Action.SKIP, "export_too_large"),

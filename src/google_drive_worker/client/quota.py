@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Literal
 
 from google_drive_worker.domain.ports import Clock
+from google_drive_worker.utils.errors import Retryable
 
 
 class Cost(Enum):
@@ -146,6 +147,8 @@ class QuotaLimiter:
         self._project = _Lane(model.project_per_minute, clock.monotonic_s(), _PROJECT_SLOW_DOWN)
         self._users: dict[str, _Lane] = {}
         self._swept_at_s = clock.monotonic_s()
+        self._closed: Retryable | None = None
+        self._closed_until_s = 0.0
 
     @property
     def users(self) -> int:
@@ -155,8 +158,10 @@ class QuotaLimiter:
     async def acquire(self, user: str, cost: Cost) -> None:
         """Wait until a call of `user` may be made, and count it.
 
-        A wait that is cancelled costs the project nothing, and its user at most the call's price.
+        A wait that is cancelled costs the project nothing, and its user at most the call's price. Raises `Retryable`
+        while the project's quota of the day is used up: nobody's call would be answered.
         """
+        self._refuse_while_closed()
         price = self._model.price(cost)
         lane = self._lane(user)
         lane.waiting += 1
@@ -173,6 +178,26 @@ class QuotaLimiter:
         now_s = self._clock.monotonic_s()
         lane = self._project if by_project else self._lane(user)
         lane.bucket.slow_down(now_s)
+
+    def close(self, failure: Retryable) -> None:
+        """Google said that the project may not call any more before `failure.retry_after_s` are over."""
+        self._closed, self._closed_until_s = failure, self._clock.monotonic_s() + (failure.retry_after_s or 0.0)
+
+    def _refuse_while_closed(self) -> None:
+        if self._closed is None:
+            return
+        left_s = self._closed_until_s - self._clock.monotonic_s()
+        if left_s <= 0:
+            self._closed = None
+            return
+        raise Retryable(
+            "the project's quota of the day is used up: no call is made before it starts anew",
+            retry_after_s=left_s,
+            code=self._closed.code,
+            http_status=self._closed.http_status,
+            reason=self._closed.reason,
+            attempts=0,  # none was made, and none is to be made again before that
+        )
 
     async def _wait(self, bucket: Bucket, price: float) -> None:
         while (delay_s := bucket.take(price, self._clock.monotonic_s())) > 0:

@@ -367,6 +367,23 @@ async def test_what_does_not_pass_is_told_at_once(answers: list[Answer], expecte
         assert len(it.server.seen) == caught.value.attempts == 1
 
 
+async def test_the_daily_limit_stops_the_whole_project_until_the_reset() -> None:
+    """The one call that hears of it is the last: no connection makes another, alone or in a batch, until then."""
+    async with bench(*refusal(403, "dailyLimitExceeded"), *reply()) as it:
+        with pytest.raises(Retryable) as first:
+            await list_files(it.drive())
+        for call in (list_files(it.drive()), it.drive().get_files([FileId("1"), FileId("2")])):
+            with pytest.raises(Retryable) as later:
+                await call
+            assert later.value.code == first.value.code == "daily_limit_exceeded"
+            assert later.value.retry_after_s == pytest.approx(first.value.retry_after_s, abs=1)
+        assert len(it.server.seen) == 1
+
+        it.clock.advance(first.value.retry_after_s or 0)
+        await list_files(it.drive())
+        assert len(it.server.seen) == 2
+
+
 async def test_an_unknown_refusal_of_one_file_skips_it() -> None:
     """For a call on one item an unknown 403, or metadata that fits no type, costs that item alone."""
     async with bench(*refusal(403, "newReason"), *reply(body='{"id": 7}')) as it:
