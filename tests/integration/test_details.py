@@ -59,7 +59,7 @@ def test_revisions_and_comments_are_mirrored_through_kills_and_edits(topics: Top
     """Each once, in a full sync that is killed in its pass, and in the incremental ones after it."""
     world = generate(CorpusPlan(files=600, shared_drives=2, users=2, seed=17, sharing=0, details=RICH))
     draw = random.Random(17)  # noqa: S311 - edits that can be repeated
-    with staged(world, topics, tmp_path, latency_ms=20) as stage, stage.worker(SETTINGS) as worker:
+    with staged(world, topics, tmp_path, latency_ms=20, details=True) as stage, stage.worker(SETTINGS) as worker:
         counters = stage.simulator.counters
         stage.trigger(FIRST, "full_sync")
         for _ in range(2):
@@ -85,7 +85,7 @@ def test_revisions_and_comments_are_mirrored_through_kills_and_edits(topics: Top
 def test_an_incremental_sync_does_not_wait_for_the_pass(topics: Topics, tmp_path: Path) -> None:
     """A file that is edited while the pass is under way is in the mirror long before it ends."""
     world = generate(CorpusPlan(files=900, shared_drives=0, users=1, seed=5, sharing=0, details=RICH))
-    with staged(world, topics, tmp_path, latency_ms=150) as stage, stage.worker(SETTINGS) as worker:
+    with staged(world, topics, tmp_path, latency_ms=150, details=True) as stage, stage.worker(SETTINGS) as worker:
         counters = stage.simulator.counters
         stage.trigger(FIRST, "full_sync")
         worker.wait_until(lambda: counters.count("comments.list") > 0, "the pass")

@@ -237,9 +237,18 @@ def _is_settled(state: Mapping[str, Any] | None) -> bool:
 
 @contextmanager
 def staged(
-    world: World, topics: Topics, directory: Path, *, latency_ms: float = 0, quota: QuotaModel | None = None
+    world: World,
+    topics: Topics,
+    directory: Path,
+    *,
+    latency_ms: float = 0,
+    quota: QuotaModel | None = None,
+    details: bool = False,
 ) -> Iterator[Stage]:
-    """Serve the world, write its connections file into the directory, and read the topics."""
+    """Serve the world, write its connections file into the directory, and read the topics.
+
+    Revisions and comments, which take a call for each file, are mirrored where `details` are asked for.
+    """
     with (
         serving_in_thread(world, latency_ms=latency_ms, quota=quota) as (simulator, _),
         closing(TopicReader(topics.bootstrap_servers, topics.data)) as data,
@@ -247,4 +256,8 @@ def staged(
     ):
         stage = Stage(simulator, topics, directory, data, states)
         simulator.write_connections(stage.connections_file)
+        if not details:
+            with stage.connections_file.open("a") as file:
+                for name in simulator.accounts:
+                    file.write(f"\n[{name}.settings]\nsync_revisions = false\nsync_comments = false\n")
         yield stage
