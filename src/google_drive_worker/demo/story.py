@@ -238,6 +238,9 @@ def worker_environment(drive: DrivePart, kafka: DemoKafka, health_port: int) -> 
         "GDRIVE_API_BASE_URL": drive.api_base_url,
         "GDRIVE_INCLUDE_SHARED_DRIVES": "true",
         "GDRIVE_PAGE_SIZE": "1000",
+        # The simulated Google has no quota; Google's own would have a demo of two seconds take a minute.
+        "GDRIVE_QUOTA_PROJECT_PER_MINUTE": "1000000000",
+        "GDRIVE_QUOTA_USER_PER_MINUTE": "1000000000",
         "CONNECTIONS_FILE": str(drive.connections_file),
         "HEALTH_HOST": "127.0.0.1",
         "HEALTH_PORT": str(health_port),
