@@ -20,7 +20,7 @@ from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, 
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint
-from google_drive_worker.sync.details import Hanging, let_in, wanted_of
+from google_drive_worker.sync.details import Hanging, is_all_that_is_left, let_in, wanted_of
 from google_drive_worker.sync.items import Shared
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
 from google_drive_worker.sync.plan import (
@@ -201,7 +201,7 @@ class _Turn:
 
     def _start_fetches(self, checkpoint: Checkpoint, drive: Drive, group: asyncio.TaskGroup) -> None:
         sync_id = checkpoint.sync.sync_id if checkpoint.sync else None
-        if checkpoint.owed is not None and checkpoint.sync is not None and checkpoint.sync.details and self._under_way:
+        if checkpoint.owed is not None and self._under_way and is_all_that_is_left(checkpoint):
             return  # what is owed goes first, as soon as nothing is under way
         at_once = self._means.fetches_allowed()
         busy = {fetch_key(fetch.action) for fetch in self._under_way.values()}

@@ -15,7 +15,12 @@ from support.topics import Topics
 
 pytestmark = pytest.mark.kafka
 
-SETTINGS = {"GDRIVE_PAGE_SIZE": "50", "KAFKA_SESSION_TIMEOUT_MS": "1500"}
+SETTINGS = {
+    "GDRIVE_PAGE_SIZE": "50",
+    "KAFKA_SESSION_TIMEOUT_MS": "1500",
+    "GDRIVE_QUOTA_PROJECT_PER_MINUTE": "1000000000",
+    "GDRIVE_QUOTA_USER_PER_MINUTE": "1000000000",
+}
 RICH = Details(shared=0, limited=0, commented=0.3, revised=0.3)
 EDITS = 120
 

@@ -75,14 +75,15 @@ def on_metadata_done(checkpoint: Checkpoint, sync: Sync) -> Checkpoint | None:
 
 
 def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
-    """The checkpoint with what is owed let in before the rest of the pass; `None` where nothing is owed, or no pass is
-    under way.
+    """The checkpoint with what is owed let in before what hangs on files; `None` where nothing is owed, or all that is
+    left of the sync is not just that.
 
-    An incremental sync becomes part of this one: the logs are read on. For anything else (a full sync, another scope,
-    another customer's wish) the rest of the pass is given up, since it would be in vain or in the way.
+    An incremental sync becomes part of this one: the logs are read on. So a file whose comments can't be had holds up
+    no other's changes. For anything else (a full sync, another scope, another customer's wish) the rest is given up,
+    since it would be in vain or in the way.
     """
     sync, owed = checkpoint.sync, checkpoint.owed
-    if sync is None or owed is None or not sync.details:
+    if sync is None or owed is None or not is_all_that_is_left(checkpoint):
         return None
     is_ours = owed.customer_id == checkpoint.customer_id and not checkpoint.contested
     if owed.kind == "full" or checkpoint.scope != scope or not is_ours:
@@ -96,6 +97,14 @@ def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
         for name, corpus in checkpoint.corpora.items()
     }
     return replace(checkpoint, owed=None, corpora=corpora)
+
+
+def is_all_that_is_left(checkpoint: Checkpoint) -> bool:
+    """Whether the sync has nothing more to do than to read what hangs on files."""
+    sync = checkpoint.sync
+    if sync is None or sync.walks or sync.removals or not (sync.details or sync.changed):
+        return False
+    return all(corpus.stage == "done" and not corpus.members_due for corpus in checkpoint.corpora.values())
 
 
 def given_up(checkpoint: Checkpoint) -> Checkpoint:

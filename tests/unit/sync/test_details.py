@@ -204,6 +204,18 @@ def test_an_incremental_sync_is_let_in_before_the_rest_of_the_pass() -> None:
     assert sync_of(after).details == (Reading("user", token("two")),)
     assert let_in(passing(Reading("user")), WANTED) is None
     assert let_in(msgspec.structs.replace(passing(), owed=owed("incremental")), WANTED) is None
+    assert let_in(msgspec.structs.replace(after, owed=owed("incremental")), WANTED) is None
+
+
+def test_a_file_whose_comments_can_not_be_had_holds_up_no_others_changes() -> None:
+    """The sync that rests for it lets the next one in."""
+    stuck = syncing("incremental", user=corpus("done"), scope=WANTED)
+    stuck = with_sync(stuck, msgspec.structs.replace(sync_of(stuck), changed=(Changed(A, comments=True),)))
+    resting = state(failure.on_failure(stuck, plan(stuck)[0], Retryable("500"), NOW, 0.5, transformer))
+    after = let_in(msgspec.structs.replace(resting, owed=owed("incremental")), WANTED)
+    assert after is not None
+    assert plan(after) == [ReadChanges("user", token("c1"))]
+    assert sync_of(after).changed == (Changed(A, comments=True),)
 
 
 def test_for_anything_else_the_rest_of_the_pass_is_given_up() -> None:
