@@ -205,7 +205,8 @@ def _write(
         if anew:
             records.extend(normalizer.deletion("revision", f"{file_id}/{each.id}", "out_of_scope") for each in beyond)
         records.extend(normalizer.transform_revision(file_id, each) for each in newest)
-        known = recall(file_id)
+        # Of an item whose permissions are mirrored nothing is made up: what is not known of it is in doubt.
+        known = recall(file_id) or (None if checkpoint.scope.sync_permissions else Remembered())
         if known is not None:
             remembered[file_id] = replace(known, head=heads.get(file_id))
     for file_id, comments in answer.comments.items():

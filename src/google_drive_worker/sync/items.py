@@ -68,8 +68,14 @@ class ItemWriter:
 
     def extend(self, records: Iterable[Record]) -> None:
         """Write records, those of items with what belongs to them."""
-        for record in records:
-            self.write(record)
+        if self._permissions is not None:
+            for record in records:
+                self.write(record)
+            return
+        at = len(self.records)
+        self.records.extend(records)
+        gone = (record.resource_id for record in self.records[at:] if record.operation == "delete")
+        self.remembered.update((FileId(each), None) for each in gone)
 
     def write(self, record: Record) -> None:
         """Write a record, with what belongs to it where it is an item's."""
@@ -78,7 +84,7 @@ class ItemWriter:
             # What hangs on it goes with it, by the contract (docs/records.md).
             self.records.append(record)
             self.remembered[item_id] = None
-        elif record.resource_type in {"file", "folder"}:
+        elif record.resource_type in {"file", "folder"} and self._permissions is not None:
             self._write_item(record, item_id)
         else:
             self.records.append(record)
