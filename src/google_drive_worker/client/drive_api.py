@@ -35,6 +35,10 @@ P = TypeVar("P", bound=Page)
 PAGE_SIZE_AT_MOST = 1000
 _DRIVES_PAGE_SIZE = 100
 
+_DETAILS_PAGE_SIZE = 200
+"""Files at a time whose revisions and comments are read: as many as fill two batches of each, and few enough that all
+of it together stays within some megabytes, though a file may have two hundred revisions."""
+
 
 class _StartPageToken(msgspec.Struct, rename="camel"):
     start_page_token: PageToken
@@ -212,7 +216,7 @@ class DriveApi:
         """files.list; see `Drive.list_details`."""
         q = _query_of(None, include_trashed=include_trashed)
         query = [
-            *self._listing(drive_id, q, None, self._shared.page_size),
+            *self._listing(drive_id, q, None, _DETAILS_PAGE_SIZE),
             ("fields", fields.DETAILS_PAGE_FIELDS),
             *_page(page_token),
         ]

@@ -126,10 +126,14 @@ class Removal(_Value, frozen=True):
 
 
 class Reading(_Value, frozen=True):
-    """A corpus whose files are gone through for what hangs on them: where that goes on."""
+    """A corpus whose files are gone through for what hangs on them: where that goes on.
+
+    `anew` says that some of it may have been written before, so that what is gone of it is to be deleted.
+    """
 
     corpus: str
     page_token: PageToken | None = None
+    anew: bool = False
 
 
 class Changed(_Value, frozen=True):

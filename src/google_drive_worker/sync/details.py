@@ -18,12 +18,20 @@ import msgspec
 from msgspec.structs import replace
 
 from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, UNREADABLE, ChangesPage, DriveFile, UnreadableItem
+from google_drive_worker.domain.drive import (
+    FOLDER_MIME_TYPE,
+    UNREADABLE,
+    ChangesPage,
+    DriveFile,
+    FilesPage,
+    UnreadableItem,
+)
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Reading, Scope, Sync
+from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import ListDetails, ReadDetails
 from google_drive_worker.sync.step import Step, counted, with_sync
@@ -79,14 +87,15 @@ def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
     left of the sync is not just that.
 
     An incremental sync becomes part of this one: the logs are read on. So a file whose comments can't be had holds up
-    no other's changes. For anything else (a full sync, another scope, another customer's wish) the rest is given up,
-    since it would be in vain or in the way.
+    no other's changes. For a full sync, or another scope, the rest is given up, since that does all of it again. A wish
+    in another customer's name waits for the end: it may come to nothing.
     """
     sync, owed = checkpoint.sync, checkpoint.owed
     if sync is None or owed is None or not is_all_that_is_left(checkpoint):
         return None
-    is_ours = owed.customer_id == checkpoint.customer_id and not checkpoint.contested
-    if owed.kind == "full" or checkpoint.scope != scope or not is_ours:
+    if owed.customer_id != checkpoint.customer_id or checkpoint.contested:
+        return None
+    if owed.kind == "full" or checkpoint.scope != scope:
         return given_up(checkpoint)
     corpora = {
         name: replace(
@@ -113,25 +122,38 @@ def given_up(checkpoint: Checkpoint) -> Checkpoint:
     return checkpoint if sync is None else with_sync(checkpoint, replace(sync, listed=(), details=(), changed=()))
 
 
-def noted(step: Step, page: ChangesPage, recall: Recall) -> Step:
-    """The step of a log's page with the files that it wrote to be read anew; those that it deleted need it no more."""
+def noted(step: Step, files: Iterable[DriveFile], recall: Recall, *, all_of_them: bool = True) -> Step:
+    """The step with the files that it wrote to be read anew; those that it deleted need it no more.
+
+    Of what a log tells of, `all_of_them`; of what a walk or a look-up brings, those that are not remembered: they were
+    deleted before, in the trash or out of sight, and what hung on them went with them.
+    """
     checkpoint = step.checkpoint
     if checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint.scope):
         return step
     written = {each.resource_id: each.operation for each in step.records if each.resource_type in {"file", "folder"}}
     changed = {each.file_id: each for each in checkpoint.sync.changed if written.get(each.file_id) != "delete"}
-    for item in page.items():
-        file = None if isinstance(item, UnreadableItem) else item.file
-        if file is None or written.get(file.id) != "upsert":
+    for file in files:
+        known = recall(file.id)
+        if written.get(file.id) != "upsert" or (known is not None and not all_of_them):
             continue
         if (file.drive_id if file.drive_id in checkpoint.corpora else USER_CORPUS) in checkpoint.sync.listed:
             continue  # its turn comes with all of its corpus
         due = changed_of(checkpoint.scope, _detailed(file))
         if due is not None:
-            known = recall(file.id)
             same = known is not None and known.head is not None and known.head == due.head
             changed[file.id] = replace(due, revisions=due.revisions and not same)
     return replace(step, checkpoint=_with_changed(checkpoint, checkpoint.sync, changed.values()))
+
+
+def files_in(answer: ItemsAnswer) -> list[DriveFile]:
+    """The items that an answer shows, those that can be read."""
+    if isinstance(answer, ChangesPage):
+        changes = (item for item in answer.items() if not isinstance(item, UnreadableItem))
+        return [change.file for change in changes if change.file is not None]
+    if isinstance(answer, FilesPage):
+        return [item for item in answer.items() if not isinstance(item, UnreadableItem)]
+    return [file for file in answer.values() if file is not None]
 
 
 def rewritten(step: Step, file_ids: Sequence[FileId]) -> Step:
@@ -149,9 +171,9 @@ def rewritten(step: Step, file_ids: Sequence[FileId]) -> Step:
 def _with_changed(checkpoint: Checkpoint, sync: Sync, changed: Iterable[Changed]) -> Checkpoint:
     kept = tuple(changed)
     if len(kept) > CHANGED_AT_MOST:
-        due = {each.corpus for each in sync.details}
-        everything = tuple(Reading(name) for name in checkpoint.corpora if name not in due)
-        return with_sync(checkpoint, replace(sync, changed=(), details=(*sync.details, *everything)))
+        # Also what was gone through already: they may stand on any page.
+        everything = tuple(Reading(name, anew=True) for name in checkpoint.corpora if name not in sync.listed)
+        return with_sync(checkpoint, replace(sync, changed=(), details=everything))
     return with_sync(checkpoint, replace(sync, changed=kept))
 
 
@@ -161,7 +183,8 @@ def on_details_page(
     """A page of the pass is written; the corpus goes on at its token, or is through."""
     page = answer.page or DetailsPage()
     heads = {file.id: file.head_revision_id or file.modified_time for file in page.files}
-    written = _write(checkpoint, heads, answer, recall, normalizer)
+    anew = any(each.anew for each in sync.details if each.corpus == action.corpus)
+    written = _write(checkpoint, heads, answer, recall, normalizer, anew=anew)
     token = page.next_page_token
     details = tuple(
         each if each.corpus != action.corpus else replace(each, page_token=token)

@@ -39,6 +39,7 @@ from google_drive_worker.sync.checkpoint import (
 )
 from google_drive_worker.sync.details import (
     Hanging,
+    files_in,
     noted,
     on_details,
     on_details_page,
@@ -231,7 +232,10 @@ def on_answer(
         case ReadDetails(), Hanging():
             return on_details(checkpoint, sync, action, answer, recall, normalizer)
         case ReadChanges(), ChangesPage():
-            step = noted(on_changes(checkpoint, action, answer, writer, normalizer), answer, recall)
+            step = noted(on_changes(checkpoint, action, answer, writer, normalizer), files_in(answer), recall)
+        case (WalkFolder(), FilesPage()) | (LookUpRemoved(), Mapping()):
+            step = _decided(checkpoint, sync, action, answer, writer, normalizer)
+            step = noted(step, files_in(cast("ItemsAnswer", answer)), recall, all_of_them=False)
         case _:
             step = _decided(checkpoint, sync, action, answer, writer, normalizer)
     return rewritten(step, writer.rewritten)

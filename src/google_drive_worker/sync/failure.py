@@ -8,7 +8,7 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorCategory, ErrorReport
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked, Reading
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked
 from google_drive_worker.sync.details import given_up
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
@@ -119,7 +119,7 @@ def _on_rejected_token(
                 )
             return Step(give_up(checkpoint), errors=(report(checkpoint, error),))
         case ListDetails(name, token) if token is not None:
-            details = tuple(Reading(name) if each.corpus == name else each for each in sync.details)
+            details = tuple(replace(each, page_token=None) if each.corpus == name else each for each in sync.details)
             checkpoint = with_sync(checkpoint, replace(sync, details=details, restarts=sync.restarts + 1))
         case (
             ListDrives()

@@ -5,7 +5,7 @@ import msgspec
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.times import TimeRange
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Reading, Scope, Sync, Walk
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Scope, Sync, Walk
 from google_drive_worker.sync.parts import asked, part_asked, parts_of, to_prove
 
 WALKS_AT_ONCE = 4
@@ -167,7 +167,8 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
         case WalkFolder(walk):
             return checkpoint.sync is not None and walk in checkpoint.sync.walks
         case ListDetails(name, token):
-            return checkpoint.sync is not None and Reading(name, token) in checkpoint.sync.details
+            sync = checkpoint.sync
+            return sync is not None and any((each.corpus, each.page_token) == (name, token) for each in sync.details)
         case ReadDetails(changed):
             return checkpoint.sync is not None and set(changed) <= set(checkpoint.sync.changed)
         case ListDrives(token):

@@ -8,11 +8,11 @@ from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync import failure
-from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Reading, Scope, Sync
+from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Reading, Removal, Scope, Walk
 from google_drive_worker.sync.details import CHANGED_AT_MOST, Hanging, changed_of, given_up, let_in, wanted_of
 from google_drive_worker.sync.engine import complete, on_answer
 from google_drive_worker.sync.items import nothing_remembered
-from google_drive_worker.sync.plan import Action, ListDetails, ReadChanges, ReadDetails, plan
+from google_drive_worker.sync.plan import Action, ListDetails, LookUpRemoved, ReadChanges, ReadDetails, WalkFolder, plan
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
 from google_drive_worker.utils.errors import NotFound, PageTokenRejected, Retryable, SkipItem, Terminal
 from support.syncs import (
@@ -22,8 +22,10 @@ from support.syncs import (
     changes_page,
     corpus,
     file,
+    files_page,
     folder,
     owed,
+    read,
     removed,
     state,
     sync_of,
@@ -176,11 +178,33 @@ def test_what_is_listed_and_yet_to_be_gone_through_is_not_noted_one_by_one() -> 
 
 
 def test_too_many_changed_files_are_gone_through_with_all_others() -> None:
-    """The checkpoint stays small."""
+    """The checkpoint stays small. Also those that were gone through already, and what is gone of them is deleted."""
     before = syncing("incremental", user=corpus("changes"), scope=WANTED)
+    before = with_sync(before, msgspec.structs.replace(sync_of(before), details=(Reading("user", token("two")),)))
     page = changes_page(*(changed(file(f"f{n}")) for n in range(CHANGED_AT_MOST + 1)), start="c2")
-    sync = sync_of(on_answer(before, ReadChanges("user", token("c1")), page, transformer))
-    assert (sync.changed, sync.details) == ((), (Reading("user"),))
+    after = state(on_answer(before, ReadChanges("user", token("c1")), page, transformer))
+    assert (sync_of(after).changed, sync_of(after).details) == ((), (Reading("user", anew=True),))
+    answer = Hanging({}, {A: (Comment("x", deleted=True),)}, DetailsPage((DetailedFile(A),), token("two")))
+    step = follow(after, ListDetails("user", None), answer)
+    assert written(step) == ["delete comment a/x"]
+    assert sync_of(step).details == (Reading("user", token("two"), anew=True),)
+
+
+def test_what_comes_back_out_of_the_trash_with_its_folder_is_read_anew() -> None:
+    """What hung on it went with its delete; what is remembered was there all the time."""
+    before = syncing("incremental", user=corpus("changes"), scope=WANTED)
+    walk = Walk(FileId("f"))
+    before = with_sync(before, msgspec.structs.replace(sync_of(before), walks=(walk,)))
+    page = files_page(file("a"), file("b"), folder("g"))
+    step = on_answer(before, WalkFolder(walk), page, transformer, {B: Remembered()}.get)
+    assert sync_of(step).changed == (Changed(A, revisions=True, comments=True),)
+    look_up = LookUpRemoved((A,))
+    removals = (Removal(A, "user"),)
+    before = with_sync(before, msgspec.structs.replace(sync_of(before), walks=(), removals=removals))
+    found = {A: read(file("a", ownedByMe=True))}
+    assert sync_of(on_answer(before, look_up, found, transformer)).changed == (
+        Changed(A, revisions=True, comments=True),
+    )
 
 
 def test_items_that_are_deleted_before_they_are_written_have_all_read_anew() -> None:
@@ -218,17 +242,15 @@ def test_a_file_whose_comments_can_not_be_had_holds_up_no_others_changes() -> No
     assert sync_of(after).changed == (Changed(A, comments=True),)
 
 
-def test_for_anything_else_the_rest_of_the_pass_is_given_up() -> None:
-    """A full sync, another scope, another customer's wish."""
+def test_a_full_sync_or_another_scope_ends_the_pass() -> None:
+    """Another customer's wish does not: it may come to nothing, and a closing record would have all of it swept."""
     before = passing(Reading("user"), changed=(Changed(A),))
-    for wish, scope in (
-        (owed("full"), WANTED),
-        (owed("incremental"), Scope()),
-        (owed("incremental", customer="another"), WANTED),
-    ):
+    for wish, scope in ((owed("full"), WANTED), (owed("incremental"), Scope())):
         asked = msgspec.structs.replace(before, owed=wish)
         assert let_in(asked, scope) == given_up(asked)
-    assert isinstance(sync_of(given_up(before)), Sync)
+    for kind in ("full", "incremental"):
+        foreign = msgspec.structs.replace(before, owed=owed(kind, customer="another"))
+        assert let_in(foreign, WANTED) is None
     assert (sync_of(given_up(before)).details, sync_of(given_up(before)).changed) == ((), ())
 
 
