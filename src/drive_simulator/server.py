@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -250,20 +251,22 @@ class Simulator:
 
     async def _serve_batch(self, request: web.Request) -> web.StreamResponse:
         self.counters.requests += 1
+        serve = partial(self._dispatch_part, time.time())
         try:
             parts = parse_batch(request.headers.get("Content-Type", ""), await request.read())
         except ApiError as error:
             return error_response(error)
         if self.latency_ms:
             await asyncio.sleep(self.latency_ms / 1000)
-        content_type, body = await run_batch(parts, request.headers, self._dispatch_part, order=self._batch_order)
+        content_type, body = await run_batch(parts, request.headers, serve, order=self._batch_order)
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def _dispatch_part(
-        self, http_method: str, path_qs: str, headers: Mapping[str, str], body: bytes
+        self, came_at_s: float, http_method: str, path_qs: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Mapping[str, str], bytes]:
         path, _, query = path_qs.partition("?")
-        request = Request(http_method, path, tuple(parse_qsl(query, keep_blank_values=True)), headers, body)
+        parameters = tuple(parse_qsl(query, keep_blank_values=True))
+        request = Request(http_method, path, parameters, headers, body, came_at_s)
         call = self._name_call(request, query)
         effect = self.faults.decide(call) if call is not None else None
         error = await before(effect, call, self.tokens) if effect is not None and call is not None else None

@@ -40,7 +40,7 @@ def test_a_rejected_listing_token_restarts_that_listing(topics: Topics, tmp_path
     """The token is not asked for again, what it led to is listed by another query, and nothing is lost."""
     world = generate(CorpusPlan(files=900, shared_drives=2, seed=3))
     with staged(world, topics, tmp_path) as stage, stage.worker(SMALL_PAGES):
-        rule = Rule(Effect(page_token="invalid"), Match(method="files.list", page_token=True, skip=2, every=4), times=2)
+        rule = Rule(Effect(page_token="invalid"), Match(method="files.list", page_token=True, skip=2, every=2), times=2)
         stage.simulator.faults.add(rule)
         stage.sync(FIRST, "full_sync")
         assert stage.simulator.faults.states()[0].struck == 2
