@@ -81,8 +81,12 @@ async def list_many(
                 found[file_id] = answer if isinstance(answer, SkipItem) else pages
             else:
                 pages.append(answer)
-                if answer.next_page_token is not None and len(pages) < PAGES_AT_MOST:
+                if answer.next_page_token is None:
+                    continue
+                if len(pages) < PAGES_AT_MOST:
                     more[file_id] = answer.next_page_token
+                else:  # half of a list would pass for all of it
+                    found[file_id] = SkipItem(f"its list has over {PAGES_AT_MOST} pages", code="list_too_long")
         asked = more
     return found
 

@@ -170,6 +170,7 @@ class QuotaLimiter:
                 await self._wait(lane.bucket, price)
                 async with self._project.turn:
                     await self._wait(self._project.bucket, price)
+            self._refuse_while_closed()  # it may have been closed while the call waited
         finally:
             lane.waiting -= 1
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from google_drive_worker.client.quota import REQUESTS, UNITS, Bucket, Cost, QuotaLimiter, QuotaModel
+from google_drive_worker.utils.errors import Retryable
 from support.clock import ManualClock
 
 SMALL = QuotaModel(project_per_minute=600, user_per_minute=300)
@@ -179,3 +180,19 @@ async def test_idle_users_are_forgotten() -> None:
     clock.advance(45.0)
     await limiter.acquire("somebody new", Cost.READ)
     assert limiter.users == 2
+
+
+async def test_a_call_that_waits_when_the_days_quota_ends_is_not_made() -> None:
+    """Whoever stands in the queue is refused as whoever comes later, until the reset."""
+    clock = ManualClock()
+    limiter = QuotaLimiter(QuotaModel(project_per_minute=60, user_per_minute=60), clock)
+    for _ in range(6):  # the burst
+        await limiter.acquire("a", Cost.READ)
+    waiting = asyncio.ensure_future(limiter.acquire("a", Cost.READ))
+    await asyncio.sleep(0)
+    limiter.close(Retryable("over", retry_after_s=3_600.0, code="daily_limit_exceeded"))
+    with pytest.raises(Retryable) as caught:
+        await waiting
+    assert caught.value.code == "daily_limit_exceeded"
+    clock.advance(3_600)
+    await limiter.acquire("a", Cost.READ)
