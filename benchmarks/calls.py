@@ -3,19 +3,16 @@
 Google is the simulator, in a process of its own: `python -m benchmarks.calls CONNECTIONS_FILE LATENCY_MS ITEMS SYNCED`.
 """
 
-import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import uvloop
 
 from benchmarks.full_path import RunningWorker
-from benchmarks.many_drives import serve
+from benchmarks.many_drives import serve, simulated
 from benchmarks.surroundings import Surroundings, fresh_topics
 from benchmarks.worker_process import START_S, wait_until_open, worker_process
 from drive_simulator.corpus import CorpusPlan
@@ -68,7 +65,7 @@ def run(
     """Sync once, with the worker's own defaults but for the page size."""
     connections = around.directory / "calls.toml"
     with (
-        _google(connections, latency_ms, items, synced) as base_url,
+        simulated(__name__, connections, latency_ms, items, synced) as base_url,
         fresh_topics(around.bootstrap_servers) as topics,
     ):
         settings = {
@@ -114,18 +111,6 @@ def _counters(base_url: str) -> _Counters:
     address = base_url.removesuffix("/drive/v3") + "/_simulator/counters"
     with urllib.request.urlopen(address, timeout=START_S) as answer:
         return msgspec.json.decode(answer.read(), type=_Counters)
-
-
-@contextmanager
-def _google(connections_file: Path, latency_ms: float, items: int, synced: str) -> Iterator[str]:
-    command = [sys.executable, "-m", __name__, str(connections_file), str(latency_ms), str(items), synced]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.stdin.close()
 
 
 def _plan(items: int, synced: str) -> CorpusPlan:

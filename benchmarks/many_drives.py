@@ -21,7 +21,14 @@ from drive_simulator.server import Simulator
 @contextmanager
 def many_drives(connections_file: Path, latency_ms: float, sizes: tuple[int, ...]) -> Iterator[str]:
     """Serve Drives of those sizes, those of the connections `conn_user_1`, `conn_user_2`, …; give the API's address."""
-    command = [sys.executable, "-m", __name__, str(connections_file), str(latency_ms), *map(str, sizes)]
+    with simulated(__name__, connections_file, latency_ms, *sizes) as base_url:
+        yield base_url
+
+
+@contextmanager
+def simulated(module: str, *arguments: object) -> Iterator[str]:
+    """Run a module that calls `serve`, in a process of its own, and give the API's address."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdin is not None

@@ -217,14 +217,12 @@ class _Turn:
         """Google's answer, with the permissions of its items where they are mirrored; or what went wrong."""
         sync = checkpoint.sync
         try:
-            if isinstance(action, ListDetails | ReadDetails):
-                return await hanging(drive, checkpoint, action)
             if sync is None or not checkpoint.scope.sync_permissions:
-                return await _answer(drive, action)
+                return await _answer(drive, checkpoint, action)
             # Another sync, a folder or drive that changed, another owner in between: what was known is out of date.
             mark = (weakref.ref(self._ledger), sync.sync_id, sync.sightings)
             known = self._means.folders.under(self._connection_id, mark)
-            answer = await _answer(drive, action)
+            answer = await _answer(drive, checkpoint, action)
             items = items_in(action, answer)
             if items is None:
                 return answer
@@ -250,7 +248,7 @@ class _Turn:
         self._ledger.write(self._means.enter(checkpoint, step))
 
 
-async def _answer(drive: Drive, action: Action) -> engine.Answer:
+async def _answer(drive: Drive, checkpoint: Checkpoint, action: Action) -> engine.Answer:
     match action:
         case TakeStartToken(corpus):
             return await drive.start_page_token(drive_of(corpus))
@@ -270,7 +268,7 @@ async def _answer(drive: Drive, action: Action) -> engine.Answer:
             answers = await drive.list_permissions(drives)
             return {drive_id: seen(answers.get(drive_id)) for drive_id in drives}
         case ListDetails() | ReadDetails():
-            raise TypeError("what hangs on files is asked for by `hanging`")
+            return await hanging(drive, checkpoint, action)
 
 
 async def hanging(drive: Drive, checkpoint: Checkpoint, action: ListDetails | ReadDetails) -> Hanging:

@@ -18,39 +18,39 @@ from google_drive_worker.utils.errors import (
 )
 from integration.test_drive_client import connected, listed
 
-ROWS: list[tuple[str, int | None, type[WorkerError], type[WorkerError]]] = [
-    ("badRequest", None, Terminal, Terminal),
-    ("invalid", None, PageTokenRejected, PageTokenRejected),
-    ("required", None, Terminal, Terminal),
-    ("authError", None, NeedsReauth, NeedsReauth),
-    ("pageTokenExpired", None, PageTokenRejected, PageTokenRejected),
-    ("userRateLimitExceeded", None, Retryable, Retryable),
-    ("rateLimitExceeded", None, Retryable, Retryable),
-    ("rateLimitExceeded", 429, Retryable, Retryable),
-    ("sharingRateLimitExceeded", None, Retryable, Retryable),
-    ("dailyLimitExceeded", None, Retryable, Retryable),
-    ("quotaExceeded", None, Retryable, Retryable),
-    ("downloadQuotaExceeded", None, Retryable, Retryable),
-    ("exportSizeLimitExceeded", None, SkipItem, SkipItem),
-    ("fileNotExportable", None, SkipItem, SkipItem),
-    ("fileNotDownloadable", None, SkipItem, SkipItem),
-    ("cannotDownloadAbusiveFile", None, SkipItem, SkipItem),
-    ("cannotDownloadFile", None, SkipItem, SkipItem),
-    ("insufficientFilePermissions", None, SkipItem, SkipItem),
-    ("appNotAuthorizedToFile", None, SkipItem, SkipItem),
-    ("teamDriveMembershipRequired", None, SkipItem, SkipItem),
-    ("insufficientPermissions", None, Terminal, Terminal),
-    ("accessNotConfigured", None, Terminal, Terminal),
-    ("domainPolicy", None, Terminal, Terminal),
-    ("notFound", None, NotFound, NotFound),
-    ("backendError", 500, Retryable, Retryable),
-    ("backendError", 502, Retryable, Retryable),
-    ("backendError", 503, Retryable, Retryable),
-    ("backendError", 504, Retryable, Retryable),
-    ("backendError", 408, Retryable, Retryable),
-    ("requestedRangeNotSatisfiable", 416, SkipItem, SkipItem),
+ROWS: list[tuple[str, int | None, type[WorkerError], str]] = [
+    ("badRequest", None, Terminal, "bad_request"),
+    ("invalid", None, PageTokenRejected, "page_token_rejected"),
+    ("required", None, Terminal, "bad_request"),
+    ("authError", None, NeedsReauth, "unauthorized"),
+    ("pageTokenExpired", None, PageTokenRejected, "page_token_rejected"),
+    ("userRateLimitExceeded", None, Retryable, "rate_limited"),
+    ("rateLimitExceeded", None, Retryable, "rate_limited"),
+    ("rateLimitExceeded", 429, Retryable, "rate_limited"),
+    ("sharingRateLimitExceeded", None, Retryable, "sharing_rate_limited"),
+    ("dailyLimitExceeded", None, Retryable, "daily_limit_exceeded"),
+    ("quotaExceeded", None, Retryable, "file_quota_exceeded"),
+    ("downloadQuotaExceeded", None, Retryable, "file_quota_exceeded"),
+    ("exportSizeLimitExceeded", None, SkipItem, "export_too_large"),
+    ("fileNotExportable", None, SkipItem, "not_exportable"),
+    ("fileNotDownloadable", None, SkipItem, "not_downloadable"),
+    ("cannotDownloadAbusiveFile", None, SkipItem, "abusive_file"),
+    ("cannotDownloadFile", None, SkipItem, "not_downloadable"),
+    ("insufficientFilePermissions", None, SkipItem, "access_denied"),
+    ("appNotAuthorizedToFile", None, SkipItem, "access_denied"),
+    ("teamDriveMembershipRequired", None, SkipItem, "access_denied"),
+    ("insufficientPermissions", None, Terminal, "insufficient_scope"),
+    ("accessNotConfigured", None, Terminal, "api_not_enabled"),
+    ("domainPolicy", None, Terminal, "domain_policy"),
+    ("notFound", None, NotFound, "not_found"),
+    ("backendError", 500, Retryable, "unavailable"),
+    ("backendError", 502, Retryable, "unavailable"),
+    ("backendError", 503, Retryable, "unavailable"),
+    ("backendError", 504, Retryable, "unavailable"),
+    ("backendError", 408, Retryable, "unavailable"),
+    ("requestedRangeNotSatisfiable", 416, SkipItem, "range_not_satisfiable"),
 ]
-"""Reason, status where it is not the reason's usual one, and what a listing and a part of a batch come to."""
+"""Reason, status where it is not the reason's usual one, and the error that says what to do, with its code."""
 
 
 def test_the_table_has_no_row_that_is_not_met_here() -> None:
@@ -59,22 +59,21 @@ def test_the_table_has_no_row_that_is_not_met_here() -> None:
     assert {row.reason for row in DRIVE_ERRORS if row.reason is not None} <= met | {"invalidParameter"}
 
 
-@pytest.mark.parametrize(("reason", "status", "alone", "_"), ROWS)
+@pytest.mark.parametrize(("reason", "status", "kind", "code"), ROWS)
 async def test_a_call_alone(
-    tmp_path: Path, reason: str, status: int | None, alone: type[WorkerError], _: type[WorkerError]
+    tmp_path: Path, reason: str, status: int | None, kind: type[WorkerError], code: str
 ) -> None:
     """What is raised says what to do."""
     async with connected(tmp_path) as (simulator, drive):
         simulator.faults.add(Rule(Effect(error=reason, status=status), Match(method="files.list")))
-        with pytest.raises(alone) as caught:
+        with pytest.raises(kind) as caught:
             await listed(drive, None)
-        assert isinstance(caught.value, alone)
-        assert caught.value.http_status is not None
+        assert caught.value.code == code
 
 
-@pytest.mark.parametrize(("reason", "status", "_", "part"), ROWS)
+@pytest.mark.parametrize(("reason", "status", "kind", "code"), ROWS)
 async def test_parts_of_a_batch(
-    tmp_path: Path, reason: str, status: int | None, _: type[WorkerError], part: type[WorkerError]
+    tmp_path: Path, reason: str, status: int | None, kind: type[WorkerError], code: str
 ) -> None:
     """What concerns one item is its result, and the others have theirs; all else is raised for all of them."""
     async with connected(tmp_path) as (simulator, drive):
@@ -82,10 +81,13 @@ async def test_parts_of_a_batch(
         first, second = (FileId(each) for each in sorted(whole)[:2])
         rule = Rule(Effect(error=reason, status=status), Match(path=f"/drive/v3/files/{first}/permissions"))
         simulator.faults.add(rule)
-        if issubclass(part, SkipItem):
+        if issubclass(kind, SkipItem):
             found = await drive.list_permissions([first, second])
-            assert type(found[first]) is part
+            refused = found[first]
+            assert isinstance(refused, kind)
+            assert refused.code == code
             assert isinstance(found[second], tuple)
         else:
-            with pytest.raises(part):
+            with pytest.raises(kind) as caught:
                 await drive.list_permissions([first, second])
+            assert caught.value.code == code

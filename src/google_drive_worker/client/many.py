@@ -135,11 +135,7 @@ class _Many(Generic[T]):
     """Many calls on their way."""
 
     def __init__(
-        self,
-        caller: Caller,
-        method: Method,
-        calls: Mapping[FileId, Call],
-        decode: Callable[[bytes], T],
+        self, caller: Caller, method: Method, calls: Mapping[FileId, Call], decode: Callable[[bytes], T]
     ) -> None:
         self.results: dict[FileId, T | SkipItem | PageTokenRejected] = {}
         self.tallies = {file_id: Tally() for file_id in calls}
@@ -187,15 +183,12 @@ class _Many(Generic[T]):
         return failed, trouble
 
     def _take_in(self, batch: _Batch) -> tuple[list[FileId], Retryable | None]:
-        """Keep a batch's results: those that failed, and why."""
-        failed: list[FileId] = []
+        """Keep a batch's results: the items that have none yet, and why, unless that is over already."""
         trouble = batch.refusal if isinstance(batch.refusal, Retryable) else None
         for file_id, response in batch.answers.items():
-            outcome = self._outcome(file_id, response, batch.token)
-            if isinstance(outcome, Retryable):
-                trouble = trouble or outcome
-            if outcome is None or isinstance(outcome, Retryable):
-                failed.append(file_id)
+            failure = self._keep(file_id, response, batch.token)
+            trouble = trouble or failure
+        failed = [file_id for file_id in batch.answers if file_id not in self.results]
         size = self._caller.shared.batch_size
         if trouble is None:
             size.grow()
@@ -203,25 +196,24 @@ class _Many(Generic[T]):
             size.shrink()
         return failed, trouble
 
-    def _outcome(self, file_id: FileId, response: HttpResponse | None, token: str) -> Retryable | bool | None:
-        """Keep the result that an answer is (True); or say that it is to be asked for again, at once or (why) later."""
+    def _keep(self, file_id: FileId, response: HttpResponse | None, token: str) -> Retryable | None:
+        """Keep the result that an answer is, or return why it is none yet, but for a token that was just refused."""
         if response is None:
             return Retryable("a call of a batch was not answered", code="truncated")
         self.tallies[file_id].status = response.status
         try:
             if response.status == OK:
                 self.results[file_id] = decoded(self._decode, response.body)
-                return True
-            failure = self._caller.refusal(self._method, response, token)
-            if response.status == UNAUTHORIZED and file_id not in self._refreshed:
-                self._refreshed.add(file_id)
                 return None
-            raise failure
+            failure = self._caller.refusal(self._method, response, token)
+            if response.status != UNAUTHORIZED or file_id in self._refreshed:
+                raise failure
+            self._refreshed.add(file_id)
         except (SkipItem, PageTokenRejected) as problem:
             self.results[file_id] = problem
-            return True
         except Retryable as trouble:
             return trouble
+        return None
 
     async def _send(self, file_ids: Sequence[FileId]) -> _Batch:
         """Send as many of those calls as have quota soon, the first at least."""

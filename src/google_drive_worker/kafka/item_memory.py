@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.memory import Recall, Remembered
 
-Items = dict[FileId, Remembered | None]
+Items = dict[FileId, Remembered]
 
 
 class ItemMemory:
@@ -46,13 +46,14 @@ class ItemMemory:
             self._whole.discard(connection_id)
 
     def note(self, connection_id: ConnectionId, remembered: Mapping[FileId, Remembered | None]) -> None:
-        """Remember items as they are written now; `None` stands for one that is gone."""
+        """Remember items as they are written now, and forget those that are gone (`None`)."""
         items = self._items.setdefault(connection_id, {})
         self._items.move_to_end(connection_id)
         before = len(items)
         for file_id, each in remembered.items():
             items.pop(file_id, None)  # a dict keeps its order: what is written now comes last
-            items[file_id] = each
+            if each is not None:
+                items[file_id] = each
         self._count += len(items) - before
         while self._count > self._limit:
             self._drop_oldest()

@@ -12,7 +12,7 @@ What Google's logs do not tell: a revision that is purged, or kept forever, whil
 account may read no more of, what it read before. The next full sync sets these right.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -21,10 +21,8 @@ from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPag
 from google_drive_worker.domain.drive import (
     FOLDER_MIME_TYPE,
     UNREADABLE,
-    ChangesPage,
+    Change,
     DriveFile,
-    FilesPage,
-    UnreadableItem,
 )
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Recall, Remembered
@@ -34,16 +32,13 @@ from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import ListDetails, ReadDetails
-from google_drive_worker.sync.step import Step, counted, with_sync
-from google_drive_worker.utils.errors import NotFound, SkipItem
+from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, unread, with_sync
+from google_drive_worker.utils.errors import SkipItem
 
 SHORTCUT_MIME_TYPE = "application/vnd.google-apps.shortcut"
 
 CHANGED_AT_MOST = 500
 """How many changed files are kept in mind: more would weigh on every step, and all of them are gone through instead."""
-
-HIDDEN_STATUSES = frozenset({403, 404})
-"""How Google answers who may not see what hangs on a file."""
 
 
 class Hanging(msgspec.Struct, frozen=True):
@@ -97,15 +92,7 @@ def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
         return None
     if owed.kind == "full" or checkpoint.scope != scope:
         return given_up(checkpoint)
-    corpora = {
-        name: replace(
-            corpus,
-            stage="changes" if corpus.stage == "done" else corpus.stage,
-            members_due=scope.sync_permissions and name != USER_CORPUS,
-        )
-        for name, corpus in checkpoint.corpora.items()
-    }
-    return replace(checkpoint, owed=None, corpora=corpora)
+    return replace(checkpoint, owed=None, corpora=to_follow(checkpoint.corpora, scope))
 
 
 def is_all_that_is_left(checkpoint: Checkpoint) -> bool:
@@ -146,14 +133,13 @@ def noted(step: Step, files: Iterable[DriveFile], recall: Recall, *, all_of_them
     return replace(step, checkpoint=_with_changed(checkpoint, checkpoint.sync, changed.values()))
 
 
-def files_in(answer: ItemsAnswer) -> list[DriveFile]:
-    """The items that an answer shows, those that can be read."""
-    if isinstance(answer, ChangesPage):
-        changes = (item for item in answer.items() if not isinstance(item, UnreadableItem))
-        return [change.file for change in changes if change.file is not None]
-    if isinstance(answer, FilesPage):
-        return [item for item in answer.items() if not isinstance(item, UnreadableItem)]
-    return [file for file in answer.values() if file is not None]
+def files_in(answer: ItemsAnswer) -> Iterator[DriveFile]:
+    """The items that an answer shows, those that can be read; read only as they are asked for."""
+    shown = answer.values() if isinstance(answer, Mapping) else answer.items()
+    for item in shown:
+        file = item.file if isinstance(item, Change) else item
+        if isinstance(file, DriveFile):
+            yield file
 
 
 def rewritten(step: Step, file_ids: Sequence[FileId]) -> Step:
@@ -221,7 +207,8 @@ def _write(
     remembered: dict[FileId, Remembered | None] = {}
     for file_id, revisions in answer.revisions.items():
         if isinstance(revisions, SkipItem):
-            errors.extend(_unread(checkpoint, file_id, "revisions", revisions))
+            if not is_hidden(revisions):
+                errors.append(unread(checkpoint, "file", file_id, "revisions", revisions))
             continue
         kept = checkpoint.scope.max_revisions or len(revisions)
         beyond, newest = revisions[: len(revisions) - kept], revisions[-kept:] if kept else ()
@@ -234,7 +221,8 @@ def _write(
             remembered[file_id] = replace(known, head=heads.get(file_id))
     for file_id, comments in answer.comments.items():
         if isinstance(comments, SkipItem):
-            errors.extend(_unread(checkpoint, file_id, "comments", comments))
+            if not is_hidden(comments):
+                errors.append(unread(checkpoint, "file", file_id, "comments", comments))
             continue
         for comment in comments:
             if not comment.deleted:
@@ -251,27 +239,6 @@ def wanted_of(checkpoint: Checkpoint, corpus: str, page: DetailsPage) -> list[Ch
         for file in page.files
         if (checkpoint.scope.include_trashed or not file.trashed) and belongs(checkpoint, corpus, file.drive_id)
         if (due := changed_of(checkpoint.scope, file)) is not None
-    ]
-
-
-def _unread(checkpoint: Checkpoint, file_id: FileId, what: str, problem: SkipItem) -> list[ErrorReport]:
-    """The report of what can't be had; nothing where it is just not for the account to see."""
-    if isinstance(problem, NotFound) or problem.http_status in HIDDEN_STATUSES:
-        return []
-    return [
-        ErrorReport(
-            code=problem.code,
-            category="skipped_item",
-            message=f"its {what} can't be had and stay as they were: {problem.message}",
-            http_status=problem.http_status,
-            reason=problem.reason,
-            attempts=problem.attempts,
-            customer_id=checkpoint.customer_id,
-            connection_id=checkpoint.connection_id,
-            resource_type="file",
-            resource_id=file_id,
-            source=checkpoint.sync.source if checkpoint.sync else None,
-        )
     ]
 
 

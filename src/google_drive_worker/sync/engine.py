@@ -66,7 +66,7 @@ from google_drive_worker.sync.plan import (
     still_wanted,
 )
 from google_drive_worker.sync.sharing import Found
-from google_drive_worker.sync.step import Step
+from google_drive_worker.sync.step import Step, to_follow
 from google_drive_worker.utils.errors import PageTokenRejected
 
 MAX_CONTESTED = 8
@@ -172,16 +172,8 @@ def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict
     if checkpoint.corpora:
         if checkpoint.scope != scope:
             return {}
-        due = scope.sync_permissions
-        return {
-            name: replace(
-                corpus,
-                stage="changes" if corpus.stage == "done" else corpus.stage,
-                sighted=0,
-                members_due=due and name != USER_CORPUS,
-            )
-            for name, corpus in checkpoint.corpora.items()
-        }
+        followed = to_follow(checkpoint.corpora, scope)
+        return {name: replace(corpus, sighted=0) for name, corpus in followed.items()}
     if owed.page_token is not None:
         return {USER_CORPUS: Corpus("changes", owed.page_token)}
     return {}
@@ -226,23 +218,21 @@ def on_answer(
     # What a full sync lists was not written before in it, or is swept.
     in_doubt = checkpoint.in_doubt and not (sync.kind == "full" and isinstance(action, ListFiles))
     writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt)
-    match action, answer:
-        case ListDetails(), Hanging():
-            return on_details_page(checkpoint, sync, action, answer, recall, normalizer)
-        case ReadDetails(), Hanging():
-            return on_details(checkpoint, sync, action, answer, recall, normalizer)
-        case ReadChanges(), ChangesPage():
-            step = noted(on_changes(checkpoint, action, answer, writer, normalizer), files_in(answer), recall)
-        case (WalkFolder(), FilesPage()) | (LookUpRemoved(), Mapping()):
-            step = _decided(checkpoint, sync, action, answer, writer, normalizer)
-            step = noted(step, files_in(cast("ItemsAnswer", answer)), recall, all_of_them=False)
-        case _:
-            step = _decided(checkpoint, sync, action, answer, writer, normalizer)
+    step = _decided(checkpoint, sync, action, answer, writer, recall, normalizer)
+    if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
+        files = files_in(cast("ItemsAnswer", answer))
+        step = noted(step, files, recall, all_of_them=isinstance(action, ReadChanges))
     return rewritten(step, writer.rewritten)
 
 
 def _decided(
-    checkpoint: Checkpoint, sync: Sync, action: Action, answer: Answer, writer: ItemWriter, normalizer: Normalizer
+    checkpoint: Checkpoint,
+    sync: Sync,
+    action: Action,
+    answer: Answer,
+    writer: ItemWriter,
+    recall: Recall,
+    normalizer: Normalizer,
 ) -> Step:
     match action, answer:
         case TakeStartToken(), str():
@@ -253,12 +243,18 @@ def _decided(
             return on_files(checkpoint, sync, action, answer, writer, normalizer)
         case ProveOrder(), tuple():
             return on_order(checkpoint, sync, action, answer)
+        case ReadChanges(), ChangesPage():
+            return on_changes(checkpoint, action, answer, writer, normalizer)
         case WalkFolder(), FilesPage():
             return on_children(checkpoint, sync, action, answer, writer, normalizer)
         case LookUpRemoved(), Mapping():
             return on_looked_up(checkpoint, sync, action, cast("_LookedUp", answer), writer, normalizer)
         case ReadMembers(), Mapping():
             return on_members(checkpoint, sync, action, cast("Found", answer), writer)
+        case ListDetails(), Hanging():
+            return on_details_page(checkpoint, sync, action, answer, recall, normalizer)
+        case ReadDetails(), Hanging():
+            return on_details(checkpoint, sync, action, answer, recall, normalizer)
         case _:
             raise TypeError(f"{type(answer).__name__} is no answer to {type(action).__name__}")
 

@@ -12,6 +12,7 @@ from google_drive_worker.domain.record import DeleteCause, ErrorReport, Permissi
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.sharing import Found
+from google_drive_worker.sync.step import unread
 from google_drive_worker.utils.errors import SkipItem
 
 ItemsAnswer = FilesPage | ChangesPage | Mapping[FileId, DriveFile | None]
@@ -85,7 +86,7 @@ class ItemWriter:
             self.records.append(record)
             self.remembered[item_id] = None
         elif record.resource_type in {"file", "folder"} and self._permissions is not None:
-            self._write_item(record, item_id)
+            self._write_item(record, item_id, self._permissions.get(item_id))
         else:
             self.records.append(record)
 
@@ -110,20 +111,19 @@ class ItemWriter:
             self.records.extend(self._normalizer.transform_permissions(item_id, self._frames_of(found)))
         self.remembered[item_id] = Remembered(is_folder, found.ids, None if before is None else before.head)
 
-    def _write_item(self, record: Record, item_id: FileId) -> None:
+    def _write_item(self, record: Record, item_id: FileId, found: PermissionSet | SkipItem | None) -> None:
         before = self._before(item_id)
         is_folder = record.resource_type == "folder"
-        if before is None and self._permissions is not None and self._in_doubt:
+        if before is None and self._in_doubt:
             # Nobody remembers what the mirror holds of it: with the item goes whatever hangs on it.
             self.records.append(self._normalizer.deletion(record.resource_type, item_id, "removed"))
             self.rewritten.append(item_id)
         self.records.append(record)
-        found = None if self._permissions is None else self._permissions.get(item_id)
         if isinstance(found, PermissionSet):
             self.write_permissions(item_id, found, is_folder=is_folder)
             return
         if found is not None:
-            self.errors.append(unasked(self._checkpoint, record.resource_type, item_id, found))
+            self.errors.append(unread(self._checkpoint, record.resource_type, item_id, "permissions", found))
         kept = replace(before, is_folder=is_folder) if before is not None else Remembered(is_folder)
         self.remembered[item_id] = kept
 
@@ -136,20 +136,3 @@ class ItemWriter:
         if frames is None:
             frames = self._frames[id(found)] = self._normalizer.permission_frames(found.permissions)
         return frames
-
-
-def unasked(checkpoint: Checkpoint, kind: str, item_id: str, problem: SkipItem) -> ErrorReport:
-    """The report of an item whose permissions can't be asked for."""
-    return ErrorReport(
-        code=problem.code,
-        category="skipped_item",
-        message=f"its permissions can't be had and stay as they were: {problem.message}",
-        http_status=problem.http_status,
-        reason=problem.reason,
-        attempts=problem.attempts,
-        customer_id=checkpoint.customer_id,
-        connection_id=checkpoint.connection_id,
-        resource_type=kind,
-        resource_id=item_id,
-        source=checkpoint.sync.source if checkpoint.sync else None,
-    )

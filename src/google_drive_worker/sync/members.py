@@ -11,11 +11,11 @@ from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Sync, Walk
-from google_drive_worker.sync.items import ItemWriter, unasked
+from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.listing import without_listing
 from google_drive_worker.sync.plan import ReadMembers
 from google_drive_worker.sync.sharing import Found, digest_of
-from google_drive_worker.sync.step import Step, counted, sighted, with_corpus, with_sync
+from google_drive_worker.sync.step import Step, counted, sighted, unread, with_corpus, with_sync
 
 MISJUDGED = "misjudged"
 """Stands for a digest where items may have been written with members that were not: no digest is like it."""
@@ -31,7 +31,7 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
             continue
         corpus = replace(corpus, members_due=False)
         if not isinstance(members, PermissionSet):
-            errors.append(unasked(checkpoint, "shared_drive", drive_id, members))
+            errors.append(unread(checkpoint, "shared_drive", drive_id, "permissions", members))
         elif (digest := digest_of(members)) != corpus.members:
             writer.write_permissions(drive_id, members, also_before=corpus.member_ids)
             if corpus.members is not None:

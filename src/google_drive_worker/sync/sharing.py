@@ -32,10 +32,8 @@ from google_drive_worker.domain.sharing import (
     read_permissions,
     set_of,
 )
-from google_drive_worker.utils.errors import NotFound, SkipItem
-
-HIDDEN_STATUSES = frozenset({403, 404})
-"""How Google answers who may not see an item's permissions."""
+from google_drive_worker.sync.step import is_hidden
+from google_drive_worker.utils.errors import SkipItem
 
 FOLDERS_KNOWN = 20_000
 """How many folders the worker knows the permissions of, all connections together: some 20 MB where each has its own."""
@@ -147,8 +145,7 @@ def _inherited(permission: Permission, folder_id: FileId) -> Permission:
 def seen(answer: Sequence[Permission] | SkipItem | None) -> PermissionSet | SkipItem:
     """What permissions.list came to: that one may not see them is an answer too."""
     if isinstance(answer, SkipItem):
-        hidden = isinstance(answer, NotFound) or answer.http_status in HIDDEN_STATUSES
-        return UNSEEN if hidden else answer
+        return UNSEEN if is_hidden(answer) else answer
     return UNSEEN if answer is None else set_of(tuple(answer))
 
 

@@ -7,7 +7,10 @@ import msgspec
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.record import ErrorReport, Record
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Sync
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Scope, Sync
+from google_drive_worker.utils.errors import NotFound, SkipItem
+
+_HIDDEN_STATUSES = frozenset({403, 404})
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -76,6 +79,40 @@ def counted(sync: Sync, records: Iterable[Record]) -> Sync:
         name = record.resource_type if record.operation == "upsert" else "deleted"
         counts[name] = counts.get(name, 0) + 1
     return msgspec.structs.replace(sync, counts=counts)
+
+
+def to_follow(corpora: Mapping[str, Corpus], scope: Scope) -> dict[str, Corpus]:
+    """The corpora with their logs to be read on, and before these their members, where permissions are mirrored."""
+    return {
+        name: msgspec.structs.replace(
+            corpus,
+            stage="changes" if corpus.stage == "done" else corpus.stage,
+            members_due=scope.sync_permissions and name != USER_CORPUS,
+        )
+        for name, corpus in corpora.items()
+    }
+
+
+def is_hidden(problem: SkipItem) -> bool:
+    """Whether what hangs on an item can't be had only because it is not for the account to see."""
+    return isinstance(problem, NotFound) or problem.http_status in _HIDDEN_STATUSES
+
+
+def unread(checkpoint: Checkpoint, item_type: str, item_id: str, what: str, problem: SkipItem) -> ErrorReport:
+    """The report of an item of which `what` can't be had, and stays as it was."""
+    return ErrorReport(
+        code=problem.code,
+        category="skipped_item",
+        message=f"its {what} can't be had and stay as they were: {problem.message}",
+        http_status=problem.http_status,
+        reason=problem.reason,
+        attempts=problem.attempts,
+        customer_id=checkpoint.customer_id,
+        connection_id=checkpoint.connection_id,
+        resource_type=item_type,
+        resource_id=item_id,
+        source=checkpoint.sync.source if checkpoint.sync else None,
+    )
 
 
 def skipped(checkpoint: Checkpoint, item_id: str | None, item_type: str, problem: str) -> ErrorReport:
