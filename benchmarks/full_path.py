@@ -25,7 +25,10 @@ client_id = "bench"
 client_secret = "bench"
 refresh_token = "bench"
 token_uri = "{origin}/token"
+[conn_bench.settings]
+sync_permissions = false
 """
+"""Without permissions: the floor and the common stack bring files alone."""
 
 
 class RunningWorker:
