@@ -1,4 +1,4 @@
-"""The one part of the package that is compiled; all else about it stands in `pyproject.toml`."""
+"""The parts of the package that are compiled; all else about it stands in `pyproject.toml`."""
 
 from setuptools import Extension, setup
 
@@ -13,6 +13,12 @@ setup(
             ],
             extra_compile_args=["-O3"],
             optional=True,  # without a C compiler it is left out, and every file goes the long way
-        )
+        ),
+        Extension(
+            "google_drive_worker.messages.fast_envelope",
+            ["src/google_drive_worker/messages/fast_envelope.pyx"],
+            extra_compile_args=["-O3"],
+            optional=True,  # as above
+        ),
     ]
 )

@@ -31,7 +31,7 @@ sync_permissions = false
 sync_revisions = false
 sync_comments = false
 """
-"""Metadata alone, as the floor has it: what permissions cost is measured in `calls`."""
+"""Metadata alone, as the floor and the common stack have it: what permissions cost is measured in `calls`."""
 
 
 class RunningWorker:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import compress
 from operator import attrgetter
 
 from google_drive_worker.domain.ids import ConnectionId
@@ -57,14 +58,17 @@ class Outbox:
         produced_at = rfc3339(self.clock.now())
         context = RecordContext(after.customer_id, after.connection_id, sync.sync_id, produced_at)
         encoder = RecordEncoder(context, self.new_message_ids, integration_id=self.integration_id)
-        values, idempotency_keys, size_bytes = [], [], 0
-        for record, (value, idempotency_key) in zip(step.records, encoder.encode(step.records), strict=True):
-            if len(value) <= self.value_limit_bytes:
-                values.append(value)
-                idempotency_keys.append(idempotency_key)
-                size_bytes += len(value)
-            else:
-                errors.append(_too_large(after, record, len(value)))
+        values, idempotency_keys = encoder.encode(step.records)
+        if max(map(len, values)) > self.value_limit_bytes:
+            sizes = list(map(len, values))
+            fits = [size <= self.value_limit_bytes for size in sizes]
+            errors.extend(
+                _too_large(after, record, size)
+                for record, size, fit in zip(step.records, sizes, fits, strict=True)
+                if not fit
+            )
+            values, idempotency_keys = list(compress(values, fits)), list(compress(idempotency_keys, fits))
+        size_bytes = sum(map(len, values))
         return RecordBatch(self.data_topic, after.connection_id.encode(), values, idempotency_keys, size_bytes), errors
 
     def _error(self, report: ErrorReport) -> Outgoing:

@@ -1,6 +1,6 @@
 """Records, as `ingestion.data` carries them (specification, "Ingestion Data"; platform contract, "Out: record")."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -60,7 +60,7 @@ class RecordEncoder:
     ) -> None:
         self._new_message_ids = new_message_ids
         self._encoder = msgspec.json.Encoder()
-        self._frames: dict[tuple[ResourceType, Operation], _Frame] = {}
+        self._frames: dict[tuple[ResourceType, Operation], Frame] = {}
         self._shared = {
             "customer_id": context.customer_id,
             "integration_id": integration_id,
@@ -70,35 +70,17 @@ class RecordEncoder:
             "schema_version": SCHEMA_VERSION,
         }
 
-    def encode(self, records: Sequence[Record]) -> Iterator[tuple[bytes, bytes]]:
-        """Write each record as JSON under a message id of its own; give it with its idempotency key.
+    def encode(self, records: Sequence[Record]) -> tuple[list[bytes], list[bytes]]:
+        """Write each record as JSON under a message id of its own; give the values, and their idempotency keys.
 
-        The key is `google-drive:{connection}:{resource_type}:{resource_id}`, the same for every version of a resource.
+        A key is `google-drive:{connection}:{resource_type}:{resource_id}`, the same for every version of a resource.
         """
-        encode, join, frames = self._encoder.encode, b"".join, self._frames
-        for record, message_id in zip(records, self._new_message_ids(len(records)), strict=True):
-            kind = (record.resource_type, record.operation)
-            key_prefix, (before_message_id, before_resource_id, before_key, before_data) = frames.get(
-                kind
-            ) or self._frame(*kind)
-            data, resource_id = record.data, record.resource_id
-            quoted = encode(resource_id)
-            value = join(
-                (
-                    before_message_id,
-                    message_id,
-                    before_resource_id,
-                    quoted,
-                    before_key,
-                    quoted[1:],  # the key ends as the id does, quote included
-                    before_data,
-                    data if isinstance(data, msgspec.Raw) else encode(data),
-                    b"}",
-                )
-            )
-            yield value, key_prefix + resource_id.encode()
+        return _envelopes(records, self._new_message_ids(len(records)), self._frame_of, self._encoder.encode)
 
-    def _frame(self, resource_type: ResourceType, operation: Operation) -> "_Frame":
+    def _frame_of(self, resource_type: ResourceType, operation: Operation) -> "Frame":
+        return self._frames.get((resource_type, operation)) or self._frame(resource_type, operation)
+
+    def _frame(self, resource_type: ResourceType, operation: Operation) -> "Frame":
         """What stands around the four values that are a record's own."""
         key_prefix = f"{INTEGRATION_ID}:{self._shared['integration_connection_id']}:{resource_type}:"
         known = {**self._shared, "resource_type": resource_type, "operation": operation}
@@ -112,13 +94,52 @@ class RecordEncoder:
             else:
                 parts.append(text + openings[name])
                 text = closings.get(name, b"")
-        frame = self._frames[resource_type, operation] = _Frame(key_prefix.encode(), parts)
+        frame = self._frames[resource_type, operation] = Frame(key_prefix.encode(), parts)
         return frame
 
 
-class _Frame(NamedTuple):
+class Frame(NamedTuple):
+    """What records of one kind have in common: what begins their keys, and what stands before each value of their own
+    (message id, resource id, idempotency key, data)."""
+
     key_prefix: bytes
     parts: list[bytes]
+
+
+Encode = Callable[[object], bytes]
+FrameOf = Callable[[ResourceType, Operation], Frame]
+
+
+def plain_envelopes(
+    records: Sequence[Record], message_ids: list[bytes], frame_of: FrameOf, encode: Encode
+) -> tuple[list[bytes], list[bytes]]:
+    """The records' values, each with the message id of the same number, and their idempotency keys."""
+    values, keys, join = [], [], b"".join
+    for record, message_id in zip(records, message_ids, strict=True):
+        key_prefix, (before_message_id, before_resource_id, before_key, before_data) = frame_of(
+            record.resource_type, record.operation
+        )
+        data, quoted = record.data, encode(record.resource_id)
+        value = (
+            before_message_id,
+            message_id,
+            before_resource_id,
+            quoted,
+            before_key,
+            quoted[1:],  # the key ends as the id does, quote included
+            before_data,
+            data if isinstance(data, msgspec.Raw) else encode(data),
+            b"}",
+        )
+        values.append(join(value))
+        keys.append(key_prefix + record.resource_id.encode())
+    return values, keys
+
+
+try:
+    from google_drive_worker.messages.fast_envelope import fast_envelopes as _envelopes
+except ImportError:  # there was no C compiler when it was installed
+    _envelopes = plain_envelopes
 
 
 def _open_string(text: str) -> bytes:

@@ -18,6 +18,10 @@ from google_drive_worker.utils.errors import SkipItem
 ItemsAnswer = FilesPage | ChangesPage | Mapping[FileId, DriveFile | None]
 """An answer that holds items."""
 
+_NEW_FILE = Remembered(is_folder=False)
+_NEW_FOLDER = Remembered(is_folder=True)
+"""What is kept of an item of which nothing was: one object for all of them, since most of a first listing is that."""
+
 
 class Shared:
     """An answer that holds items, with the permissions that were found of them.
@@ -124,8 +128,10 @@ class ItemWriter:
             return
         if found is not None:
             self.errors.append(unread(self._checkpoint, record.resource_type, item_id, "permissions", found))
-        kept = replace(before, is_folder=is_folder) if before is not None else Remembered(is_folder)
-        self.remembered[item_id] = kept
+        if before is None:
+            self.remembered[item_id] = _NEW_FOLDER if is_folder else _NEW_FILE
+        else:
+            self.remembered[item_id] = before if before.is_folder is is_folder else replace(before, is_folder=is_folder)
 
     def _before(self, item_id: FileId) -> Remembered | None:
         return self.remembered[item_id] if item_id in self.remembered else self._recall(item_id)

@@ -25,7 +25,8 @@ RECORD = Record("file", "file_123", "upsert", Data("file_123", "file"))
 def encode(record: Record, integration_id: str = "google-drive") -> tuple[bytes, bytes]:
     """A record as message `m-1`, with its idempotency key."""
     encoder = RecordEncoder(CONTEXT, lambda count: [b"m-1"] * count, integration_id=integration_id)
-    return next(encoder.encode([record]))
+    (value,), (key,) = encoder.encode([record])
+    return value, key
 
 
 def test_the_envelope_has_exactly_the_contract_s_fields() -> None:
@@ -61,7 +62,7 @@ def test_each_record_has_a_message_id_of_its_own_whatever_its_kind() -> None:
     """What the records of a step have in common is encoded once; what is their own is not."""
     encoder = RecordEncoder(CONTEXT, lambda count: [f"m-{number}".encode() for number in range(count)])
     records = [RECORD, Record("folder", "f", "delete", Data("f", "folder")), RECORD]
-    documents = [json.loads(value) for value, _ in encoder.encode(records)]
+    documents = [json.loads(value) for value in encoder.encode(records)[0]]
     assert [document["message_id"] for document in documents] == ["m-0", "m-1", "m-2"]
     assert [(document["resource_type"], document["operation"]) for document in documents] == [
         ("file", "upsert"),
@@ -85,7 +86,7 @@ def test_any_id_survives(resource_id: str, connection_id: str, integration_id: s
     """Ids are opaque: whatever Unicode they hold arrives as it was."""
     context = RecordContext(CustomerId(connection_id), ConnectionId(connection_id), SyncId("s"), "now")
     encoder = RecordEncoder(context, lambda count: [b"m"] * count, integration_id=integration_id)
-    value, key = next(encoder.encode([Record("file", resource_id, "delete", Data(resource_id, "file"))]))
+    (value,), (key,) = encoder.encode([Record("file", resource_id, "delete", Data(resource_id, "file"))])
     document = json.loads(value)
     assert document["resource_id"] == document["data"]["id"] == resource_id
     assert (document["customer_id"], document["integration_id"]) == (connection_id, integration_id)
