@@ -2,6 +2,7 @@
 
     WorkerError
     ├── Retryable            try again, not before `retry_after_s`
+    │   └── ChecksumMismatch other bytes came than were announced
     ├── NeedsReauth          the customer has to authorize anew
     ├── SkipItem             this item can't be had; record it and go on
     │   └── NotFound         perhaps gone: the change log decides
@@ -55,6 +56,12 @@ class Retryable(WorkerError):
     ) -> None:
         super().__init__(message, code=code, http_status=http_status, reason=reason, attempts=attempts)
         self.retry_after_s = retry_after_s
+
+
+class ChecksumMismatch(Retryable):
+    """Other bytes came than were announced: cut short, damaged, or changed meanwhile."""
+
+    code = "checksum_mismatch"
 
 
 class NeedsReauth(WorkerError):
