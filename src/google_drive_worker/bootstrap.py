@@ -14,13 +14,13 @@ from confluent_kafka.admin import AdminClient
 
 from google_drive_worker.allocation import tune_allocation
 from google_drive_worker.client.quota import QUOTA_MODELS, QuotaModel
-from google_drive_worker.client.retry import RetryPolicy
 from google_drive_worker.client.setup import open_drives
-from google_drive_worker.client.transport import TransportLimits
 from google_drive_worker.config import HEALTH_OFF, Settings
 from google_drive_worker.connections.file import ConnectionsFile
 from google_drive_worker.domain.ports import Clock, Drives
 from google_drive_worker.handlers.trigger import TriggerHandler
+from google_drive_worker.http.retry import RetryPolicy
+from google_drive_worker.http.transport import TransportLimits
 from google_drive_worker.kafka.intake import Intake
 from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.message_ids import new_message_ids

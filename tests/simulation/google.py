@@ -15,11 +15,11 @@ from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.drive_api import DriveApi, DriveApis
 from google_drive_worker.client.many import BATCH_PATH
 from google_drive_worker.client.quota import QuotaLimiter, QuotaModel
-from google_drive_worker.client.retry import RetryPolicy
 from google_drive_worker.client.token_endpoint import Grant
-from google_drive_worker.client.transport import HttpRequest, HttpResponse
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Credentials, Secret
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
+from google_drive_worker.http.retry import RetryPolicy
+from google_drive_worker.http.transport import HttpRequest, HttpResponse
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.engine import Answer
 from google_drive_worker.sync.plan import (

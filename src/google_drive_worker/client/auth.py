@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from google_drive_worker.client.retry import RetryPolicy, retrying
 from google_drive_worker.client.token_endpoint import Grant
 from google_drive_worker.domain.connection import AccessToken, AuthorizedUser, Connection, Credentials
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock
+from google_drive_worker.http.retry import RetryPolicy, retrying
 from google_drive_worker.utils.errors import Retryable, WorkerError
 
 GrantSource = Callable[[Credentials], Awaitable[Grant]]

@@ -17,10 +17,10 @@ from google_drive_worker.client.auth import Authorizer
 from google_drive_worker.client.batch import BatchSize
 from google_drive_worker.client.faults import DAILY_LIMIT, RATE_LIMITED, CallKind, drive_error
 from google_drive_worker.client.quota import Cost, QuotaLimiter
-from google_drive_worker.client.retry import RetryPolicy, retrying
-from google_drive_worker.client.transport import HttpRequest, HttpResponse, Transport
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock
+from google_drive_worker.http.retry import RetryPolicy, retrying
+from google_drive_worker.http.transport import HttpRequest, HttpResponse, Transport
 from google_drive_worker.utils.errors import Retryable, WorkerError
 
 T = TypeVar("T")

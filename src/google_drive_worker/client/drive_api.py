@@ -12,14 +12,11 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from google_drive_worker.client import fields
-from google_drive_worker.client.addresses import address_problem
 from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.calls import OK, Call, Caller, CallReport, Method, Parameter, Shared
 from google_drive_worker.client.faults import CallKind
 from google_drive_worker.client.many import Page, call_many, list_many
 from google_drive_worker.client.quota import Cost, QuotaLimiter
-from google_drive_worker.client.retry import DRIVE_RETRY, RetryPolicy
-from google_drive_worker.client.transport import Transport
 from google_drive_worker.domain.connection import Connection
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, read_file
@@ -27,6 +24,9 @@ from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.domain.times import TimeRange
+from google_drive_worker.http.addresses import address_problem
+from google_drive_worker.http.retry import DRIVE_RETRY, RetryPolicy
+from google_drive_worker.http.transport import Transport
 from google_drive_worker.utils.errors import Misconfigured, NotFound, PageTokenRejected, SkipItem
 
 T = TypeVar("T")

@@ -3,15 +3,15 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from google_drive_worker.client.addresses import address_problem
 from google_drive_worker.client.auth import TOKEN_RETRY, Authorizers
 from google_drive_worker.client.calls import CallReport
 from google_drive_worker.client.drive_api import DriveApis
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter, QuotaModel
-from google_drive_worker.client.retry import DRIVE_RETRY, RetryPolicy
 from google_drive_worker.client.token_endpoint import TokenEndpoint
-from google_drive_worker.client.transport import DEFAULT_LIMITS, AiohttpTransport, TransportLimits
 from google_drive_worker.domain.ports import Clock
+from google_drive_worker.http.addresses import address_problem
+from google_drive_worker.http.retry import DRIVE_RETRY, RetryPolicy
+from google_drive_worker.http.transport import DEFAULT_LIMITS, AiohttpTransport, TransportLimits
 from google_drive_worker.utils.errors import Misconfigured
 
 

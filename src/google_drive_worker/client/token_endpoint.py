@@ -19,10 +19,10 @@ import google.oauth2.service_account
 import msgspec
 import requests
 
-from google_drive_worker.client.addresses import DEFAULT_TOKEN_URI, address_problem
 from google_drive_worker.client.faults import token_error
 from google_drive_worker.domain.connection import AuthorizedUser, Credentials, ServiceAccount
 from google_drive_worker.domain.ports import Clock
+from google_drive_worker.http.addresses import DEFAULT_TOKEN_URI, address_problem
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, WorkerError
 
 DRIVE_READONLY_SCOPE = "https://www.googleapis.com/auth/drive.readonly"

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from google_drive_worker.client.auth import Authorizer, Authorizers
-from google_drive_worker.client.retry import RetryPolicy
 from google_drive_worker.client.token_endpoint import DRIVE_READONLY_SCOPE, Grant, TokenEndpoint
 from google_drive_worker.domain.connection import AccessToken, Credentials, Secret
+from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, WorkerError
 from support.clock import ManualClock
 from support.credentials import CANARY, authorized_user, connection, service_account

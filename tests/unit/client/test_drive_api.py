@@ -24,12 +24,12 @@ from google_drive_worker.client.fields import (
 )
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter
 from google_drive_worker.client.token_endpoint import Grant
-from google_drive_worker.client.transport import AiohttpTransport
 from google_drive_worker.domain.connection import ConnectionSettings, Credentials
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Drives
 from google_drive_worker.domain.times import TimeRange
+from google_drive_worker.http.transport import AiohttpTransport
 from google_drive_worker.utils.errors import (
     Misconfigured,
     NeedsReauth,

@@ -15,14 +15,14 @@ from google_drive_worker.client.calls import CallReport
 from google_drive_worker.client.drive_api import DriveApi, DriveApis
 from google_drive_worker.client.many import BATCH_PATH
 from google_drive_worker.client.quota import UNITS, QuotaLimiter, QuotaModel
-from google_drive_worker.client.retry import RetryPolicy
 from google_drive_worker.client.token_endpoint import Grant
-from google_drive_worker.client.transport import HttpRequest, HttpResponse
 from google_drive_worker.domain.connection import Credentials
 from google_drive_worker.domain.details import Comment, Revision
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.sharing import Permission
+from google_drive_worker.http.retry import RetryPolicy
+from google_drive_worker.http.transport import HttpRequest, HttpResponse
 from google_drive_worker.utils.errors import NeedsReauth, NotFound, Retryable, SkipItem, Terminal
 from support.clock import ManualClock
 from support.credentials import authorized_user, connection

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from google_drive_worker.client.addresses import address_problem
-from google_drive_worker.client.compression import CorruptGzip, TooLarge, gunzip
+from google_drive_worker.http.addresses import address_problem
+from google_drive_worker.http.compression import CorruptGzip, TooLarge, gunzip
 from google_drive_worker.utils.errors import Misconfigured, Retryable, Terminal
 
 USER_AGENT = "google-drive-worker (gzip)"
