@@ -14,13 +14,13 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from google_drive_worker import __version__
-from google_drive_worker.bootstrap import kafka_config, producer_config, run_worker, topic_names
+from google_drive_worker.bootstrap import connections_of, kafka_config, producer_config, run_worker, topic_names
 from google_drive_worker.config import Settings, load_settings
-from google_drive_worker.connections.file import ConnectionsFile
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.kafka.topics import create_state_topic, setting_problems, survey
 from google_drive_worker.messages.trigger import TRIGGER_TYPES, Trigger, TriggerType
 from google_drive_worker.observability.logs import configure_logging
+from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.utils.errors import WorkerError, first_of, origin
 
 BROKER_TIMEOUT_S = 10.0
@@ -84,7 +84,8 @@ def main() -> None:
 def run() -> None:
     """Run the worker until SIGTERM or Ctrl-C.
 
-    It needs a Kafka broker (KAFKA_BOOTSTRAP_SERVERS) with the platform's topics, and connections (CONNECTIONS_FILE).
+    It needs a Kafka broker (KAFKA_BOOTSTRAP_SERVERS) with the platform's topics, and connections: from the Control
+    Plane (CONTROL_PLANE_BASE_URL, over mutual TLS), or from a file (CONNECTIONS_FILE).
     What is missing is logged in a line, and tried again. Health is served on HEALTH_PORT under /health/live,
     /health/ready and /metrics.
     """
@@ -134,15 +135,14 @@ def _topics(settings: Settings, *, check: bool) -> list[str]:
     show_default=True,
     help="full_sync enumerates everything; incremental and poll read what changed.",
 )
-@click.option("--customer-id", help="Whose connection it is; by default CONNECTIONS_FILE says so.")
+@click.option("--customer-id", help="Whose connection it is; by default CONNECTIONS_FILE or the Control Plane says so.")
 def trigger(connection_id: str, trigger_type: TriggerType, customer_id: str | None) -> None:
     """Ask for a sync of CONNECTION_ID: writes one trigger to `integration.trigger`, as the Control Plane would."""
     with _mistakes_in_a_line():
         settings = load_settings()
         configure_logging("ERROR", settings.log_format)
         if customer_id is None:
-            file = ConnectionsFile(settings.required_connections_file())
-            customer_id = asyncio.run(file.get(ConnectionId(connection_id))).customer_id
+            customer_id = asyncio.run(_customer_of(settings, ConnectionId(connection_id)))
         message = Trigger(
             message_id=str(uuid.uuid4()),
             customer_id=CustomerId(customer_id),
@@ -152,6 +152,11 @@ def trigger(connection_id: str, trigger_type: TriggerType, customer_id: str | No
         )
         where = _send(settings, message)
     click.echo(f"{datetime.now(UTC):%H:%M:%S} {trigger_type} of {connection_id} asked for: {where}")
+
+
+async def _customer_of(settings: Settings, connection_id: ConnectionId) -> CustomerId:
+    async with connections_of(settings, SystemClock()) as owner:
+        return (await owner.connections.get(connection_id)).customer_id
 
 
 def _send(settings: Settings, message: Trigger) -> str:

@@ -215,19 +215,25 @@ class Settings(BaseSettings):
     s3_region: Text = Field(default="us-east-1", description="Its region.")
 
     connections_file: Path | None = Field(
-        default=None, description="TOML file with one table a connection; required in this version."
+        default=None,
+        description="TOML file with one table a connection, where there is no Control Plane; nothing is reported then.",
     )
     control_plane_base_url: Url = Field(
-        default="https://control-plane.clustera.io", description="The Control Plane; not asked yet."
+        default="https://control-plane.clustera.io",
+        description="The Control Plane, which knows the connections; asked where CONNECTIONS_FILE is unset.",
     )
     control_plane_mtls_cert_path: Path = Field(
-        default=Path("/etc/certs/client.crt"), description="Client certificate for it (PEM)."
+        default=Path("/etc/certs/client.crt"),
+        description="Client certificate for it, with its chain (PEM); read again when it changes.",
     )
     control_plane_mtls_key_path: Path = Field(
-        default=Path("/etc/certs/client.key"), description="The certificate's key (PEM)."
+        default=Path("/etc/certs/client.key"), description="The certificate's key (PEM, without a password)."
     )
-    control_plane_ca_path: Path | None = Field(
+    control_plane_mtls_ca_path: Path | None = Field(
         default=None, description="Authority that signed the Control Plane's certificate (PEM); unset: the system's."
+    )
+    control_plane_timeout_s: float = Field(
+        default=5.0, ge=0.1, le=60, description="For one attempt of one request to it."
     )
 
     health_host: Text = Field(default="0.0.0.0", description="Where health and metrics are served.")  # noqa: S104 - probes come from outside the pod
@@ -256,14 +262,6 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read nothing behind the caller's back: `load_settings` names the environment it takes."""
         return (init_settings,)
-
-    def required_connections_file(self) -> Path:
-        """Return the file of connections, for the commands that can't work without; raises `Misconfigured`."""
-        if self.connections_file is None:
-            raise Misconfigured(
-                "CONNECTIONS_FILE is not set; set it to the path of a TOML file with one table a connection"
-            )
-        return self.connections_file
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:

@@ -43,6 +43,7 @@ class Outbox:
             tallies=tuple(Tally(kind, operation, number) for (kind, operation), number in kinds.items()),
             records=records,
             remembered=step.remembered,
+            reports=step.reports,
         )
 
     def report(self, report: ErrorReport, position: int) -> Entry:

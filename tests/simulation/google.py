@@ -15,8 +15,14 @@ from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.drive_api import DriveApi, DriveApis
 from google_drive_worker.client.many import BATCH_PATH
 from google_drive_worker.client.quota import QuotaLimiter, QuotaModel
-from google_drive_worker.client.token_endpoint import Grant
-from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Credentials, Secret
+from google_drive_worker.domain.connection import (
+    AccessToken,
+    Connection,
+    ConnectionSettings,
+    Credentials,
+    Grant,
+    Secret,
+)
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.http.transport import HttpRequest, HttpResponse
@@ -171,5 +177,5 @@ def _now(call: Coroutine[object, object, T]) -> T:
     raise AssertionError("a call in process has to wait for something")
 
 
-async def _no_grant(_credentials: Credentials) -> Grant:
+async def _no_grant(_id: ConnectionId, _credentials: Credentials) -> Grant:
     raise AssertionError("the access token never ends")

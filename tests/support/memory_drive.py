@@ -194,6 +194,7 @@ class MemoryConnections:
 
     known: dict[ConnectionId, Connection] = field(default_factory=dict)
     problem: WorkerError | None = None
+    doubted: list[ConnectionId] = field(default_factory=list)
 
     async def get(self, connection_id: ConnectionId) -> Connection:
         """The connection. Raises `UnknownConnection`."""
@@ -202,3 +203,7 @@ class MemoryConnections:
         if connection_id not in self.known:
             raise UnknownConnection("no connection of that id")
         return self.known[connection_id]
+
+    def doubt(self, connection_id: ConnectionId) -> None:
+        """It is noted who was doubted."""
+        self.doubted.append(connection_id)

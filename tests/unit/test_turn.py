@@ -14,6 +14,7 @@ import pytest
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Secret
 from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.memory import Recall, Remembered
+from google_drive_worker.domain.reports import SyncEnded
 from google_drive_worker.domain.sharing import Permission
 from google_drive_worker.domain.times import rfc3339
 from google_drive_worker.kafka.entry import Entry
@@ -97,6 +98,7 @@ class Bench:
         """The ledger's."""
         self.memory.update(entry.remembered)
         self.entries.append(entry)
+        self.completed.extend(report.kind for report in entry.reports if isinstance(report, SyncEnded))
         self.state = entry.checkpoint
 
     async def room(self) -> None:
@@ -111,10 +113,6 @@ class Bench:
     def on_sync_started(self, checkpoint: Checkpoint) -> None:
         """The observer's."""
         self.started.append(checkpoint.sync.kind if checkpoint.sync else "none")
-
-    def on_sync_completed(self, checkpoint: Checkpoint) -> None:
-        """The observer's."""
-        self.completed.append(checkpoint.sync.kind if checkpoint.sync else "none")
 
     @property
     def parked(self) -> Parked | None:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from google_drive_worker.domain.connection import Connection
+from google_drive_worker.domain.connection import Connection, Grant
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, UnreadableItem
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, DriveId, FileId, PageToken
@@ -19,6 +19,7 @@ from google_drive_worker.domain.record import (
     ResourceType,
     SyncSummary,
 )
+from google_drive_worker.domain.reports import Report
 from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.utils.errors import SkipItem
@@ -48,6 +49,26 @@ class Connections(Protocol):
 
         Raises `UnknownConnection` where there is none of that id, `Retryable` where the source can't be reached.
         """
+        ...
+
+    def doubt(self, connection_id: ConnectionId) -> None:
+        """Google refused its credentials: what is known of the connection may be out of date."""
+        ...
+
+
+class TokenSource(Protocol):
+    """Refreshes the access tokens of connections whose refresh token the worker does not hold."""
+
+    async def refresh_token(self, connection_id: ConnectionId) -> Grant:
+        """Return a fresh token. Raises `NeedsReauth` where there is none to have, or `Retryable`."""
+        ...
+
+
+class Reports(Protocol):
+    """Who is told how a connection's syncs went."""
+
+    async def report(self, report: Report) -> None:
+        """Tell it; raises a `WorkerError` where that could not be done."""
         ...
 
 

@@ -45,8 +45,8 @@ class Transport(Protocol):
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Return the answer, whatever its status.
 
-        Raises `Retryable` where none came whole (`connection_failed`, `timeout`, `truncated`), `Terminal` where it may
-        not be taken (`response_too_large`, `redirected`, `bad_credentials`).
+        Raises `Retryable` where none came whole (`connection_failed`, `certificate_refused`, `timeout`, `truncated`),
+        `Terminal` where it may not be taken (`response_too_large`, `redirected`, `bad_credentials`).
         """
         ...
 
@@ -65,6 +65,12 @@ class TransportLimits:
 
 
 DEFAULT_LIMITS = TransportLimits()
+
+NO_CONNECTION = "connection_failed"
+"""The code of an error where no connection came about, or one ended without an answer."""
+
+CERTIFICATE_REFUSED = "certificate_refused"
+"""The code of an error where one side of a connection does not accept the other's certificate."""
 
 
 class AiohttpTransport:
@@ -125,7 +131,7 @@ class AiohttpTransport:
         except aiohttp.ClientPayloadError:
             return Retryable("the connection was cut in the middle of an answer", code="truncated")
         except (aiohttp.ClientError, OSError) as problem:
-            return Retryable(f"no connection to the server ({type(problem).__name__})", code="connection_failed")
+            return _no_connection(problem)
         except ValueError:  # aiohttp refuses line breaks in headers
             return Terminal("a token or header holds a character that HTTP can't carry", code="bad_credentials")
         if body is None:
@@ -150,6 +156,28 @@ class AiohttpTransport:
                 << 18,  # a compressed page of 1,000 files fits: the socket isn't paused and resumed for it
             )
         return self._session
+
+
+def _no_connection(problem: BaseException) -> Retryable:
+    """What became of a connection; of TLS it says why, since a person has to mend that."""
+    cause = _tls_error(problem)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return Retryable(f"the server's certificate is not accepted: {cause.verify_message}", code=CERTIFICATE_REFUSED)
+    if cause is not None and "ALERT" in (cause.reason or ""):
+        alert = cause.reason.lower().replace("_", " ")
+        return Retryable(f"the server does not accept our certificate ({alert})", code=CERTIFICATE_REFUSED)
+    name = type(problem).__name__ if cause is None else f"TLS: {cause.reason}"
+    return Retryable(f"no connection to the server ({name})", code=NO_CONNECTION)
+
+
+def _tls_error(problem: BaseException | None) -> ssl.SSLError | None:
+    """The TLS error beneath an error of aiohttp's."""
+    while problem is not None:
+        beneath = getattr(problem, "certificate_error", None) or getattr(problem, "os_error", None)
+        if beneath is None and isinstance(problem, ssl.SSLError):
+            return problem
+        problem = beneath or problem.__cause__ or problem.__context__
+    return None
 
 
 def _accept(response: HttpResponse, limit_bytes: int) -> HttpResponse | Retryable | Terminal:

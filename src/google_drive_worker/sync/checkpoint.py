@@ -189,7 +189,8 @@ class Parked(_Value, frozen=True):
     """Why a sync rests, for the `attempts`th time in a row.
 
     `until` is RFC 3339, `None` means until the next trigger, which makes it empty. `step` is what failed last; when it
-    succeeds, all is well again. `reported` are the codes of which there is an error record.
+    succeeds, all is well again. `reported` are the codes of which there is an error record. `refused` is the
+    fingerprint of the credentials that Google takes no longer: nothing is tried before there are others.
     """
 
     code: str
@@ -197,6 +198,7 @@ class Parked(_Value, frozen=True):
     attempts: int = 1
     until: str | None = None
     reported: tuple[str, ...] = ()
+    refused: str | None = None
 
 
 class Checkpoint(_Value, frozen=True):

@@ -24,6 +24,7 @@ from google_drive_worker.domain.ids import ConnectionId, CustomerId, FileId, Pag
 from google_drive_worker.domain.memory import Recall
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, SyncSummary
+from google_drive_worker.domain.reports import SyncEnded
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import on_changes, on_children, on_looked_up
 from google_drive_worker.sync.checkpoint import (
@@ -90,17 +91,18 @@ def accept(checkpoint: Checkpoint | None, connection_id: ConnectionId, owed: Owe
     """A trigger becomes state: the connection owes a sync. Any number of triggers owe one at the most.
 
     One that comes during a sync makes an incremental sync follow, since the running one may have read the logs already;
-    a full sync asked for during a full sync is that one. A sync that rests until somebody acts is tried again.
+    a full sync asked for during a full sync is that one. A sync that rests until somebody acts is tried again; one
+    that rests until there are other credentials looks for them, and tries the same again where a full sync is wanted.
     """
     if checkpoint is None:
         checkpoint = Checkpoint(connection_id, owed.customer_id)
-    running = checkpoint.sync
+    running, kind_asked = checkpoint.sync, owed.kind
     ours = owed.customer_id == checkpoint.customer_id
     if owed.kind == "full" and running is not None and running.kind == "full" and ours:
         owed = replace(owed, kind="incremental")
     parked = checkpoint.parked
-    if parked is not None and parked.until is None:
-        parked = replace(parked, until="")
+    if parked is not None and (parked.until is None or parked.refused is not None):
+        parked = replace(parked, until="", refused=None if kind_asked == "full" else parked.refused)
     wishes = [] if checkpoint.owed is None else [checkpoint.owed, *checkpoint.contested]
     before = next((wish for wish in wishes if wish.customer_id == owed.customer_id), None)
     if before is not None:  # the older cursor counts: the newer one leaves out what lies between
@@ -295,8 +297,20 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer) -> S
     if begun is not None:
         return Step(begun)
     ended = rfc3339(now)
-    records = (normalizer.sync_record(_summary(checkpoint, sync, ended)),) if sync.kind == "full" else ()
-    return Step(replace(checkpoint, sync=None, parked=None, completed_at=ended), records)
+    summary = _summary(checkpoint, sync, ended)
+    records = (normalizer.sync_record(summary),) if sync.kind == "full" else ()
+    report = SyncEnded(
+        connection_id=checkpoint.connection_id,
+        customer_id=checkpoint.customer_id,
+        sync_id=sync.sync_id,
+        kind=sync.kind,
+        started_at=sync.started_at,
+        completed_at=ended,
+        page_token=summary.page_token,
+        counts=sync.counts,
+        trigger_message_id=sync.source.message_id if sync.source else None,
+    )
+    return Step(replace(checkpoint, sync=None, parked=None, completed_at=ended), records, reports=(report,))
 
 
 def _summary(checkpoint: Checkpoint, sync: Sync, ended: str | None) -> SyncSummary:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorCategory, ErrorReport
+from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked
@@ -42,6 +43,9 @@ PARK_BASE_S = 2.0
 
 PARK_CAP_S = 900.0
 """The longest rest: a connection is looked at four times an hour at least."""
+
+CREDENTIALS_LOOK_S = 300.0
+"""How often it is looked whether credentials that Google refused have been replaced. No call to Google is made."""
 
 CODES_KEPT = 8
 """How many causes are remembered as reported: a sync that rests has one, or a few."""
@@ -184,8 +188,36 @@ def park(checkpoint: Checkpoint, step: str, error: WorkerError, now: datetime, j
         if resting is not None:  # what failed first is what has to succeed
             later = max(until, resting.until or "")
             return Step(replace(checkpoint, parked=replace(resting, until=later, reported=reported)), errors=errors)
-    parked = Parked(error.code, step, attempts, until, reported)
+    parked = Parked(error.code, step, attempts, until, reported, before.refused if before is not None else None)
     return Step(replace(checkpoint, parked=parked), errors=errors)
+
+
+def awaiting_credentials(before: Checkpoint, step: Step, refused: str, now: datetime) -> Step:
+    """The step that was decided on `before`, after Google refused credentials: the rest lasts until there are others.
+
+    Whoever owns the connection is told once of each. They are looked for every now and then, without a trigger too.
+    """
+    checkpoint = step.checkpoint
+    if checkpoint is None or checkpoint.parked is None:
+        return step
+    known = before.parked is not None and before.parked.refused == refused
+    until = rfc3339(now + timedelta(seconds=CREDENTIALS_LOOK_S))
+    checkpoint = replace(checkpoint, parked=replace(checkpoint.parked, until=until, refused=refused))
+    report = CredentialsRefused(connection_id=checkpoint.connection_id, reason=NeedsReauth.code)
+    return replace(step, checkpoint=checkpoint, reports=() if known else (report,))
+
+
+def is_refused(checkpoint: Checkpoint, credentials: str) -> bool:
+    """Whether the connection rests because Google takes these credentials no longer."""
+    return checkpoint.parked is not None and checkpoint.parked.refused == credentials
+
+
+def rest_refused(checkpoint: Checkpoint, now: datetime) -> Step:
+    """The rest prolonged, since the credentials are still the same; there is nothing new to report."""
+    if checkpoint.parked is None:
+        return Step(checkpoint)
+    until = rfc3339(now + timedelta(seconds=CREDENTIALS_LOOK_S))
+    return Step(replace(checkpoint, parked=replace(checkpoint.parked, until=until)))
 
 
 def _rests(parked: Parked, now: datetime) -> bool:
