@@ -134,8 +134,14 @@ async def take_turn(means: Means, connection_id: ConnectionId, ledger: Ledger, i
 
 
 async def active(connections: Connections, connection_id: ConnectionId) -> Connection:
-    """The connection, which is to be synced. Raises `Terminal` where it is not, and what `Connections.get` raises."""
+    """The connection, which is to be synced. Raises `Terminal` where it is not, and what `Connections.get` raises.
+
+    No connection is stopped by what was known of it a while ago: it may be a trigger that goes on after a pause.
+    """
     connection = await connections.get(connection_id)
+    if connection.status != "active":
+        connections.doubt(connection_id)
+        connection = await connections.get(connection_id)
     if connection.status != "active":
         raise Terminal(f"the connection is {connection.status}", code=f"connection_{connection.status}")
     return connection

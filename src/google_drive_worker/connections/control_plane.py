@@ -28,8 +28,8 @@ T = TypeVar("T")
 RETRY = RetryPolicy(attempts=4, base_s=0.2, cap_s=2.0, total_s=8.0, hint_s=5.0)
 """Short: a connection that waits for an answer holds a turn, and is better parked."""
 
-KEPT_FOR_S = 30.0
-"""How long a description counts without being asked for again."""
+KEPT_FOR_S = 5.0
+"""How long a description counts without being asked for again: as long as a pause may go unheeded, twice."""
 
 KEPT_IN_NEED_S = 6 * 3600.0
 """How long it counts when the Control Plane can't be asked."""
