@@ -37,6 +37,8 @@ from google_drive_worker.outbox import Outbox
 from google_drive_worker.ownership import Ownership
 from google_drive_worker.reporter import Reporter
 from google_drive_worker.scheduler import Scheduler, Seat
+from google_drive_worker.storage.setup import object_stores
+from google_drive_worker.storage.store import BucketStores
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.system_clock import SystemClock
@@ -61,6 +63,9 @@ FETCHES_IN_ALL = 32
 """Calls for pages that a worker's connections share evenly. Google answers in a few tenths of a second and lets a whole
 project list 166 pages a second (`UNITS`): more calls would only queue, a small connection's behind those of the huge
 ones, and each answer holds up to 2 MB of memory."""
+
+STORE_WATCH_S = 60.0
+"""How often an object store that can't be used is tried again."""
 
 CONDITIONS = ("kafka", "connections", "partitions")
 """What has to hold for the worker to be ready."""
@@ -192,6 +197,17 @@ async def connections_of(settings: Settings, clock: Clock) -> AsyncIterator[Owne
         yield owner
 
 
+def stores_of(settings: Settings, owner: Owner) -> BucketStores:
+    """The object store, with the connections' own keys to it where their owner offers some."""
+    return object_stores(
+        settings.s3_bucket_name,
+        region=settings.s3_region,
+        endpoint_url=settings.s3_endpoint_url,
+        kms_key_id=settings.s3_kms_key_id,
+        temporary_keys=owner.object_store_keys,
+    )
+
+
 def quota_model(settings: Settings) -> QuotaModel:
     """Google's prices and limits for the project, with the operator's own where they are set."""
     model = QUOTA_MODELS[settings.gdrive_quota_model]
@@ -230,6 +246,7 @@ class _Wiring:
         self._drives = drives
         self._openers = openers
         self._names = topic_names(settings)
+        self.stores = stores_of(settings, owner)
         self._partitions = 0
         self._assembled = False
         self._admin = AdminClient(kafka_config(settings))
@@ -262,6 +279,7 @@ class _Wiring:
             errors_topic=self._names.errors,
             new_message_ids=new_message_ids,
             clock=clock,
+            payload_limit_bytes=settings.worker_payload_limit_bytes,
         )
         batches = BatchLimit()
         reporter = Reporter(self._owner.reports, clock, telemetry.on_report_failed)
@@ -282,6 +300,7 @@ class _Wiring:
             connections=self._owner.connections,
             drives=self._drives,
             normalizer=transformer,
+            stores=self.stores,
             enter=outbox.enter,
             clock=clock,
             randomness=random.SystemRandom(),
@@ -304,7 +323,14 @@ class _Wiring:
         scheduler = Scheduler(
             turn, due_at, clock, at_once=settings.worker_max_concurrent_connections, turn_s=settings.worker_turn_s
         )
-        return Parts(intake, ownership, scheduler, reporter)
+        return Parts(intake, ownership, scheduler, reporter, self._watch_store)
+
+    async def _watch_store(self) -> None:
+        """Say what is wrong with the object store until it is well. Only what needs it waits for it."""
+        while problem := await self.stores.problem():
+            self._telemetry.object_store(problem)
+            await self._clock.sleep(STORE_WATCH_S)
+        self._telemetry.object_store(None)
 
     def _consumer_config(self) -> dict[str, Any]:
         return {

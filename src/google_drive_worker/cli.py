@@ -14,7 +14,14 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from google_drive_worker import __version__
-from google_drive_worker.bootstrap import connections_of, kafka_config, producer_config, run_worker, topic_names
+from google_drive_worker.bootstrap import (
+    connections_of,
+    kafka_config,
+    producer_config,
+    run_worker,
+    stores_of,
+    topic_names,
+)
 from google_drive_worker.config import Settings, load_settings
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.kafka.topics import create_state_topic, setting_problems, survey
@@ -73,6 +80,7 @@ def main() -> None:
     First steps:
       google-drive-worker demo                    see it all work, nothing needed
       google-drive-worker topics                  make the worker's own topic
+      google-drive-worker check                   see whether all that it needs is there
       google-drive-worker run                     run the worker
       google-drive-worker trigger conn_1 --type full_sync
 
@@ -119,6 +127,44 @@ def _topics(settings: Settings, *, check: bool) -> list[str]:
         found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S)
     for name, partitions in sorted(found.partitions.items()):
         click.echo(f"found: {name}, {partitions} partition{'s' if partitions != 1 else ''}")
+    return _kafka_problems(settings)
+
+
+@main.command()
+def check() -> None:
+    """Look whether all that the worker needs is there and set up well: Kafka, connections, object store.
+
+    Writes one small object, and nothing else. Ends with status 1 where something is wrong, and says how to mend it.
+    """
+    with _mistakes_in_a_line():
+        settings = load_settings()
+        configure_logging("CRITICAL", settings.log_format)
+        found = asyncio.run(_check(settings))
+    for what, problems in found.items():
+        for problem in problems:
+            click.echo(f"wrong: {what}: {problem}", err=True)
+        if not problems:
+            click.echo(f"ok: {what}")
+    sys.exit(1 if any(found.values()) else 0)
+
+
+async def _check(settings: Settings) -> dict[str, list[str]]:
+    """What is wrong, by what was looked at; those that take their time are looked at side by side."""
+    async with connections_of(settings, SystemClock()) as owner:
+        kafka, connections, store = await asyncio.gather(
+            asyncio.to_thread(_kafka_problems, settings), owner.lacks(), stores_of(settings, owner).problem()
+        )
+    where = settings.connections_file or settings.control_plane_base_url
+    return {
+        f"Kafka at {settings.kafka_bootstrap_servers}": kafka,
+        f"connections from {where}": connections,
+        f"object store {settings.s3_bucket_name}": [store] if store else [],
+    }
+
+
+def _kafka_problems(settings: Settings) -> list[str]:
+    client, names = AdminClient(kafka_config(settings)), topic_names(settings)
+    found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S)
     problems = list(found.problems)
     if {names.state, names.data, names.errors} <= found.partitions.keys():
         problems += setting_problems(client, names, BROKER_TIMEOUT_S)

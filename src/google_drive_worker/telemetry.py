@@ -148,6 +148,12 @@ class Telemetry:
             for problem in problems:
                 write("not_ready", condition=condition, message=problem)
 
+    def object_store(self, problem: str | None) -> None:
+        """Whether the object store can be used, which it can without a problem."""
+        self._metrics.object_store(usable=problem is None)
+        if problem is not None:
+            log.warning("object_store_unusable", message=problem)
+
     def gauges(self, partitions: int, states: dict[str, int]) -> None:
         """How many partitions and connections there are."""
         self._metrics.partitions_owned(partitions)

@@ -18,8 +18,10 @@ from google_drive_worker.domain.details import DetailsPage
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import ConnectionId, FileId, SyncId
 from google_drive_worker.domain.memory import Recall
-from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, Normalizer
-from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.domain.objects import ObjectRef
+from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, Normalizer, ObjectStores
+from google_drive_worker.kafka.entry import Entry, TooLarge
+from google_drive_worker.messages.references import PAYLOAD_TYPE
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Scope
 from google_drive_worker.sync.details import Hanging, is_all_that_is_left, let_in, wanted_of
@@ -101,15 +103,17 @@ class _Opened(NamedTuple):
 class Means:
     """What a turn works with.
 
-    `enter` turns a step into what Kafka is to carry; `include_shared_drives` counts where a connection has no setting
-    of its own; `fetches_allowed` is asked again and again how many calls side by side one connection may have now;
-    `folders` is what is known of the permissions of folders, of all connections.
+    `enter` turns a step into what Kafka is to carry, or says what is too large for that and goes to `stores` first;
+    `include_shared_drives` counts where a connection has no setting of its own; `fetches_allowed` is asked again and
+    again how many calls side by side one connection may have now; `folders` is what is known of the permissions of
+    folders, of all connections.
     """
 
     connections: Connections
     drives: Drives
     normalizer: Normalizer
-    enter: Callable[[Checkpoint, Step], Entry]
+    stores: ObjectStores
+    enter: Callable[[Checkpoint, Step, Mapping[bytes, ObjectRef]], Entry | TooLarge]
     clock: Clock
     randomness: random.Random
     observer: Observer
@@ -242,7 +246,7 @@ class _Turn:
         task = next(task for task in self._under_way if task.done())
         fetch, answer = self._under_way.pop(task), task.result()
         if not isinstance(answer, NeedsReauth) or not await self._has_other_credentials():
-            self._take_in(fetch, answer)
+            await self._take_in(fetch, answer)
         return True
 
     def _is_due(self, checkpoint: Checkpoint) -> bool:
@@ -303,23 +307,50 @@ class _Turn:
         except WorkerError as error:
             return error
 
-    def _take_in(self, fetch: _Fetch, answer: engine.Answer | WorkerError) -> None:
-        means, checkpoint = self._means, self._ledger.checkpoint(self._connection_id)
+    async def _take_in(self, fetch: _Fetch, answer: engine.Answer | WorkerError) -> None:
+        """Write what the answer comes to. Where a record is too large for Kafka its data is stored first, and the step
+        decided anew: the checkpoint may have gone on meanwhile."""
+        name = step_name(fetch.action)
+        if isinstance(answer, WorkerError) and self._checkpoint_of(fetch) is not None:
+            self._means.observer.on_trouble(self._connection_id, name, answer)
+        stored: dict[bytes, ObjectRef] = {}
+        while (checkpoint := self._checkpoint_of(fetch)) is not None:
+            entry = self._means.enter(checkpoint, self._decide(checkpoint, fetch.action, answer), stored)
+            if isinstance(entry, Entry):
+                self._ledger.write(entry)
+                return
+            try:
+                store = self._means.stores.open(self._connection)
+                for payload in entry.payloads:
+                    stored[payload] = await store.put(payload, PAYLOAD_TYPE)
+            except WorkerError as error:
+                self.park(name, error)
+                return
+
+    def _checkpoint_of(self, fetch: _Fetch) -> Checkpoint | None:
+        """The checkpoint that waits for the fetch; `None` where its sync was given up meanwhile."""
+        checkpoint = self._ledger.checkpoint(self._connection_id)
         if checkpoint is None or checkpoint.sync is None or checkpoint.sync.sync_id != fetch.sync_id:
-            return  # the sync that asked for it was given up meanwhile
-        if isinstance(answer, WorkerError):
-            means.observer.on_trouble(self._connection_id, step_name(fetch.action), answer)
-            now, jitter = means.clock.now(), means.randomness.random()
-            step = failure.on_failure(checkpoint, fetch.action, answer, now, jitter, means.normalizer)
-            if isinstance(answer, NeedsReauth):
-                step = failure.awaiting_credentials(checkpoint, step, self._fingerprint(), now)
-        else:
+            return None
+        return checkpoint
+
+    def _decide(self, checkpoint: Checkpoint, action: Action, answer: engine.Answer | WorkerError) -> Step:
+        means = self._means
+        if not isinstance(answer, WorkerError):
             recall = self._ledger.recall(self._connection_id)
-            step = engine.on_answer(checkpoint, fetch.action, answer, means.normalizer, recall)
-        self._write(checkpoint, step)
+            return engine.on_answer(checkpoint, action, answer, means.normalizer, recall)
+        now, jitter = means.clock.now(), means.randomness.random()
+        step = failure.on_failure(checkpoint, action, answer, now, jitter, means.normalizer)
+        if isinstance(answer, NeedsReauth):
+            step = failure.awaiting_credentials(checkpoint, step, self._fingerprint(), now)
+        return step
 
     def _write(self, checkpoint: Checkpoint, step: Step) -> None:
-        self._ledger.write(self._means.enter(checkpoint, step))
+        """Write a step that no answer led to: it holds nothing large."""
+        entry = self._means.enter(checkpoint, step, {})
+        if not isinstance(entry, Entry):
+            raise TypeError("a record that no answer led to is too large")
+        self._ledger.write(entry)
 
 
 async def _answer(drive: Drive, checkpoint: Checkpoint, action: Action) -> engine.Answer:

@@ -1,7 +1,7 @@
 """The worker's life: wait for what it needs, run, stop in good order."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
 from google_drive_worker.domain.ports import Clock
@@ -32,6 +32,7 @@ class Parts:
     ownership: Ownership
     scheduler: Scheduler
     reporter: Reporter
+    watch_store: Callable[[], Coroutine[None, None, None]]
 
 
 Lacks = Callable[[], Awaitable[dict[str, list[str]]]]
@@ -71,6 +72,7 @@ class Worker:
             beside = [
                 group.create_task(self._watch(parts), name="watch"),
                 group.create_task(parts.reporter.run(), name="reporter"),
+                group.create_task(parts.watch_store(), name="object-store"),
             ]
             parts.intake.start()
             try:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from google_drive_worker.connections.control_plane import ControlPlane
 from google_drive_worker.connections.file import ConnectionsFile
 from google_drive_worker.connections.mutual_tls import CertificateFiles, FileNames, MutualTlsTransport
+from google_drive_worker.domain.connection import TemporaryKeys
+from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock, Connections, Reports, TokenSource
 from google_drive_worker.http.transport import TransportLimits
 from google_drive_worker.utils.errors import Misconfigured
@@ -20,13 +22,14 @@ _CALLS_AT_ONCE = 32
 
 
 class Owner(NamedTuple):
-    """Who owns the connections. `lacks` says what keeps it from being asked, in sentences for a person; `reports` and
-    `tokens` are there where somebody is."""
+    """Who owns the connections. `lacks` says what keeps it from being asked, in sentences for a person; `reports`,
+    `tokens` and `object_store_keys` are there where somebody is."""
 
     connections: Connections
     lacks: Callable[[], Awaitable[list[str]]]
     reports: Reports | None = None
     tokens: TokenSource | None = None
+    object_store_keys: Callable[[ConnectionId], Awaitable[TemporaryKeys | None]] | None = None
 
 
 def connections_file(path: Path) -> Owner:
@@ -66,6 +69,6 @@ async def control_plane(
         return [transport.problem] if transport.problem else []
 
     try:
-        yield Owner(source, lacks, source, source)
+        yield Owner(source, lacks, source, source, source.object_store_keys)
     finally:
         await transport.close()

@@ -9,7 +9,7 @@ import msgspec
 from google_drive_worker.domain.connection import Connection, Grant
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, UnreadableItem
-from google_drive_worker.domain.ids import ConnectionId, CustomerId, DriveId, FileId, PageToken
+from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.record import (
     DeleteCause,
@@ -165,18 +165,18 @@ class Drives(Protocol):
 
 
 class ObjectStore(Protocol):
-    """Where large payloads and file bytes go: S3, or a local directory.
+    """Where a connection's large payloads and file bytes go: S3, or a local directory.
 
-    Objects are content-addressed under their customer's prefix, so that writing one again is harmless, and one that is
+    Objects are content-addressed under the customer's prefix, so that writing one again is harmless, and one that is
     found is complete. Every call raises `Retryable` where the store can't be used at the moment.
     """
 
-    async def put(self, customer_id: CustomerId, value: bytes, content_type: str) -> ObjectRef:
+    async def put(self, value: bytes, content_type: str) -> ObjectRef:
         """Keep the bytes; when it returns, the object is there to be read."""
         ...
 
     async def put_stream(
-        self, customer_id: CustomerId, chunks: AsyncIterable[bytes], content_type: str, *, sha256: str | None = None
+        self, chunks: AsyncIterable[bytes], content_type: str, *, sha256: str | None = None
     ) -> ObjectRef:
         """Keep what the chunks come to, in bounded memory; nothing is to be seen of it before it is complete.
 
@@ -184,16 +184,24 @@ class ObjectStore(Protocol):
         """
         ...
 
-    async def find(self, customer_id: CustomerId, sha256: str, content_type: str) -> ObjectRef | None:
+    async def find(self, sha256: str, content_type: str) -> ObjectRef | None:
         """The object of that content, where it is there already."""
         ...
 
-    async def recall(self, customer_id: CustomerId, topic: str) -> ObjectRef | None:
+    async def recall(self, topic: str) -> ObjectRef | None:
         """The object that was last noted under the topic, where it is there still."""
         ...
 
-    async def note(self, customer_id: CustomerId, topic: str, ref: ObjectRef) -> None:
+    async def note(self, topic: str, ref: ObjectRef) -> None:
         """Note which object a topic came to. A topic is any text; none of it can be read in the store."""
+        ...
+
+
+class ObjectStores(Protocol):
+    """Opens a connection's object store."""
+
+    def open(self, connection: Connection) -> ObjectStore:
+        """The store as that connection may use it; cheap, no call is made."""
         ...
 
 

@@ -22,6 +22,12 @@ class Tally(NamedTuple):
     number: int
 
 
+class TooLarge(NamedTuple):
+    """What has to be in the object store before a step can be written: the data of its large records, as JSON."""
+
+    payloads: tuple[bytes, ...]
+
+
 class Entry(NamedTuple):
     """One step's effects.
 
