@@ -12,6 +12,9 @@ from time import monotonic
 from typing import Any
 from xml.etree import ElementTree
 
+import obstore
+from obstore.store import S3Store
+
 from support.ports import free_ports
 
 BUCKET = "clustera-test"
@@ -64,6 +67,19 @@ def keys_in(url: str, prefix: str = "") -> list[str]:
     return [str(each.text) for each in ElementTree.fromstring(body).iter(f"{_NAMESPACE}Key")]  # noqa: S314 - our server's
 
 
+def object_in(url: str, key: str) -> bytes:
+    """An object's bytes. Raises `LookupError` where there is none."""
+    store = S3Store(
+        BUCKET,
+        config={"endpoint": url, "access_key_id": "testing", "secret_access_key": "testing", "region": "us-east-1"},
+        client_options={"allow_http": True},
+    )
+    try:
+        return bytes(obstore.get(store, key).bytes())
+    except FileNotFoundError:
+        raise LookupError(key) from None
+
+
 def uploads_in(url: str) -> list[str]:
     """The keys of multipart uploads that were neither completed nor aborted."""
     _, body = call("GET", f"{url}/{BUCKET}?uploads")
@@ -73,6 +89,7 @@ def uploads_in(url: str) -> list[str]:
 @dataclass
 class Front:
     """An HTTP front of the server's. The next `failures` requests are answered with that status and code of S3's;
+    of `every` so many requests one is passed on; nothing is while it is `refusing`;
     tokens in `rejected` are answered as expired. `seen` are the headers of what came, by method and path."""
 
     upstream: str
@@ -80,6 +97,7 @@ class Front:
     code: str = "SlowDown"
     failures: int = 0
     every: int = 0
+    refusing: bool = False
     rejected: set[str] = field(default_factory=set)
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     url: str = ""
@@ -91,6 +109,8 @@ class Front:
             self.seen.append((method, path, headers))
             if headers.get("x-amz-security-token") in self.rejected:
                 return 400, "ExpiredToken"
+            if self.refusing:
+                return 403, "AccessDenied"
             if self.failures > 0:
                 self.failures -= 1
                 return self.status, self.code

@@ -206,6 +206,6 @@ def _unreadable(path: Path) -> str | None:
         with path.open("rb"):
             return None
     except FileNotFoundError:
-        return f"there is no file {path}; mount it, or set the variable to where it is"
+        return f"there is no file {path}; mount it, set the variable to where it is, or set CONNECTIONS_FILE instead"
     except OSError as error:
         return f"{path} can't be read ({error.strerror}); mend its permissions"
