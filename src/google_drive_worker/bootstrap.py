@@ -309,6 +309,7 @@ class _Wiring:
             observer=telemetry,
             include_shared_drives=settings.gdrive_include_shared_drives,
             folders=KnownFolders(),
+            places=KnownFolders(),
             fetches_allowed=lambda: min(settings.gdrive_max_concurrent_listings, scheduler.share(FETCHES_IN_ALL)),
         )
 

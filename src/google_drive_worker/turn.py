@@ -7,9 +7,9 @@ over finishes the fetches under way, so that no page is asked for twice.
 import asyncio
 import random
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -21,14 +21,16 @@ from google_drive_worker.domain.ids import ConnectionId, FileId, SyncId
 from google_drive_worker.domain.memory import Recall
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, Normalizer, ObjectStores
+from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.kafka.entry import Entry, TooLarge
 from google_drive_worker.messages.references import PAYLOAD_TYPE
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Scope
 from google_drive_worker.sync.content import Contents, wanted_contents
 from google_drive_worker.sync.details import Hanging, files_in, is_all_that_is_left, let_in, wanted_of
-from google_drive_worker.sync.items import Shared
+from google_drive_worker.sync.items import NOWHERE, Shared
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
+from google_drive_worker.sync.places import Place, places_of
 from google_drive_worker.sync.plan import (
     Action,
     ListContent,
@@ -49,9 +51,11 @@ from google_drive_worker.sync.plan import (
     scope_of,
     step_name,
 )
-from google_drive_worker.sync.sharing import Finding, Found, KnownFolders, ListPermissions, ReadSharings, seen
+from google_drive_worker.sync.sharing import KnownFolders, ListPermissions, Question, ReadSharings, Reply, seen
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import NeedsReauth, NotFound, Retryable, SkipItem, Terminal, WorkerError, origin
+
+T = TypeVar("T")
 
 FORBIDDEN = 403
 """The status for an item that is not ours to see any more."""
@@ -110,7 +114,7 @@ class Means:
     `enter` turns a step into what Kafka is to carry, or says what is too large for that and goes to `stores` first;
     `include_shared_drives` counts where a connection has no setting of its own; `fetches_allowed` is asked again and
     again how many calls side by side one connection may have now; `folders` is what is known of the permissions of
-    folders, of all connections.
+    folders, of all connections, and `places` of where they are.
     """
 
     connections: Connections
@@ -124,7 +128,8 @@ class Means:
     observer: Observer
     include_shared_drives: bool
     fetches_allowed: Callable[[], int]
-    folders: KnownFolders
+    folders: KnownFolders[PermissionSet]
+    places: KnownFolders[Place]
 
 
 async def take_turn(means: Means, connection_id: ConnectionId, ledger: Ledger, is_over: Callable[[], bool]) -> None:
@@ -216,6 +221,7 @@ class _Turn:
                 self._connection.settings,
                 include_shared_drives=scope.include_shared_drives,
                 sync_permissions=scope.sync_permissions,
+                exclude_mime_types=scope.exclude_mime_types,
             )
             drive = self._means.drives.open(replace(self._connection, settings=settings))
             opened = self._opened = _Opened(self._connection, scope, drive)
@@ -300,17 +306,21 @@ class _Turn:
         try:
             if isinstance(action, ListContent | ReadContent):
                 return await self._contents(drive, checkpoint, action)
-            if sync is None or not checkpoint.scope.sync_permissions:
+            if sync is None:
                 return await _answer(drive, checkpoint, action)
             # Another sync, a folder or drive that changed, another owner in between: what was known is out of date.
             mark = (weakref.ref(self._ledger), sync.sync_id, sync.sightings)
             known = self._means.folders.under(self._connection_id, mark)
+            places_known = self._means.places.under(self._connection_id, mark)
             answer = await _answer(drive, checkpoint, action)
             items = items_in(action, answer)
             if items is None:
                 return answer
+            places = await _find(drive, places_of(items, checkpoint.scope, places_known))
+            if not checkpoint.scope.sync_permissions:
+                return answer if places is NOWHERE else Shared(items, {}, sighted_of(checkpoint, action), places)
             found = await _find(drive, permissions_of(action, items, checkpoint, known))
-            return Shared(items, found, sighted_of(checkpoint, action))
+            return Shared(items, found, sighted_of(checkpoint, action), places)
         except WorkerError as error:
             return error
 
@@ -415,7 +425,7 @@ async def hanging(drive: Drive, checkpoint: Checkpoint, action: ListDetails | Re
     return Hanging(revisions, comments, page)
 
 
-async def _find(drive: Drive, finding: Finding) -> Found:
+async def _find(drive: Drive, finding: Generator[Question, Reply, T]) -> T:
     """Ask Google what the finding asks, until it knows."""
     try:
         question = next(finding)
@@ -426,7 +436,7 @@ async def _find(drive: Drive, finding: Finding) -> Found:
                 case ListPermissions(file_ids):
                     question = finding.send(await drive.list_permissions(file_ids))
     except StopIteration as end:
-        found: Found = end.value
+        found: T = end.value
         return found
 
 

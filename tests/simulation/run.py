@@ -21,6 +21,7 @@ from drive_simulator.truth import VisiblePermission, visible_drives, visible_ite
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import FileId, PageToken, SyncId
 from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.domain.times import rfc3339
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.normalization import transformer
@@ -118,7 +119,7 @@ class Run:
         self.position = 0
         self.checkpoint: Checkpoint | None = None
         self.folders_known = self.die.choice((12, 1_000))
-        self.folders = KnownFolders(limit=self.folders_known)
+        self.folders = KnownFolders[PermissionSet](limit=self.folders_known)
         self.memory: dict[FileId, Remembered | None] = {}
         self.pending: list[Entry] = []
         self.flights: list[_Fetch] = []
@@ -310,7 +311,7 @@ class Run:
         self.flights.clear()
         self.checkpoint = self.log.restore()
         self.memory = dict(self.log.memory)
-        self.folders = KnownFolders(limit=self.folders_known)
+        self.folders = KnownFolders[PermissionSet](limit=self.folders_known)
         self.position = self.log.position
         self._replay_is_clean = False
         self._check_at = None

@@ -69,6 +69,7 @@ class Bench:
             include_shared_drives=True,
             fetches_allowed=lambda: fetches_allowed,
             folders=KnownFolders(),
+            places=KnownFolders(),
         )
 
     def connect(self, status: Literal["active", "paused", "disconnected"] = "active", *, details: bool = True) -> None:

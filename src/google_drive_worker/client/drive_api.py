@@ -140,6 +140,7 @@ class DriveApis:
             self._shared,
             include_shared_drives=self._include_shared_drives if wanted is None else wanted,
             sync_permissions=connection.settings.sync_permissions,
+            excluded=connection.settings.exclude_mime_types,
             downloads=self._downloads,
         )
 
@@ -154,6 +155,7 @@ class DriveApi:
         *,
         include_shared_drives: bool,
         sync_permissions: bool,
+        excluded: tuple[str, ...],
         downloads: StreamTransport | None,
     ) -> None:
         """Made by `DriveApis.open`."""
@@ -161,6 +163,7 @@ class DriveApi:
         self._shared = shared
         self._include_shared_drives = include_shared_drives
         self._sync_permissions = sync_permissions
+        self._excluded = [f"mimeType != {query_literal(each)}" for each in excluded if each != FOLDER_MIME_TYPE]
         self._downloads = downloads
 
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
@@ -323,6 +326,7 @@ class DriveApi:
         return await self._call(_FILES_LIST, "/files", query, _FILES_PAGE.decode)
 
     def _listing(self, drive_id: DriveId | None, q: str, order_by: str | None, page_size: int) -> list[Parameter]:
+        q = " and ".join(filter(None, [q, *self._excluded]))
         return [
             ("corpora", "user" if drive_id is None else "drive"),
             *self._in_drive(drive_id),

@@ -57,6 +57,7 @@ class MirroredData(msgspec.Struct, frozen=True, gc=False):
     view: str | None = None
     deleted: bool | None = None
     content_status: str | None = None
+    path: tuple[str, ...] | None = None
 
 
 class ReceivedRecord(msgspec.Struct, frozen=True, gc=False):

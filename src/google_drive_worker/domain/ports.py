@@ -251,6 +251,10 @@ class Normalizer(Protocol):
         """The upsert of a file's comment, with its replies."""
         ...
 
+    def with_path(self, record: Record, path: tuple[str, ...]) -> Record:
+        """A folder's upsert with its path: the names from the top of the Drive down to itself."""
+        ...
+
     def with_content(self, record: Record, status: ContentStatus, ref: ObjectRef | None) -> Record:
         """A file's upsert with what became of its content, and where that is."""
         ...

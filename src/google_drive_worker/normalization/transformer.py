@@ -54,6 +54,7 @@ __all__ = [
     "transform_permissions",
     "transform_revision",
     "with_content",
+    "with_path",
 ]
 
 try:
@@ -174,6 +175,13 @@ def transform_drive(drive: SharedDrive) -> Record:
         capabilities=flags(drive.capabilities),
     )
     return Record("shared_drive", drive.id, "upsert", data)
+
+
+def with_path(record: Record, path: tuple[str, ...]) -> Record:
+    """Add a folder's path to its upsert."""
+    data = bytes(record.data) if isinstance(record.data, msgspec.Raw) else _encode(record.data)
+    data = data[:-1] + b',"path":' + _encode(path) + b"}"
+    return Record(record.resource_type, record.resource_id, record.operation, msgspec.Raw(data), record.references)
 
 
 def with_content(record: Record, status: ContentStatus, ref: ObjectRef | None) -> Record:

@@ -30,6 +30,7 @@ from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.page_sharing import moved_corpora
 from google_drive_worker.sync.plan import LookUpRemoved, ReadChanges, WalkFolder, is_step_of
+from google_drive_worker.sync.scope import follows, holds_drive, is_restricted, with_roots
 from google_drive_worker.sync.step import Step, counted, doubting, owe_full, sighted, skipped, with_corpus, with_sync
 
 GONE_AT_MOST = 200
@@ -45,12 +46,12 @@ def on_changes(
         if isinstance(item, UnreadableItem):
             errors.append(skipped(checkpoint, item.id, "change", item.problem))
             continue
-        checkpoint, more = _on_change(checkpoint, action.corpus, item, normalizer)
+        checkpoint, more = _on_change(checkpoint, action.corpus, item, writer, normalizer)
         writer.extend(more)
     sync = checkpoint.sync
     if sync is not None:
         checkpoint = with_sync(checkpoint, counted(sync, writer.records))
-        if checkpoint.scope.sync_permissions:
+        if checkpoint.scope.sync_permissions or checkpoint.scope.paths or is_restricted(checkpoint.scope):
             checkpoint = sighted(checkpoint, moved_corpora(checkpoint, action, page))
     corpus = checkpoint.corpora.get(action.corpus)
     if corpus is not None:
@@ -67,7 +68,7 @@ def _read(corpus: Corpus, page: ChangesPage) -> Corpus:
 
 
 def _on_change(
-    checkpoint: Checkpoint, corpus: str, change: Change, normalizer: Normalizer
+    checkpoint: Checkpoint, corpus: str, change: Change, writer: ItemWriter, normalizer: Normalizer
 ) -> tuple[Checkpoint, list[Record]]:
     if change.change_type == "drive":
         return _on_drive_change(checkpoint, change, normalizer)
@@ -76,24 +77,35 @@ def _on_change(
     if file_id is None:
         return checkpoint, []
     if change.removed or file is None:
-        return _removed(checkpoint, Removal(file_id, corpus), normalizer)
+        return _removed(checkpoint, Removal(file_id, corpus), writer, normalizer)
     if belongs(checkpoint, corpus, file.drive_id):
-        return _changed(checkpoint, file, normalizer)
+        return _changed(checkpoint, file, writer, normalizer)
     home = checkpoint.corpora.get(file.drive_id or "")
     if corpus == USER_CORPUS and home is not None:
         if home.stage in {"changes", "done"} and not _is_hidden(checkpoint, file):
             return checkpoint, []  # the drive's own log has it too
         # The drive has been joined just now: what happened to the item before is in no log of the drive's that will be
         # read. Or it came in the trash inside a folder: the drive's log names the folder alone, and no walk sees it.
-        return _changed(checkpoint, file, normalizer)
-    return _removed(checkpoint, Removal(file_id, corpus), normalizer)
+        return _changed(checkpoint, file, writer, normalizer)
+    return _removed(checkpoint, Removal(file_id, corpus), writer, normalizer)
 
 
-def _changed(checkpoint: Checkpoint, file: DriveFile, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
-    if file.is_folder:
-        drive_id = file.drive_id if file.drive_id in checkpoint.corpora else None
-        checkpoint = _with_walk(checkpoint, Walk(file.id, drive_id, file.trashed))
-    return checkpoint, [_record_of(checkpoint, file, normalizer)]
+def _changed(
+    checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter, normalizer: Normalizer
+) -> tuple[Checkpoint, list[Record]]:
+    if file.is_folder and _is_walked(file, writer):
+        checkpoint = _with_walk(checkpoint, _walk_of(checkpoint, file))
+    return checkpoint, [_record_of(checkpoint, file, writer, normalizer)]
+
+
+def _is_walked(folder: DriveFile, writer: ItemWriter) -> bool:
+    """Whether what is below a changed folder is to be looked at. Of one that is out of scope it is to be deleted, where
+    any of it may be there: that is asked before the folder's own record is written."""
+    return not writer.is_outside(folder.id) or writer.may_hold(folder.id)
+
+
+def _walk_of(checkpoint: Checkpoint, folder: DriveFile) -> Walk:
+    return Walk(folder.id, folder.drive_id if folder.drive_id in checkpoint.corpora else None, folder.trashed)
 
 
 def _is_hidden(checkpoint: Checkpoint, file: DriveFile) -> bool:
@@ -105,14 +117,20 @@ def _is_hidden(checkpoint: Checkpoint, file: DriveFile) -> bool:
     return file.trashed and not checkpoint.scope.include_trashed
 
 
-def _record_of(checkpoint: Checkpoint, file: DriveFile, normalizer: Normalizer) -> Record:
+def _record_of(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter, normalizer: Normalizer) -> Record:
+    if writer.is_outside(file.id):
+        return normalizer.deletion("folder" if file.is_folder else "file", file.id, "out_of_scope")
     if _is_hidden(checkpoint, file):
         return normalizer.deletion("folder" if file.is_folder else "file", file.id, "trashed")
     return normalizer.transform_file(file)
 
 
-def _removed(checkpoint: Checkpoint, removal: Removal, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
+def _removed(
+    checkpoint: Checkpoint, removal: Removal, writer: ItemWriter, normalizer: Normalizer
+) -> tuple[Checkpoint, list[Record]]:
     sync = checkpoint.sync
+    if not writer.may_hold(removal.file_id):
+        return checkpoint, []
     if len(checkpoint.corpora) == 1 or sync is None:
         return checkpoint, _deletions(removal.file_id, None, "removed", normalizer)
     others = tuple(other for other in sync.removals if other != removal)
@@ -140,20 +158,42 @@ def on_looked_up(
     way meanwhile after it, nobody else would set it right.
     """
     asked = set(action.file_ids)
+    errors: list[ErrorReport] = []
+    walked: list[Walk] = []
     for removal in sync.removals:
         if removal.file_id not in asked & found.keys():
             continue
         file = found.get(removal.file_id)
         if file is None:
             writer.extend(_deletions(removal.file_id, None, "removed", normalizer))
+            if sync.kind == "full" and removal.file_id in (checkpoint.scope.folder_ids or ()):
+                errors.append(_no_root(checkpoint, removal.file_id))
         elif _is_ours(checkpoint, removal, file):
-            writer.write(_record_of(checkpoint, file, normalizer))
+            if file.is_folder and checkpoint.scope.folder_ids and _is_walked(file, writer):
+                walked.append(_walk_of(checkpoint, file))
+            writer.write(_record_of(checkpoint, file, writer, normalizer))
         else:
             writer.extend(_deletions(removal.file_id, file, "out_of_scope", normalizer))
     left = tuple(removal for removal in sync.removals if removal.file_id not in asked)
     checkpoint = _with_gone(checkpoint, tuple(file_id for file_id, file in found.items() if file is None))
     checkpoint = with_sync(checkpoint, replace(counted(sync, writer.records), removals=left))
-    return Step(checkpoint, tuple(writer.records), tuple(writer.errors), writer.remembered)
+    for walk in walked:
+        checkpoint = _with_walk(checkpoint, walk)
+    return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
+
+
+def _no_root(checkpoint: Checkpoint, folder_id: FileId) -> ErrorReport:
+    """The report of a folder that the scope names and the account can't see."""
+    return ErrorReport(
+        code="scope_not_found",
+        category="skipped_item",
+        message="folder_ids names this folder, and there is none that the account can see; the others are mirrored",
+        customer_id=checkpoint.customer_id,
+        connection_id=checkpoint.connection_id,
+        resource_type="folder",
+        resource_id=folder_id,
+        source=checkpoint.sync.source if checkpoint.sync else None,
+    )
 
 
 def _with_gone(checkpoint: Checkpoint, missing: tuple[FileId, ...]) -> Checkpoint:
@@ -188,9 +228,9 @@ def on_children(
         if isinstance(item, UnreadableItem):
             errors.append(skipped(checkpoint, item.id, "file", item.problem))
             continue
-        writer.write(_record_of(checkpoint, item, normalizer))
-        if item.is_folder:
+        if item.is_folder and (walk.trashed or _is_walked(item, writer)):
             below.append(Walk(item.id, walk.drive_id, item.trashed))
+        writer.write(_record_of(checkpoint, item, writer, normalizer))
     walks = list(sync.walks)
     at = walks.index(walk)
     walks[at : at + 1] = [replace(walk, page_token=page.next_page_token)] if page.next_page_token else []
@@ -210,7 +250,7 @@ def _with_walk(checkpoint: Checkpoint, walk: Walk) -> Checkpoint:
 
 def _on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
     drive_id = change.drive_id or (change.drive.id if change.drive else None)
-    if drive_id is None or not checkpoint.scope.include_shared_drives:
+    if drive_id is None or not follows(checkpoint.scope, drive_id):
         return checkpoint, []
     if change.removed or change.drive is None:
         return leave_drive(checkpoint, drive_id, normalizer)
@@ -219,11 +259,13 @@ def _on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normali
         # As a member the user sees more than was shared with them: what a walk brings of it counts as written, too.
         due = checkpoint.scope.sync_permissions
         checkpoint = with_corpus(checkpoint, drive_id, Corpus("start_token", written=True, members_due=due))
+        checkpoint = with_roots(checkpoint)
     else:
         if checkpoint.scope.sync_permissions:  # who is a member may be what has changed
             checkpoint = with_corpus(checkpoint, drive_id, replace(known, members_due=True))
         checkpoint = _perhaps_rejoined(checkpoint, known)
-    return checkpoint, [normalizer.transform_drive(change.drive)]
+    is_held = holds_drive(checkpoint.scope, drive_id)
+    return checkpoint, [normalizer.transform_drive(change.drive)] if is_held else []
 
 
 def _perhaps_rejoined(checkpoint: Checkpoint, drive: Corpus) -> Checkpoint:

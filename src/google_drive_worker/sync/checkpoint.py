@@ -33,7 +33,8 @@ class Scope(_Value, frozen=True):
 
     What is false where a connection has it true was written by a worker that knew nothing of it: none of it is in the
     mirror then. `max_revisions` counts a file's newest ones, `None` means all. `export_formats` are MIME types by those
-    of Workspace documents, where they are not the usual ones.
+    of Workspace documents, where they are not the usual ones. `drive_ids` and `folder_ids` restrict it to these drives
+    and what is below these folders; `paths` says that folders have theirs.
     """
 
     include_shared_drives: bool = True
@@ -45,6 +46,10 @@ class Scope(_Value, frozen=True):
     sync_content: bool = False
     max_file_size_bytes: int | None = None
     export_formats: dict[str, str] | None = None
+    drive_ids: tuple[str, ...] | None = None
+    folder_ids: tuple[FileId, ...] | None = None
+    exclude_mime_types: tuple[str, ...] = ()
+    paths: bool = False
 
 
 class Part(_Value, frozen=True):

@@ -55,7 +55,7 @@ from google_drive_worker.sync.details import (
     on_metadata_done,
     rewritten,
 )
-from google_drive_worker.sync.items import ItemsAnswer, ItemWriter, Shared, nothing_remembered
+from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, ItemWriter, Shared, nothing_remembered
 from google_drive_worker.sync.listing import on_drives, on_files, on_order, on_start_token
 from google_drive_worker.sync.members import misjudged, on_members
 from google_drive_worker.sync.page_sharing import sighted_of
@@ -76,6 +76,7 @@ from google_drive_worker.sync.plan import (
     step_name,
     still_wanted,
 )
+from google_drive_worker.sync.scope import with_roots
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.sync.step import Step, to_follow
 from google_drive_worker.utils.errors import PageTokenRejected
@@ -176,6 +177,8 @@ def begin(
         last_sync_id=sync_id,
         in_doubt=kind == "incremental" and (from_trigger or checkpoint.in_doubt),
     )
+    if kind == "full":
+        checkpoint = with_roots(checkpoint)
     records = (normalizer.sync_record(_summary(checkpoint, sync, None)),) if kind == "full" else ()
     return Step(checkpoint, records, refused)
 
@@ -218,18 +221,21 @@ def on_answer(
     if sync is None or not still_wanted(checkpoint, action):
         return Step(checkpoint)
     permissions: Found | None = {} if checkpoint.scope.sync_permissions else None
+    places = NOWHERE
     if isinstance(answer, Shared):
         if answer.sighted != sighted_of(checkpoint, action):
             return Step(checkpoint)
         again = misjudged(checkpoint, answer.permissions)
         if again is not None:
             return Step(again)
-        permissions, answer = answer.permissions, answer.answer
+        if permissions is not None:
+            permissions = answer.permissions
+        places, answer = answer.places, answer.answer
     if checkpoint.parked is not None and _is_well_again(checkpoint.parked, action, answer):
         checkpoint = replace(checkpoint, parked=None)
     # What a full sync lists was not written before in it, or is swept.
     in_doubt = checkpoint.in_doubt and not (sync.kind == "full" and isinstance(action, ListFiles))
-    writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt)
+    writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt, places=places)
     step = _decided(checkpoint, sync, action, answer, writer, recall, normalizer)
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))

@@ -1,6 +1,7 @@
 """What a step writes of items: each item's record, its permissions' right after it, and what is kept of it in mind."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -11,6 +12,7 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import DeleteCause, ErrorReport, PermissionFrame, Record
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.sync.scope import is_restricted
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.sync.step import unread
 from google_drive_worker.utils.errors import SkipItem
@@ -18,24 +20,37 @@ from google_drive_worker.utils.errors import SkipItem
 ItemsAnswer = FilesPage | ChangesPage | Mapping[FileId, DriveFile | None]
 """An answer that holds items."""
 
+_ITEMS = frozenset({"file", "folder"})
+
 _NEW_FILE = Remembered(is_folder=False)
 _NEW_FOLDER = Remembered(is_folder=True)
 """What is kept of an item of which nothing was: one object for all of them, since most of a first listing is that."""
 
 
+class Places(NamedTuple):
+    """Where items are: those that are out of scope, and the paths of folders (see `places`)."""
+
+    outside: frozenset[FileId] = frozenset()
+    paths: Mapping[FileId, tuple[str, ...]] = {}
+
+
+NOWHERE = Places()
+
+
 class Shared:
-    """An answer that holds items, with the permissions that were found of them.
+    """An answer that holds items, with the permissions that were found of them, and where they are.
 
     `sighted` is `page_sharing.sighted_of` as it was when the answer was asked for: should it have risen since,
     something has changed that the permissions may rest on, and the answer is out of date.
     """
 
-    __slots__ = ("answer", "permissions", "sighted")
+    __slots__ = ("answer", "permissions", "places", "sighted")
 
-    def __init__(self, answer: ItemsAnswer, permissions: Found, sighted: int) -> None:
+    def __init__(self, answer: ItemsAnswer, permissions: Found, sighted: int, places: Places = NOWHERE) -> None:
         self.answer = answer
         self.permissions = permissions
         self.sighted = sighted
+        self.places = places
 
 
 def nothing_remembered(file_id: FileId) -> None:
@@ -49,6 +64,9 @@ class ItemWriter:
 
     An item of which no permissions were found, though they are mirrored, keeps those that it has: something else is on
     its way that will bring them. `in_doubt` says that the mirror may hold items of which nothing is remembered.
+
+    Where the scope is restricted, only what the mirror may hold is deleted, lest all be told that happens elsewhere in
+    the Drive.
     """
 
     def __init__(
@@ -59,6 +77,7 @@ class ItemWriter:
         normalizer: Normalizer,
         *,
         in_doubt: bool = False,
+        places: Places = NOWHERE,
     ) -> None:
         self.records: list[Record] = []
         self.errors: list[ErrorReport] = []
@@ -69,11 +88,13 @@ class ItemWriter:
         self._recall = recall
         self._normalizer = normalizer
         self._in_doubt = in_doubt
+        self._places = places
+        self._restricted = is_restricted(checkpoint.scope)
         self._frames: dict[int, tuple[PermissionFrame, ...]] = {}
 
     def extend(self, records: Iterable[Record]) -> None:
         """Write records, those of items with what belongs to them."""
-        if self._permissions is not None:
+        if self._permissions is not None or self._restricted or self._places.paths:
             for record in records:
                 self.write(record)
             return
@@ -84,15 +105,27 @@ class ItemWriter:
 
     def write(self, record: Record) -> None:
         """Write a record, with what belongs to it where it is an item's."""
-        item_id = FileId(record.resource_id)
+        item_id, is_item = FileId(record.resource_id), record.resource_type in _ITEMS
         if record.operation == "delete":
             # What hangs on it goes with it, by the contract (docs/records.md).
-            self.records.append(record)
-            self.remembered[item_id] = None
-        elif record.resource_type in {"file", "folder"} and self._permissions is not None:
-            self._write_item(record, item_id, self._permissions.get(item_id))
+            if not is_item or self.may_hold(item_id):
+                self.records.append(record)
+                self.remembered[item_id] = None
+            return
+        if record.resource_type == "folder" and (path := self._places.paths.get(item_id)) is not None:
+            record = self._normalizer.with_path(record, path)
+        if is_item and (self._permissions is not None or self._restricted):
+            self._write_item(record, item_id, (self._permissions or {}).get(item_id))
         else:
             self.records.append(record)
+
+    def is_outside(self, item_id: FileId) -> bool:
+        """Whether an item is out of scope."""
+        return item_id in self._places.outside
+
+    def may_hold(self, item_id: FileId) -> bool:
+        """Whether the mirror may have held the item before this step; of a scope that is not restricted nobody asks."""
+        return not self._restricted or self._in_doubt or item_id in self.remembered or self._recall(item_id) is not None
 
     def write_permissions(
         self, item_id: FileId, found: PermissionSet, *, is_folder: bool = False, also_before: Sequence[str] = ()

@@ -9,7 +9,7 @@ from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableIt
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Sync
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Stage, Sync
 from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.parts import (
     balanced,
@@ -23,12 +23,14 @@ from google_drive_worker.sync.parts import (
     youngest_since,
 )
 from google_drive_worker.sync.plan import ListFiles, ProveOrder, TakeStartToken, is_step_of
+from google_drive_worker.sync.scope import follows, holds_drive, lists
 from google_drive_worker.sync.step import Step, counted, give_up, skipped, with_corpus, with_sync
 
 
 def on_start_token(checkpoint: Checkpoint, action: TakeStartToken, token: PageToken) -> Step:
-    """The low watermark stands; the corpus' listing may begin."""
-    corpus = replace(without_listing(checkpoint.corpora[action.corpus]), stage="listing", change_token=token)
+    """The low watermark stands; the corpus' listing may begin, where it is listed as a whole."""
+    stage: Stage = "listing" if lists(checkpoint.scope, action.corpus) else "changes"
+    corpus = replace(without_listing(checkpoint.corpora[action.corpus]), stage=stage, change_token=token)
     return Step(with_corpus(checkpoint, action.corpus, corpus))
 
 
@@ -46,12 +48,11 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     """
     if sync.from_trigger and page.drives:
         return Step(give_up(checkpoint))
-    records = tuple(normalizer.transform_drive(drive) for drive in page.drives)
+    drives = [drive for drive in page.drives if follows(checkpoint.scope, drive.id)]
+    records = tuple(normalizer.transform_drive(drive) for drive in drives if holds_drive(checkpoint.scope, drive.id))
     due = checkpoint.scope.sync_permissions
     joined = {
-        str(drive.id): Corpus("start_token", members_due=due)
-        for drive in page.drives
-        if drive.id not in checkpoint.corpora
+        str(drive.id): Corpus("start_token", members_due=due) for drive in drives if drive.id not in checkpoint.corpora
     }
     sync = replace(
         counted(sync, records), drives_token=page.next_page_token, drives_listed=page.next_page_token is None

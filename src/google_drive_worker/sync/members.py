@@ -14,6 +14,7 @@ from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Sync, Walk
 from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.listing import without_listing
 from google_drive_worker.sync.plan import ReadMembers
+from google_drive_worker.sync.scope import lists, with_roots
 from google_drive_worker.sync.sharing import Found, digest_of
 from google_drive_worker.sync.step import Step, counted, sighted, unread, with_corpus, with_sync
 
@@ -24,6 +25,7 @@ MISJUDGED = "misjudged"
 def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: Found, writer: ItemWriter) -> Step:
     """The members that have changed are written, and their drives listed anew where items of them were written."""
     errors: list[ErrorReport] = []
+    anew = False
     for drive_id in action.drives:
         corpus = checkpoint.corpora.get(drive_id)
         members = found.get(drive_id)
@@ -34,12 +36,16 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
             errors.append(unread(checkpoint, "shared_drive", drive_id, "permissions", members))
         elif (digest := digest_of(members)) != corpus.members:
             writer.write_permissions(drive_id, members, also_before=corpus.member_ids)
-            if corpus.members is not None:
+            if corpus.members is not None and lists(checkpoint.scope, drive_id):
                 corpus = _to_list_anew(corpus)
                 sync = replace(sync, walks=_walks_left(checkpoint, sync, drive_id))
+            elif corpus.members is not None:
+                anew = True
             corpus = replace(corpus, members=digest, member_ids=members.ids)
         checkpoint = with_corpus(checkpoint, drive_id, corpus)
     checkpoint = sighted(with_sync(checkpoint, counted(sync, writer.records)), action.drives)
+    if anew:
+        checkpoint = with_roots(checkpoint)
     return Step(checkpoint, tuple(writer.records), tuple(errors), writer.remembered)
 
 

@@ -19,7 +19,7 @@ from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import Action, ListFiles, LookUpRemoved, ReadChanges, WalkFolder
-from google_drive_worker.sync.sharing import Finding, FoldersOfConnection, KnownFolders, sharings_of
+from google_drive_worker.sync.sharing import Finding, FoldersOfConnection, nothing_known, sharings_of
 
 
 class _ChangedItem(Resource, frozen=True, gc=False):
@@ -51,7 +51,7 @@ def moved_corpora(checkpoint: Checkpoint, action: ReadChanges, page: ChangesPage
                 yield action.corpus
 
 
-def _tells_of_others(page: ChangesPage) -> bool:
+def tells_of_others(page: ChangesPage) -> bool:
     """Whether it holds a folder or a drive."""
     return any(
         entry.change_type == "drive" or (item is not None and item.mime_type == FOLDER_MIME_TYPE)
@@ -102,8 +102,8 @@ def permissions_of(action: Action, answer: ItemsAnswer, checkpoint: Checkpoint, 
     """
     drives = {name: corpus.members for name, corpus in checkpoint.corpora.items() if name != USER_CORPUS}
     trashed_too = checkpoint.scope.include_trashed
-    if isinstance(answer, ChangesPage) and _tells_of_others(answer):
-        known = _nothing_known()
+    if isinstance(answer, ChangesPage) and tells_of_others(answer):
+        known = nothing_known()
     if isinstance(answer, Mapping):
         there = [file for file in answer.values() if file is not None]
         items = [_sharing_of(file) for file in there if trashed_too or not file.trashed]
@@ -112,7 +112,7 @@ def permissions_of(action: Action, answer: ItemsAnswer, checkpoint: Checkpoint, 
         return sharings_of(derived, drives, known, also=others)
     items = [
         item
-        for item in _sharings_in(answer)
+        for item in sharings_in(answer)
         if (trashed_too or not item.trashed) and _is_to_be_written(checkpoint, action, item)
     ]
     return sharings_of(items, drives, known)
@@ -131,8 +131,12 @@ def _is_to_be_written(checkpoint: Checkpoint, action: Action, item: ItemSharing)
             return True
 
 
-def _sharings_in(page: FilesPage | ChangesPage) -> Iterator[ItemSharing]:
-    raws = page.files if isinstance(page, FilesPage) else _files_of(page)
+def sharings_in(answer: ItemsAnswer) -> Iterator[ItemSharing]:
+    """The answer's items, with what tells where they are and where their permissions come from."""
+    if isinstance(answer, Mapping):
+        yield from (_sharing_of(file) for file in answer.values() if file is not None)
+        return
+    raws = answer.files if isinstance(answer, FilesPage) else _files_of(answer)
     for raw in raws:
         item = read_sharing(raw)
         if item is not None:
@@ -161,7 +165,3 @@ def _sharing_of(file: DriveFile) -> ItemSharing:
         has_augmented_permissions=file.has_augmented_permissions,
         inherited_permissions_disabled=file.inherited_permissions_disabled,
     )
-
-
-def _nothing_known() -> FoldersOfConnection:
-    return FoldersOfConnection(KnownFolders(), 0)

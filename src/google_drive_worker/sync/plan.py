@@ -40,6 +40,10 @@ def scope_of(settings: ConnectionSettings, *, include_shared_drives: bool) -> Sc
         settings.sync_content,
         settings.max_file_size_bytes if settings.sync_content else None,
         settings.export_formats if settings.sync_content else None,
+        settings.drive_ids,
+        settings.folder_ids,
+        settings.exclude_mime_types,
+        paths=True,
     )
 
 
@@ -246,6 +250,8 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
     due = tuple(FileId(name) for name, corpus in checkpoint.corpora.items() if corpus.members_due)
     if due:
         return [*actions, ReadMembers(due[:MEMBERS_AT_ONCE])]
+    if checkpoint.scope.folder_ids and sync.kind == "full" and (starting or not sync.drives_listed):
+        return actions  # what is found by walking is found after every log's place is known
     look_ups = _look_ups(checkpoint, sync)
     if look_ups:
         return actions + look_ups

@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Generator, Hashable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import count
+from typing import Generic, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -34,6 +35,8 @@ from google_drive_worker.domain.sharing import (
 )
 from google_drive_worker.sync.step import is_hidden
 from google_drive_worker.utils.errors import SkipItem
+
+V = TypeVar("V")
 
 FOLDERS_KNOWN = 20_000
 """How many folders the worker knows the permissions of, all connections together: some 20 MB where each has its own."""
@@ -59,8 +62,8 @@ Reply = Mapping[FileId, ItemSharing | SkipItem] | Mapping[FileId, tuple[Permissi
 Finding = Generator[Question, Reply, Found]
 
 
-class KnownFolders:
-    """What children inherit from folders and drives, by folder; the least recently used are forgotten.
+class KnownFolders(Generic[V]):
+    """What is known of folders, such as what their children inherit; the least recently used are forgotten.
 
     A connection's entries count under a `mark`, and are worth nothing under another one. Whoever looks passes as the
     mark what changes whenever something above an item may have: the sync, how often its logs told of a folder, and who
@@ -71,12 +74,12 @@ class KnownFolders:
         self._limit = limit
         self._serials = count()
         self._marks: OrderedDict[ConnectionId, tuple[Hashable, int]] = OrderedDict()
-        self._folders: OrderedDict[tuple[int, FileId], PermissionSet] = OrderedDict()
+        self._folders: OrderedDict[tuple[int, FileId], V] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._folders)
 
-    def under(self, connection_id: ConnectionId, mark: Hashable) -> "FoldersOfConnection":
+    def under(self, connection_id: ConnectionId, mark: Hashable) -> "KnownOfConnection[V]":
         """What is known of the connection's folders under that mark; what stood under another is forgotten."""
         known = self._marks.get(connection_id)
         if known is None or known[0] != mark:
@@ -84,39 +87,48 @@ class KnownFolders:
         self._marks.move_to_end(connection_id)
         if len(self._marks) > self._limit:
             self._marks.popitem(last=False)
-        return FoldersOfConnection(self, known[1])
+        return KnownOfConnection(self, known[1])
 
-    def get(self, serial: int, folder_id: FileId) -> PermissionSet | None:
-        """What that folder's children inherit."""
+    def get(self, serial: int, folder_id: FileId) -> V | None:
+        """What is known of that folder."""
         key = (serial, folder_id)
         found = self._folders.get(key)
         if found is not None:
             self._folders.move_to_end(key)
         return found
 
-    def put(self, serial: int, folder_id: FileId, below: PermissionSet) -> None:
-        """Keep what that folder's children inherit."""
-        self._folders[serial, folder_id] = below
+    def put(self, serial: int, folder_id: FileId, known: V) -> None:
+        """Keep what is known of that folder."""
+        self._folders[serial, folder_id] = known
         self._folders.move_to_end((serial, folder_id))
         if len(self._folders) > self._limit:
             self._folders.popitem(last=False)
 
 
-class FoldersOfConnection:
+class KnownOfConnection(Generic[V]):
     """One connection's view of `KnownFolders`, as it was when it was taken: later marks don't see what it puts."""
 
-    def __init__(self, known: KnownFolders, serial: int) -> None:
+    def __init__(self, known: KnownFolders[V], serial: int) -> None:
         """Made by `KnownFolders.under`."""
         self._known = known
         self._serial = serial
 
-    def get(self, folder_id: FileId) -> PermissionSet | None:
-        """What that folder's children inherit; `None` where it is not known."""
+    def get(self, folder_id: FileId) -> V | None:
+        """What is known of that folder; `None` where nothing is."""
         return self._known.get(self._serial, folder_id)
 
-    def put(self, folder_id: FileId, below: PermissionSet) -> None:
-        """Keep what that folder's children inherit."""
-        self._known.put(self._serial, folder_id, below)
+    def put(self, folder_id: FileId, known: V) -> None:
+        """Keep what is known of that folder."""
+        self._known.put(self._serial, folder_id, known)
+
+
+FoldersOfConnection = KnownOfConnection[PermissionSet]
+"""What children inherit from a connection's folders and drives, by folder."""
+
+
+def nothing_known() -> "KnownOfConnection[V]":
+    """A view in which nothing is known, and which leaves nothing behind."""
+    return KnownOfConnection(KnownFolders(), 0)
 
 
 def below(own: PermissionSet, folder_id: FileId) -> PermissionSet:

@@ -336,7 +336,7 @@ def test_an_answer_that_rests_on_other_members_than_were_written_is_dropped_and_
 def test_a_page_that_tells_of_a_folder_goes_by_nothing_that_was_known_before() -> None:
     """Nor does it leave anything behind; a page of files alone goes by what is known."""
     before = syncing("incremental", user=corpus("changes"), d=corpus("changes"), scope=WANTED)
-    known = KnownFolders().under(CONNECTION, "mark")
+    known = KnownFolders[PermissionSet]().under(CONNECTION, "mark")
     known.put(FileId(D), shared_with("p"))
     action = ReadChanges(D, token("c1"))
     shown = {"parents": [D], "permissionIds": ["p"], "hasAugmentedPermissions": False}

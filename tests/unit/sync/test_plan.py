@@ -154,5 +154,5 @@ def test_a_connections_own_setting_comes_before_the_workers() -> None:
     """`include_shared_drives` may be overridden either way."""
     for setting, default, wanted in ((None, True, True), (None, False, False), (False, True, False)):
         settings = ConnectionSettings(include_shared_drives=setting)
-        expected = Scope(wanted, sync_permissions=True, sync_revisions=True, sync_comments=True)
+        expected = Scope(wanted, sync_permissions=True, sync_revisions=True, sync_comments=True, paths=True)
         assert scope_of(settings, include_shared_drives=default) == expected

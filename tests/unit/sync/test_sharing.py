@@ -249,7 +249,7 @@ def test_a_refusal_that_is_no_invisibility_stays_one() -> None:
 
 def test_what_is_known_counts_under_its_mark_alone() -> None:
     """Under another one a folder may have changed; and what a fetch from before puts there is not seen after."""
-    known = KnownFolders()
+    known = KnownFolders[PermissionSet]()
     before = known.under(CONNECTION, 1)
     before.put(FileId("f"), UNSEEN)
     assert known.under(CONNECTION, 1).get(FileId("f")) is UNSEEN
@@ -262,7 +262,7 @@ def test_what_is_known_counts_under_its_mark_alone() -> None:
 
 def test_the_least_recently_used_folders_are_forgotten() -> None:
     """Memory is bounded, whatever the size of a drive, and what is forgotten is asked for anew."""
-    known = KnownFolders(limit=2)
+    known = KnownFolders[PermissionSet](limit=2)
     view = known.under(CONNECTION, 1)
     look: Callable[[str], PermissionSet | None] = lambda name: view.get(FileId(name))  # noqa: E731
     view.put(FileId("a"), UNSEEN)

@@ -1,0 +1,166 @@
+"""Where a page's items are: whether they are in scope, and the paths of its folders.
+
+A generator without I/O, as `sharing` has one: it yields `ReadSharings` of folders that are neither known nor on the
+page, is sent what they are, and returns what it found. What is known of folders is kept as long as no log tells of one
+that has changed (`KnownFolders`).
+
+A path is the names from the top of the Drive down to the folder, itself included, without the root's own; a folder that
+lies below something that the account does not see has none. A file's path is its folder's and its name: so a folder
+that is renamed is told by its folders alone, and a page without folders costs nothing.
+"""
+
+from collections.abc import Generator, Iterable, Iterator
+
+import msgspec
+
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, ChangesPage, FilesPage
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.sharing import ItemSharing
+from google_drive_worker.sync.checkpoint import Scope
+from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, Places
+from google_drive_worker.sync.page_sharing import sharings_in, tells_of_others
+from google_drive_worker.sync.scope import MY_DRIVE, holds_drive, is_restricted
+from google_drive_worker.sync.sharing import KnownOfConnection, Question, ReadSharings, Reply, nothing_known
+
+DEPTH_AT_MOST = 100
+"""Google nests folders a hundred deep at the most (Drive guide, "File and folder limits")."""
+
+_FOLDER = FOLDER_MIME_TYPE.encode()
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """A folder's name and the folder that it is in; `is_seen` is false for one that the account does not see."""
+
+    name: str = ""
+    parent: FileId | None = None
+    drive_id: str | None = None
+    is_seen: bool = True
+
+
+KnownPlaces = KnownOfConnection[Place]
+Finding = Generator[Question, Reply, Places]
+
+_UNSEEN = Place(is_seen=False)
+
+
+def places_of(answer: ItemsAnswer, scope: Scope, known: KnownPlaces) -> Finding:
+    """Find which of the answer's items are out of scope, and the paths of its folders."""
+    restricted = is_restricted(scope)
+    if not restricted and not _holds_folders(answer):
+        return NOWHERE
+    if isinstance(answer, ChangesPage) and tells_of_others(answer):
+        known = nothing_known()  # what was known may be out of date, and what is looked up now as well
+    items = list(sharings_in(answer))
+    wanted = items if restricted else [item for item in items if item.is_folder]
+    search = _Search(items, known)
+    yield from search.read_above(wanted)
+    outside = frozenset(item.id for item in items if not search.is_within(item, scope)) if restricted else frozenset()
+    paths: dict[FileId, tuple[str, ...]] = {}
+    for item in items:
+        if item.is_folder and item.id not in outside and (path := search.path_of(item)) is not None:
+            paths[item.id] = path
+    return Places(outside, paths)
+
+
+def _holds_folders(answer: ItemsAnswer) -> bool:
+    """Whether there may be a folder in it: looked for in all of its bytes at once, which costs next to nothing."""
+    if isinstance(answer, FilesPage):
+        return _FOLDER in b"".join(answer.files)
+    if isinstance(answer, ChangesPage):
+        return _FOLDER in b"".join(answer.changes)
+    return any(file is not None and file.is_folder for file in answer.values())
+
+
+class _Search:
+    """The folders above a page's items, being found out."""
+
+    def __init__(self, items: Iterable[ItemSharing], known: KnownPlaces) -> None:
+        self._known = known
+        self._places: dict[FileId, Place] = {item.id: _place_of(item) for item in items if item.is_folder}
+        self._root: FileId | None = None
+
+    def read_above(self, items: Iterable[ItemSharing]) -> Generator[Question, Reply, None]:
+        """Read what is above the items, up to the top; first of all which folder My Drive's root is."""
+        level = {parent: None for item in items if (parent := _parent_of(item)) is not None}
+        if any(item.drive_id is None for item in items):
+            yield from self._read_root()
+        for _ in range(DEPTH_AT_MOST):
+            unknown = tuple(parent for parent in self._climb(level) if parent != self._root)
+            if not unknown:
+                return
+            answers = yield ReadSharings(unknown)
+            for folder_id in unknown:
+                answer = answers.get(folder_id)
+                place = _place_of(answer) if isinstance(answer, ItemSharing) else _UNSEEN
+                self._places[folder_id] = place
+                self._known.put(folder_id, place)
+            level = dict.fromkeys(unknown)
+
+    def _read_root(self) -> Generator[Question, Reply, None]:
+        alias = FileId(MY_DRIVE)
+        place = self._known.get(alias)
+        if place is None:
+            answers = yield ReadSharings((alias,))
+            answer = answers.get(alias)
+            place = Place(parent=answer.id) if isinstance(answer, ItemSharing) else _UNSEEN
+            self._known.put(alias, place)
+        self._root = place.parent
+
+    def _climb(self, folder_ids: Iterable[FileId]) -> Iterator[FileId]:
+        """The first folder above each that is not known yet."""
+        seen: set[FileId] = set()
+        for folder_id in folder_ids:
+            at: FileId | None = folder_id
+            while at is not None and at not in seen and at != self._root:
+                seen.add(at)
+                place = self._place(at)
+                if place is None:
+                    yield at
+                    break
+                at = None if place.parent == place.drive_id else place.parent
+
+    def _place(self, folder_id: FileId) -> Place | None:
+        place = self._places.get(folder_id)
+        if place is None:
+            place = self._known.get(folder_id)
+            if place is not None:
+                self._places[folder_id] = place  # kept here, since it may be forgotten there
+        return place
+
+    def is_within(self, item: ItemSharing, scope: Scope) -> bool:
+        """Whether the item is in scope."""
+        if item.mime_type in scope.exclude_mime_types and not item.is_folder:
+            return False
+        if holds_drive(scope, item.drive_id):
+            return True
+        roots = scope.folder_ids or ()
+        at: FileId | None = item.id
+        for _ in range(DEPTH_AT_MOST):
+            if at is None or at in roots:
+                break
+            place = _place_of(item) if at == item.id else self._place(at)
+            at = place.parent if place is not None else None
+        return at is not None and at in roots
+
+    def path_of(self, item: ItemSharing) -> tuple[str, ...] | None:
+        """The names from the top down to the folder; `None` where one of them is not to be seen."""
+        names = [item.name]
+        at = _parent_of(item)
+        if item.id == self._root:
+            return ()
+        tops = {self._root, None if item.drive_id is None else FileId(item.drive_id)}
+        while at not in tops:
+            place = None if at is None else self._place(at)
+            if place is None or not place.is_seen or len(names) > DEPTH_AT_MOST:
+                return None
+            names.append(place.name)
+            at = place.parent
+        return None if at is None else tuple(reversed(names))
+
+
+def _place_of(item: ItemSharing) -> Place:
+    return Place(item.name, _parent_of(item), item.drive_id)
+
+
+def _parent_of(item: ItemSharing) -> FileId | None:
+    return item.parents[0] if item.parents else None

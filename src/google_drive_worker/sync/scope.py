@@ -1,0 +1,40 @@
+"""What of a Drive is in scope, as far as its settings alone tell."""
+
+from msgspec.structs import replace
+
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Removal, Scope
+
+MY_DRIVE = "root"
+"""Google's alias for the root of My Drive: among `drive_ids` it names the user's own corpus."""
+
+
+def is_restricted(scope: Scope) -> bool:
+    """Whether some of what the user can see may be out of scope, besides trash and whole shared drives."""
+    return bool(scope.folder_ids or scope.drive_ids is not None or scope.exclude_mime_types)
+
+
+def holds_drive(scope: Scope, drive_id: str | None) -> bool:
+    """Whether all of a shared drive, or (`None`) all that is the user's own, is in scope."""
+    if scope.drive_ids is None:
+        return not scope.folder_ids
+    return (drive_id or MY_DRIVE) in scope.drive_ids
+
+
+def follows(scope: Scope, drive_id: str) -> bool:
+    """Whether a shared drive's log is to be read. A folder may be moved into any of them."""
+    return scope.include_shared_drives and (bool(scope.folder_ids) or holds_drive(scope, drive_id))
+
+
+def lists(scope: Scope, corpus: str) -> bool:
+    """Whether a corpus is listed as a whole: what of it is in scope is found by walking its folders otherwise."""
+    return holds_drive(scope, None if corpus == USER_CORPUS else corpus)
+
+
+def with_roots(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with the folders that the scope names to be looked up, and walked: some of them may be seen only
+    now, or all that is below them has to be written anew."""
+    sync = checkpoint.sync
+    if sync is None or not checkpoint.scope.folder_ids:
+        return checkpoint
+    roots = tuple(Removal(folder_id, USER_CORPUS) for folder_id in checkpoint.scope.folder_ids)
+    return replace(checkpoint, sync=replace(sync, removals=tuple(dict.fromkeys((*sync.removals, *roots)))))

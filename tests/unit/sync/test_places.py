@@ -1,0 +1,115 @@
+"""Where items are: in scope or out of it, and the paths of folders."""
+
+from collections.abc import Mapping
+
+from google_drive_worker.domain.drive import ChangesPage, FilesPage
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.sharing import ItemSharing
+from google_drive_worker.sync.checkpoint import Scope
+from google_drive_worker.sync.items import NOWHERE, Places
+from google_drive_worker.sync.places import KnownPlaces, Place, places_of
+from google_drive_worker.sync.sharing import KnownFolders, ReadSharings
+from google_drive_worker.utils.errors import NotFound
+from support.syncs import CONNECTION, changed, changes_page, file, files_page, folder
+
+FOLDERS = {
+    "root": ItemSharing(FileId("r"), "My Drive", "application/vnd.google-apps.folder"),
+    "a": ItemSharing(FileId("a"), "A/B", "application/vnd.google-apps.folder", parents=(FileId("r"),)),
+    "b": ItemSharing(FileId("b"), "B", "application/vnd.google-apps.folder", parents=(FileId("a"),)),
+    "lost": ItemSharing(FileId("lost"), "Shared", "application/vnd.google-apps.folder"),
+}
+
+
+def named(item_id: str, name: str, **fields: object) -> dict[str, object]:
+    """A folder of that name."""
+    return {**folder(item_id, **fields), "name": name}
+
+
+class Google:
+    """Knows those folders, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[FileId, ...]] = []
+        self.known: KnownPlaces = KnownFolders[Place]().under(CONNECTION, "mark")
+
+    def find(self, answer: FilesPage | ChangesPage, scope: Scope) -> Places:
+        """Answer the questions, until the places are found."""
+        finding = places_of(answer, scope, self.known)
+        try:
+            question = next(finding)
+            while True:
+                assert isinstance(question, ReadSharings)
+                self.asked.append(question.file_ids)
+                answers: Mapping[FileId, ItemSharing | NotFound] = {
+                    each: FOLDERS.get(each, NotFound("gone")) for each in question.file_ids
+                }
+                question = finding.send(answers)
+        except StopIteration as end:
+            found: Places = end.value
+        return found
+
+
+def test_a_page_without_folders_asks_nothing() -> None:
+    """Paths are folders' alone."""
+    google = Google()
+    assert google.find(files_page(file("x", parents=["b"])), Scope(paths=True)) is NOWHERE
+    assert google.asked == []
+
+
+def test_a_path_is_the_names_from_the_top_and_each_folder_is_read_once() -> None:
+    """A name may hold a slash: a path is a list."""
+    google = Google()
+    page = files_page(named("c", "C", parents=["b"]), named("d", "D", parents=["c"]), file("x"))
+    for _ in range(2):
+        places = google.find(page, Scope(paths=True))
+        assert places.paths == {"c": ("A/B", "B", "C"), "d": ("A/B", "B", "C", "D")}
+        assert google.asked == [("root",), ("b",), ("a",)]
+
+
+def test_a_folder_below_something_that_is_not_seen_has_no_path() -> None:
+    """Nor has one that is shared by itself; the top of a shared drive is the drive."""
+    google = Google()
+    page = files_page(
+        folder("c", parents=["hidden"]),
+        folder("d"),
+        folder("e", parents=["lost"]),
+        named("f", "F", parents=["drive"], driveId="drive"),
+        named("r", "My Drive"),
+    )
+    assert google.find(page, Scope(paths=True)).paths == {"f": ("F",), "r": ()}
+
+
+def test_what_is_not_below_the_scopes_folders_is_outside() -> None:
+    """Whatever drive it is in; of the types that are left out nothing is inside, but folders."""
+    google = Google()
+    scope = Scope(folder_ids=(FileId("a"),), exclude_mime_types=("image/png", "application/vnd.google-apps.folder"))
+    page = files_page(
+        file("in", parents=["b"]),
+        file("out", parents=["r"]),
+        file("picture", parents=["b"], mimeType="image/png"),
+        folder("a", parents=["r"]),
+        folder("deep", parents=["b"]),
+        file("elsewhere", parents=["hidden"], driveId="drive"),
+        file("nowhere"),
+    )
+    assert google.find(page, scope).outside == {"out", "picture", "elsewhere", "nowhere"}
+
+
+def test_named_drives_are_all_that_is_inside() -> None:
+    """My Drive is one of them where it is named."""
+    google = Google()
+    page = files_page(file("mine"), file("x", driveId="one"), file("y", driveId="two"))
+    assert google.find(page, Scope(drive_ids=("one",))).outside == {"mine", "y"}
+    assert google.find(page, Scope(drive_ids=("one", "root"))).outside == {"y"}
+    both = Scope(drive_ids=("one",), folder_ids=(FileId("y"),))
+    assert google.find(page, both).outside == {"mine"}
+
+
+def test_a_page_that_tells_of_a_folder_goes_by_nothing_known_before() -> None:
+    """It may have moved what was known, and what is read now may be older than what is on its way."""
+    google = Google()
+    google.known.put(FileId("b"), Place("Old", FileId("r")))
+    google.known.put(FileId("root"), Place(parent=FileId("r")))
+    places = google.find(changes_page(changed(named("c", "C", parents=["b"]))), Scope(paths=True))
+    assert places.paths == {"c": ("A/B", "B", "C")}
+    assert google.known.get(FileId("b")) == Place("Old", FileId("r"))
