@@ -5,6 +5,7 @@ Only so many streams are open at once in a worker, whatever the number of connec
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 
 from google_drive_worker.domain.content import Content, ContentStatus, Mirrored, Source
 from google_drive_worker.domain.drive import DriveFile
@@ -97,9 +98,14 @@ class ContentMirror:
             if known is not None:
                 return known
             try:
-                ref = await store.put_stream(drive.content(source), source.content_type, sha256=sha256)
+                ref = await self._streamed(drive, store, source, sha256)
             except ChecksumMismatch:
-                ref = await store.put_stream(drive.content(source), source.content_type, sha256=sha256)
+                ref = await self._streamed(drive, store, source, sha256)
             if sha256 is None:
                 await store.note(source.topic, ref)
             return ref
+
+    async def _streamed(self, drive: Drive, store: ObjectStore, source: Source, sha256: str | None) -> ObjectRef:
+        """Fetch and store; whatever stops it half-way, the connection to Google is let go of."""
+        async with aclosing(drive.content(source)) as pieces:
+            return await store.put_stream(pieces, source.content_type, sha256=sha256)
