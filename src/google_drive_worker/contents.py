@@ -34,9 +34,10 @@ _STATUSES: dict[str, ContentStatus] = {
 }
 """What the errors of one file come to; any other is `unavailable`."""
 
-_OF_ONE_FILE = frozenset({"file_quota_exceeded", "redirected"})
-"""Codes of errors that look like the connection's, and are one file's: it is tried again when the file next changes, or
-with the next full sync."""
+_OF_ONE_FILE = frozenset({"file_quota_exceeded", "redirected", "truncated", "bad_request", ChecksumMismatch.code})
+"""Codes of errors that look like the connection's, and are one file's."""
+
+_SERVER_ERROR = 500
 
 
 class ContentMirror:
@@ -77,7 +78,7 @@ class ContentMirror:
         except SkipItem as problem:
             return Mirrored(file, Content(_STATUSES.get(problem.code, "unavailable"), problem=problem), source.head)
         except (Retryable, Terminal) as problem:
-            if problem.code not in _OF_ONE_FILE and not isinstance(problem, ChecksumMismatch):
+            if not _is_of_one_file(problem):
                 raise
             skipped = SkipItem(
                 problem.message,
@@ -109,3 +110,14 @@ class ContentMirror:
         """Fetch and store; whatever stops it half-way, the connection to Google is let go of."""
         async with aclosing(drive.content(source)) as pieces:
             return await store.put_stream(pieces, source.content_type, sha256=sha256)
+
+
+def _is_of_one_file(problem: Retryable | Terminal) -> bool:
+    """Whether the trouble is one file's alone.
+
+    So it is where Google itself says, after all tries, that it failed on this one: there are documents that it never
+    exports, and nobody else's content waits for them. An outage shows in the listings as well, which rest the
+    connection; the store's own failures have no reason of Google's.
+    """
+    failed = (problem.http_status or 0) >= _SERVER_ERROR and problem.reason is not None
+    return problem.code in _OF_ONE_FILE or (failed and problem.code == Retryable.code)

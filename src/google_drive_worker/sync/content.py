@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from google_drive_worker.domain.content import Content, Mirrored, Source
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, DriveFile, FilesPage
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, UNREADABLE, DriveFile, FilesPage
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.objects import ObjectRef
@@ -59,6 +59,9 @@ def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
     """How a file's bytes are to be had; or why they are not, as far as its metadata tells; `None` where it has none."""
     if file.mime_type in {FOLDER_MIME_TYPE, SHORTCUT_MIME_TYPE}:
         return None
+    if not _may_download(file):
+        told = "Drive does not let the account download it"
+        return Content("not_downloadable", problem=SkipItem(told, code="not_downloadable"))
     limit_bytes = MAX_FILE_SIZE_BYTES if scope.max_file_size_bytes is None else scope.max_file_size_bytes
     if not file.mime_type.startswith(_APPS):
         if file.size is not None and file.size > limit_bytes:
@@ -185,6 +188,18 @@ def _with_contents(checkpoint: Checkpoint, sync: Sync, file_ids: tuple[FileId, .
     # Also what was gone through already: they may stand on any page.
     everything = tuple(Reading(name) for name in checkpoint.corpora if name not in sync.listed)
     return replace(sync, contents=(), content=everything)
+
+
+_CAPABILITIES = msgspec.json.Decoder(dict[str, bool] | None)
+
+
+def _may_download(file: DriveFile) -> bool:
+    """Whether Drive shows that the account may have the bytes. Where it does not say, it is asked."""
+    try:
+        may = _CAPABILITIES.decode(file.capabilities) if file.capabilities else None
+    except UNREADABLE:
+        return True
+    return may is None or may.get("canDownload") is not False
 
 
 def _edition(file: DriveFile) -> str:
