@@ -1,12 +1,14 @@
-"""A thousand mixed files with their contents, one of them of two gigabytes: time, and the worker's peak memory.
+"""A thousand mixed files with their contents, one of two gigabytes whose download is cut: time, and peak memory.
 
 Google is the simulator, in a process of its own: `python -m benchmarks.content CONNECTIONS_FILE FILES LARGE_BYTES`.
 """
 
 import asyncio
+import hashlib
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import msgspec
@@ -19,6 +21,7 @@ from benchmarks.surroundings import Surroundings, fresh_topics
 from benchmarks.worker_process import START_S, wait_until_open, worker_process
 from drive_simulator import content
 from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.faults import Effect, Match, Rule
 from drive_simulator.server import Simulator
 
 FIRST = "conn_user_1"
@@ -46,7 +49,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(around: Surroundings, files: int = 1_000, large_bytes: int = LARGE_BYTES) -> Contents:
-    """Sync once into a directory. Raises `RuntimeError` where the large file is not there whole at the end."""
+    """Sync once into a directory. Raises `RuntimeError` where the large file was not cut, or is not there."""
     connections = around.directory / "content.toml"
     with (
         simulated(__name__, connections, files, large_bytes) as base_url,
@@ -72,7 +75,9 @@ def run(around: Surroundings, files: int = 1_000, large_bytes: int = LARGE_BYTES
                 pass
             seconds = time.monotonic() - began_s
             peak_mb = peak_mb_of(process.pid)
-        sizes = [path.stat().st_size for path in objects.rglob("*/objects/*/*")]
+        if not _was_cut(base_url):
+            raise RuntimeError("the download of the large file was not cut")
+        sizes = [_checked(path) for path in objects.rglob("*/objects/*/*")]
     if large_bytes not in sizes:
         raise RuntimeError(f"no object of {large_bytes} bytes: {log.read_text()[-2000:]}")
     return Contents(
@@ -85,6 +90,27 @@ def run(around: Surroundings, files: int = 1_000, large_bytes: int = LARGE_BYTES
     )
 
 
+class _Rule(msgspec.Struct):
+    struck: int
+
+
+class _Faults(msgspec.Struct):
+    rules: list[_Rule]
+
+
+def _was_cut(base_url: str) -> bool:
+    with urllib.request.urlopen(base_url.removesuffix("/drive/v3") + "/_simulator/faults", timeout=START_S) as answer:
+        return all(rule.struck for rule in msgspec.json.decode(answer.read(), type=_Faults).rules)
+
+
+def _checked(path: Path) -> int:
+    """The object's size. Raises `RuntimeError` where its bytes are not those that its key names."""
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != path.name:
+            raise RuntimeError("an object does not hold what its key says")
+    return path.stat().st_size
+
+
 async def _serve(connections_file: Path, files: int, large_bytes: int) -> None:
     """Serve the corpus, with one large file in it, until standard input closes."""
     world = generate(CorpusPlan(files=0, shared_drives=0, my_drives=(files,), sharing=0))
@@ -92,6 +118,8 @@ async def _serve(connections_file: Path, files: int, large_bytes: int) -> None:
     large.size = large_bytes
     content.checksums(large)  # takes some seconds, and is known from then on
     simulator = Simulator(world)
+    cut = Match(method="files.get", media=True, path=large.id)
+    simulator.faults.add(Rule(Effect(cut_after_bytes=large_bytes // 2), cut, times=1))
     await simulator.start()
     simulator.write_connections(connections_file)
     with connections_file.open("a") as file:

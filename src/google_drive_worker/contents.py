@@ -5,6 +5,7 @@ Only so many streams are open at once in a worker, whatever the number of connec
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 
 from google_drive_worker.domain.content import Content, ContentStatus, Mirrored, Source
 from google_drive_worker.domain.drive import DriveFile
@@ -33,9 +34,10 @@ _STATUSES: dict[str, ContentStatus] = {
 }
 """What the errors of one file come to; any other is `unavailable`."""
 
-_OF_ONE_FILE = frozenset({"file_quota_exceeded", "redirected"})
-"""Codes of errors that look like the connection's, and are one file's: it is tried again when the file next changes, or
-with the next full sync."""
+_OF_ONE_FILE = frozenset({"file_quota_exceeded", "redirected", "truncated", "bad_request", ChecksumMismatch.code})
+"""Codes of errors that look like the connection's, and are one file's."""
+
+_SERVER_ERROR = 500
 
 
 class ContentMirror:
@@ -76,7 +78,7 @@ class ContentMirror:
         except SkipItem as problem:
             return Mirrored(file, Content(_STATUSES.get(problem.code, "unavailable"), problem=problem), source.head)
         except (Retryable, Terminal) as problem:
-            if problem.code not in _OF_ONE_FILE and not isinstance(problem, ChecksumMismatch):
+            if not _is_of_one_file(problem):
                 raise
             skipped = SkipItem(
                 problem.message,
@@ -97,9 +99,25 @@ class ContentMirror:
             if known is not None:
                 return known
             try:
-                ref = await store.put_stream(drive.content(source), source.content_type, sha256=sha256)
+                ref = await self._streamed(drive, store, source, sha256)
             except ChecksumMismatch:
-                ref = await store.put_stream(drive.content(source), source.content_type, sha256=sha256)
+                ref = await self._streamed(drive, store, source, sha256)
             if sha256 is None:
                 await store.note(source.topic, ref)
             return ref
+
+    async def _streamed(self, drive: Drive, store: ObjectStore, source: Source, sha256: str | None) -> ObjectRef:
+        """Fetch and store; whatever stops it half-way, the connection to Google is let go of."""
+        async with aclosing(drive.content(source)) as pieces:
+            return await store.put_stream(pieces, source.content_type, sha256=sha256)
+
+
+def _is_of_one_file(problem: Retryable | Terminal) -> bool:
+    """Whether the trouble is one file's alone.
+
+    So it is where Google itself says, after all tries, that it failed on this one: there are documents that it never
+    exports, and nobody else's content waits for them. An outage shows in the listings as well, which rest the
+    connection; the store's own failures have no reason of Google's.
+    """
+    failed = (problem.http_status or 0) >= _SERVER_ERROR and problem.reason is not None
+    return problem.code in _OF_ONE_FILE or (failed and problem.code == Retryable.code)

@@ -1,7 +1,7 @@
 """A Drive in memory that implements the worker's port: files that are there, a log that grows, answers held back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -61,7 +61,7 @@ class MemoryDrive:
         await self._call(f"contents {page_token}")
         return await self.list_files(drive_id, page_token, include_trashed=include_trashed)
 
-    async def content(self, source: Source) -> AsyncIterator[bytes]:
+    async def content(self, source: Source) -> AsyncGenerator[bytes, None]:
         """The bytes that `contents` has for the file, or what it raises."""
         found = self.contents[source.file.id]
         self.calls.append(f"content {source.file.id}")

@@ -5,8 +5,11 @@ Sources: the guides "Download and export files" and "Manage downloads"; RFC 9110
 file's `exportLinks`.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -15,10 +18,13 @@ from google_drive_worker.client.calls import OK, UNAUTHORIZED, Call, Caller, Met
 from google_drive_worker.client.faults import CallKind
 from google_drive_worker.client.quota import Cost
 from google_drive_worker.domain.content import Source
+from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.http.addresses import address_problem
 from google_drive_worker.http.retry import backoff_ceiling_s
 from google_drive_worker.http.transport import HttpRequest, HttpResponse, HttpStream, StreamTransport
 from google_drive_worker.utils.errors import ChecksumMismatch, Retryable, SkipItem, Terminal, WorkerError
+
+VIDEO = "application/vnd.google-apps.vid"
 
 PARTIAL, UNSATISFIABLE, BAD_REQUEST = 206, 416, 400
 
@@ -28,6 +34,14 @@ POLLS = 60
 POLL_CAP_S = 10.0
 
 _ERROR_BYTES = 64 * 1024
+
+PROGRESS_BYTES = 256 * 1024
+"""What has to come for the next cut to count as a first one: a server that cuts after each byte is given up on."""
+
+_PLAIN = re.compile(r"[\w-]{1,128}", re.ASCII)
+
+_REDIRECTS_AT_MOST = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 EXPORT_HOSTS = ("docs.google.com", "drive.google.com", "drive.usercontent.google.com")
 """Where Google's own addresses of exports and downloads lead to, beside the API's host."""
@@ -59,51 +73,83 @@ _OPERATION_DECODER = msgspec.json.Decoder(_Operation)
 _LINKS_DECODER = msgspec.json.Decoder(_Links)
 
 
-async def content_of(caller: Caller, transport: StreamTransport, source: Source) -> AsyncIterator[bytes]:
+async def content_of(caller: Caller, transport: StreamTransport, source: Source) -> AsyncGenerator[bytes, None]:
     """The bytes of a file; see `Drive.content`."""
     path = f"/files/{quote(source.file.id, safe='')}"
     keys = _resource_keys(source)
-    pieces: AsyncIterator[bytes]
+    pieces: AsyncGenerator[bytes, None]
     if source.export_type is None:
         call = Call(path, [("alt", "media"), ("supportsAllDrives", "true")])
-        pieces = _resumed(caller, transport, _GET, _Place(caller.target(call)), keys, source.file.size)
+        read_on = _resumed(caller, transport, _GET, _Place(caller.target(call)), keys, source.file.size)
+        pieces = _verified(source.file, read_on)
     else:
-        pieces = _exported(caller, transport, path, source.export_type, keys)
+        pieces = _exported(caller, transport, source, path, keys)
     taken = 0
-    async for piece in pieces:
-        taken += len(piece)
-        if taken > source.limit_bytes:
-            told = f"it has more than max_file_size_bytes ({source.limit_bytes})"
-            raise SkipItem(told, code="content_too_large")
-        yield piece
+    async with aclosing(pieces):  # whoever stops reading lets go of the connection as well
+        async for piece in pieces:
+            taken += len(piece)
+            if taken > source.limit_bytes:
+                told = f"it has more than max_file_size_bytes ({source.limit_bytes})"
+                raise SkipItem(told, code="content_too_large")
+            yield piece
+
+
+async def _verified(file: DriveFile, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The same bytes. Raises `ChecksumMismatch` at their end where they are not those that Drive shows.
+
+    SHA-256 is what the object store holds them against; for files of which Drive shows none, the next best is looked at
+    here. So is the size.
+    """
+    name, expected = ("sha1", file.sha1_checksum) if file.sha1_checksum else ("md5", file.md5_checksum)
+    digest = hashlib.new(name, usedforsecurity=False) if expected and not file.sha256_checksum else None
+    size_bytes = 0
+    async with aclosing(pieces):
+        async for piece in pieces:
+            size_bytes += len(piece)
+            if digest is not None:
+                digest.update(piece)
+            yield piece
+    if file.size is not None and file.size != size_bytes:
+        raise ChecksumMismatch(f"{size_bytes} bytes came, and Drive shows {file.size}")
+    if digest is not None and digest.hexdigest() != (expected or "").lower():
+        raise ChecksumMismatch(f"the bytes are not those that Drive shows: their {name} differs")
 
 
 async def _exported(
-    caller: Caller, transport: StreamTransport, path: str, export_type: str, keys: dict[str, str]
-) -> AsyncIterator[bytes]:
-    """files.export, which gives 10 MB at most; then the ways for larger ones."""
-    export = Call(f"{path}/export", [("mimeType", export_type)], headers=keys)
+    caller: Caller, transport: StreamTransport, source: Source, path: str, keys: dict[str, str]
+) -> AsyncGenerator[bytes, None]:
+    """files.export, which gives 10 MB at most; then the ways for larger ones, and for films, which go by them alone."""
+    export_type = source.export_type or ""
     refused: SkipItem | None = None
+    if source.file.mime_type != VIDEO:
+        whole = await _export(caller, path, export_type, keys)
+        if isinstance(whole, bytes):
+            yield whole
+            return
+        refused = whole
+    place = await _operated(caller, path, export_type, keys) or await _linked(caller, path, export_type, keys)
+    if place is None:
+        raise refused or SkipItem("Google does not give out the film", code="not_exportable")
+    async with aclosing(_resumed(caller, transport, _LINK, place, keys, None)) as pieces:
+        async for piece in pieces:
+            yield piece
+
+
+async def _export(caller: Caller, path: str, export_type: str, keys: dict[str, str]) -> bytes | SkipItem:
+    """What files.export gives; the refusal of what is too large for it."""
+    export = Call(f"{path}/export", [("mimeType", export_type)], headers=keys)
     try:
-        whole = await caller.call(_EXPORT, export, bytes)
+        return await caller.call(_EXPORT, export, bytes)
     except SkipItem as problem:
         if problem.code != "export_too_large":
             raise
-        refused = problem
+        return problem
     except Terminal as problem:
         if problem.http_status == BAD_REQUEST:
             raise SkipItem(
                 f"Google does not export it to {export_type}", code="not_exportable", http_status=BAD_REQUEST
             ) from None
         raise
-    if refused is None:
-        yield whole
-        return
-    place = await _operated(caller, path, export_type, keys) or await _linked(caller, path, export_type, keys)
-    if place is None:
-        raise refused
-    async for piece in _resumed(caller, transport, _LINK, place, keys, None):
-        yield piece
 
 
 async def _operated(caller: Caller, path: str, export_type: str, keys: dict[str, str]) -> "_Place | None":
@@ -128,14 +174,19 @@ async def _linked(caller: Caller, path: str, export_type: str, keys: dict[str, s
     query = [("supportsAllDrives", "true"), ("fields", "exportLinks")]
     links = await caller.call(_LINKS, Call(path, query, headers=keys), _LINKS_DECODER.decode)
     link = (links.export_links or {}).get(export_type)
-    return None if link is None else _place_of(caller, link)
+    place = None if link is None else _place_of(caller, link)
+    return None if place is None else msgspec.structs.replace(place, is_fixed=False)
 
 
 class _Place(msgspec.Struct, frozen=True):
-    """Where bytes are: a target on the API's own host, or on another one of Google's."""
+    """Where bytes are: a target on the API's own host, or on another one of Google's.
+
+    What is not `is_fixed` is made anew each time that it is asked for, and the second time may be other bytes.
+    """
 
     target: str
     origin: str | None = None
+    is_fixed: bool = True
 
 
 def _place_of(caller: Caller, url: str) -> _Place | None:
@@ -164,9 +215,10 @@ async def _resumed(
     place: _Place,
     keys: dict[str, str],
     size: int | None,
-) -> AsyncIterator[bytes]:
-    """The bytes at a place, gone on with by Range where the connection is cut; as often as something comes of it."""
+) -> AsyncGenerator[bytes, None]:
+    """The bytes at a place, gone on with by Range where the connection is cut; as often as enough comes of it."""
     shared, got, failures, started_s = caller.shared, 0, 0, caller.shared.clock.monotonic_s()
+    progress = 0
     tally, error = Tally(), "internal"
     try:
         while True:
@@ -177,7 +229,7 @@ async def _resumed(
                         rest = piece[skip:] if skip else piece
                         skip -= len(piece) - len(rest)
                         if rest:
-                            got, failures = got + len(rest), 0
+                            got += len(rest)
                             yield rest
                 if size is None or got >= size:
                     error = ""
@@ -185,6 +237,10 @@ async def _resumed(
                 failure = Retryable("an answer ended before all of the file had come", code="truncated")
             except Retryable as problem:
                 failure = problem
+            if got and not place.is_fixed:
+                raise failure
+            if got - progress >= PROGRESS_BYTES:
+                progress, failures = got, 0
             failures += 1
             error = failure.code
             if failures >= shared.retry.attempts or isinstance(failure, ChecksumMismatch):
@@ -193,6 +249,9 @@ async def _resumed(
                 raise failure
             backoff_s = backoff_ceiling_s(failures, shared.retry) * shared.random()
             await shared.clock.sleep(max(failure.retry_after_s or 0.0, backoff_s))
+    except (asyncio.CancelledError, GeneratorExit):
+        error = "cancelled"
+        raise
     except WorkerError as problem:
         error = problem.code
         raise
@@ -252,4 +311,6 @@ async def _some(pieces: AsyncIterator[bytes]) -> bytes:
 def _resource_keys(source: Source) -> dict[str, str]:
     """The header by which a file with a resource key is opened (guide "Access link-shared files")."""
     key = source.file.resource_key
-    return {} if key is None else {"X-Goog-Drive-Resource-Keys": f"{source.file.id}/{key}"}
+    if key is None or not _PLAIN.fullmatch(key) or not _PLAIN.fullmatch(source.file.id):
+        return {}  # no header could carry it
+    return {"X-Goog-Drive-Resource-Keys": f"{source.file.id}/{key}"}

@@ -5,7 +5,7 @@ parameters and limits: Google's discovery document `drive.v3.json`.
 """
 
 import random as system_random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -258,7 +258,7 @@ class DriveApi:
         ]
         return await self._call(_FILES_LIST, "/files", query, _FILES_PAGE.decode)
 
-    def content(self, source: Source) -> AsyncIterator[bytes]:
+    def content(self, source: Source) -> AsyncGenerator[bytes, None]:
         """files.get, files.export or files.download; see `Drive.content`."""
         if self._downloads is None:
             raise Terminal("the worker was made without a way to download")

@@ -1,6 +1,6 @@
 """The ports: what the rooms above ask of the world, as Protocols. Adapters fill them; tests may too."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -139,7 +139,7 @@ class Drive(Protocol):
         """files.list of one corpus, in no order: a small page, since the bytes of all its files are fetched."""
         ...
 
-    def content(self, source: Source) -> AsyncIterator[bytes]:
+    def content(self, source: Source) -> AsyncGenerator[bytes, None]:
         """The bytes of a file, in pieces, resumed where a connection is cut.
 
         Raises `SkipItem` where they can't be had, or are more than the source's limit; `ChecksumMismatch` where they

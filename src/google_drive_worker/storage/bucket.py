@@ -225,7 +225,9 @@ class DirectoryBucket:
     async def write_parts(self, key: str, parts: AsyncIterable[bytes], content_type: str) -> None:
         """The same, part by part."""
         del content_type
-        await self._do(lambda store: obstore.put_async(store, key, parts, chunk_size=PART_BYTES))
+        await self._do(
+            lambda store: obstore.put_async(store, key, parts, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
+        )
 
     async def read(self, key: str) -> bytes | None:
         """The file's bytes."""

@@ -220,6 +220,7 @@ class Checkpoint(_Value, frozen=True):
     and not found since the user's log was last read to its end: a drive that the user had left for a moment may hold
     them after all. `in_doubt` says that the mirror may hold items of which nothing is remembered: the worker took
     over from another one, or had to forget, or went on from a trigger's cursor, and there was no full sync since.
+    `content_again` are files whose content could not be had the last time, and is asked for in every sync.
     """
 
     connection_id: ConnectionId
@@ -235,6 +236,7 @@ class Checkpoint(_Value, frozen=True):
     last_sync_id: SyncId | None = None
     completed_at: str | None = None
     in_doubt: bool = False
+    content_again: tuple[FileId, ...] = ()
 
 
 class CheckpointProblem(Exception):

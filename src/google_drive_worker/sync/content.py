@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from google_drive_worker.domain.content import Content, Mirrored, Source
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, DriveFile, FilesPage
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, UNREADABLE, DriveFile, FilesPage
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.objects import ObjectRef
@@ -59,6 +59,9 @@ def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
     """How a file's bytes are to be had; or why they are not, as far as its metadata tells; `None` where it has none."""
     if file.mime_type in {FOLDER_MIME_TYPE, SHORTCUT_MIME_TYPE}:
         return None
+    if not _may_download(file):
+        told = "Drive does not let the account download it"
+        return Content("not_downloadable", problem=SkipItem(told, code="not_downloadable"))
     limit_bytes = MAX_FILE_SIZE_BYTES if scope.max_file_size_bytes is None else scope.max_file_size_bytes
     if not file.mime_type.startswith(_APPS):
         if file.size is not None and file.size > limit_bytes:
@@ -124,7 +127,7 @@ def on_content_page(
         if each.corpus != action.corpus or token is not None
     )
     sync = replace(counted(sync, written.records), content=content)
-    return replace(written, checkpoint=with_sync(checkpoint, sync))
+    return replace(written, checkpoint=with_sync(_asking_again(checkpoint, answer), sync))
 
 
 def on_contents(
@@ -134,7 +137,7 @@ def on_contents(
     written = _write(checkpoint, answer, recall, normalizer)
     left = tuple(each for each in sync.contents if each not in action.file_ids)
     sync = replace(counted(sync, written.records), contents=left)
-    return replace(written, checkpoint=with_sync(checkpoint, sync))
+    return replace(written, checkpoint=with_sync(_asking_again(checkpoint, answer), sync))
 
 
 def wanted_contents(checkpoint: Checkpoint, corpus: str | None, files: Iterable[DriveFile]) -> list[DriveFile]:
@@ -151,17 +154,30 @@ def _write(checkpoint: Checkpoint, answer: Contents, recall: Recall, normalizer:
     records: list[Record] = []
     errors: list[ErrorReport] = []
     remembered: dict[FileId, Remembered | None] = {}
+    told = frozenset(checkpoint.content_again)  # one error a cause, not one a try
+    # What is not remembered was deleted, and Google's search still shows it; or it is new, and a log will tell of it.
+    knows_all = checkpoint.scope.sync_permissions and not checkpoint.in_doubt
     for mirrored in answer.found:
         file_id, content = mirrored.file.id, mirrored.content
+        if knows_all and recall(file_id) is None:
+            continue
         record = normalizer.transform_file(mirrored.file)
         records.append(normalizer.with_content(record, content.status, content.ref))
-        if content.problem is not None:
+        if content.problem is not None and not (content.status == "unavailable" and file_id in told):
             errors.append(unread(checkpoint, "file", file_id, "contents", content.problem))
         # Of an item whose permissions are mirrored nothing is made up: what is not known of it is in doubt.
         known = recall(file_id) or (None if checkpoint.scope.sync_permissions else Remembered())
         if known is not None:
             remembered[file_id] = replace(known, content=content.ref, content_head=mirrored.head)
     return Step(checkpoint, tuple(records), tuple(errors), remembered)
+
+
+def _asking_again(checkpoint: Checkpoint, answer: Contents) -> Checkpoint:
+    """The checkpoint with the files to ask for in the next sync, so many at the most: what passes may have passed."""
+    asked = {each.file.id for each in answer.found}
+    before = [each for each in checkpoint.content_again if each not in asked]
+    again = (*before, *(each.file.id for each in answer.found if each.content.status == "unavailable"))
+    return replace(checkpoint, content_again=again[-CHANGED_AT_MOST:])
 
 
 def _known_ref(scope: Scope, file: DriveFile, known: Remembered | None) -> ObjectRef | None:
@@ -185,6 +201,18 @@ def _with_contents(checkpoint: Checkpoint, sync: Sync, file_ids: tuple[FileId, .
     # Also what was gone through already: they may stand on any page.
     everything = tuple(Reading(name) for name in checkpoint.corpora if name not in sync.listed)
     return replace(sync, contents=(), content=everything)
+
+
+_CAPABILITIES = msgspec.json.Decoder(dict[str, bool] | None)
+
+
+def _may_download(file: DriveFile) -> bool:
+    """Whether Drive shows that the account may have the bytes. Where it does not say, it is asked."""
+    try:
+        may = _CAPABILITIES.decode(file.capabilities) if file.capabilities else None
+    except UNREADABLE:
+        return True
+    return may is None or may.get("canDownload") is not False
 
 
 def _edition(file: DriveFile) -> str:

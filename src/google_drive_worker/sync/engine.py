@@ -165,7 +165,16 @@ def begin(
     # Drives are enumerated by a full sync, and where a trigger's cursor, which is the user's log alone, is all we have.
     from_trigger = kind == "incremental" and not checkpoint.corpora
     drives_listed = not scope.include_shared_drives or (kind == "incremental" and not from_trigger)
-    sync = Sync(sync_id, kind, rfc3339(now), owed.source, drives_listed=drives_listed, from_trigger=from_trigger)
+    again = checkpoint.content_again if not anew and scope.sync_content else ()
+    sync = Sync(
+        sync_id,
+        kind,
+        rfc3339(now),
+        owed.source,
+        drives_listed=drives_listed,
+        from_trigger=from_trigger,
+        contents=again if kind == "incremental" else (),
+    )
     checkpoint = replace(
         checkpoint,
         customer_id=customer_id,
@@ -176,6 +185,7 @@ def begin(
         corpora=corpora or {USER_CORPUS: Corpus("start_token")},
         last_sync_id=sync_id,
         in_doubt=kind == "incremental" and (from_trigger or checkpoint.in_doubt),
+        content_again=again,
     )
     if kind == "full":
         checkpoint = with_roots(checkpoint)

@@ -20,8 +20,16 @@ from google_drive_worker.sync.checkpoint import (
     encode_checkpoint,
 )
 from google_drive_worker.sync.parts import is_trusted
-from google_drive_worker.sync.plan import ListDetails, ListFiles, ProveOrder, ReadDetails, plan
-from support.syncs import CONNECTION, CUSTOMER, corpus, syncing
+from google_drive_worker.sync.plan import (
+    ListContent,
+    ListDetails,
+    ListFiles,
+    ProveOrder,
+    ReadContent,
+    ReadDetails,
+    plan,
+)
+from support.syncs import CONNECTION, CUSTOMER, corpus, ids, syncing
 
 RETIRED = {"proven", "restarts", "restarted"}
 """Fields of a corpus and its parts that a listing can do without."""
@@ -62,6 +70,20 @@ def test_a_golden_file_holds_what_it_is_named_for() -> None:
     assert len(checkpoint.corpora) == 41
     assert checkpoint.corpora[USER_CORPUS].listing_token
     assert checkpoint.scope.include_trashed
+
+
+def test_a_golden_file_of_contents_under_way_goes_on_where_it_was() -> None:
+    """Changed files first, then each corpus at its token."""
+    checkpoint = decode_checkpoint((Path(__file__).parent / "checkpoints" / "v1-contents-under-way.json").read_bytes())
+    assert checkpoint.scope.export_formats == {"application/vnd.google-apps.document": "application/pdf"}
+    assert plan(checkpoint) == [ReadContent(ids("1aB", "1cD"))]
+    assert checkpoint.sync is not None
+    sync = msgspec.structs.replace(checkpoint.sync, contents=())
+    assert plan(msgspec.structs.replace(checkpoint, sync=sync)) == [
+        ListContent(USER_CORPUS, PageToken("~!!~content9")),
+        ListContent("0Adrive01PVA", None),
+    ]
+    assert checkpoint.content_again == ids("1eF")
 
 
 def test_a_golden_file_of_parts_holds_each_of_them() -> None:

@@ -11,10 +11,10 @@ from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Reading, Scope
 from google_drive_worker.sync.content import CHANGED_AT_MOST, Contents, source_of
 from google_drive_worker.sync.details import let_in
-from google_drive_worker.sync.engine import complete, on_answer
+from google_drive_worker.sync.engine import begin, complete, on_answer
 from google_drive_worker.sync.plan import ListContent, ReadChanges, ReadContent, plan
 from google_drive_worker.utils.errors import SkipItem
-from support.syncs import NOW, changed, changes_page, file, folder, owed, read, syncing
+from support.syncs import CUSTOMER, NOW, changed, changes_page, file, folder, owed, read, syncing
 
 SCOPE = Scope(include_shared_drives=False, sync_content=True)
 REF = ObjectRef("s3://b/k", 3, "abc", "text/plain")
@@ -126,3 +126,47 @@ def test_what_has_no_bytes_is_not_asked_for() -> None:
     assert not isinstance(other, Content | None)
     assert (usual.content_type, other.content_type) == ("text/markdown", "application/pdf")
     assert usual.topic != other.topic
+
+
+def asking(again: tuple[FileId, ...] = (), scope: Scope = SCOPE) -> Checkpoint:
+    """A checkpoint of which a file's content is all that is left."""
+    before = reading()
+    assert before.sync is not None
+    done = {USER_CORPUS: Corpus("done", PageToken("1"))}
+    sync = replace(before.sync, contents=(FileId("a"),))
+    return replace(before, scope=scope, sync=sync, corpora=done, content_again=again)
+
+
+def test_what_could_not_be_had_is_asked_for_in_every_sync_and_told_once() -> None:
+    """Such as a file whose download quota is used up; when its bytes are there it is forgotten."""
+    action = ReadContent((FileId("a"),))
+    missing = Contents((Mirrored(read(BLOB), Content("unavailable", problem=SkipItem("later"))),))
+    step = on_answer(asking(), action, missing, transformer)
+    assert len(step.errors) == 1
+    assert step.checkpoint is not None
+    assert step.checkpoint.content_again == ("a",)
+
+    ended = complete(step.checkpoint, NOW, transformer).checkpoint
+    assert ended is not None
+    begun = begin(replace(ended, owed=owed("incremental")), CUSTOMER, SCOPE, NOW, 1, transformer).checkpoint
+    assert begun is not None
+    assert begun.sync is not None
+    assert begun.sync.contents == ("a",)
+
+    still = on_answer(asking(again=(FileId("a"),)), action, missing, transformer)
+    assert still.errors == ()
+    there = Contents((Mirrored(read(BLOB), Content("stored", REF), "abc"),))
+    step = on_answer(asking(again=(FileId("a"),)), action, there, transformer)
+    assert step.checkpoint is not None
+    assert step.checkpoint.content_again == ()
+
+
+def test_a_file_that_was_deleted_since_is_not_written_again() -> None:
+    """Google's search may show for a while what is gone: where permissions are mirrored the worker remembers better."""
+    there = Contents((Mirrored(read(BLOB), Content("stored", REF), "abc"),))
+    before = asking(scope=replace(SCOPE, sync_permissions=True))
+    assert on_answer(before, ReadContent((FileId("a"),)), there, transformer).records == ()
+    known = {"a": Remembered()}
+    assert len(on_answer(before, ReadContent((FileId("a"),)), there, transformer, known.get).records) == 1
+    doubted = replace(before, in_doubt=True)
+    assert len(on_answer(doubted, ReadContent((FileId("a"),)), there, transformer).records) == 1

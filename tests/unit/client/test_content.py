@@ -1,0 +1,353 @@
+"""The bytes of files, against the simulator over real HTTP, and against scripted answers for what it does not do."""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from aiohttp import web
+
+from drive_simulator import content, exports
+from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.faults import Effect, Match, Rule
+from drive_simulator.items import Item
+from drive_simulator.server import Simulator
+from google_drive_worker.client.calls import CallReport
+from google_drive_worker.client.setup import open_drives
+from google_drive_worker.domain.connection import AccessToken, Secret
+from google_drive_worker.domain.content import Source
+from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.ports import Clock, Drive
+from google_drive_worker.http.retry import RetryPolicy
+from google_drive_worker.system_clock import SystemClock
+from google_drive_worker.utils.errors import ChecksumMismatch, NotFound, Retryable, SkipItem
+from support.clock import ManualClock
+from support.credentials import connection
+from support.scripted_http import Answer, reply, scripted_server
+from support.simulators import serving
+from support.syncs import file, read
+
+QUICK = RetryPolicy(attempts=4, total_s=20.0, base_s=0.01, cap_s=0.02)
+APPS = "application/vnd.google-apps."
+LARGE = 5_000_000
+MEDIA = Match(method="files.get", media=True)
+
+
+@asynccontextmanager
+async def drive_at(
+    url: str, token: str, clock: Clock | None = None, reports: list[CallReport] | None = None
+) -> AsyncIterator[Drive]:
+    """The worker's client, at that address."""
+    async with open_drives(
+        base_url=url,
+        clock=clock or SystemClock(),
+        random=random.random,
+        retry=QUICK,
+        token_retry=QUICK,
+        on_call=None if reports is None else reports.append,
+    ) as drives:
+        yield drives.open(connection(AccessToken(Secret(token))))
+
+
+def bytes_of(shown: DriveFile, export_type: str | None = None) -> Source:
+    """All of the file's bytes, or of its export."""
+    return Source(shown, "head", 1 << 40, export_type)
+
+
+@dataclass
+class Bench:
+    """A simulator, the worker's client at it, and its user's files."""
+
+    simulator: Simulator
+    drive: Drive
+    owned: list[Item]
+    clock: ManualClock
+    reports: list[CallReport]
+
+    def blob(self, size: int = 1000) -> Item:
+        """A file of that size."""
+        found = next(each for each in self.owned if each.size >= 0)
+        found.size = size
+        return found
+
+    def document(self, kind: str = "document") -> Item:
+        """A document of that kind."""
+        found = self.owned[0]
+        found.mime_type, found.size = APPS + kind, -1
+        return found
+
+    async def file(self, item: Item) -> DriveFile:
+        """The file as Drive shows it."""
+        found = (await self.drive.get_files([FileId(item.id)]))[FileId(item.id)]
+        assert isinstance(found, DriveFile)
+        return found
+
+    def asked(self, method: str) -> int:
+        """How many calls of that method came."""
+        return self.simulator.counters.count(method)
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    """A user with a few files."""
+    world = generate(CorpusPlan(files=60, shared_drives=0, users=1, seed=4))
+    user = next(iter(world.users.values()))
+    clock, reports = ManualClock(), list[CallReport]()
+    async with serving(world) as simulator:
+        owned = [each for each in world.items.values() if each.owner is user and each.parent and not each.is_folder]
+        async with drive_at(simulator.base_url, simulator.access_token(user.email), clock, reports) as drive:
+            yield Bench(simulator, drive, [each for each in owned if not each.trashed], clock, reports)
+
+
+async def all_of(chunks: AsyncGenerator[bytes, None]) -> bytes:
+    """All bytes, in one."""
+    async with aclosing(chunks):
+        return b"".join([each async for each in chunks])
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, LARGE])
+async def test_a_file_s_bytes_come_as_they_are(size: int) -> None:
+    """By one call of the price of a download, whatever their number."""
+    async with bench() as b:
+        item = b.blob(size)
+        assert await all_of(b.drive.content(bytes_of(await b.file(item)))) == content.read(item)
+        assert [(each.method, each.error, each.attempts) for each in b.reports if "media" in each.method] == [
+            ("drive.files.get.media", None, 1)
+        ]
+
+
+async def test_pieces_are_small() -> None:
+    """So that memory does not grow with the file."""
+    async with bench() as b:
+        chunks = b.drive.content(bytes_of(await b.file(b.blob(LARGE))))
+        async with aclosing(chunks):
+            assert max([len(each) async for each in chunks]) <= 1 << 20
+
+
+@pytest.mark.parametrize("after_bytes", [1, 400_000, 2_000_000])
+async def test_a_cut_download_goes_on_where_it_was(after_bytes: int) -> None:
+    """By Range: what came is not asked for again, and the checksum is right."""
+    async with bench() as b:
+        item = b.blob(LARGE)
+        b.simulator.faults.add(Rule(Effect(cut_after_bytes=after_bytes), MEDIA, times=2))
+        assert await all_of(b.drive.content(bytes_of(await b.file(item)))) == content.read(item)
+        assert b.asked("files.get") == 4  # the metadata, and three answers
+        assert [each.attempts for each in b.reports if "media" in each.method] == [3]
+
+
+async def test_a_server_that_cuts_on_and_on_is_given_up_on() -> None:
+    """After as many tries as any call has, since hardly anything comes."""
+    async with bench() as b:
+        shown = await b.file(b.blob(LARGE))
+        b.simulator.faults.add(Rule(Effect(cut_after_bytes=100), MEDIA))
+        with pytest.raises(Retryable) as raised:
+            await all_of(b.drive.content(bytes_of(shown)))
+        assert raised.value.code == "truncated"
+        assert b.asked("files.get") == 1 + QUICK.attempts
+
+
+async def test_a_refused_token_is_renewed_and_a_busy_server_asked_again() -> None:
+    """As for every call."""
+    async with bench() as b:
+        item = b.blob()
+        shown = await b.file(item)
+        b.simulator.faults.add(Rule(Effect(error="backendError"), MEDIA, times=1))
+        b.simulator.faults.add(Rule(Effect(error="userRateLimitExceeded"), MEDIA, times=1))
+        assert await all_of(b.drive.content(bytes_of(shown))) == content.read(item)
+
+
+@pytest.mark.parametrize(
+    ("key", "code"), [("abusive", "abusive_file"), ("download_restriction", "not_downloadable"), ("", "not_found")]
+)
+async def test_what_may_not_be_downloaded_is_left_out(key: str, code: str) -> None:
+    """Flagged as malware: never acknowledged. Restricted, or gone."""
+    async with bench() as b:
+        item = b.blob()
+        shown = await b.file(item)
+        if key == "abusive":
+            item.set_rare(key, True)
+        effect = {"abusive": None, "download_restriction": "cannotDownloadFile", "": "notFound"}[key]
+        if effect is not None:
+            b.simulator.faults.add(Rule(Effect(error=effect), MEDIA))
+        with pytest.raises(SkipItem) as raised:
+            await all_of(b.drive.content(bytes_of(shown)))
+        assert raised.value.code == code
+        assert isinstance(raised.value, NotFound) is (code == "not_found")
+
+
+async def test_a_file_s_download_quota_is_that_file_s() -> None:
+    """It is not tried again at once: hours are to pass."""
+    async with bench() as b:
+        shown = await b.file(b.blob())
+        b.simulator.faults.add(Rule(Effect(error="downloadQuotaExceeded"), MEDIA))
+        with pytest.raises(Retryable) as raised:
+            await all_of(b.drive.content(bytes_of(shown)))
+        assert raised.value.code == "file_quota_exceeded"
+        assert b.clock.sleeps == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "mime_type"),
+    [
+        ("document", "text/markdown"),
+        ("spreadsheet", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        ("presentation", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+        ("drawing", "application/pdf"),
+        ("script", APPS + "script+json"),
+    ],
+)
+async def test_a_document_is_exported(kind: str, mime_type: str) -> None:
+    """To each of the formats that content is mirrored in; a cut is asked for anew."""
+    async with bench() as b:
+        item = b.document(kind)
+        shown = await b.file(item)
+        b.simulator.faults.add(Rule(Effect(cut="body"), Match(method="files.export"), times=1))
+        assert await all_of(b.drive.content(bytes_of(shown, mime_type))) == exports.export(item, mime_type)
+
+
+async def test_an_impossible_format_is_the_file_s_trouble() -> None:
+    """No failed sync: the connection's settings are at fault."""
+    async with bench() as b:
+        shown = await b.file(b.document())
+        with pytest.raises(SkipItem) as raised:
+            await all_of(b.drive.content(bytes_of(shown, "image/png")))
+        assert raised.value.code == "not_exportable"
+
+
+async def test_what_is_too_large_to_export_is_prepared_and_fetched() -> None:
+    """By files.download, asked after by the clock; it goes on after a cut."""
+    async with bench() as b:
+        item = b.document()
+        exports.declare_size(item, 11 << 20)
+        b.simulator.faults.add(Rule(Effect(cut_after_bytes=3_000_000), Match(path="/download/drive/"), times=1))
+        got = await all_of(b.drive.content(bytes_of(await b.file(item), "text/plain")))
+        assert got == exports.export(item, "text/plain")
+        assert (b.asked("files.export"), b.asked("files.download")) == (1, 1)
+        assert b.clock.sleeps[:2] == [QUICK.base_s, 2 * QUICK.base_s]
+
+
+async def test_where_preparing_fails_the_export_links_are_taken() -> None:
+    """Exports of any size come by them."""
+    async with bench() as b:
+        item = b.document()
+        exports.declare_size(item, 11 << 20)
+        b.simulator.operations.fail_next = 1
+        got = await all_of(b.drive.content(bytes_of(await b.file(item), "text/plain")))
+        assert got == exports.export(item, "text/plain")
+
+
+async def test_a_film_is_prepared_at_once() -> None:
+    """Google exports it by files.download alone."""
+    async with bench() as b:
+        item = b.document("vid")
+        assert await all_of(b.drive.content(bytes_of(await b.file(item), "video/mp4"))) == exports.export(
+            item, "video/mp4"
+        )
+        assert b.asked("files.export") == 0
+
+
+async def test_a_download_that_nobody_reads_to_its_end_is_over() -> None:
+    """Its connection is closed, and the call told of as cancelled."""
+    async with bench() as b:
+        chunks = b.drive.content(bytes_of(await b.file(b.blob(LARGE))))
+        async with aclosing(chunks):
+            assert await anext(chunks)
+        assert [each.error for each in b.reports if "media" in each.method] == ["cancelled"]
+
+
+BYTES = b"0123456789" * 100
+SHOWN = read(
+    file("a", mimeType="text/plain", size=str(len(BYTES)), sha256Checksum=hashlib.sha256(BYTES).hexdigest().upper())
+)
+
+
+async def scripted(*answers: Answer, shown: DriveFile = SHOWN) -> tuple[bytes, list[str | None], list[str | None]]:
+    """What a download brings by those answers, and which ranges and resource keys were sent."""
+    async with (
+        scripted_server(*answers) as server,
+        drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
+    ):
+        got = await all_of(drive.content(bytes_of(shown)))
+        ranges = [each.headers.get("range") for each in server.seen]
+        return got, ranges, [each.headers.get("x-goog-drive-resource-keys") for each in server.seen]
+
+
+async def cut_in_bytes(request: web.Request) -> web.StreamResponse:
+    """Some of the bytes, and the end of the connection."""
+    response = web.StreamResponse(headers={"Content-Length": str(len(BYTES))})
+    await response.prepare(request)
+    await response.write(BYTES[:10])
+    await asyncio.sleep(0)
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
+async def test_a_server_that_knows_no_ranges_sends_all_of_it_again() -> None:
+    """A 200 instead of a 206 is read over what came."""
+    got, ranges, _ = await scripted(cut_in_bytes, *reply(200, BYTES))
+    assert (got, ranges) == (BYTES, [None, "bytes=10-"])
+
+
+@pytest.mark.parametrize("status", [206, 416])
+async def test_another_part_than_was_asked_for_is_not_taken(status: int) -> None:
+    """Nor is there nothing to be had where there were bytes before: the content is another one by now."""
+    answer = reply(status, BYTES[5:], {"Content-Range": f"bytes 5-{len(BYTES) - 1}/{len(BYTES)}"})
+    with pytest.raises(ChecksumMismatch):
+        await scripted(cut_in_bytes, *answer)
+
+
+@pytest.mark.parametrize("name", ["md5", "sha1"])
+async def test_the_best_checksum_that_drive_shows_is_held_to(name: str) -> None:
+    """SHA-256 is the object store's to look at; for what has none it is done here."""
+    field = f"{name}Checksum"
+    right, wrong = (hashlib.new(name, each, usedforsecurity=False).hexdigest() for each in (BYTES, b""))
+    assert (await scripted(*reply(200, BYTES), shown=read(file("a", **{field: right.upper()}))))[0] == BYTES
+    with pytest.raises(ChecksumMismatch):
+        await scripted(*reply(200, BYTES), shown=read(file("a", **{field: wrong})))
+
+
+async def test_more_bytes_than_drive_shows_are_no_content() -> None:
+    """Whatever their checksum."""
+    with pytest.raises(ChecksumMismatch):
+        await scripted(*reply(200, BYTES + b"!"))
+
+
+async def test_a_resource_key_is_sent_where_the_file_has_one() -> None:
+    """In its header; one that no header can hold is not."""
+    assert (await scripted(*reply(200, b"x"), shown=read(file("a", resourceKey="0-key"))))[2] == ["a/0-key"]
+    assert (await scripted(*reply(200, b"x"), shown=read(file("a", resourceKey="k\r\nX: y"))))[2] == [None]
+
+
+async def test_a_link_to_another_host_is_not_followed() -> None:
+    """The token stays with Google; the other host hears nothing."""
+    refused = reply(403, '{"error":{"errors":[{"reason":"exportSizeLimitExceeded"}]}}')
+    async with scripted_server() as other:
+        done = reply(200, f'{{"name":"o","done":true,"response":{{"downloadUri":"{other.url}/x"}}}}')
+        links = reply(200, f'{{"exportLinks":{{"text/plain":"{other.url}/y"}}}}')
+        async with (
+            scripted_server(*refused, *done, *links) as server,
+            drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
+        ):
+            with pytest.raises(SkipItem) as raised:
+                await all_of(drive.content(bytes_of(read(file("a", mimeType=APPS + "document")), "text/plain")))
+            assert raised.value.code == "export_too_large"
+            assert other.seen == []
+
+
+async def test_an_export_that_is_made_anew_is_not_gone_on_with() -> None:
+    """Two exports of a document need not be the same bytes: after a cut the rest of another one is no rest of it."""
+    refused = reply(403, '{"error":{"errors":[{"reason":"exportSizeLimitExceeded"}]}}')
+    async with (
+        scripted_server(*refused, *reply(404)) as server,
+        drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
+    ):
+        server.script += [*reply(200, f'{{"exportLinks":{{"text/plain":"{server.url}/y"}}}}'), cut_in_bytes]
+        with pytest.raises(Retryable) as raised:
+            await all_of(drive.content(bytes_of(read(file("a", mimeType=APPS + "document")), "text/plain")))
+        assert raised.value.code == "truncated"
+        assert server.seen[-1].path == "/y"

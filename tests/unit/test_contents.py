@@ -1,0 +1,112 @@
+"""Content, from a Drive into an object store: what is fetched, what is not, and what becomes of trouble."""
+
+import hashlib
+
+import pytest
+
+from google_drive_worker.contents import ContentMirror
+from google_drive_worker.domain.content import Content, ContentStatus
+from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.sync.checkpoint import Scope
+from google_drive_worker.utils.errors import ChecksumMismatch, NotFound, Retryable, SkipItem, Terminal, WorkerError
+from support.memory_drive import MemoryDrive
+from support.memory_store import MemoryStore
+from support.syncs import file, read
+
+SCOPE = Scope(sync_content=True, max_file_size_bytes=100)
+DOCUMENT = "application/vnd.google-apps.document"
+LARGE = 10 << 20
+
+
+def blob(name: str, content: bytes, **fields: object) -> DriveFile:
+    """A file of those bytes, as Drive shows it."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    shown = {"mimeType": "text/plain", "size": str(len(content)), "sha256Checksum": sha256, **fields}
+    return read(file(name, **shown))
+
+
+async def mirror_content(drive: MemoryDrive, store: MemoryStore, scope: Scope, shown: DriveFile) -> Content:
+    """What becomes of one file's content."""
+    (found,) = await ContentMirror().mirror(drive, store, scope, [shown])
+    return found.content
+
+
+async def test_bytes_go_from_the_drive_into_the_store_once() -> None:
+    """What the store has under the file's checksum is not fetched again, whatever the file is called."""
+    drive, store = MemoryDrive(contents={"a": b"text"}), MemoryStore()
+    content = await mirror_content(drive, store, SCOPE, blob("a", b"text"))
+    assert content.status == "stored"
+    assert content.ref is not None
+    assert store.objects[content.ref.sha256] == b"text"
+    again = await mirror_content(drive, store, SCOPE, blob("b", b"text"))
+    assert (again.ref, drive.calls) == (content.ref, ["content a"])
+
+
+async def test_an_export_is_fetched_anew_when_the_document_or_the_format_changed() -> None:
+    """Drive shows no checksum of it: the store notes what each state of the document came to."""
+    drive, store = MemoryDrive(contents={"a": b"text"}), MemoryStore()
+    before = read(file("a", mimeType=DOCUMENT, modifiedTime="1"))
+    for _ in range(2):
+        content = await mirror_content(drive, store, SCOPE, before)
+    assert content.ref is not None
+    assert content.ref.content_type == "text/markdown"
+    as_text = Scope(sync_content=True, export_formats={DOCUMENT: "text/plain"})
+    await mirror_content(drive, store, as_text, before)
+    await mirror_content(drive, store, SCOPE, read(file("a", mimeType=DOCUMENT, modifiedTime="2")))
+    assert drive.calls == ["content a"] * 3
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [
+        (SkipItem("x", code="abusive_file", http_status=403), "abusive"),
+        (SkipItem("x", code="not_downloadable", http_status=403), "not_downloadable"),
+        (SkipItem("x", code="access_denied", http_status=403), "not_downloadable"),
+        (SkipItem("x", code="not_exportable", http_status=403), "not_exportable"),
+        (SkipItem("x", code="export_too_large"), "too_large"),
+        (SkipItem("x", code="link_refused"), "unavailable"),
+        (Terminal("x", code="bad_request", http_status=400), "unavailable"),
+        (Retryable("x", code="file_quota_exceeded", http_status=403), "unavailable"),
+        (Retryable("x", http_status=500, reason="backendError"), "unavailable"),
+        (Retryable("x", code="truncated"), "unavailable"),
+        (ChecksumMismatch("x"), "unavailable"),
+    ],
+)
+async def test_a_file_s_own_trouble_is_a_status(trouble: WorkerError, status: ContentStatus) -> None:
+    """And nobody else's."""
+    drive = MemoryDrive(contents={"a": trouble, "b": b"text"})
+    found = await ContentMirror().mirror(drive, MemoryStore(), SCOPE, [blob("a", b"other"), blob("b", b"text")])
+    assert [(each.file.id, each.content.status) for each in found] == [("a", status), ("b", "stored")]
+    assert found[0].content.problem is not None
+    assert found[0].content.problem.code == trouble.code
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Retryable("x", code="connection_failed"),
+        Retryable("x", code="rate_limited", http_status=429),
+        Retryable("x", code="object_store_unavailable", http_status=503),
+        Terminal("x", code="insufficient_scope", http_status=403),
+    ],
+)
+async def test_what_is_more_than_a_file_s_trouble_is_raised(trouble: Exception) -> None:
+    """The connection rests for it, or the pass ends."""
+    drive = MemoryDrive(contents={"a": trouble})
+    with pytest.raises(type(trouble)) as raised:
+        await ContentMirror().mirror(drive, MemoryStore(), SCOPE, [blob("a", b"text")])
+    assert raised.value is trouble
+
+
+async def test_a_file_that_is_gone_has_no_content_and_no_record() -> None:
+    """Its log will tell."""
+    drive = MemoryDrive(contents={"a": NotFound("gone", http_status=404)})
+    assert await ContentMirror().mirror(drive, MemoryStore(), SCOPE, [blob("a", b"text")]) == ()
+
+
+async def test_what_the_listing_shows_is_not_asked_for() -> None:
+    """Too large, or not for this account."""
+    drive = MemoryDrive()
+    large = await mirror_content(drive, MemoryStore(), SCOPE, blob("a", b"x" * 101))
+    closed = await mirror_content(drive, MemoryStore(), SCOPE, blob("b", b"x", capabilities={"canDownload": False}))
+    assert (large.status, closed.status, drive.calls) == ("too_large", "not_downloadable", [])
