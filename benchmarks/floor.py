@@ -1,13 +1,14 @@
 """The floor: the least that any program in Python must do to bring these pages to Kafka.
 
-One process (`python -m benchmarks.floor ORIGIN BROKERS TOPIC`): HTTP over a bare asyncio protocol with httptools,
-isal's gunzip, `msgspec.Raw` to split the page, the file's own bytes put into an envelope without being decoded, an
-idempotent producer. The next page is asked for before the present one is produced. No transactions, no checkpoint, no
-headers, no error handling, no limit on anything. With `headers` as a fourth argument each message has the three headers
-that the contract asks for, which no program can leave out.
+One process (`python -m benchmarks.floor ORIGIN BROKERS TOPIC`): HTTP over TLS by a bare asyncio protocol with
+httptools, isal's gunzip, `msgspec.Raw` to split the page, the file's own bytes put into an envelope without being
+decoded, an idempotent producer. The next page is asked for before the present one is produced. No transactions, no
+checkpoint, no headers, no error handling, no limit on anything. With `headers` as a fourth argument each message has
+the three headers that the contract asks for, which no program can leave out.
 """
 
 import asyncio
+import ssl
 import sys
 from typing import cast
 
@@ -92,8 +93,10 @@ async def run(origin: str, brokers: str, topic: str, headers: str = "") -> Resul
             "delivery.report.only.error": True,
         }
     )
-    host, _, port = origin.removeprefix("http://").partition(":")
-    _, client = await asyncio.get_running_loop().create_connection(_Client, host, int(port))
+    host, _, port = origin.removeprefix("https://").partition(":")
+    _, client = await asyncio.get_running_loop().create_connection(
+        _Client, host, int(port), ssl=ssl.create_default_context()
+    )
     await client.get("/drive/v3/changes/startPageToken")
     target = f"/drive/v3/files?pageSize=1000&fields={FILES_PAGE_FIELDS}"
     records = 0

@@ -78,7 +78,7 @@ class RunningWorker:
 def running_worker(around: Surroundings, extra: dict[str, str] | None = None) -> Iterator[RunningWorker]:
     """Start a worker on topics of its own, wait until its partition is open, and stop it at the end."""
     connections = around.directory / "connections.toml"
-    connections.write_text(_CONNECTIONS.format(origin=around.origin))
+    connections.write_text(_CONNECTIONS.format(origin=around.token_origin))
     with fresh_topics(around.bootstrap_servers) as topics:
         settings = {
             **topics.environment(),

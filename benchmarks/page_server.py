@@ -1,12 +1,15 @@
 """A prepared Google: serves pages that are rendered and compressed already, so that serving costs next to nothing.
 
-It is a process of its own (`python -m benchmarks.page_server PAGES`) that prints its port and serves until standard
-input closes. The listing begins anew with each changes.getStartPageToken: clients come one after the other. `/control`
-sets how many `files` a listing has, the `latency_ms` of each call to Drive, whether the log holds a `change`, and has
-so many files `spread` over time (see `spread`), of which any range is listed; it answers with the `calls` for those.
+It is a process of its own (`python -m benchmarks.page_server PAGES CERTIFICATE`) that serves until standard input
+closes, on two ports that it prints: one speaks TLS as Google does, one does not, for tokens alone (google-auth trusts
+the public authorities and nobody else). The listing begins anew with each changes.getStartPageToken: clients come one
+after the other. `/control` sets how many `files` a listing has, the `latency_ms` of each call to Drive, whether the log
+holds a `change`, and has so many files `spread` over time (see `spread`), of which any range is listed; it answers with
+the `calls` for those.
 """
 
 import asyncio
+import ssl
 import sys
 import threading
 from pathlib import Path
@@ -127,10 +130,12 @@ def _answer(body: bytes, *, gzipped: bool = False) -> bytes:
     return _HEADERS + encoding + b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
 
 
-async def _serve(book: Book) -> None:
+async def _serve(book: Book, tls: ssl.SSLContext) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(book), "127.0.0.1", 0)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    server = await loop.create_server(lambda: _Connection(book), "127.0.0.1", 0, ssl=tls)
+    plain = await loop.create_server(lambda: _Connection(book), "127.0.0.1", 0)
+    ports = [each.sockets[0].getsockname()[1] for each in (server, plain)]
+    sys.stdout.write("{} {}\n".format(*ports))
     sys.stdout.flush()
     over = asyncio.Event()
 
@@ -143,4 +148,6 @@ async def _serve(book: Book) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(Book(load(Path(sys.argv[1])))))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[2])
+    uvloop.run(_serve(Book(load(Path(sys.argv[1]))), context))

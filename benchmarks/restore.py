@@ -114,7 +114,7 @@ def _started(around: Surroundings, connections: int) -> Iterator[_Started]:
     around.serve(1_000)
     names = [f"conn_{number}" for number in range(connections)]
     file = around.directory / "many-connections.toml"
-    file.write_text("".join(_CONNECTION.format(name, around.origin) for name in names))
+    file.write_text("".join(_CONNECTION.format(name, around.token_origin) for name in names))
     with fresh_topics(around.bootstrap_servers, PARTITIONS) as topics:
         state_mb = _write_state(topics, names) / 1e6
         settings = {

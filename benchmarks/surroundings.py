@@ -14,6 +14,7 @@ from pathlib import Path
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from benchmarks.certificate import make_certificate, trusted
 from benchmarks.pages import make_pages, save
 
 BROKER_S = 30.0
@@ -21,9 +22,13 @@ BROKER_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where the page server and the broker are, and a directory to write in."""
+    """Where the page server and the broker are, and a directory to write in.
+
+    `token_origin` is the page server once more, without TLS.
+    """
 
     origin: str
+    token_origin: str
     bootstrap_servers: str
     directory: Path
 
@@ -61,14 +66,18 @@ def surroundings() -> Iterator[Surroundings]:
     """Start all that is needed, and stop it at the end. `KAFKA_BOOTSTRAP_SERVERS` names a broker to use instead."""
     with tempfile.TemporaryDirectory(prefix="gdw-bench-") as name, broker() as bootstrap_servers:
         directory = Path(name)
+        certificate = directory / "certificate.pem"
+        make_certificate(certificate)
         save(make_pages(), directory / "pages")
-        command = [sys.executable, "-m", "benchmarks.page_server", str(directory / "pages")]
+        command = [sys.executable, "-m", "benchmarks.page_server", str(directory / "pages"), str(certificate)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             assert server.stdin is not None
-            port = int(server.stdout.readline())
+            port, plain_port = map(int, server.stdout.readline().split())
             try:
-                yield Surroundings(f"http://127.0.0.1:{port}", bootstrap_servers, directory)
+                token_origin = f"http://127.0.0.1:{plain_port}"
+                with trusted(certificate):
+                    yield Surroundings(f"https://127.0.0.1:{port}", token_origin, bootstrap_servers, directory)
             finally:
                 server.stdin.close()
 

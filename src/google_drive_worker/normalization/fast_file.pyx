@@ -27,21 +27,39 @@ include "file_fields.pxi"
 include "json_text.pxi"
 
 
+cdef enum:
+    KEPT_BYTES = 65536  # for files of up to 20 KB of JSON: nearly all
+
+cdef uint8_t kept_buffer[KEPT_BYTES]
+cdef bint is_kept_buffer_taken = False
+
+
 def fast_file(resource):
     """Return the `ListedFile` of a `File` resource (`bytes` or `msgspec.Raw`); `None` where it is not a usual one."""
+    global is_kept_buffer_taken
     cdef Py_buffer view
     cdef Span spans[MAX_FIELDS]
     cdef uint8_t *buffer
+    cdef bint is_kept
     PyObject_GetBuffer(resource, &view, PyBUF_SIMPLE)
     # Each byte of output is a copied one, an underscore before one, the first parent once more, or one of our names.
-    buffer = <uint8_t *>malloc(3 * view.len + 4096)
+    # The buffer that is kept stays in the processor's cache; one of 10 KB for each file would not.
+    is_kept = not is_kept_buffer_taken and 3 * view.len + 4096 <= KEPT_BYTES
+    if is_kept:
+        buffer = &kept_buffer[0]
+        is_kept_buffer_taken = True
+    else:
+        buffer = <uint8_t *>malloc(3 * view.len + 4096)
     if buffer == NULL:
         PyBuffer_Release(&view)
         raise MemoryError
     try:
         return _listed(<const uint8_t *>view.buf, view.len, spans, buffer)
     finally:
-        free(buffer)
+        if is_kept:
+            is_kept_buffer_taken = False
+        else:
+            free(buffer)
         PyBuffer_Release(&view)
 
 

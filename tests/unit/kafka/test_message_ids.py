@@ -14,3 +14,11 @@ def test_ids_are_version_4_and_never_repeat() -> None:
         assert str(parsed) == text
         assert parsed.version == 4
         assert parsed.variant == uuid.RFC_4122
+
+
+def test_ids_count_up_over_every_boundary() -> None:
+    """The ids of a call differ in their last group alone, which counts up, and over its end begins at 0."""
+    ids = [message_id.decode() for message_id in new_message_ids(10_000)]
+    assert len({text[:24] for text in ids}) == 1
+    numbers = [int(text[24:], 16) for text in ids]
+    assert all((number - numbers[0]) % (1 << 48) == at for at, number in enumerate(numbers))
