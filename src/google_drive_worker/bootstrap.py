@@ -161,6 +161,7 @@ async def worker_of(settings: Settings, clock: Clock, openers: Openers = OPENERS
                     total_timeout_s=settings.gdrive_request_timeout_s, connections=most_calls(settings)
                 ),
                 on_call=telemetry.on_call,
+                observer=telemetry,
             )
         )
         wiring = _Wiring(settings, clock, telemetry, connections, drives, openers)

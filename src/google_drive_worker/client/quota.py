@@ -7,6 +7,7 @@ a waiter sleeps exactly as long as it must. Source: the guide "Usage limits" (re
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -141,8 +142,10 @@ class _Lane:
 class QuotaLimiter:
     """Lets calls through no faster than the project's and each user's quota allow."""
 
-    def __init__(self, model: QuotaModel, clock: Clock) -> None:
+    def __init__(self, model: QuotaModel, clock: Clock, on_grant: Callable[[float, float], None] | None = None) -> None:
+        """`on_grant` is told of each call what it took, and how many seconds it waited for it."""
         self._model = model
+        self._on_grant = on_grant
         self._clock = clock
         self._project = _Lane(model.project_per_minute, clock.monotonic_s(), _PROJECT_SLOW_DOWN)
         self._users: dict[str, _Lane] = {}
@@ -163,6 +166,7 @@ class QuotaLimiter:
         """
         self._refuse_while_closed()
         price = self._model.price(cost)
+        came_s = self._clock.monotonic_s()
         lane = self._lane(user)
         lane.waiting += 1
         try:
@@ -173,6 +177,8 @@ class QuotaLimiter:
             self._refuse_while_closed()  # it may have been closed while the call waited
         finally:
             lane.waiting -= 1
+        if self._on_grant is not None:
+            self._on_grant(price, self._clock.monotonic_s() - came_s)
 
     def refused(self, user: str, *, by_project: bool) -> None:
         """Slow down after a quota answer: the project where Google named it, else this user alone."""

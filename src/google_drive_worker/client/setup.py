@@ -7,6 +7,7 @@ from google_drive_worker.client.addresses import address_problem
 from google_drive_worker.client.auth import TOKEN_RETRY, Authorizers
 from google_drive_worker.client.calls import CallReport
 from google_drive_worker.client.drive_api import DriveApis
+from google_drive_worker.client.load import LoadObserver
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter, QuotaModel
 from google_drive_worker.client.retry import DRIVE_RETRY, RetryPolicy
 from google_drive_worker.client.token_endpoint import TokenEndpoint
@@ -28,6 +29,7 @@ async def open_drives(
     token_retry: RetryPolicy = TOKEN_RETRY,
     limits: TransportLimits = DEFAULT_LIMITS,
     on_call: Callable[[CallReport], None] | None = None,
+    observer: LoadObserver | None = None,
 ) -> AsyncIterator[DriveApis]:
     """Give a working `Drives`, and close its connections at the end. No call is made before a Drive is used.
 
@@ -42,13 +44,14 @@ async def open_drives(
                 base_url=base_url,
                 transport=transport,
                 authorizers=Authorizers(endpoint.grant, clock, random, retry=token_retry),
-                limiter=QuotaLimiter(quota, clock),
+                limiter=QuotaLimiter(quota, clock, None if observer is None else observer.on_quota),
                 clock=clock,
                 retry=retry,
                 page_size=page_size,
                 include_shared_drives=include_shared_drives,
                 random=random,
                 on_call=on_call,
+                observer=observer,
             )
     finally:
         endpoint.close()
