@@ -8,9 +8,8 @@ import pytest
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.corpus_details import Details
 from drive_simulator.edits import random_edits
-from drive_simulator.truth import visible_comments, visible_revisions
-from drive_simulator.world import World
-from support.mirroring import FIRST, Stage, staged
+from support.details import assert_equal_with_details
+from support.mirroring import FIRST, staged
 from support.topics import Topics
 
 pytestmark = pytest.mark.kafka
@@ -23,41 +22,6 @@ SETTINGS = {
 }
 RICH = Details(shared=0, limited=0, commented=0.3, revised=0.3)
 EDITS = 120
-
-Shown = dict[str, tuple[object, object, object, object]]
-"""By resource id: when it was modified, size, content, resolved."""
-
-
-def _mirrored(stage: Stage, resource_type: str) -> Shown:
-    return {
-        record.resource_id: (record.data.modified_at, record.data.size_bytes, record.data.content, record.data.resolved)
-        for record in stage.mirror.held(FIRST, resource_type)
-    }
-
-
-def _truth(stage: Stage) -> tuple[Shown, Shown]:
-    email = stage.email()
-
-    def look(world: World) -> tuple[Shown, Shown]:
-        user = world.user(email)
-        revisions: Shown = {
-            f"{file_id}/{own_id}": (each.modified_time, each.size, None, None)
-            for (file_id, own_id), each in visible_revisions(world, user).items()
-        }
-        comments: Shown = {
-            f"{file_id}/{own_id}": (each.modified_time, None, each.content, each.resolved)
-            for (file_id, own_id), each in visible_comments(world, user).items()
-        }
-        return revisions, comments
-
-    return stage.simulator.apply(look)
-
-
-def _assert_equal(stage: Stage) -> None:
-    stage.assert_equal()
-    revisions, comments = _truth(stage)
-    assert _mirrored(stage, "revision") == revisions
-    assert _mirrored(stage, "comment") == comments
 
 
 def test_revisions_and_comments_are_mirrored_through_kills_and_edits(topics: Topics, tmp_path: Path) -> None:
@@ -73,7 +37,7 @@ def test_revisions_and_comments_are_mirrored_through_kills_and_edits(topics: Top
             worker.kill()
             worker.start()
         stage.settle(FIRST)
-        _assert_equal(stage)
+        assert_equal_with_details(stage)
         kinds = {record.resource_type for record in stage.records}
         assert {"file", "revision", "comment"} <= kinds
         assert stage.records[-1].resource_type == "sync"
@@ -83,7 +47,7 @@ def test_revisions_and_comments_are_mirrored_through_kills_and_edits(topics: Top
                 lambda world: random_edits(world, draw, EDITS, memberships=False, also=("comments", "revisions"))
             )
             stage.sync()
-            _assert_equal(stage)
+            assert_equal_with_details(stage)
         assert stage.errors() == []
 
 
@@ -99,4 +63,4 @@ def test_an_incremental_sync_does_not_wait_for_the_pass(topics: Topics, tmp_path
         worker.wait_until(lambda: counters.count("changes.list") > logs, "the log")
         assert FIRST in stage.under_way()
         stage.settle(FIRST)
-        _assert_equal(stage)
+        assert_equal_with_details(stage)
