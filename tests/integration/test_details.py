@@ -8,6 +8,7 @@ import pytest
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.corpus_details import Details
 from drive_simulator.edits import random_edits
+from drive_simulator.faults import Effect, Match, Rule
 from support.details import assert_equal_with_details
 from support.mirroring import FIRST, staged
 from support.topics import Topics
@@ -49,6 +50,23 @@ def test_revisions_and_comments_are_mirrored_through_kills_and_edits(topics: Top
             stage.sync()
             assert_equal_with_details(stage)
         assert stage.errors() == []
+
+
+def test_a_files_own_quota_is_that_files_business(topics: Topics, tmp_path: Path) -> None:
+    """`quotaExceeded`, which lasts for hours, is an error record of that file; the next full sync mends it."""
+    world = generate(CorpusPlan(files=80, shared_drives=1, users=1, seed=23, details=RICH))
+    with staged(world, topics, tmp_path, details=True) as stage, stage.worker(SETTINGS):
+        rules = stage.simulator.faults
+        for method in ("revisions.list", "comments.list"):
+            rules.add(Rule(Effect(error="quotaExceeded"), Match(method=method, skip=3), times=2))
+        stage.sync(FIRST, "full_sync")
+        assert [state.struck for state in rules.states()] == [2, 2]
+        found = [(each["error"]["category"], each["error"]["reason"]) for each in stage.errors()]
+        assert found == [("skipped_item", "quotaExceeded")] * 4
+        stage.assert_equal()
+        stage.sync(FIRST, "full_sync")
+        assert_equal_with_details(stage)
+        assert len(stage.errors()) == 4
 
 
 def test_an_incremental_sync_does_not_wait_for_the_pass(topics: Topics, tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ class BreakerPolicy:
     open_s: float = 15.0
     open_at_most_s: float = 240.0
     """It doubles with each probe that fails, up to this."""
+    forsaken_after_s: float = 3_600.0
+    """Longer than a connection rests after a failure that a breaker counts."""
 
 
 BREAKER = BreakerPolicy()
@@ -119,6 +121,10 @@ class Breaker:
     def is_at_rest(self) -> bool:
         """Whether it holds no memory."""
         return self._state is BreakerState.CLOSED and not self._failures
+
+    def is_forsaken(self, now_s: float) -> bool:
+        """Whether its time has long been over and nobody came to probe: its connection is another worker's now."""
+        return self._state is BreakerState.OPEN and now_s - self._until_s > self._policy.forsaken_after_s
 
     async def enter(self, now_s: Callable[[], float]) -> bool:
         """Pass before a request is made; each that passed ends with `succeeded`, `failed` or `gave_up`.
@@ -289,5 +295,8 @@ class Loads:
         if now_s - self._swept_at_s < _SWEEP_EVERY_S:
             return
         self._swept_at_s = now_s
-        for name in [name for name, load in self._loads.items() if load.is_at_rest(now_s)]:
-            del self._loads[name]
+        for name, load in list(self._loads.items()):
+            if load.breaker.is_forsaken(now_s):
+                load.breaker.succeeded()  # nobody counts on it any more
+            if load.is_at_rest(now_s):
+                del self._loads[name]

@@ -101,6 +101,18 @@ def test_only_who_has_a_memory_is_remembered() -> None:
     assert len(loads) == 2
 
 
+def test_a_breaker_whose_connection_has_gone_elsewhere_is_forgotten() -> None:
+    """It is not shown as open for ever."""
+    loads = Loads(Unwatched(), 0.0)
+    breaker = loads.of(ConnectionId("gone"), 0.0).breaker
+    for _ in range(BREAKER.failures):
+        breaker.failed(OUTAGE, 0.0)
+    loads.of(ConnectionId("soon"), 600.0)
+    assert breaker.state is OPEN
+    loads.of(ConnectionId("late"), BREAKER.open_s + BREAKER.forsaken_after_s + 1)
+    assert (breaker.state, len(loads)) == (CLOSED, 1)
+
+
 async def test_a_breaker_opens_after_failures_in_a_row_alone() -> None:
     """One answer between them, and it counts anew."""
     bench = Bench()
