@@ -170,6 +170,7 @@ async def worker_of(settings: Settings, clock: Clock, openers: Openers = OPENERS
                 ),
                 on_call=telemetry.on_call,
                 tokens=owner.tokens,
+                observer=telemetry,
             )
         )
         wiring = _Wiring(settings, clock, telemetry, owner, drives, openers)

@@ -5,6 +5,7 @@ from datetime import datetime
 import structlog
 
 from google_drive_worker.client.calls import CallReport
+from google_drive_worker.client.load import BreakerState
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.message import Incoming
 from google_drive_worker.domain.reports import Report, SyncEnded
@@ -28,7 +29,10 @@ class Telemetry:
 
     def on_call(self, call: CallReport) -> None:
         """A call to Google ended."""
-        self._metrics.api_call(call.method.removeprefix("drive."), call.error or "ok", call.duration_s)
+        method = call.method.removeprefix("drive.")
+        self._metrics.api_call(method, call.error or "ok", call.duration_s)
+        if call.attempts > 1:
+            self._metrics.api_retried(method, call.attempts - 1)
         log.debug(
             "api_call",
             method=call.method,
@@ -38,6 +42,35 @@ class Telemetry:
             duration_s=round(call.duration_s, 4),
             error=call.error,
         )
+
+    def on_breaker(
+        self, connection_id: ConnectionId, before: BreakerState, after: BreakerState, failure: WorkerError | None
+    ) -> None:
+        """A connection's breaker changed its state."""
+        self._metrics.breaker_changed(before.value, after.value)
+        write = log.warning if after is BreakerState.OPEN else log.info
+        write(
+            "breaker_changed",
+            connection_id=connection_id,
+            state=after.value,
+            before=before.value,
+            code=failure.code if failure else None,
+            reason=failure.reason if failure else None,
+            http_status=failure.http_status if failure else None,
+        )
+
+    def on_budget_spent(self, connection_id: ConnectionId, whose: str, failure: WorkerError) -> None:
+        """A call is given up, as there were too many to be made again."""
+        self._metrics.retry_refused(whose)
+        log.warning("retry_budget_spent", connection_id=connection_id, whose=whose, code=failure.code)
+
+    def on_batch(self, calls: int) -> None:
+        """A batch was sent."""
+        self._metrics.batch_sent(calls)
+
+    def on_quota(self, units: float, waited_s: float) -> None:
+        """A call took its share of the quota."""
+        self._metrics.quota_taken(units, waited_s)
 
     def on_trouble(self, connection_id: ConnectionId, step: str, error: WorkerError) -> None:
         """A step of a sync failed."""

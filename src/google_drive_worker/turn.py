@@ -53,7 +53,16 @@ from google_drive_worker.sync.plan import (
 )
 from google_drive_worker.sync.sharing import KnownFolders, ListPermissions, Question, ReadSharings, Reply, seen
 from google_drive_worker.sync.step import Step
-from google_drive_worker.utils.errors import NeedsReauth, NotFound, Retryable, SkipItem, Terminal, WorkerError, origin
+from google_drive_worker.utils.errors import (
+    NeedsReauth,
+    NotFound,
+    Retryable,
+    SkipForNow,
+    SkipItem,
+    Terminal,
+    WorkerError,
+    origin,
+)
 
 T = TypeVar("T")
 
@@ -440,11 +449,15 @@ async def _find(drive: Drive, finding: Generator[Question, Reply, T]) -> T:
         return found
 
 
+def _is_gone(problem: SkipItem) -> bool:
+    return isinstance(problem, NotFound) or (problem.http_status == FORBIDDEN and not isinstance(problem, SkipForNow))
+
+
 async def look_up(drive: Drive, file_ids: tuple[FileId, ...]) -> Mapping[FileId, DriveFile | None]:
     """What is there of those items, `None` for what is gone; one that is there and can't be read stays as it is."""
     answers = await drive.get_files(file_ids)
     return {
         file_id: answer if isinstance(answer, DriveFile) else None
         for file_id, answer in answers.items()
-        if not isinstance(answer, SkipItem) or isinstance(answer, NotFound) or answer.http_status == FORBIDDEN
+        if not isinstance(answer, SkipItem) or _is_gone(answer)
     }

@@ -12,6 +12,7 @@ from google_drive_worker.utils.errors import (
     NotFound,
     PageTokenRejected,
     Retryable,
+    SkipForNow,
     SkipItem,
     Terminal,
     WorkerError,
@@ -29,8 +30,8 @@ ROWS: list[tuple[str, int | None, type[WorkerError], str]] = [
     ("rateLimitExceeded", 429, Retryable, "rate_limited"),
     ("sharingRateLimitExceeded", None, Retryable, "sharing_rate_limited"),
     ("dailyLimitExceeded", None, Retryable, "daily_limit_exceeded"),
-    ("quotaExceeded", None, Retryable, "file_quota_exceeded"),
-    ("downloadQuotaExceeded", None, Retryable, "file_quota_exceeded"),
+    ("quotaExceeded", None, SkipForNow, "file_quota_exceeded"),
+    ("downloadQuotaExceeded", None, SkipForNow, "file_quota_exceeded"),
     ("exportSizeLimitExceeded", None, SkipItem, "export_too_large"),
     ("fileNotExportable", None, SkipItem, "not_exportable"),
     ("fileNotDownloadable", None, SkipItem, "not_downloadable"),
@@ -63,7 +64,8 @@ def test_the_table_has_no_row_that_is_not_met_here() -> None:
 async def test_a_call_alone(
     tmp_path: Path, reason: str, status: int | None, kind: type[WorkerError], code: str
 ) -> None:
-    """What is raised says what to do."""
+    """What is raised says what to do; what is one file's own trouble is waited for where it meets a listing."""
+    kind = Retryable if kind is SkipForNow else kind
     async with connected(tmp_path) as (simulator, drive):
         simulator.faults.add(Rule(Effect(error=reason, status=status), Match(method="files.list")))
         with pytest.raises(kind) as caught:

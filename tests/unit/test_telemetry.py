@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from google_drive_worker.client.calls import CallReport
+from google_drive_worker.client.load import BreakerState
 from google_drive_worker.domain.message import Incoming
 from google_drive_worker.kafka.entry import Entry, Tally
 from google_drive_worker.kafka.partition import Committed
@@ -61,6 +62,30 @@ def test_calls_count_by_outcome() -> None:
     made.telemetry.on_call(CallReport("drive.files.list", CONNECTION, 429, 0.1, 6, "rate_limited"))
     for outcome in ("ok", "rate_limited"):
         assert made.sample("google_drive_api_calls_total", method="files.list", outcome=outcome) == 1
+
+
+def test_what_the_client_does_under_load_is_counted() -> None:
+    """Retries, breakers by the state that they are in now, batches, and quota."""
+    made = Bench()
+    made.telemetry.on_call(CallReport("drive.files.list", CONNECTION, 200, 0.1, 3, None))
+    assert made.sample("google_drive_api_retries_total", method="files.list") == 2
+    failure = Retryable("no", code="unavailable")
+    made.telemetry.on_breaker(CONNECTION, BreakerState.CLOSED, BreakerState.OPEN, failure)
+    assert made.sample("google_drive_breakers", state="open") == 1
+    made.telemetry.on_breaker(CONNECTION, BreakerState.OPEN, BreakerState.HALF_OPEN, failure)
+    assert made.sample("google_drive_breakers", state="open") == 0
+    assert made.sample("google_drive_breakers", state="half_open") == 1
+    made.telemetry.on_breaker(CONNECTION, BreakerState.HALF_OPEN, BreakerState.CLOSED, None)
+    assert made.sample("google_drive_breakers", state="half_open") == 0
+    assert made.sample("google_drive_breaker_changes_total", state="closed") == 1
+    made.telemetry.on_budget_spent(CONNECTION, "worker", failure)
+    assert made.sample("google_drive_retries_refused_total", budget="worker") == 1
+    made.telemetry.on_batch(70)
+    assert made.sample("google_drive_batch_calls_sum") == 70
+    made.telemetry.on_quota(100, 2.5)
+    made.telemetry.on_quota(5, 0)
+    assert made.sample("google_drive_quota_units_total") == 105
+    assert made.sample("google_drive_quota_wait_seconds_total") == 2.5
 
 
 def test_a_syncs_length_is_from_its_beginning_across_restarts() -> None:

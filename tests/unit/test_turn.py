@@ -13,6 +13,7 @@ import pytest
 
 from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Secret
+from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.reports import SyncEnded
@@ -24,8 +25,8 @@ from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Checkpoint, Parked, SyncKind
 from google_drive_worker.sync.sharing import KnownFolders
-from google_drive_worker.turn import Means, take_turn
-from google_drive_worker.utils.errors import NeedsReauth, Retryable, SkipItem, WorkerError
+from google_drive_worker.turn import Means, look_up, take_turn
+from google_drive_worker.utils.errors import NeedsReauth, Retryable, SkipForNow, SkipItem, WorkerError
 from support.clock import ManualClock
 from support.memory_drive import MemoryConnections, MemoryDrive
 from support.memory_store import MemoryStore
@@ -379,6 +380,7 @@ class DrivesOfOthers(MemoryDrive):
             "shown": (Permission("p", "user", "writer"),),
             "hidden": SkipItem("not for readers", http_status=403),
             "broken": SkipItem("weird", code="weird", http_status=400),
+            "worn": SkipForNow("its own quota", code="file_quota_exceeded", http_status=403),
         }
         return {file_id: known[file_id] for file_id in file_ids}
 
@@ -391,14 +393,28 @@ async def test_items_of_other_peoples_drives_are_asked_for_in_one_go() -> None:
     known = bench.connections.known[CONNECTION]
     settings = ConnectionSettings(include_shared_drives=True)
     bench.connections.known[CONNECTION] = msgspec.structs.replace(known, settings=settings)
-    for name in ("broken", "hidden", "shown"):
+    for name in ("broken", "hidden", "shown", "worn"):
         bench.drive.put(file(name, driveId="elsewhere", ownedByMe=False))
     bench.owe()
     await bench.turn()
-    assert bench.records() == ["upsert broken", "upsert hidden", "upsert shown", "upsert shown/p"]
-    assert [call for call in bench.drive.calls if call.startswith("permissions")] == ["permissions broken hidden shown"]
+    assert bench.records() == ["upsert broken", "upsert hidden", "upsert shown", "upsert shown/p", "upsert worn"]
+    asked = [call for call in bench.drive.calls if call.startswith("permissions")]
+    assert asked == ["permissions broken hidden shown worn"]
     errors = [msgspec.json.decode(each.value) for entry in bench.entries for each in entry.outgoing]
-    assert [(each["error"]["code"], each["resource"]["id"]) for each in errors] == [("weird", "broken")]
+    found = [(each["error"]["category"], each["error"]["code"], each["resource"]["id"]) for each in errors]
+    assert found == [("skipped_item", "weird", "broken"), ("skipped_item", "file_quota_exceeded", "worn")]
+
+
+async def test_a_file_that_cant_be_had_today_is_not_gone() -> None:
+    """Its own quota is used up, which Google says by 403: what is mirrored of it stays."""
+
+    class Drive(MemoryDrive):
+        async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
+            """One is for later, one is out of reach."""
+            problems = {"worn": SkipForNow("later", http_status=403), "lost": SkipItem("not yours", http_status=403)}
+            return {file_id: problems[file_id] for file_id in file_ids}
+
+    assert await look_up(Drive(page_size=1), (FileId("worn"), FileId("lost"))) == {FileId("lost"): None}
 
 
 async def test_large_data_is_stored_before_its_record_is_written() -> None:

@@ -29,6 +29,11 @@ class BatchSize:
         """The size for the next batch."""
         return self._parts
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is as large as it may be."""
+        return self._parts == self._most
+
     def shrink(self) -> None:
         """A batch was too much."""
         self._parts = max(1, self._parts // 2)

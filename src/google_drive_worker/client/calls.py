@@ -6,7 +6,8 @@ calls at once, by the same table and the same policy.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote, urlencode
@@ -14,8 +15,8 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from google_drive_worker.client.auth import Authorizer
-from google_drive_worker.client.batch import BatchSize
 from google_drive_worker.client.faults import DAILY_LIMIT, RATE_LIMITED, CallKind, drive_error
+from google_drive_worker.client.load import Load, LoadObserver, is_outage
 from google_drive_worker.client.quota import Cost, QuotaLimiter
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock
@@ -28,6 +29,8 @@ T = TypeVar("T")
 OK = 200
 UNAUTHORIZED = 401
 _FORBIDDEN = 403
+_REQUEST_TIMEOUT = 408
+_SERVER_ERROR = 500
 
 Parameter = tuple[str, str]
 
@@ -83,7 +86,14 @@ class Shared:
     base_path: str
     page_size: int
     on_call: Callable[[CallReport], None] | None
-    batch_size: BatchSize = field(default_factory=BatchSize)
+    observer: LoadObserver
+
+
+@dataclass(slots=True)
+class Passage:
+    """A request on its way past the breaker; `outage` is set where its answer is one."""
+
+    outage: WorkerError | None = None
 
 
 @dataclass(slots=True)
@@ -97,7 +107,8 @@ class Tally:
 class Caller:
     """Calls the API for one connection. Safe for concurrent calls."""
 
-    def __init__(self, connection_id: ConnectionId, authorizer: Authorizer, shared: Shared) -> None:
+    def __init__(self, connection_id: ConnectionId, authorizer: Authorizer, shared: Shared, load: Load) -> None:
+        self.load = load
         self.connection_id = connection_id
         self.authorizer = authorizer
         self.shared = shared
@@ -116,8 +127,11 @@ class Caller:
                 policy=shared.retry,
                 clock=shared.clock,
                 random=shared.random,
+                may_retry=lambda failure: self.load.may_retry(1, failure, shared.clock.monotonic_s()),
             )
             error = None
+            is_first = tally.attempts == 1
+            self.load.earn(at_once=int(is_first), again=int(not is_first))
         except asyncio.CancelledError:
             error = "cancelled"
             raise
@@ -162,6 +176,31 @@ class Caller:
             self.shared.limiter.close(failure)
         return failure
 
+    @asynccontextmanager
+    async def passage(self) -> AsyncIterator[Passage]:
+        """Pass the connection's breaker with one request, and tell it what became of that.
+
+        Raises `Retryable` at once while it is open: the request takes no quota and no place.
+        """
+        breaker, clock = self.load.breaker, self.shared.clock
+        is_probe = await breaker.enter(clock.monotonic_s)
+        passage = Passage()
+        try:
+            yield passage
+        except WorkerError as failure:
+            if is_outage(failure):
+                breaker.failed(failure, clock.monotonic_s())
+            else:
+                breaker.gave_up(is_probe=is_probe)
+            raise
+        except BaseException:
+            breaker.gave_up(is_probe=is_probe)
+            raise
+        if passage.outage is not None:
+            breaker.failed(passage.outage, clock.monotonic_s())
+        else:
+            breaker.succeeded()
+
     async def _attempt(self, method: Method, call: Call, target: str, decode: Callable[[bytes], T], tally: Tally) -> T:
         """Send once; once more with a new token where Google refuses the first."""
         response, token = await self._send(method, call, target, tally)
@@ -174,15 +213,23 @@ class Caller:
 
     async def _send(self, method: Method, call: Call, target: str, tally: Tally) -> tuple[HttpResponse, str]:
         tally.status = None
-        await self.shared.limiter.acquire(self.quota_user, method.cost)
-        token = await self.authorizer.token()
-        tally.attempts += 1
-        headers = headers_with(token)
-        if call.headers:
-            headers.update(call.headers)
-        response = await self.shared.transport.send(HttpRequest(call.verb, target, headers))
-        tally.status = response.status
+        async with self.passage() as passage:
+            await self.shared.limiter.acquire(self.quota_user, method.cost)
+            token = await self.authorizer.token()
+            tally.attempts += 1
+            headers = headers_with(token)
+            if call.headers:
+                headers.update(call.headers)
+            response = await self.shared.transport.send(HttpRequest(call.verb, target, headers))
+            tally.status = response.status
+            if is_outage_status(response.status):
+                passage.outage = self.refusal(method, response, token)
         return response, token
+
+
+def is_outage_status(status: int) -> bool:
+    """Whether an answer of that status says that Google has trouble of its own."""
+    return status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT
 
 
 def headers_with(token: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.calls import OK, Call, Caller, CallReport, Method, Parameter, Shared
 from google_drive_worker.client.content import content_of
 from google_drive_worker.client.faults import CallKind
+from google_drive_worker.client.load import LoadObserver, Loads, Unwatched
 from google_drive_worker.client.many import Page, call_many, list_many
 from google_drive_worker.client.quota import Cost, QuotaLimiter
 from google_drive_worker.domain.connection import Connection
@@ -114,6 +115,7 @@ class DriveApis:
         random: Callable[[], float] = system_random.random,
         on_call: Callable[[CallReport], None] | None = None,
         downloads: StreamTransport | None = None,
+        observer: LoadObserver | None = None,
     ) -> None:
         """Check what comes from configuration; make no call.
 
@@ -127,7 +129,9 @@ class DriveApis:
             raise Misconfigured(f"GDRIVE_PAGE_SIZE must be from 1 to {PAGE_SIZE_AT_MOST}, not {page_size}")
         parts = urlsplit(base_url)
         origin, base_path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-        self._shared = Shared(transport, limiter, clock, random, retry, origin, base_path, page_size, on_call)
+        observer = observer or Unwatched()
+        self._shared = Shared(transport, limiter, clock, random, retry, origin, base_path, page_size, on_call, observer)
+        self._loads = Loads(observer, clock.monotonic_s())
         self._downloads = downloads
         self._authorizers = authorizers
         self._include_shared_drives = include_shared_drives
@@ -135,8 +139,9 @@ class DriveApis:
     def open(self, connection: Connection) -> "DriveApi":
         """The Drive of that connection, as its credentials and settings are now; cheap, no call is made."""
         wanted = connection.settings.include_shared_drives
+        load = self._loads.of(connection.connection_id, self._shared.clock.monotonic_s())
         return DriveApi(
-            Caller(connection.connection_id, self._authorizers.of(connection), self._shared),
+            Caller(connection.connection_id, self._authorizers.of(connection), self._shared, load),
             self._shared,
             include_shared_drives=self._include_shared_drives if wanted is None else wanted,
             sync_permissions=connection.settings.sync_permissions,

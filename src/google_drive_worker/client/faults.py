@@ -20,6 +20,7 @@ from google_drive_worker.utils.errors import (
     NotFound,
     PageTokenRejected,
     Retryable,
+    SkipForNow,
     SkipItem,
     Terminal,
     WorkerError,
@@ -45,7 +46,8 @@ class Action(Enum):
 
     RETRY = auto()
     WAIT_LONG = auto()
-    WAIT_HOURS = auto()
+    SKIP_FOR_HOURS = auto()
+    """Skip where the call was for one item, whose own quota it is; wait where it was for a listing."""
     WAIT_FOR_RESET = auto()
     AUTHORIZE_ANEW = auto()
     RESTART_LISTING = auto()
@@ -83,8 +85,8 @@ DRIVE_ERRORS: tuple[Row, ...] = (
     Row(403, "rateLimitExceeded", Action.RETRY, RATE_LIMITED),
     Row(403, "sharingRateLimitExceeded", Action.WAIT_LONG, "sharing_rate_limited"),
     Row(403, "dailyLimitExceeded", Action.WAIT_FOR_RESET, DAILY_LIMIT),
-    Row(403, "quotaExceeded", Action.WAIT_HOURS, "file_quota_exceeded"),
-    Row(403, "downloadQuotaExceeded", Action.WAIT_HOURS, "file_quota_exceeded"),
+    Row(403, "quotaExceeded", Action.SKIP_FOR_HOURS, "file_quota_exceeded"),
+    Row(403, "downloadQuotaExceeded", Action.SKIP_FOR_HOURS, "file_quota_exceeded"),
     Row(403, "exportSizeLimitExceeded", Action.SKIP, "export_too_large"),
     Row(403, "fileNotExportable", Action.SKIP, "not_exportable"),
     Row(403, "fileNotDownloadable", Action.SKIP, "not_downloadable"),
@@ -249,13 +251,15 @@ def _error(
     action = row.action
     if action is Action.SKIP_OR_STOP:
         action = Action.SKIP if kind is CallKind.ITEM else Action.STOP
+    if action is Action.SKIP_FOR_HOURS and kind is CallKind.ITEM:
+        return SkipForNow(text, code=row.code, http_status=answer.status, reason=answer.reason)
     if action in _WAITS:
         wait_s = _wait_s(action, headers, now)
         return Retryable(text, retry_after_s=wait_s, code=row.code, http_status=answer.status, reason=answer.reason)
     return _MADE[action](text, code=row.code, http_status=answer.status, reason=answer.reason)
 
 
-_WAITS = frozenset({Action.RETRY, Action.WAIT_LONG, Action.WAIT_HOURS, Action.WAIT_FOR_RESET})
+_WAITS = frozenset({Action.RETRY, Action.WAIT_LONG, Action.SKIP_FOR_HOURS, Action.WAIT_FOR_RESET})
 
 _MADE: dict[Action, type[NeedsReauth | PageTokenRejected | SkipItem | Terminal]] = {
     Action.AUTHORIZE_ANEW: NeedsReauth,
@@ -270,7 +274,7 @@ def _wait_s(action: Action, headers: Mapping[str, str], now: datetime) -> float 
     match action:
         case Action.WAIT_LONG:
             return WAIT_LONG_S
-        case Action.WAIT_HOURS:
+        case Action.SKIP_FOR_HOURS:
             return WAIT_HOURS_S
         case Action.WAIT_FOR_RESET:
             return until_daily_reset_s(now)

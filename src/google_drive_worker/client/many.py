@@ -14,8 +14,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from google_drive_worker.client.batch import decode_batch, encode_batch
-from google_drive_worker.client.calls import OK, UNAUTHORIZED, Call, Caller, Method, Tally, decoded, headers_with
+from google_drive_worker.client.calls import (
+    OK,
+    UNAUTHORIZED,
+    Call,
+    Caller,
+    Method,
+    Tally,
+    decoded,
+    headers_with,
+    is_outage_status,
+)
 from google_drive_worker.client.faults import CallKind
+from google_drive_worker.client.load import is_outage
 from google_drive_worker.client.quota import Cost
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.http.retry import given_up, next_delay_s
@@ -157,7 +168,7 @@ class _Many(Generic[T]):
             if failure is not None:
                 elapsed_s = shared.clock.monotonic_s() - since_s
                 delay_s = next_delay_s(rounds, elapsed_s, failure, shared.retry, shared.random)
-                if delay_s is None:
+                if delay_s is None or not self._caller.load.may_retry(len(failed), failure, shared.clock.monotonic_s()):
                     raise given_up(failure, rounds, shared.retry)
                 await shared.clock.sleep(delay_s)
                 rounds += 1
@@ -169,7 +180,7 @@ class _Many(Generic[T]):
         failed: list[FileId] = []
         trouble: Retryable | None = None
         while left:
-            batch = await self._send(left[: self._caller.shared.batch_size.parts])
+            batch = await self._send(left[: self._caller.load.batch_size.parts])
             left = left[len(batch.answers) :]
             if batch.refusal is not None and not isinstance(batch.refusal, Retryable):
                 if batch.refusal.http_status != UNAUTHORIZED or not self._refreshed.isdisjoint(batch.answers):
@@ -189,12 +200,18 @@ class _Many(Generic[T]):
             failure = self._keep(file_id, response, batch.token)
             trouble = trouble or failure
         failed = [file_id for file_id in batch.answers if file_id not in self.results]
-        size = self._caller.shared.batch_size
+        self._earn(batch)
+        size = self._caller.load.batch_size
         if trouble is None:
             size.grow()
         elif len(failed) * 2 > len(batch.answers):
             size.shrink()
         return failed, trouble
+
+    def _earn(self, batch: _Batch) -> None:
+        attempts = [self.tallies[file_id].attempts for file_id in batch.answers if file_id in self.results]
+        at_once = attempts.count(1)
+        self._caller.load.earn(at_once, len(attempts) - at_once)
 
     def _keep(self, file_id: FileId, response: HttpResponse | None, token: str) -> Retryable | None:
         """Keep the result that an answer is, or return why it is none yet, but for a token that was just refused."""
@@ -217,17 +234,26 @@ class _Many(Generic[T]):
 
     async def _send(self, file_ids: Sequence[FileId]) -> _Batch:
         """Send as many of those calls as have quota soon, the first at least."""
-        caller, shared = self._caller, self._caller.shared
-        file_ids = file_ids[: await self._acquire(len(file_ids))]
-        token = await caller.authorizer.token()
+        caller = self._caller
+        async with caller.passage() as passage:
+            file_ids = file_ids[: await self._acquire(len(file_ids))]
+            token = await caller.authorizer.token()
+            for file_id in file_ids:
+                self.tallies[file_id].attempts += 1
+                self.tallies[file_id].status = None
+            caller.shared.observer.on_batch(len(file_ids))
+            batch = await self._exchange(file_ids, token)
+            passage.outage = self._outage(batch)
+        return batch
+
+    async def _exchange(self, file_ids: Sequence[FileId], token: str) -> _Batch:
+        """Send a batch, and read what comes."""
+        caller = self._caller
         content_type, body = encode_batch([self._targets[each] for each in file_ids], secrets.token_hex(16))
-        for file_id in file_ids:
-            self.tallies[file_id].attempts += 1
-            self.tallies[file_id].status = None
         headers = {**headers_with(token), "Content-Type": content_type, "Accept": "multipart/mixed"}
         nothing: dict[FileId, HttpResponse | None] = dict.fromkeys(file_ids)
         try:
-            response = await shared.transport.send(HttpRequest("POST", BATCH_PATH, headers, body))
+            response = await caller.shared.transport.send(HttpRequest("POST", BATCH_PATH, headers, body))
         except (Retryable, Terminal) as failure:
             if failure.code not in _TOO_LARGE or len(file_ids) == 1:
                 return _Batch(nothing, token, failure)
@@ -238,6 +264,16 @@ class _Many(Generic[T]):
             return _Batch(nothing, token, caller.refusal(_BATCH, response, token))
         answers = decode_batch(response.headers.get("Content-Type", ""), response.body, len(file_ids))
         return _Batch(dict(zip(file_ids, answers, strict=True)), token)
+
+    def _outage(self, batch: _Batch) -> WorkerError | None:
+        """What the breaker counts of a batch: that none of its calls was served for Google's own trouble."""
+        if batch.refusal is not None:
+            return batch.refusal if is_outage(batch.refusal) else None
+        answers = list(batch.answers.values())
+        if all(answer is not None and is_outage_status(answer.status) for answer in answers):
+            [first, *_] = (answer for answer in answers if answer is not None)
+            return self._caller.refusal(self._method, first, batch.token)
+        return None
 
     async def _acquire(self, count: int) -> int:
         """Wait for one call's quota and take that of others as long as it comes soon; returns that of how many."""

@@ -7,6 +7,7 @@ a waiter sleeps exactly as long as it must. Source: the guide "Usage limits" (re
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -97,12 +98,21 @@ class Bucket:
 
         A price over the bucket's size is taken from a full bucket, which then owes the rest.
         """
+        wait_s = self.wait_s(price, now_s)
+        if not wait_s:
+            self._tokens -= price
+        return wait_s
+
+    def wait_s(self, price: float, now_s: float) -> float:
+        """The seconds to wait before `price` can be taken."""
         rate = self._settle(now_s)
         missing = min(price, self._capacity) - self._tokens
-        if missing > 1e-9 * self._capacity:
-            return missing / rate
+        return missing / rate if missing > 1e-9 * self._capacity else 0.0
+
+    def pay(self, price: float, now_s: float) -> None:
+        """Take `price` that was waited for; where a refusal took it away meanwhile, it is owed."""
+        self._settle(now_s)
         self._tokens -= price
-        return 0.0
 
     def slow_down(self, now_s: float) -> None:
         """Lower the rate and give up the saved-up burst; refusals within a second count once."""
@@ -141,8 +151,10 @@ class _Lane:
 class QuotaLimiter:
     """Lets calls through no faster than the project's and each user's quota allow."""
 
-    def __init__(self, model: QuotaModel, clock: Clock) -> None:
+    def __init__(self, model: QuotaModel, clock: Clock, on_grant: Callable[[float, float], None] | None = None) -> None:
+        """`on_grant` is told of each call what it took, and how many seconds it waited for it."""
         self._model = model
+        self._on_grant = on_grant
         self._clock = clock
         self._project = _Lane(model.project_per_minute, clock.monotonic_s(), _PROJECT_SLOW_DOWN)
         self._users: dict[str, _Lane] = {}
@@ -158,21 +170,28 @@ class QuotaLimiter:
     async def acquire(self, user: str, cost: Cost) -> None:
         """Wait until a call of `user` may be made, and count it.
 
-        A wait that is cancelled costs the project nothing, and its user at most the call's price. Raises `Retryable`
-        while the project's quota of the day is used up: nobody's call would be answered.
+        A wait that is cancelled costs nobody anything. Raises `Retryable` while the project's quota of the day is used
+        up: nobody's call would be answered.
         """
         self._refuse_while_closed()
         price = self._model.price(cost)
+        came_s = self._clock.monotonic_s()
         lane = self._lane(user)
         lane.waiting += 1
         try:
             async with lane.turn:
-                await self._wait(lane.bucket, price)
+                while (delay_s := lane.bucket.wait_s(price, self._clock.monotonic_s())) > 0:
+                    await self._clock.sleep(delay_s)
                 async with self._project.turn:
-                    await self._wait(self._project.bucket, price)
+                    while (delay_s := self._project.bucket.take(price, self._clock.monotonic_s())) > 0:
+                        await self._clock.sleep(delay_s)
+                # Only now: paid before the wait for the project, it would count in an earlier minute than Google's.
+                lane.bucket.pay(price, self._clock.monotonic_s())
             self._refuse_while_closed()  # it may have been closed while the call waited
         finally:
             lane.waiting -= 1
+        if self._on_grant is not None:
+            self._on_grant(price, self._clock.monotonic_s() - came_s)
 
     def refused(self, user: str, *, by_project: bool) -> None:
         """Slow down after a quota answer: the project where Google named it, else this user alone."""
@@ -199,10 +218,6 @@ class QuotaLimiter:
             reason=self._closed.reason,
             attempts=0,  # none was made, and none is to be made again before that
         )
-
-    async def _wait(self, bucket: Bucket, price: float) -> None:
-        while (delay_s := bucket.take(price, self._clock.monotonic_s())) > 0:
-            await self._clock.sleep(delay_s)
 
     def _lane(self, user: str) -> _Lane:
         lane = self._users.get(user)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from google_drive_worker.client.auth import TOKEN_RETRY, Authorizers
 from google_drive_worker.client.calls import CallReport
 from google_drive_worker.client.drive_api import DriveApis
+from google_drive_worker.client.load import LoadObserver
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter, QuotaModel
 from google_drive_worker.client.token_endpoint import TokenEndpoint
 from google_drive_worker.domain.connection import AccessToken, Credentials, Grant
@@ -31,6 +32,7 @@ async def open_drives(
     limits: TransportLimits = DEFAULT_LIMITS,
     on_call: Callable[[CallReport], None] | None = None,
     tokens: TokenSource | None = None,
+    observer: LoadObserver | None = None,
 ) -> AsyncIterator[DriveApis]:
     """Give a working `Drives`, and close its connections at the end. No call is made before a Drive is used.
 
@@ -53,7 +55,7 @@ async def open_drives(
                 base_url=base_url,
                 transport=transport,
                 authorizers=Authorizers(grant, clock, random, retry=token_retry),
-                limiter=QuotaLimiter(quota, clock),
+                limiter=QuotaLimiter(quota, clock, None if observer is None else observer.on_quota),
                 clock=clock,
                 retry=retry,
                 page_size=page_size,
@@ -61,6 +63,7 @@ async def open_drives(
                 random=random,
                 on_call=on_call,
                 downloads=transport,
+                observer=observer,
             )
     finally:
         endpoint.close()

@@ -80,9 +80,16 @@ def parse_retry_after_s(value: str | None, now: datetime) -> float | None:
 
 
 async def retrying(
-    attempt: Callable[[int], Awaitable[T]], *, policy: RetryPolicy, clock: Clock, random: Callable[[], float]
+    attempt: Callable[[int], Awaitable[T]],
+    *,
+    policy: RetryPolicy,
+    clock: Clock,
+    random: Callable[[], float],
+    may_retry: Callable[[Retryable], bool] | None = None,
 ) -> T:
     """Call `attempt` with 1, 2, … until it returns, raises anything but `Retryable`, or the policy gives up.
+
+    `may_retry` is asked last, before each further try, and counts it; where it says no, that is given up as well.
 
     The error then raised is the last one's, with `attempts` and with `retry_after_s`: Google's own hint, or the
     policy's next backoff. A `Retryable` that already counts its attempts was retried further down and goes straight
@@ -98,7 +105,7 @@ async def retrying(
         if failure.attempts is not None:
             raise failure
         delay_s = next_delay_s(number, clock.monotonic_s() - started_s, failure, policy, random)
-        if delay_s is None:
+        if delay_s is None or (may_retry is not None and not may_retry(failure)):
             raise given_up(failure, number, policy)
         await clock.sleep(delay_s)
         number += 1

@@ -13,6 +13,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 _CALL_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_BATCH_BUCKETS = (1, 2, 5, 10, 25, 50, 75, 99, 100)
+_BREAKER_STATES_SHOWN = ("open", "half_open")
 _COMMIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
 _SYNC_BUCKETS_S = (0.1, 1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400)
 
@@ -42,6 +44,36 @@ class Metrics:
             buckets=_CALL_BUCKETS_S,
             registry=registry,
         )
+        self._retries = Counter(
+            "google_drive_api_retries", "Calls to Google that were made again.", ["method"], registry=registry
+        )
+        self._retries_refused = Counter(
+            "google_drive_retries_refused",
+            "Calls given up because a retry budget was used up.",
+            ["budget"],
+            registry=registry,
+        )
+        self._breakers = Gauge(
+            "google_drive_breakers",
+            "Connections whose calls are not made for now, by state.",
+            ["state"],
+            registry=registry,
+        )
+        self._breaker_changes = Counter(
+            "google_drive_breaker_changes",
+            "Changes of a connection's breaker, by its new state.",
+            ["state"],
+            registry=registry,
+        )
+        self._batch_calls = Histogram(
+            "google_drive_batch_calls", "Calls in a batch.", buckets=_BATCH_BUCKETS, registry=registry
+        )
+        self._quota_units = Counter("google_drive_quota_units", "Quota taken, in the model's units.", registry=registry)
+        self._quota_wait = Counter(
+            "google_drive_quota_wait_seconds", "Time that calls waited for quota, added up.", registry=registry
+        )
+        for state in _BREAKER_STATES_SHOWN:
+            self._breakers.labels(state).set(0)
         self._commits = Counter("google_drive_commits", "Kafka transactions ended.", ["outcome"], registry=registry)
         self._commit_seconds = Histogram(
             "google_drive_commit_seconds",
@@ -111,6 +143,32 @@ class Metrics:
             children = self._call_children[key] = (self._calls.labels(*key), self._call_seconds.labels(method))
         children[0].inc()
         children[1].observe(duration_s)
+
+    def api_retried(self, method: str, count: int) -> None:
+        """Count how often a call was made again."""
+        self._retries.labels(method).inc(count)
+
+    def retry_refused(self, budget: str) -> None:
+        """Count a call that was given up for want of a budget, the `connection`'s or the `worker`'s."""
+        self._retries_refused.labels(budget).inc()
+
+    def breaker_changed(self, before: str, after: str) -> None:
+        """Move one connection's breaker from a state to another; those that are `closed` are not counted."""
+        if before in _BREAKER_STATES_SHOWN:
+            self._breakers.labels(before).dec()
+        if after in _BREAKER_STATES_SHOWN:
+            self._breakers.labels(after).inc()
+        self._breaker_changes.labels(after).inc()
+
+    def batch_sent(self, calls: int) -> None:
+        """Count a batch of so many calls."""
+        self._batch_calls.observe(calls)
+
+    def quota_taken(self, units: float, waited_s: float) -> None:
+        """Count quota that a call took, and the seconds that it waited for it."""
+        self._quota_units.inc(units)
+        if waited_s > 0:
+            self._quota_wait.inc(waited_s)
 
     def commit(self, outcome: str, duration_s: float) -> None:
         """Count and time the end of one Kafka transaction; `outcome` is `committed`, `aborted` or `unknown`."""

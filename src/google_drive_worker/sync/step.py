@@ -9,7 +9,7 @@ from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.domain.reports import Report
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Scope, Sync
-from google_drive_worker.utils.errors import NotFound, SkipItem
+from google_drive_worker.utils.errors import NotFound, SkipForNow, SkipItem
 
 _HIDDEN_STATUSES = frozenset({403, 404})
 
@@ -98,6 +98,8 @@ def to_follow(corpora: Mapping[str, Corpus], scope: Scope) -> dict[str, Corpus]:
 
 def is_hidden(problem: SkipItem) -> bool:
     """Whether what hangs on an item can't be had only because it is not for the account to see."""
+    if isinstance(problem, SkipForNow):
+        return False
     return isinstance(problem, NotFound) or problem.http_status in _HIDDEN_STATUSES
 
 

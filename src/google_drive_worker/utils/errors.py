@@ -5,7 +5,8 @@
     │   └── ChecksumMismatch other bytes came than were announced
     ├── NeedsReauth          the customer has to authorize anew
     ├── SkipItem             this item can't be had; record it and go on
-    │   └── NotFound         perhaps gone: the change log decides
+    │   ├── NotFound         perhaps gone: the change log decides
+    │   └── SkipForNow       it is there, and can't be had for hours
     ├── PageTokenRejected    start that listing over; for a change log: a full sync
     ├── Terminal             nothing to be gained by trying again; a person has to look
     │   ├── UnknownConnection
@@ -80,6 +81,12 @@ class NotFound(SkipItem):
     """404: the item is gone, or was never ours to see."""
 
     code = "not_found"
+
+
+class SkipForNow(SkipItem):
+    """The item is there and ours to see, but its own quota is used up for hours: a later sync asks again."""
+
+    code = "skipped_for_now"
 
 
 class PageTokenRejected(WorkerError):

@@ -19,6 +19,7 @@ from google_drive_worker.utils.errors import (
     NotFound,
     PageTokenRejected,
     Retryable,
+    SkipForNow,
     SkipItem,
     Terminal,
     WorkerError,
@@ -61,8 +62,9 @@ def classify(
         (403, "rateLimitExceeded", LISTING, Retryable, "rate_limited"),
         (403, "sharingRateLimitExceeded", LISTING, Retryable, "sharing_rate_limited"),
         (403, "dailyLimitExceeded", LISTING, Retryable, "daily_limit_exceeded"),
-        (403, "quotaExceeded", ITEM, Retryable, "file_quota_exceeded"),
-        (403, "downloadQuotaExceeded", ITEM, Retryable, "file_quota_exceeded"),
+        (403, "quotaExceeded", ITEM, SkipForNow, "file_quota_exceeded"),
+        (403, "downloadQuotaExceeded", ITEM, SkipForNow, "file_quota_exceeded"),
+        (403, "quotaExceeded", LISTING, Retryable, "file_quota_exceeded"),
         (403, "exportSizeLimitExceeded", ITEM, SkipItem, "export_too_large"),
         (403, "fileNotExportable", ITEM, SkipItem, "not_exportable"),
         (403, "fileNotDownloadable", ITEM, SkipItem, "not_downloadable"),
@@ -122,7 +124,7 @@ def test_the_reset_counts_real_hours_on_a_long_day() -> None:
 
 def test_waits_differ_by_cause() -> None:
     """Sharing limits and a file's own quota wait longer than any backoff."""
-    sharing, file = classify(403, "sharingRateLimitExceeded"), classify(403, "quotaExceeded")
+    sharing, file = classify(403, "sharingRateLimitExceeded"), classify(403, "quotaExceeded", kind=LISTING)
     assert isinstance(sharing, Retryable)
     assert isinstance(file, Retryable)
     assert sharing.retry_after_s == 900

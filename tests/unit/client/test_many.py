@@ -13,6 +13,7 @@ from drive_simulator.batch import Answer, parse_batch, render_batch
 from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.calls import CallReport
 from google_drive_worker.client.drive_api import DriveApi, DriveApis
+from google_drive_worker.client.load import BREAKER, CONNECTION_BUDGET
 from google_drive_worker.client.many import BATCH_PATH
 from google_drive_worker.client.quota import UNITS, QuotaLimiter, QuotaModel
 from google_drive_worker.domain.connection import Credentials, Grant, Secret
@@ -88,7 +89,11 @@ class Bench:
 
     def drive(self, attempts: int = 4) -> DriveApi:
         """Open it."""
-        drives = DriveApis(
+        return self.drives(attempts).open(connection(authorized_user("https://oauth2.googleapis.com/token")))
+
+    def drives(self, attempts: int) -> DriveApis:
+        """All connections' Drives."""
+        return DriveApis(
             base_url="https://googleapis.test/drive/v3",
             transport=self.google,
             authorizers=Authorizers(self._grant, self.clock, lambda: 0.5),
@@ -98,7 +103,6 @@ class Bench:
             random=lambda: 0.5,
             on_call=self.reports.append,
         )
-        return drives.open(connection(authorized_user("https://oauth2.googleapis.com/token")))
 
     async def _grant(self, _id: ConnectionId, _: Credentials) -> Grant:
         self.grants += 1
@@ -274,3 +278,45 @@ async def test_comments_are_asked_for_with_the_deleted_ones() -> None:
     found = await bench.drive().list_comments(ids(2))
     [comment] = msgspec.convert(found[FileId("f0")], tuple[Comment, ...])
     assert (comment.id, comment.deleted, [reply.id for reply in comment.replies]) == ("c", True, ["r"])
+
+
+async def test_an_outage_opens_the_breaker_and_costs_no_more_calls() -> None:
+    """Once ten requests in a row failed, nothing is sent and no quota taken; one probe shows that it is over."""
+    down = [True]
+    bench = Bench(Google(lambda target: error(503, "backendError") if down else ok({"id": name_of(target)})))
+    drive = bench.drive(attempts=6)
+    for _ in range(4):
+        with pytest.raises(Retryable) as caught:
+            await drive.get_files(ids(3))
+        assert caught.value.reason == "backendError"
+    assert len(bench.google.sizes) == BREAKER.failures
+    assert caught.value.retry_after_s is not None
+    bench.clock.advance(caught.value.retry_after_s)
+    down.clear()
+    assert list(await drive.get_files(ids(3))) == ids(3)
+    assert list(await drive.get_files(ids(1))) == ids(1)
+
+
+async def test_what_is_tried_again_is_bounded_though_every_call_is_worth_it() -> None:
+    """A storm of quota answers opens no breaker; its retries end with the budget, and the call fails at once."""
+    bench = Bench(Google(lambda _: error(429, "rateLimitExceeded")))
+    drive = bench.drive(attempts=6)
+    for _ in range(20):
+        with pytest.raises(Retryable):
+            await drive.get_files(ids(100))
+    first_tries, elapsed_s = 20 * 100, bench.clock.monotonic_s()
+    retries = sum(bench.google.targets.values()) - first_tries
+    assert retries <= CONNECTION_BUDGET.capacity + elapsed_s * CONNECTION_BUDGET.per_s + 100  # one batch may overdraw
+    assert bench.reports[-1].attempts == 1
+
+
+async def test_slow_batches_of_one_connection_shrink_no_others() -> None:
+    """The size belongs to the connection."""
+    bench = Bench(Google(lambda target: ok({"id": name_of(target)})))
+    drives = bench.drives(4)
+    user = authorized_user("https://oauth2.googleapis.com/token")
+    first, second = (drives.open(connection(user, name=name)) for name in ("a", "b"))
+    bench.google.outer.append(Retryable("slow", code="timeout"))
+    await first.get_files(ids(100))
+    await second.get_files(ids(100))
+    assert bench.google.sizes == [100, 50, 50, 100]

@@ -1,9 +1,12 @@
 """The quota limiter in virtual time, in both of Google's models."""
 
 import asyncio
+import random
+from dataclasses import replace
 
 import pytest
 
+from drive_simulator import quota as simulated
 from google_drive_worker.client.quota import REQUESTS, UNITS, Bucket, Cost, QuotaLimiter, QuotaModel
 from google_drive_worker.utils.errors import Retryable
 from support.clock import ManualClock
@@ -196,3 +199,46 @@ async def test_a_call_that_waits_when_the_days_quota_ends_is_not_made() -> None:
     assert caught.value.code == "daily_limit_exceeded"
     clock.advance(3_600)
     await limiter.acquire("a", Cost.READ)
+
+
+GOOGLES = {Cost.READ: "files.get", Cost.LIST: "files.list", Cost.OTHER: "about.get", Cost.DOWNLOAD: "files.get"}
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("ours", "googles"),
+    [
+        (replace(UNITS, project_per_minute=20_000, user_per_minute=9_000), simulated.unit_model(20_000, 9_000)),
+        (replace(REQUESTS, project_per_minute=200, user_per_minute=90), simulated.request_model(200, 90)),
+    ],
+    ids=["units", "requests"],
+)
+async def test_googles_own_count_refuses_no_call(ours: QuotaModel, googles: simulated.QuotaModel, seed: int) -> None:
+    """Bursts, pauses, batches paid call by call, prices of all kinds, rates cut at any time: no minute is exceeded."""
+    clock, draw = ManualClock(), random.Random(seed)  # noqa: S311 - patterns that can be repeated
+    limiter, google = QuotaLimiter(ours, clock), simulated.Quota(googles, clock.monotonic_s)
+    spent: list[tuple[float, str, float]] = []
+
+    async def call(user: str) -> None:
+        cost = draw.choice(list(Cost))
+        await limiter.acquire(user, cost)
+        assert google.charge(GOOGLES[cost], user, media=cost is Cost.DOWNLOAD) is None
+        spent.append((clock.monotonic_s(), user, ours.price(cost)))
+
+    async def connection(user: str) -> None:
+        for _ in range(15):
+            for _ in range(draw.choice((1, 1, 20))):
+                await call(user)
+            if draw.random() < 0.1:
+                limiter.refused(user, by_project=draw.random() < 0.3)
+            if draw.random() < 0.2:
+                await clock.sleep(draw.random() * 90)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(9):
+            tasks.create_task(connection("abc"[number % 3]), name=f"connection {number}")
+    for limit, users in ((ours.project_per_minute, "abc"), *((ours.user_per_minute, user) for user in "abc")):
+        taken = [(at, price) for at, user, price in spent if user in users]
+        most = max(sum(price for at, price in taken if since <= at < since + 60) for since, _ in taken)
+        assert most <= limit * (1 + 1e-9)
+    assert clock.monotonic_s() > 60  # or no minute was ever full
