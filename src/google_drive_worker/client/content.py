@@ -40,8 +40,6 @@ PROGRESS_BYTES = 256 * 1024
 
 _PLAIN = re.compile(r"[\w-]{1,128}", re.ASCII)
 
-_REDIRECTS_AT_MOST = 3
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 EXPORT_HOSTS = ("docs.google.com", "drive.google.com", "drive.usercontent.google.com")
 """Where Google's own addresses of exports and downloads lead to, beside the API's host."""
