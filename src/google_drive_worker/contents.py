@@ -34,7 +34,7 @@ _STATUSES: dict[str, ContentStatus] = {
 }
 """What the errors of one file come to; any other is `unavailable`."""
 
-_OF_ONE_FILE = frozenset({"file_quota_exceeded", "redirected", "truncated", "bad_request", ChecksumMismatch.code})
+_OF_ONE_FILE = frozenset({"redirected", "truncated", "bad_request", ChecksumMismatch.code})
 """Codes of errors that look like the connection's, and are one file's."""
 
 _SERVER_ERROR = 500

@@ -40,8 +40,6 @@ PROGRESS_BYTES = 256 * 1024
 
 _PLAIN = re.compile(r"[\w-]{1,128}", re.ASCII)
 
-_REDIRECTS_AT_MOST = 3
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 EXPORT_HOSTS = ("docs.google.com", "drive.google.com", "drive.usercontent.google.com")
 """Where Google's own addresses of exports and downloads lead to, beside the API's host."""
@@ -279,24 +277,25 @@ async def _opened(
     tally: Tally,
 ) -> AsyncIterator[HttpStream]:
     """An answer that holds bytes; anything else is raised as what it asks for."""
-    await caller.shared.limiter.acquire(caller.quota_user, method.cost)
-    token = await caller.authorizer.token()
-    headers = {**headers_with(token), **keys, "Accept": "*/*"}
-    if got:
-        headers["Range"] = f"bytes={got}-"
-    tally.attempts += 1
-    async with transport.stream(HttpRequest("GET", place.target, headers), place.origin) as stream:
-        tally.status = stream.status
-        if stream.status in {OK, PARTIAL}:
-            yield stream
-            return
-        if stream.status == UNSATISFIABLE and got:
-            raise ChecksumMismatch("the file became shorter while it was read")
-        body = await _some(stream.pieces())
-        failure = caller.refusal(method, HttpResponse(stream.status, stream.headers, body), token)
-        if stream.status == UNAUTHORIZED:
-            failure = Retryable("Google refused the access token", code="unauthorized", http_status=UNAUTHORIZED)
-        raise failure
+    async with caller.passage():
+        await caller.shared.limiter.acquire(caller.quota_user, method.cost)
+        token = await caller.authorizer.token()
+        headers = {**headers_with(token), **keys, "Accept": "*/*"}
+        if got:
+            headers["Range"] = f"bytes={got}-"
+        tally.attempts += 1
+        async with transport.stream(HttpRequest("GET", place.target, headers), place.origin) as stream:
+            tally.status = stream.status
+            if stream.status in {OK, PARTIAL}:
+                yield stream
+                return
+            if stream.status == UNSATISFIABLE and got:
+                raise ChecksumMismatch("the file became shorter while it was read")
+            body = await _some(stream.pieces())
+            failure = caller.refusal(method, HttpResponse(stream.status, stream.headers, body), token)
+            if stream.status == UNAUTHORIZED:
+                failure = Retryable("Google refused the access token", code="unauthorized", http_status=UNAUTHORIZED)
+            raise failure
 
 
 async def _some(pieces: AsyncIterator[bytes]) -> bytes:

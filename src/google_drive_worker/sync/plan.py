@@ -40,8 +40,8 @@ def scope_of(settings: ConnectionSettings, *, include_shared_drives: bool) -> Sc
         settings.sync_content,
         settings.max_file_size_bytes if settings.sync_content else None,
         settings.export_formats if settings.sync_content else None,
-        settings.drive_ids,
-        settings.folder_ids,
+        settings.drive_ids or None,
+        settings.folder_ids or None,
         settings.exclude_mime_types,
         paths=True,
     )

@@ -24,7 +24,7 @@ from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.ports import Clock, Drive
 from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.system_clock import SystemClock
-from google_drive_worker.utils.errors import ChecksumMismatch, NotFound, Retryable, SkipItem
+from google_drive_worker.utils.errors import ChecksumMismatch, NotFound, Retryable, SkipForNow, SkipItem
 from support.clock import ManualClock
 from support.credentials import connection
 from support.scripted_http import Answer, reply, scripted_server
@@ -184,7 +184,7 @@ async def test_a_file_s_download_quota_is_that_file_s() -> None:
     async with bench() as b:
         shown = await b.file(b.blob())
         b.simulator.faults.add(Rule(Effect(error="downloadQuotaExceeded"), MEDIA))
-        with pytest.raises(Retryable) as raised:
+        with pytest.raises(SkipForNow) as raised:
             await all_of(b.drive.content(bytes_of(shown)))
         assert raised.value.code == "file_quota_exceeded"
         assert b.clock.sleeps == []
