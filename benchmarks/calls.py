@@ -71,6 +71,7 @@ def run(
         settings = {
             **topics.environment(),
             "CONNECTIONS_FILE": str(connections),
+            "S3_BUCKET_NAME": connections.with_name("objects").as_uri(),
             "GDRIVE_API_BASE_URL": base_url,
             "GDRIVE_PAGE_SIZE": str(page_size),
         }

@@ -141,6 +141,7 @@ def _fleet(sizes: tuple[int, ...], settings: dict[str, str]) -> Iterator["_Watch
         environment = {
             **topics.environment(),
             "CONNECTIONS_FILE": str(connections_file),
+            "S3_BUCKET_NAME": connections_file.with_name("objects").as_uri(),
             "GDRIVE_API_BASE_URL": base_url,
             **settings,
         }

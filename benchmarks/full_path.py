@@ -83,6 +83,7 @@ def running_worker(around: Surroundings, extra: dict[str, str] | None = None) ->
         settings = {
             **topics.environment(),
             "CONNECTIONS_FILE": str(connections),
+            "S3_BUCKET_NAME": connections.with_name("objects").as_uri(),
             "GDRIVE_API_BASE_URL": around.origin + "/drive/v3",
             "GDRIVE_PAGE_SIZE": "1000",
             **(extra or {}),

@@ -120,6 +120,7 @@ def _started(around: Surroundings, connections: int) -> Iterator[_Started]:
         settings = {
             **topics.environment(),
             "CONNECTIONS_FILE": str(file),
+            "S3_BUCKET_NAME": file.with_name("objects").as_uri(),
             "GDRIVE_API_BASE_URL": around.origin + "/drive/v3",
         }
         log = Path(around.directory / f"{topics.prefix}.log")

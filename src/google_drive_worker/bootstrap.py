@@ -14,13 +14,15 @@ from confluent_kafka.admin import AdminClient
 
 from google_drive_worker.allocation import tune_allocation
 from google_drive_worker.client.quota import QUOTA_MODELS, QuotaModel
-from google_drive_worker.client.retry import RetryPolicy
 from google_drive_worker.client.setup import open_drives
-from google_drive_worker.client.transport import TransportLimits
 from google_drive_worker.config import HEALTH_OFF, Settings
-from google_drive_worker.connections.file import ConnectionsFile
+from google_drive_worker.connections.mutual_tls import CertificateFiles
+from google_drive_worker.connections.setup import Owner, connections_file, control_plane
+from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.ports import Clock, Drives
 from google_drive_worker.handlers.trigger import TriggerHandler
+from google_drive_worker.http.retry import RetryPolicy
+from google_drive_worker.http.transport import TransportLimits
 from google_drive_worker.kafka.intake import Intake
 from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.message_ids import new_message_ids
@@ -34,13 +36,16 @@ from google_drive_worker.observability.logs import configure_logging
 from google_drive_worker.observability.metrics import Metrics
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.ownership import Ownership
+from google_drive_worker.reporter import Reporter
 from google_drive_worker.scheduler import Scheduler, Seat
+from google_drive_worker.storage.setup import object_stores
+from google_drive_worker.storage.store import BucketStores
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.telemetry import Telemetry, log
 from google_drive_worker.turn import Means, take_turn
-from google_drive_worker.utils.errors import Misconfigured, Terminal
+from google_drive_worker.utils.errors import Terminal
 from google_drive_worker.worker import Parts, Worker
 
 BROKER_TIMEOUT_S = 10.0
@@ -59,6 +64,9 @@ FETCHES_IN_ALL = 32
 """Calls for pages that a worker's connections share evenly. Google answers in a few tenths of a second and lets a whole
 project list 166 pages a second (`UNITS`): more calls would only queue, a small connection's behind those of the huge
 ones, and each answer holds up to 2 MB of memory."""
+
+STORE_WATCH_S = 60.0
+"""How often an object store that can't be used is tried again."""
 
 CONDITIONS = ("kafka", "connections", "partitions")
 """What has to hold for the worker to be ready."""
@@ -139,9 +147,9 @@ async def worker_of(settings: Settings, clock: Clock, openers: Openers = OPENERS
     Raises `Misconfigured` where a setting can't be.
     """
     metrics, readiness = Metrics(), Readiness(CONDITIONS)
-    telemetry = Telemetry(metrics, readiness, clock)
-    connections = ConnectionsFile(settings.required_connections_file())
+    telemetry = Telemetry(metrics, readiness)
     async with AsyncExitStack() as stack:
+        owner = await stack.enter_async_context(connections_of(settings, clock))
         if settings.health_port != HEALTH_OFF:
             health = HealthServer(settings.health_host, settings.health_port, metrics, readiness)
             await health.start()
@@ -161,9 +169,10 @@ async def worker_of(settings: Settings, clock: Clock, openers: Openers = OPENERS
                     total_timeout_s=settings.gdrive_request_timeout_s, connections=most_calls(settings)
                 ),
                 on_call=telemetry.on_call,
+                tokens=owner.tokens,
             )
         )
-        wiring = _Wiring(settings, clock, telemetry, connections, drives, openers)
+        wiring = _Wiring(settings, clock, telemetry, owner, drives, openers)
         yield Worker(
             lacks=wiring.lacks,
             assemble=wiring.assemble,
@@ -171,6 +180,33 @@ async def worker_of(settings: Settings, clock: Clock, openers: Openers = OPENERS
             clock=clock,
             shutdown_s=settings.worker_shutdown_timeout_s,
         )
+
+
+@asynccontextmanager
+async def connections_of(settings: Settings, clock: Clock) -> AsyncIterator[Owner]:
+    """Who owns the connections: the file where one is set, else the Control Plane."""
+    if settings.connections_file is not None:
+        yield connections_file(settings.connections_file)
+        return
+    files = CertificateFiles(
+        settings.control_plane_mtls_cert_path,
+        settings.control_plane_mtls_key_path,
+        settings.control_plane_mtls_ca_path,
+    )
+    base_url, timeout_s = settings.control_plane_base_url, settings.control_plane_timeout_s
+    async with control_plane(base_url, files, clock, timeout_s=timeout_s) as owner:
+        yield owner
+
+
+def stores_of(settings: Settings, owner: Owner) -> BucketStores:
+    """The object store, with the connections' own keys to it where their owner offers some."""
+    return object_stores(
+        settings.s3_bucket_name,
+        region=settings.s3_region,
+        endpoint_url=settings.s3_endpoint_url,
+        kms_key_id=settings.s3_kms_key_id,
+        temporary_keys=owner.object_store_keys,
+    )
 
 
 def quota_model(settings: Settings) -> QuotaModel:
@@ -200,17 +236,18 @@ class _Wiring:
         settings: Settings,
         clock: Clock,
         telemetry: Telemetry,
-        connections: ConnectionsFile,
+        owner: Owner,
         drives: Drives,
         openers: Openers,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._telemetry = telemetry
-        self._connections = connections
+        self._owner = owner
         self._drives = drives
         self._openers = openers
         self._names = topic_names(settings)
+        self.stores = stores_of(settings, owner)
         self._partitions = 0
         self._assembled = False
         self._admin = AdminClient(kafka_config(settings))
@@ -223,7 +260,7 @@ class _Wiring:
         if not found.partitions:  # a client can forget its brokers for good: see `intake.ORPHANED_S`
             self._admin = AdminClient(kafka_config(self._settings))
         self._heed_partitions(found.partitions.get(self._names.trigger, 0))
-        return {"kafka": found.problems, "connections": await self._connections_lacks()}
+        return {"kafka": found.problems, "connections": await self._owner.lacks()}
 
     def _heed_partitions(self, partitions: int) -> None:
         if self._assembled and partitions not in {0, self._partitions}:
@@ -232,13 +269,6 @@ class _Wiring:
                 "connections belong elsewhere, and the worker has to start anew"
             )
         self._partitions = partitions or self._partitions
-
-    async def _connections_lacks(self) -> list[str]:
-        try:
-            await self._connections.refresh()
-        except Misconfigured as problem:
-            return [problem.message]
-        return [self._connections.problem] if self._connections.problem else []
 
     def assemble(self) -> Parts:
         """Make what runs. The trigger topic's number of partitions is known by now."""
@@ -250,8 +280,10 @@ class _Wiring:
             errors_topic=self._names.errors,
             new_message_ids=new_message_ids,
             clock=clock,
+            payload_limit_bytes=settings.worker_payload_limit_bytes,
         )
         batches = BatchLimit()
+        reporter = Reporter(self._owner.reports, clock, telemetry.on_report_failed)
         ownership = Ownership(
             handler=TriggerHandler(settings.worker_integration_id, self._partitions),
             outbox=outbox,
@@ -261,13 +293,16 @@ class _Wiring:
             memory=ItemMemory(settings.worker_items_remembered),
             limits=CommitLimits(settings.worker_commit_interval_ms / 1000, settings.worker_commit_max_records),
             observer=telemetry,
+            on_commit=reporter.on_commit,
             release_s=RELEASE_S,
         )
         intake = Intake(self._consumer_config(), self._names.trigger, ownership)
         means = Means(
-            connections=self._connections,
+            connections=self._owner.connections,
             drives=self._drives,
             normalizer=transformer,
+            stores=self.stores,
+            contents=ContentMirror(),
             enter=outbox.enter,
             clock=clock,
             randomness=random.SystemRandom(),
@@ -290,7 +325,14 @@ class _Wiring:
         scheduler = Scheduler(
             turn, due_at, clock, at_once=settings.worker_max_concurrent_connections, turn_s=settings.worker_turn_s
         )
-        return Parts(intake, ownership, scheduler)
+        return Parts(intake, ownership, scheduler, reporter, self._watch_store)
+
+    async def _watch_store(self) -> None:
+        """Say what is wrong with the object store until it is well. Only what needs it waits for it."""
+        while problem := await self.stores.problem():
+            self._telemetry.object_store(problem)
+            await self._clock.sleep(STORE_WATCH_S)
+        self._telemetry.object_store(None)
 
     def _consumer_config(self) -> dict[str, Any]:
         return {

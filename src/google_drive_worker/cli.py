@@ -14,13 +14,20 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from google_drive_worker import __version__
-from google_drive_worker.bootstrap import kafka_config, producer_config, run_worker, topic_names
+from google_drive_worker.bootstrap import (
+    connections_of,
+    kafka_config,
+    producer_config,
+    run_worker,
+    stores_of,
+    topic_names,
+)
 from google_drive_worker.config import Settings, load_settings
-from google_drive_worker.connections.file import ConnectionsFile
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.kafka.topics import create_state_topic, setting_problems, survey
 from google_drive_worker.messages.trigger import TRIGGER_TYPES, Trigger, TriggerType
 from google_drive_worker.observability.logs import configure_logging
+from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.utils.errors import WorkerError, first_of, origin
 
 BROKER_TIMEOUT_S = 10.0
@@ -77,6 +84,7 @@ def main() -> None:
     First steps:
       google-drive-worker demo                    see it all work, nothing needed
       google-drive-worker topics                  make the worker's own topic
+      google-drive-worker check                   see whether all that it needs is there
       google-drive-worker run                     run the worker
       google-drive-worker trigger conn_1 --type full_sync
       google-drive-worker proxy                   take triggers and push notifications over HTTP
@@ -89,7 +97,8 @@ def main() -> None:
 def run() -> None:
     """Run the worker until SIGTERM or Ctrl-C.
 
-    It needs a Kafka broker (KAFKA_BOOTSTRAP_SERVERS) with the platform's topics, and connections (CONNECTIONS_FILE).
+    It needs a Kafka broker (KAFKA_BOOTSTRAP_SERVERS) with the platform's topics, and connections: from the Control
+    Plane (CONTROL_PLANE_BASE_URL, over mutual TLS), or from a file (CONNECTIONS_FILE).
     What is missing is logged in a line, and tried again. Health is served on HEALTH_PORT under /health/live,
     /health/ready and /metrics.
     """
@@ -123,6 +132,44 @@ def _topics(settings: Settings, *, check: bool) -> list[str]:
         found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S)
     for name, partitions in sorted(found.partitions.items()):
         click.echo(f"found: {name}, {partitions} partition{'s' if partitions != 1 else ''}")
+    return _kafka_problems(settings)
+
+
+@main.command()
+def check() -> None:
+    """Look whether all that the worker needs is there and set up well: Kafka, connections, object store.
+
+    Writes one small object, and nothing else. Ends with status 1 where something is wrong, and says how to mend it.
+    """
+    with _mistakes_in_a_line():
+        settings = load_settings()
+        configure_logging("CRITICAL", settings.log_format)
+        found = asyncio.run(_check(settings))
+    for what, problems in found.items():
+        for problem in problems:
+            click.echo(f"wrong: {what}: {problem}", err=True)
+        if not problems:
+            click.echo(f"ok: {what}")
+    sys.exit(1 if any(found.values()) else 0)
+
+
+async def _check(settings: Settings) -> dict[str, list[str]]:
+    """What is wrong, by what was looked at; those that take their time are looked at side by side."""
+    async with connections_of(settings, SystemClock()) as owner:
+        kafka, connections, store = await asyncio.gather(
+            asyncio.to_thread(_kafka_problems, settings), owner.lacks(), stores_of(settings, owner).problem()
+        )
+    where = settings.connections_file or settings.control_plane_base_url
+    return {
+        f"Kafka at {settings.kafka_bootstrap_servers}": kafka,
+        f"connections from {where}": connections,
+        f"object store {settings.s3_bucket_name}": [store] if store else [],
+    }
+
+
+def _kafka_problems(settings: Settings) -> list[str]:
+    client, names = AdminClient(kafka_config(settings)), topic_names(settings)
+    found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S)
     problems = list(found.problems)
     if {names.state, names.data, names.errors} <= found.partitions.keys():
         problems += setting_problems(client, names, BROKER_TIMEOUT_S)
@@ -139,15 +186,14 @@ def _topics(settings: Settings, *, check: bool) -> list[str]:
     show_default=True,
     help="full_sync enumerates everything; incremental and poll read what changed.",
 )
-@click.option("--customer-id", help="Whose connection it is; by default CONNECTIONS_FILE says so.")
+@click.option("--customer-id", help="Whose connection it is; by default CONNECTIONS_FILE or the Control Plane says so.")
 def trigger(connection_id: str, trigger_type: TriggerType, customer_id: str | None) -> None:
     """Ask for a sync of CONNECTION_ID: writes one trigger to `integration.trigger`, as the Control Plane would."""
     with _mistakes_in_a_line():
         settings = load_settings()
         configure_logging("ERROR", settings.log_format)
         if customer_id is None:
-            file = ConnectionsFile(settings.required_connections_file())
-            customer_id = asyncio.run(file.get(ConnectionId(connection_id))).customer_id
+            customer_id = asyncio.run(_customer_of(settings, ConnectionId(connection_id)))
         message = Trigger(
             message_id=str(uuid.uuid4()),
             customer_id=CustomerId(customer_id),
@@ -157,6 +203,11 @@ def trigger(connection_id: str, trigger_type: TriggerType, customer_id: str | No
         )
         where = _send(settings, message)
     click.echo(f"{datetime.now(UTC):%H:%M:%S} {trigger_type} of {connection_id} asked for: {where}")
+
+
+async def _customer_of(settings: Settings, connection_id: ConnectionId) -> CustomerId:
+    async with connections_of(settings, SystemClock()) as owner:
+        return (await owner.connections.get(connection_id)).customer_id
 
 
 def _send(settings: Settings, message: Trigger) -> str:

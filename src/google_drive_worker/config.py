@@ -24,6 +24,7 @@ HEALTH_OFF = -1
 
 _MAX_SHOWN_CHARS = 80
 _TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SERVERS = re.compile(r"[^\s,:@/]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?")
 
 
@@ -52,6 +53,19 @@ def _plain_url(url: str) -> str:
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
         raise ValueError(f"is not safe; {mend}")
     return url.rstrip("/")
+
+
+def _bucket(text: str) -> str:
+    """Accept a bucket's name (S3 guide, "Bucket naming rules"), or an absolute directory as a URL."""
+    mend = "set a bucket's name (3 to 63 small letters, digits, dots, dashes), or file:///an/absolute/directory"
+    if text.startswith("file:"):
+        parts = urlsplit(text)
+        if parts.netloc or not parts.path.startswith("/") or parts.query or parts.fragment:
+            raise ValueError(f"is no directory; {mend}")
+        return text
+    if not _BUCKET_NAME.fullmatch(text):
+        raise ValueError(f"is no bucket; {mend}")
+    return text
 
 
 def _is_loopback(host: str) -> bool:
@@ -160,8 +174,8 @@ class Settings(BaseSettings):
     worker_payload_limit_bytes: int = Field(
         default=262_144,
         ge=1_024,
-        le=16_777_216,
-        description="Payloads over this go to the object store; not used yet.",
+        le=900_000,
+        description="The data of a record that is larger goes to the object store.",
     )
 
     gdrive_api_base_url: Url = Field(
@@ -209,25 +223,38 @@ class Settings(BaseSettings):
         description="Time for all attempts at one request; after it the connection is parked.",
     )
 
-    s3_bucket_name: Text = Field(
-        default="clustera-integrations", description="Bucket for large payloads; not used yet."
+    s3_bucket_name: Annotated[Text, AfterValidator(_bucket)] = Field(
+        default="clustera-integrations",
+        description="Bucket for large payloads and file contents, or a directory as `file:///path`.",
     )
     s3_region: Text = Field(default="us-east-1", description="Its region.")
+    s3_endpoint_url: Url | None = Field(
+        default=None, description="A server that speaks S3, where it is not Amazon's: https, or http on this machine."
+    )
+    s3_kms_key_id: Text | None = Field(
+        default=None, description="Key that objects are encrypted with (SSE-KMS), where not the bucket's own."
+    )
 
     connections_file: Path | None = Field(
-        default=None, description="TOML file with one table a connection; required in this version."
+        default=None,
+        description="TOML file with one table a connection, where there is no Control Plane; nothing is reported then.",
     )
     control_plane_base_url: Url = Field(
-        default="https://control-plane.clustera.io", description="The Control Plane; not asked yet."
+        default="https://control-plane.clustera.io",
+        description="The Control Plane, which knows the connections; asked where CONNECTIONS_FILE is unset.",
     )
     control_plane_mtls_cert_path: Path = Field(
-        default=Path("/etc/certs/client.crt"), description="Client certificate for it (PEM)."
+        default=Path("/etc/certs/client.crt"),
+        description="Client certificate for it, with its chain (PEM); read again when it changes.",
     )
     control_plane_mtls_key_path: Path = Field(
-        default=Path("/etc/certs/client.key"), description="The certificate's key (PEM)."
+        default=Path("/etc/certs/client.key"), description="The certificate's key (PEM, without a password)."
     )
-    control_plane_ca_path: Path | None = Field(
+    control_plane_mtls_ca_path: Path | None = Field(
         default=None, description="Authority that signed the Control Plane's certificate (PEM); unset: the system's."
+    )
+    control_plane_timeout_s: float = Field(
+        default=5.0, ge=0.1, le=60, description="For one attempt of one request to it."
     )
 
     health_host: Text = Field(default="0.0.0.0", description="Where health and metrics are served.")  # noqa: S104 - probes come from outside the pod
@@ -256,14 +283,6 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read nothing behind the caller's back: `load_settings` names the environment it takes."""
         return (init_settings,)
-
-    def required_connections_file(self) -> Path:
-        """Return the file of connections, for the commands that can't work without; raises `Misconfigured`."""
-        if self.connections_file is None:
-            raise Misconfigured(
-                "CONNECTIONS_FILE is not set; set it to the path of a TOML file with one table a connection"
-            )
-        return self.connections_file
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:

@@ -82,6 +82,7 @@ class Ownership:
     """Holds the owned partitions, and hears of messages and rebalances as the consumer's listener.
 
     `new_writer` and `restore` are for a partition's number; what they do blocks, and has its own time limits.
+    `on_commit` hears of every transaction that went through, after the observer.
     `release_s` is how long turns may take to end when a partition is revoked.
     """
 
@@ -96,6 +97,7 @@ class Ownership:
         memory: ItemMemory,
         limits: CommitLimits,
         observer: Observer,
+        on_commit: Callable[[Committed], None],
         release_s: float,
     ) -> None:
         self._handler = handler
@@ -106,6 +108,7 @@ class Ownership:
         self._memory = memory
         self._limits = limits
         self._observer = observer
+        self._on_commit = on_commit
         self._release_s = release_s
         self._held: dict[int, asyncio.Task[None]] = {}
         self._open: dict[int, OwnedPartition] = {}
@@ -218,7 +221,7 @@ class Ownership:
                 clock=self._clock,
                 memory=self._memory,
                 limits=self._limits,
-                on_commit=lambda committed: self._observer.on_commit(number, committed),
+                on_commit=lambda committed: self._committed(number, committed),
             )
             self._open[number] = partition
             self._scheduler.admit(number)
@@ -237,6 +240,10 @@ class Ownership:
                     await thread.call(writer.close, CLOSE_TIMEOUT_S)
             finally:
                 thread.end()
+
+    def _committed(self, number: int, committed: Committed) -> None:
+        self._observer.on_commit(number, committed)
+        self._on_commit(committed)
 
     async def _let_go(self, partitions: Iterable[int]) -> None:
         tasks = {number: task for number in partitions if (task := self._held.pop(number, None)) is not None}

@@ -7,7 +7,7 @@ import structlog
 from google_drive_worker.client.calls import CallReport
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.message import Incoming
-from google_drive_worker.domain.ports import Clock
+from google_drive_worker.domain.reports import Report, SyncEnded
 from google_drive_worker.domain.times import from_rfc3339
 from google_drive_worker.kafka.partition import Committed
 from google_drive_worker.observability.health import Readiness
@@ -21,10 +21,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("google_drive_worker")
 class Telemetry:
     """Observes the client, turns and ownership. Logs a message, a sync, a failure; never a record."""
 
-    def __init__(self, metrics: Metrics, readiness: Readiness, clock: Clock) -> None:
+    def __init__(self, metrics: Metrics, readiness: Readiness) -> None:
         self._metrics = metrics
         self._readiness = readiness
-        self._clock = clock
         self._last_trouble = ""
 
     def on_call(self, call: CallReport) -> None:
@@ -60,17 +59,28 @@ class Telemetry:
         if checkpoint.sync is not None:
             log.info("sync_started", **_sync_fields(checkpoint))
 
-    def on_sync_completed(self, checkpoint: Checkpoint) -> None:
-        """A sync came to its end."""
-        sync = checkpoint.sync
-        if sync is None:
-            return
-        duration_s = (self._clock.now() - from_rfc3339(sync.started_at)).total_seconds()
+    def on_report_failed(self, report: Report, error: WorkerError) -> None:
+        """The connection's owner could not be told something."""
+        log.warning(
+            "report_failed",
+            connection_id=report.connection_id,
+            report=type(report).__name__,
+            code=error.code,
+            http_status=error.http_status,
+            message=error.message,
+        )
+
+    def _on_sync_ended(self, sync: SyncEnded) -> None:
+        duration_s = (from_rfc3339(sync.completed_at) - from_rfc3339(sync.started_at)).total_seconds()
         self._metrics.sync_ended(sync.kind, "completed", duration_s)
         records = sum(sync.counts.values())
         log.info(
             "sync_completed",
-            **_sync_fields(checkpoint),
+            connection_id=sync.connection_id,
+            customer_id=sync.customer_id,
+            sync_id=sync.sync_id,
+            kind=sync.kind,
+            trigger_message_id=sync.trigger_message_id,
             counts=sync.counts,
             duration_s=round(duration_s, 3),
             records_per_second=round(records / duration_s, 1) if duration_s > 0 else None,
@@ -101,6 +111,9 @@ class Telemetry:
                 else:
                     self._metrics.records_produced(tally.kind, tally.operation, tally.number)
                 records += tally.number
+            for report in entry.reports:
+                if isinstance(report, SyncEnded):
+                    self._on_sync_ended(report)
         log.debug(
             "transaction_committed", partition=partition, records=records, duration_s=round(committed.duration_s, 4)
         )
@@ -135,6 +148,12 @@ class Telemetry:
             for problem in problems:
                 write("not_ready", condition=condition, message=problem)
 
+    def object_store(self, problem: str | None) -> None:
+        """Whether the object store can be used, which it can without a problem."""
+        self._metrics.object_store(usable=problem is None)
+        if problem is not None:
+            log.warning("object_store_unusable", message=problem)
+
     def gauges(self, partitions: int, states: dict[str, int]) -> None:
         """How many partitions and connections there are."""
         self._metrics.partitions_owned(partitions)
@@ -147,7 +166,8 @@ class Telemetry:
 
 def state_of(checkpoint: Checkpoint, now: datetime) -> str:
     """The state that a connection is counted under."""
-    if checkpoint.parked is not None and checkpoint.parked.until is None:
+    parked = checkpoint.parked
+    if parked is not None and parked.until != "" and (parked.until is None or parked.refused is not None):
         return "blocked"
     if checkpoint.parked is not None and checkpoint.parked.until and from_rfc3339(checkpoint.parked.until) > now:
         return "parked"

@@ -11,26 +11,34 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from google_drive_worker.domain.connection import Connection
+from msgspec.structs import replace
+
+from google_drive_worker.contents import ContentMirror
+from google_drive_worker.domain.connection import Connection, fingerprint
 from google_drive_worker.domain.details import DetailsPage
-from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.drive import DriveFile, FilesPage
 from google_drive_worker.domain.ids import ConnectionId, FileId, SyncId
 from google_drive_worker.domain.memory import Recall
-from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, Normalizer
-from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.domain.objects import ObjectRef
+from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, Normalizer, ObjectStores
+from google_drive_worker.kafka.entry import Entry, TooLarge
+from google_drive_worker.messages.references import PAYLOAD_TYPE
 from google_drive_worker.sync import engine, failure
-from google_drive_worker.sync.checkpoint import Changed, Checkpoint
-from google_drive_worker.sync.details import Hanging, is_all_that_is_left, let_in, wanted_of
+from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Scope
+from google_drive_worker.sync.content import Contents, wanted_contents
+from google_drive_worker.sync.details import Hanging, files_in, is_all_that_is_left, let_in, wanted_of
 from google_drive_worker.sync.items import Shared
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
 from google_drive_worker.sync.plan import (
     Action,
+    ListContent,
     ListDetails,
     ListDrives,
     ListFiles,
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadContent,
     ReadDetails,
     ReadMembers,
     TakeStartToken,
@@ -43,10 +51,13 @@ from google_drive_worker.sync.plan import (
 )
 from google_drive_worker.sync.sharing import Finding, Found, KnownFolders, ListPermissions, ReadSharings, seen
 from google_drive_worker.sync.step import Step
-from google_drive_worker.utils.errors import NotFound, Retryable, SkipItem, Terminal, WorkerError, origin
+from google_drive_worker.utils.errors import NeedsReauth, NotFound, Retryable, SkipItem, Terminal, WorkerError, origin
 
 FORBIDDEN = 403
 """The status for an item that is not ours to see any more."""
+
+LOOK_AGAIN_S = 5.0
+"""How often a turn asks whether its connection still is as it was: paused, disconnected, or of other settings."""
 
 
 class Ledger(Protocol):
@@ -80,29 +91,34 @@ class Observer(Protocol):
         """The checkpoint's sync has begun."""
         ...
 
-    def on_sync_completed(self, checkpoint: Checkpoint) -> None:
-        """The checkpoint's sync has come to its end, and is to be committed as such."""
-        ...
-
 
 class _Fetch(NamedTuple):
     action: Action
     sync_id: SyncId | None
 
 
+class _Opened(NamedTuple):
+    connection: Connection
+    scope: Scope
+    drive: Drive
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
     """What a turn works with.
 
-    `enter` turns a step into what Kafka is to carry; `include_shared_drives` counts where a connection has no setting
-    of its own; `fetches_allowed` is asked again and again how many calls side by side one connection may have now;
-    `folders` is what is known of the permissions of folders, of all connections.
+    `enter` turns a step into what Kafka is to carry, or says what is too large for that and goes to `stores` first;
+    `include_shared_drives` counts where a connection has no setting of its own; `fetches_allowed` is asked again and
+    again how many calls side by side one connection may have now; `folders` is what is known of the permissions of
+    folders, of all connections.
     """
 
     connections: Connections
     drives: Drives
     normalizer: Normalizer
-    enter: Callable[[Checkpoint, Step], Entry]
+    stores: ObjectStores
+    contents: ContentMirror
+    enter: Callable[[Checkpoint, Step, Mapping[bytes, ObjectRef]], Entry | TooLarge]
     clock: Clock
     randomness: random.Random
     observer: Observer
@@ -119,14 +135,25 @@ async def take_turn(means: Means, connection_id: ConnectionId, ledger: Ledger, i
     """
     turn = _Turn(means, connection_id, ledger, is_over)
     try:
-        connection = await means.connections.get(connection_id)
-        if connection.status != "active":
-            raise Terminal(f"the connection is {connection.status}", code=f"connection_{connection.status}")
-        await turn.run(connection, means.drives.open(connection))
+        await turn.run(await active(means.connections, connection_id))
     except WorkerError as error:
         turn.park(engine.CONNECTING, error)
     except Exception as bug:
         turn.park(engine.TURN, Retryable(f"a bug of the worker's: {origin(bug)}", code="internal_error"))
+
+
+async def active(connections: Connections, connection_id: ConnectionId) -> Connection:
+    """The connection, which is to be synced. Raises `Terminal` where it is not, and what `Connections.get` raises.
+
+    No connection is stopped by what was known of it a while ago: it may be a trigger that goes on after a pause.
+    """
+    connection = await connections.get(connection_id)
+    if connection.status != "active":
+        connections.doubt(connection_id)
+        connection = await connections.get(connection_id)
+    if connection.status != "active":
+        raise Terminal(f"the connection is {connection.status}", code=f"connection_{connection.status}")
+    return connection
 
 
 class _Turn:
@@ -136,11 +163,66 @@ class _Turn:
         self._ledger = ledger
         self._is_over = is_over
         self._under_way: dict[asyncio.Task[engine.Answer | WorkerError], _Fetch] = {}
+        self._looked_at_s = means.clock.monotonic_s()
+        self._stopped: WorkerError | None = None
+        self._opened: _Opened | None = None
 
-    async def run(self, connection: Connection, drive: Drive) -> None:
+    async def run(self, connection: Connection) -> None:
+        """Work for the connection as it is; should it no longer be active, park it when nothing is under way."""
+        self._connection = connection
+        if self._is_refused() and not await self._has_other_credentials():
+            self._rest_until_reauthorized()
+            return
         async with asyncio.TaskGroup() as group:
-            while await self._go_on(connection, drive, group):
+            while await self._go_on(group):
                 await self._ledger.room()
+                if self._means.clock.monotonic_s() - self._looked_at_s >= LOOK_AGAIN_S:
+                    await self._look_again()
+        if self._stopped is not None:
+            self.park(engine.CONNECTING, self._stopped)
+
+    async def _look_again(self) -> None:
+        """Heed what became of the connection meanwhile. A source that can't be asked stops nobody."""
+        self._looked_at_s = self._means.clock.monotonic_s()
+        try:
+            self._connection = await active(self._means.connections, self._connection_id)
+        except Retryable:
+            return
+        except WorkerError as error:
+            self._stopped = error
+
+    async def _has_other_credentials(self) -> bool:
+        """Google refused these. Should there be others by now, what failed is asked again with them."""
+        refused = self._connection.credentials
+        self._means.connections.doubt(self._connection_id)
+        await self._look_again()
+        return self._connection.credentials != refused
+
+    def _is_refused(self) -> bool:
+        checkpoint = self._ledger.checkpoint(self._connection_id)
+        return checkpoint is not None and failure.is_refused(checkpoint, self._fingerprint())
+
+    def _rest_until_reauthorized(self) -> None:
+        """Google has refused these credentials already, and is not asked again before there are others."""
+        checkpoint = self._ledger.checkpoint(self._connection_id)
+        if checkpoint is not None:
+            self._write(checkpoint, failure.rest_refused(checkpoint, self._means.clock.now()))
+
+    def _drive(self, scope: Scope) -> Drive:
+        """The connection's Drive as the sync sees it: settings that change meanwhile wait for the next one."""
+        opened = self._opened
+        if opened is None or opened.connection is not self._connection or opened.scope != scope:
+            settings = replace(
+                self._connection.settings,
+                include_shared_drives=scope.include_shared_drives,
+                sync_permissions=scope.sync_permissions,
+            )
+            drive = self._means.drives.open(replace(self._connection, settings=settings))
+            opened = self._opened = _Opened(self._connection, scope, drive)
+        return opened.drive
+
+    def _fingerprint(self) -> str:
+        return fingerprint(self._connection.credentials)
 
     def park(self, step: str, error: WorkerError) -> None:
         means, checkpoint = self._means, self._ledger.checkpoint(self._connection_id)
@@ -149,16 +231,16 @@ class _Turn:
             parked = failure.park(checkpoint, step, error, means.clock.now(), means.randomness.random())
             self._write(checkpoint, parked)
 
-    async def _go_on(self, connection: Connection, drive: Drive, group: asyncio.TaskGroup) -> bool:
+    async def _go_on(self, group: asyncio.TaskGroup) -> bool:
         """One round: start what may be fetched, take in an answer that has come. False when the turn is over."""
         checkpoint = self._ledger.checkpoint(self._connection_id)
-        if checkpoint is not None and not self._is_over() and self._is_due(checkpoint):
+        if checkpoint is not None and not self._is_over() and self._stopped is None and self._is_due(checkpoint):
             if checkpoint.sync is None and not self._under_way:
-                self._begin(checkpoint, connection)
+                self._begin(checkpoint)
                 return True
-            if not self._under_way and self._let_in(checkpoint, connection):
+            if not self._under_way and self._let_in(checkpoint):
                 return True
-            self._start_fetches(checkpoint, drive, group)
+            self._start_fetches(checkpoint, group)
             if not self._under_way:
                 self._complete(checkpoint)
                 return True
@@ -167,7 +249,9 @@ class _Turn:
         await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
         # One answer a round: others that are there as well wait while there is no room, and let other turns go between.
         task = next(task for task in self._under_way if task.done())
-        self._take_in(self._under_way.pop(task), task.result())
+        fetch, answer = self._under_way.pop(task), task.result()
+        if not isinstance(answer, NeedsReauth) or not await self._has_other_credentials():
+            await self._take_in(fetch, answer)
         return True
 
     def _is_due(self, checkpoint: Checkpoint) -> bool:
@@ -175,8 +259,8 @@ class _Turn:
         due = engine.due_at(checkpoint, now)
         return due is not None and due <= now
 
-    def _begin(self, checkpoint: Checkpoint, connection: Connection) -> None:
-        means = self._means
+    def _begin(self, checkpoint: Checkpoint) -> None:
+        means, connection = self._means, self._connection
         scope = scope_of(connection.settings, include_shared_drives=means.include_shared_drives)
         entropy = means.randomness.getrandbits(74)
         now = means.clock.now()
@@ -185,21 +269,18 @@ class _Turn:
         if step.checkpoint is not None and step.checkpoint.sync is not None:
             means.observer.on_sync_started(step.checkpoint)
 
-    def _let_in(self, checkpoint: Checkpoint, connection: Connection) -> bool:
+    def _let_in(self, checkpoint: Checkpoint) -> bool:
         """Let what is owed go first, where all that is left of this sync is what hangs on files."""
-        scope = scope_of(connection.settings, include_shared_drives=self._means.include_shared_drives)
+        scope = scope_of(self._connection.settings, include_shared_drives=self._means.include_shared_drives)
         after = let_in(checkpoint, scope)
         if after is not None:
             self._write(checkpoint, Step(after))
         return after is not None
 
     def _complete(self, checkpoint: Checkpoint) -> None:
-        step = engine.complete(checkpoint, self._means.clock.now(), self._means.normalizer)
-        if step.checkpoint is not None and step.checkpoint.sync is None:
-            self._means.observer.on_sync_completed(checkpoint)
-        self._write(checkpoint, step)
+        self._write(checkpoint, engine.complete(checkpoint, self._means.clock.now(), self._means.normalizer))
 
-    def _start_fetches(self, checkpoint: Checkpoint, drive: Drive, group: asyncio.TaskGroup) -> None:
+    def _start_fetches(self, checkpoint: Checkpoint, group: asyncio.TaskGroup) -> None:
         sync_id = checkpoint.sync.sync_id if checkpoint.sync else None
         if checkpoint.owed is not None and self._under_way and is_all_that_is_left(checkpoint):
             return  # what is owed goes first, as soon as nothing is under way
@@ -209,7 +290,7 @@ class _Turn:
             if len(self._under_way) >= at_once:
                 return
             if fetch_key(action) not in busy:
-                fetch = self._fetch(checkpoint, drive, action)
+                fetch = self._fetch(checkpoint, self._drive(checkpoint.scope), action)
                 task = group.create_task(fetch, name=f"{self._connection_id}:{step_name(action)}")
                 self._under_way[task] = _Fetch(action, sync_id)
 
@@ -217,6 +298,8 @@ class _Turn:
         """Google's answer, with the permissions of its items where they are mirrored; or what went wrong."""
         sync = checkpoint.sync
         try:
+            if isinstance(action, ListContent | ReadContent):
+                return await self._contents(drive, checkpoint, action)
             if sync is None or not checkpoint.scope.sync_permissions:
                 return await _answer(drive, checkpoint, action)
             # Another sync, a folder or drive that changed, another owner in between: what was known is out of date.
@@ -231,21 +314,63 @@ class _Turn:
         except WorkerError as error:
             return error
 
-    def _take_in(self, fetch: _Fetch, answer: engine.Answer | WorkerError) -> None:
-        means, checkpoint = self._means, self._ledger.checkpoint(self._connection_id)
-        if checkpoint is None or checkpoint.sync is None or checkpoint.sync.sync_id != fetch.sync_id:
-            return  # the sync that asked for it was given up meanwhile
-        if isinstance(answer, WorkerError):
-            means.observer.on_trouble(self._connection_id, step_name(fetch.action), answer)
-            now, jitter = means.clock.now(), means.randomness.random()
-            step = failure.on_failure(checkpoint, fetch.action, answer, now, jitter, means.normalizer)
+    async def _contents(self, drive: Drive, checkpoint: Checkpoint, action: ListContent | ReadContent) -> Contents:
+        """The contents of the files on a page, or of those that the action names."""
+        page: FilesPage | None = None
+        if isinstance(action, ListContent):
+            corpus, token = action.corpus, action.page_token
+            page = await drive.list_contents(drive_of(corpus), token, include_trashed=action.include_trashed)
+            files = wanted_contents(checkpoint, corpus, files_in(page))
         else:
+            known = await look_up(drive, action.file_ids)
+            files = wanted_contents(checkpoint, None, (file for file in known.values() if file is not None))
+        store = self._means.stores.open(self._connection)
+        return Contents(await self._means.contents.mirror(drive, store, checkpoint.scope, files), page)
+
+    async def _take_in(self, fetch: _Fetch, answer: engine.Answer | WorkerError) -> None:
+        """Write what the answer comes to. Where a record is too large for Kafka its data is stored first, and the step
+        decided anew: the checkpoint may have gone on meanwhile."""
+        name = step_name(fetch.action)
+        if isinstance(answer, WorkerError) and self._checkpoint_of(fetch) is not None:
+            self._means.observer.on_trouble(self._connection_id, name, answer)
+        stored: dict[bytes, ObjectRef] = {}
+        while (checkpoint := self._checkpoint_of(fetch)) is not None:
+            entry = self._means.enter(checkpoint, self._decide(checkpoint, fetch.action, answer), stored)
+            if isinstance(entry, Entry):
+                self._ledger.write(entry)
+                return
+            try:
+                store = self._means.stores.open(self._connection)
+                for payload in entry.payloads:
+                    stored[payload] = await store.put(payload, PAYLOAD_TYPE)
+            except WorkerError as error:
+                self.park(name, error)
+                return
+
+    def _checkpoint_of(self, fetch: _Fetch) -> Checkpoint | None:
+        """The checkpoint that waits for the fetch; `None` where its sync was given up meanwhile."""
+        checkpoint = self._ledger.checkpoint(self._connection_id)
+        if checkpoint is None or checkpoint.sync is None or checkpoint.sync.sync_id != fetch.sync_id:
+            return None
+        return checkpoint
+
+    def _decide(self, checkpoint: Checkpoint, action: Action, answer: engine.Answer | WorkerError) -> Step:
+        means = self._means
+        if not isinstance(answer, WorkerError):
             recall = self._ledger.recall(self._connection_id)
-            step = engine.on_answer(checkpoint, fetch.action, answer, means.normalizer, recall)
-        self._write(checkpoint, step)
+            return engine.on_answer(checkpoint, action, answer, means.normalizer, recall)
+        now, jitter = means.clock.now(), means.randomness.random()
+        step = failure.on_failure(checkpoint, action, answer, now, jitter, means.normalizer)
+        if isinstance(answer, NeedsReauth):
+            step = failure.awaiting_credentials(checkpoint, step, self._fingerprint(), now)
+        return step
 
     def _write(self, checkpoint: Checkpoint, step: Step) -> None:
-        self._ledger.write(self._means.enter(checkpoint, step))
+        """Write a step that no answer led to: it holds nothing large."""
+        entry = self._means.enter(checkpoint, step, {})
+        if not isinstance(entry, Entry):
+            raise TypeError("a record that no answer led to is too large")
+        self._ledger.write(entry)
 
 
 async def _answer(drive: Drive, checkpoint: Checkpoint, action: Action) -> engine.Answer:
@@ -269,6 +394,8 @@ async def _answer(drive: Drive, checkpoint: Checkpoint, action: Action) -> engin
             return {drive_id: seen(answers.get(drive_id)) for drive_id in drives}
         case ListDetails() | ReadDetails():
             return await hanging(drive, checkpoint, action)
+        case ListContent() | ReadContent():
+            raise TypeError("contents need more than a Drive")
 
 
 async def hanging(drive: Drive, checkpoint: Checkpoint, action: ListDetails | ReadDetails) -> Hanging:

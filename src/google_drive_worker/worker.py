@@ -1,12 +1,13 @@
 """The worker's life: wait for what it needs, run, stop in good order."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.kafka.intake import Intake
 from google_drive_worker.ownership import Ownership
+from google_drive_worker.reporter import Reporter
 from google_drive_worker.scheduler import Scheduler
 from google_drive_worker.telemetry import Telemetry, log, state_of
 
@@ -15,6 +16,9 @@ RETRY_BASE_S = 1.0
 
 RETRY_CAP_S = 30.0
 """The longest such rest."""
+
+REPORT_S = 2.0
+"""How long a stop waits for reports that are not told yet."""
 
 WATCH_S = 5.0
 """How often readiness and gauges are brought up to date."""
@@ -27,6 +31,8 @@ class Parts:
     intake: Intake
     ownership: Ownership
     scheduler: Scheduler
+    reporter: Reporter
+    watch_store: Callable[[], Coroutine[None, None, None]]
 
 
 Lacks = Callable[[], Awaitable[dict[str, list[str]]]]
@@ -63,7 +69,11 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             parts.ownership.connect(parts.intake, parts.scheduler, group)
             turns = group.create_task(parts.scheduler.run(), name="scheduler")
-            watch = group.create_task(self._watch(parts), name="watch")
+            beside = [
+                group.create_task(self._watch(parts), name="watch"),
+                group.create_task(parts.reporter.run(), name="reporter"),
+                group.create_task(parts.watch_store(), name="object-store"),
+            ]
             parts.intake.start()
             try:
                 await stop.wait()
@@ -71,8 +81,10 @@ class Worker:
                 await parts.scheduler.stop(self._shutdown_s)
             finally:  # whatever happened: the others of the group should not wait for a worker that is gone
                 await parts.intake.stop()
-            watch.cancel()
             await turns
+            await parts.reporter.drained(REPORT_S)
+            for task in beside:
+                task.cancel()
         log.info("worker_stopped")
 
     async def _until_complete(self, stop: asyncio.Event) -> bool:

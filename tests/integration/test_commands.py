@@ -106,10 +106,12 @@ def test_trigger_asks_for_a_sync(topics: Topics, tmp_path: Path) -> None:
 
 
 def test_trigger_needs_to_know_the_customer() -> None:
-    """Without --customer-id and CONNECTIONS_FILE one line says what to set."""
+    """Without --customer-id, a file or certificates, one line says what to set."""
     found = command("trigger", FIRST)
     assert (found.returncode, found.stdout) == (2, "")
-    assert found.stderr.splitlines()[0].startswith("error: CONNECTIONS_FILE is not set")
+    (line,) = found.stderr.splitlines()
+    assert line.startswith("error: CONTROL_PLANE_MTLS_CERT_PATH: there is no file /etc/certs/client.crt; ")
+    assert line.endswith("or set CONNECTIONS_FILE instead")
 
 
 def test_version_and_help() -> None:
@@ -117,7 +119,7 @@ def test_version_and_help() -> None:
     assert command("version").stdout == f"{__version__}\n"
     shown = command("--help")
     assert shown.returncode == 0
-    for name in ("demo", "run", "topics", "trigger", "version"):
+    for name in ("check", "demo", "run", "topics", "trigger", "version"):
         assert f"\n  {name} " in shown.stdout
         assert command(name, "--help").returncode == 0
     assert "google-drive-worker demo" in shown.stdout
@@ -141,8 +143,26 @@ def test_a_wrong_setting_stops_the_start_with_one_line(name: str, value: str) ->
     assert "set " in line
 
 
-def test_a_worker_without_connections_does_not_start() -> None:
-    """CONNECTIONS_FILE is asked for in one line."""
-    found = command()
-    assert found.returncode == 2
-    assert found.stderr.splitlines()[0].startswith("error: CONNECTIONS_FILE is not set")
+def test_check_says_what_is_wrong_and_how_to_mend_it() -> None:
+    """A line for each thing, that names the variable; nothing is needed for it."""
+    nobody = f"127.0.0.1:{free_ports(1)[0]}"
+    nothing = {"KAFKA_BOOTSTRAP_SERVERS": nobody, "AWS_EC2_METADATA_DISABLED": "true"}
+    found = command("check", environment=nothing)
+    assert (found.returncode, found.stdout) == (1, "")
+    kafka, connections, store = found.stderr.splitlines()
+    assert "KAFKA_BOOTSTRAP_SERVERS" in kafka
+    assert "CONTROL_PLANE_MTLS_CERT_PATH: there is no file" in connections
+    assert store.startswith("wrong: object store clustera-integrations: no credentials for the object store: ")
+
+
+@pytest.mark.kafka
+def test_check_finds_a_sound_set_up_sound(topics: Topics, tmp_path: Path) -> None:
+    """One line each, and nothing else is written."""
+    with staged(generate(CorpusPlan(files=10)), topics, tmp_path) as stage:
+        found = command("check", environment=stage.environment)
+        assert (found.returncode, found.stderr) == (0, "")
+        assert [line.split(" ")[:2] for line in found.stdout.splitlines()] == [
+            ["ok:", "Kafka"],
+            ["ok:", "connections"],
+            ["ok:", "object"],
+        ]

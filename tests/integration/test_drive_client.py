@@ -14,12 +14,12 @@ from drive_simulator.faults import Effect, Match, Rule
 from drive_simulator.quota import request_model
 from drive_simulator.server import Simulator
 from drive_simulator.truth import visible_items
-from google_drive_worker.client.retry import RetryPolicy
 from google_drive_worker.client.setup import open_drives
 from google_drive_worker.connections.file import ConnectionsFile
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Drive
+from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.utils.errors import NeedsReauth, NotFound, PageTokenRejected, Retryable
 from support.simulators import serving

@@ -15,21 +15,29 @@ from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.drive_api import DriveApi, DriveApis
 from google_drive_worker.client.many import BATCH_PATH
 from google_drive_worker.client.quota import QuotaLimiter, QuotaModel
-from google_drive_worker.client.retry import RetryPolicy
-from google_drive_worker.client.token_endpoint import Grant
-from google_drive_worker.client.transport import HttpRequest, HttpResponse
-from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Credentials, Secret
+from google_drive_worker.domain.connection import (
+    AccessToken,
+    Connection,
+    ConnectionSettings,
+    Credentials,
+    Grant,
+    Secret,
+)
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
+from google_drive_worker.http.retry import RetryPolicy
+from google_drive_worker.http.transport import HttpRequest, HttpResponse
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.engine import Answer
 from google_drive_worker.sync.plan import (
     Action,
+    ListContent,
     ListDetails,
     ListDrives,
     ListFiles,
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadContent,
     ReadDetails,
     ReadMembers,
     TakeStartToken,
@@ -145,6 +153,8 @@ def answer(drive: DriveApi, action: Action, checkpoint: Checkpoint) -> Answer | 
                 return {drive_id: seen(answers[drive_id]) for drive_id in drives}
             case ListDetails() | ReadDetails():
                 return _now(hanging(drive, checkpoint, action))
+            case ListContent() | ReadContent():
+                raise TypeError("contents are not simulated")
     except WorkerError as error:
         return error
 
@@ -171,5 +181,5 @@ def _now(call: Coroutine[object, object, T]) -> T:
     raise AssertionError("a call in process has to wait for something")
 
 
-async def _no_grant(_credentials: Credentials) -> Grant:
+async def _no_grant(_id: ConnectionId, _credentials: Credentials) -> Grant:
     raise AssertionError("the access token never ends")

@@ -475,7 +475,9 @@ class Run:
         self._write(checkpoint, step)
 
     def _write(self, before: Checkpoint, step: Step) -> None:
-        self._enter(self.outbox.enter(before, step))
+        entry = self.outbox.enter(before, step, {})
+        assert isinstance(entry, Entry)  # nothing of the simulator's is too large
+        self._enter(entry)
 
     def _enter(self, entry: Entry) -> None:
         self.checkpoint = entry.checkpoint

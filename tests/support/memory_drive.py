@@ -1,13 +1,14 @@
 """A Drive in memory that implements the worker's port: files that are there, a log that grows, answers held back."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
 
 from google_drive_worker.domain.connection import Connection
+from google_drive_worker.domain.content import Source
 from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
@@ -30,6 +31,7 @@ class MemoryDrive:
     permissions: dict[str, object] = field(default_factory=dict)
     revisions: dict[str, object] = field(default_factory=dict)
     comments: dict[str, object] = field(default_factory=dict)
+    contents: dict[str, bytes | Exception] = field(default_factory=dict)
     log: list[dict[str, object]] = field(default_factory=list)
     page_size: int = 2
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,6 +53,21 @@ class MemoryDrive:
         """Delete a file for good."""
         del self.files[name]
         self.log.append(removed(name))
+
+    async def list_contents(
+        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+    ) -> FilesPage:
+        """A page of the files, whose contents are asked for."""
+        await self._call(f"contents {page_token}")
+        return await self.list_files(drive_id, page_token, include_trashed=include_trashed)
+
+    async def content(self, source: Source) -> AsyncIterator[bytes]:
+        """The bytes that `contents` has for the file, or what it raises."""
+        found = self.contents[source.file.id]
+        self.calls.append(f"content {source.file.id}")
+        if isinstance(found, Exception):
+            raise found
+        yield found
 
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """The end of the log."""
@@ -194,6 +211,7 @@ class MemoryConnections:
 
     known: dict[ConnectionId, Connection] = field(default_factory=dict)
     problem: WorkerError | None = None
+    doubted: list[ConnectionId] = field(default_factory=list)
 
     async def get(self, connection_id: ConnectionId) -> Connection:
         """The connection. Raises `UnknownConnection`."""
@@ -202,3 +220,7 @@ class MemoryConnections:
         if connection_id not in self.known:
             raise UnknownConnection("no connection of that id")
         return self.known[connection_id]
+
+    def doubt(self, connection_id: ConnectionId) -> None:
+        """It is noted who was doubted."""
+        self.doubted.append(connection_id)

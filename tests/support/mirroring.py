@@ -25,6 +25,7 @@ from drive_simulator.server import Simulator
 from drive_simulator.truth import visible_drives, visible_items, visible_permissions
 from drive_simulator.world import World
 from google_drive_worker.demo.mirror import Mirror, ReceivedRecord, Truth, compare
+from google_drive_worker.demo.objects import read_object
 from google_drive_worker.domain.drive import DriveFile, SharedDrive
 from support.consume import PASSING, Message, TopicReader, read_all, wait_for_open_transactions
 from support.produce import send
@@ -49,7 +50,7 @@ class Stage:
     directory: Path
     data: TopicReader
     states: TopicReader
-    mirror: Mirror = field(default_factory=Mirror)
+    mirror: Mirror = field(default_factory=lambda: Mirror(read_object))
     records: list[ReceivedRecord] = field(default_factory=list)
     _latest: dict[str, dict[str, Any]] = field(default_factory=dict)
     _workers: int = 0
@@ -60,11 +61,17 @@ class Stage:
         return self.directory / "connections.toml"
 
     @property
+    def objects(self) -> Path:
+        """The directory that is the object store."""
+        return self.directory / "objects"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The worker's settings."""
         return {
             **self.topics.environment,
             "CONNECTIONS_FILE": str(self.connections_file),
+            "S3_BUCKET_NAME": self.objects.as_uri(),
             "GDRIVE_API_BASE_URL": self.simulator.base_url,
         }
 

@@ -3,10 +3,12 @@
 import msgspec
 from msgspec.structs import replace
 
+from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.record import ErrorReport
-from google_drive_worker.kafka.entry import Tally
+from google_drive_worker.kafka.entry import Entry, Tally, TooLarge
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
+from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.step import Step
 from support.clock import ManualClock
 from support.syncs import CONNECTION, CUSTOMER, SYNC, file, folder, read, syncing
@@ -14,7 +16,7 @@ from support.syncs import CONNECTION, CUSTOMER, SYNC, file, folder, read, syncin
 REPORT = ErrorReport(code="unavailable", category="retriable", message="later", connection_id=CONNECTION)
 
 
-def outbox(limit: int = 900_000) -> Outbox:
+def outbox(limit: int = 262_144) -> Outbox:
     """An outbox that numbers its messages."""
     numbers = iter(range(1_000))
     return Outbox(
@@ -23,15 +25,22 @@ def outbox(limit: int = 900_000) -> Outbox:
         errors_topic="errors",
         new_message_ids=lambda count: [f"message-{next(numbers)}".encode() for _ in range(count)],
         clock=ManualClock(),
-        value_limit_bytes=limit,
+        payload_limit_bytes=limit,
     )
+
+
+def entered(before: Checkpoint, step: Step) -> Entry:
+    """The entry of a step with nothing large in it."""
+    entry = outbox().enter(before, step, {})
+    assert isinstance(entry, Entry)
+    return entry
 
 
 def test_records_and_errors_go_to_their_topics_under_the_connections_key() -> None:
     """In the step's order, so that a connection's records stay in order on one partition."""
     before = syncing("full")
     records = (transformer.transform_file(read(file("a"))), transformer.transform_file(read(folder("f"))))
-    entry = outbox().enter(before, Step(before, records, (REPORT,)))
+    entry = entered(before, Step(before, records, (REPORT,)))
     assert [(each.topic, each.key) for each in entry.messages()] == [
         ("data", b"conn_abc"),
         ("data", b"conn_abc"),
@@ -47,7 +56,7 @@ def test_a_step_is_counted_by_kind() -> None:
     before = syncing("full")
     record = transformer.transform_file(read(file("a")))
     deletion = transformer.deletion("file", "b", "removed")
-    entry = outbox().enter(before, Step(before, (record, record, deletion), (REPORT,)))
+    entry = entered(before, Step(before, (record, record, deletion), (REPORT,)))
     assert set(entry.tallies) == {
         Tally("file", "upsert", 2),
         Tally("file", "delete", 1),
@@ -59,26 +68,36 @@ def test_the_closing_record_carries_the_sync_that_it_closes() -> None:
     """The checkpoint after it has none any more."""
     before = syncing("full")
     after = replace(before, sync=None)
-    entry = outbox().enter(before, Step(after, (transformer.deletion("file", "b", "removed"),)))
+    entry = entered(before, Step(after, (transformer.deletion("file", "b", "removed"),)))
     assert msgspec.json.decode(next(entry.messages()).value)["sync_id"] == SYNC
 
 
-def test_a_record_that_the_broker_would_refuse_is_an_error_instead() -> None:
-    """It is left out and said so; the others go."""
+def test_a_record_over_the_limit_leaves_its_data_in_the_object_store() -> None:
+    """First it is said what has to be there; then the record refers to it, and keeps its id and type alone."""
     before = syncing("full")
     huge = transformer.transform_file(read(file("huge", description="x" * 5_000)))
     small = transformer.transform_file(read(file("a")))
-    entry = outbox(limit=4_000).enter(before, Step(before, (huge, small)))
-    assert [each.topic for each in entry.messages()] == ["data", "errors"]
-    error = msgspec.json.decode(entry.outgoing[0].value)
-    assert "record_too_large" in str(error)
-    assert "huge" in str(error)
+    made, step = outbox(limit=4_000), Step(before, (small, huge, small))
+    asked = made.enter(before, step, {})
+    assert isinstance(asked, TooLarge)
+    (payload,) = asked.payloads
+    assert msgspec.json.decode(payload)["description"] == "x" * 5_000
+
+    ref = ObjectRef("file:///objects/1", len(payload), "abc", "application/json")
+    entry = made.enter(before, step, {payload: ref})
+    assert isinstance(entry, Entry)
+    values = [msgspec.json.decode(each.value) for each in entry.messages()]
+    assert [value["resource_id"] for value in values] == ["a", "huge", "a"]
+    assert values[1]["data"] == {"id": "huge", "type": "file"}
+    assert values[1]["payload_ref"] == msgspec.to_builtins(ref)
+    assert "payload_ref" not in values[0]
+    assert values[1]["message_id"] not in {values[0]["message_id"], values[2]["message_id"]}
 
 
 def test_a_step_without_checkpoint_ends_the_state() -> None:
     """Its errors are still written."""
     before = replace(syncing("full"), sync=None)
-    entry = outbox().enter(before, Step(None, errors=(REPORT,)))
+    entry = entered(before, Step(None, errors=(REPORT,)))
     assert (entry.connection_id, entry.checkpoint, len(entry.outgoing)) == (CONNECTION, None, 1)
 
 

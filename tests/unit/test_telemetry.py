@@ -9,12 +9,13 @@ from google_drive_worker.client.calls import CallReport
 from google_drive_worker.domain.message import Incoming
 from google_drive_worker.kafka.entry import Entry, Tally
 from google_drive_worker.kafka.partition import Committed
+from google_drive_worker.normalization import transformer
 from google_drive_worker.observability.health import Readiness
 from google_drive_worker.observability.metrics import Metrics
 from google_drive_worker.sync.checkpoint import Checkpoint, Parked
+from google_drive_worker.sync.engine import complete
 from google_drive_worker.telemetry import Telemetry, state_of
 from google_drive_worker.utils.errors import Retryable
-from support.clock import ManualClock
 from support.syncs import CONNECTION, NOW, owed, syncing
 
 IDLE = replace(syncing("full"), sync=None)
@@ -25,8 +26,8 @@ class Bench:
     """A telemetry with what it tells to."""
 
     def __init__(self) -> None:
-        self.metrics, self.readiness, self.clock = Metrics(), Readiness(), ManualClock()
-        self.telemetry = Telemetry(self.metrics, self.readiness, self.clock)
+        self.metrics, self.readiness = Metrics(), Readiness()
+        self.telemetry = Telemetry(self.metrics, self.readiness)
 
     def sample(self, name: str, **labels: str) -> float | None:
         """A metric's present value."""
@@ -63,12 +64,11 @@ def test_calls_count_by_outcome() -> None:
 
 
 def test_a_syncs_length_is_from_its_beginning_across_restarts() -> None:
-    """Its start is in the checkpoint."""
+    """Its start is in the checkpoint. It counts when it is committed."""
     made = Bench()
-    made.clock.advance(90)
     made.telemetry.on_sync_started(syncing("full"))
-    made.telemetry.on_sync_completed(syncing("full"))
-    made.telemetry.on_sync_completed(IDLE)
+    ended = complete(syncing("full"), NOW + timedelta(seconds=90), transformer)
+    made.telemetry.on_commit(0, Committed([Entry([], reports=ended.reports)], 0.1))
     assert made.sample("google_drive_sync_seconds_sum", kind="full", outcome="completed") == 90
 
 

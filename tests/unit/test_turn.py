@@ -11,9 +11,11 @@ from typing import Literal
 import msgspec
 import pytest
 
+from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Secret
 from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.memory import Recall, Remembered
+from google_drive_worker.domain.reports import SyncEnded
 from google_drive_worker.domain.sharing import Permission
 from google_drive_worker.domain.times import rfc3339
 from google_drive_worker.kafka.entry import Entry
@@ -26,6 +28,7 @@ from google_drive_worker.turn import Means, take_turn
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, SkipItem, WorkerError
 from support.clock import ManualClock
 from support.memory_drive import MemoryConnections, MemoryDrive
+from support.memory_store import MemoryStore
 from support.syncs import CONNECTION, CUSTOMER, NOW, file, folder, owed
 
 
@@ -34,6 +37,7 @@ class Bench:
 
     def __init__(self, *, fetches_allowed: int = 4) -> None:
         self.drive = MemoryDrive()
+        self.store = MemoryStore()
         self.connections = MemoryConnections()
         self.connect()
         self.entries: list[Entry] = []
@@ -56,6 +60,8 @@ class Bench:
             connections=self.connections,
             drives=self.drive,
             normalizer=transformer,
+            stores=self.store,
+            contents=ContentMirror(),
             enter=outbox.enter,
             clock=clock,
             randomness=random.Random(1),  # noqa: S311 - a test
@@ -97,6 +103,7 @@ class Bench:
         """The ledger's."""
         self.memory.update(entry.remembered)
         self.entries.append(entry)
+        self.completed.extend(report.kind for report in entry.reports if isinstance(report, SyncEnded))
         self.state = entry.checkpoint
 
     async def room(self) -> None:
@@ -111,10 +118,6 @@ class Bench:
     def on_sync_started(self, checkpoint: Checkpoint) -> None:
         """The observer's."""
         self.started.append(checkpoint.sync.kind if checkpoint.sync else "none")
-
-    def on_sync_completed(self, checkpoint: Checkpoint) -> None:
-        """The observer's."""
-        self.completed.append(checkpoint.sync.kind if checkpoint.sync else "none")
 
     @property
     def parked(self) -> Parked | None:
@@ -395,3 +398,33 @@ async def test_items_of_other_peoples_drives_are_asked_for_in_one_go() -> None:
     assert [call for call in bench.drive.calls if call.startswith("permissions")] == ["permissions broken hidden shown"]
     errors = [msgspec.json.decode(each.value) for entry in bench.entries for each in entry.outgoing]
     assert [(each["error"]["code"], each["resource"]["id"]) for each in errors] == [("weird", "broken")]
+
+
+async def test_large_data_is_stored_before_its_record_is_written() -> None:
+    """And a trigger that comes meanwhile is not lost: the step is decided on the checkpoint as it is then."""
+    made = Bench()
+    made.drive.files["big"] = {**file("big"), "description": "x" * 300_000}
+    made.owe()
+    await made.turn()
+    value = next(each.value for entry in made.entries for each in entry.messages() if b'"payload_ref"' in each.value)
+    record = msgspec.json.decode(value)
+    assert record["data"] == {"id": "big", "type": "file"}
+    assert record["payload_ref"]["sha256"] in made.store.objects
+    assert made.completed == ["full"]
+
+
+async def test_a_store_that_is_down_parks_the_connection() -> None:
+    """Nothing refers to what is not there; when it is back the same page is asked for again."""
+    made = Bench()
+    made.drive.files["big"] = {**file("big"), "description": "x" * 300_000}
+    made.store.problem = Retryable("the bucket can't be used", code="object_store_unavailable")
+    made.owe()
+    await made.turn()
+    assert made.parked is not None
+    assert made.parked.code == "object_store_unavailable"
+    assert not any(b'"payload_ref"' in each.value for entry in made.entries for each in entry.messages())
+    made.store.problem = None
+    made.clock.advance(60)
+    await made.turn()
+    assert made.completed == ["full"]
+    assert "upsert big" in made.records()

@@ -1,1 +1,1 @@
-"""The Google Drive client: authorization, transport, retries and quotas."""
+"""The Google Drive client: authorization, quotas, and what is asked how."""

@@ -11,16 +11,19 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
-from google_drive_worker.client.retry import RetryPolicy, retrying
-from google_drive_worker.client.token_endpoint import Grant
-from google_drive_worker.domain.connection import AccessToken, AuthorizedUser, Connection, Credentials
+from google_drive_worker.domain.connection import AccessToken, AuthorizedUser, Connection, Credentials, Grant
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock
+from google_drive_worker.http.retry import RetryPolicy, retrying
 from google_drive_worker.utils.errors import Retryable, WorkerError
 
 GrantSource = Callable[[Credentials], Awaitable[Grant]]
 """One attempt at a fresh token, such as `TokenEndpoint.grant`."""
+
+ConnectionGrants = Callable[[ConnectionId, Credentials], Awaitable[Grant]]
+"""The same for any connection: whoever owns the connection may be the only one that can refresh its token."""
 
 TOKEN_RETRY = RetryPolicy(attempts=4, base_s=0.5, cap_s=8.0, total_s=40.0, hint_s=10.0)
 """Shorter than a Drive call's: everything of the connection waits for it."""
@@ -107,7 +110,7 @@ class Authorizer:
             self._failure = failure
             self._refreshes += 1
             raise
-        token = self._timed(grant.access_token, grant.lifetime_s)
+        token = self._timed(grant.access_token.reveal(), grant.lifetime_s)
         self._token, self._failure = token, None
         self._refreshes += 1
         return token.value
@@ -155,7 +158,7 @@ class Authorizers:
 
     def __init__(
         self,
-        grants: GrantSource,
+        grants: ConnectionGrants,
         clock: Clock,
         random: Callable[[], float],
         *,
@@ -174,7 +177,8 @@ class Authorizers:
         """The connection's authorizer: the one from before as long as its credentials are the same."""
         known = self._known.get(connection.connection_id)
         if known is None or known.credentials != connection.credentials:
-            known = Authorizer(connection.credentials, self._grants, self._clock, self._random, self._retry)
+            grants = partial(self._grants, connection.connection_id)
+            known = Authorizer(connection.credentials, grants, self._clock, self._random, self._retry)
             self._known[connection.connection_id] = known
             if len(self._known) > self._keep:
                 self._known.popitem(last=False)

@@ -6,7 +6,7 @@ Source: the guide "Send multiple Drive API calls as a single request"; RFC 2046,
 import re
 from collections.abc import Sequence
 
-from google_drive_worker.client.transport import HttpResponse
+from google_drive_worker.http.transport import HttpResponse
 
 MOST_PARTS = 100
 """Calls in one request, as Google bounds them."""

@@ -6,7 +6,7 @@ calls at once, by the same table and the same policy.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote, urlencode
@@ -17,10 +17,10 @@ from google_drive_worker.client.auth import Authorizer
 from google_drive_worker.client.batch import BatchSize
 from google_drive_worker.client.faults import DAILY_LIMIT, RATE_LIMITED, CallKind, drive_error
 from google_drive_worker.client.quota import Cost, QuotaLimiter
-from google_drive_worker.client.retry import RetryPolicy, retrying
-from google_drive_worker.client.transport import HttpRequest, HttpResponse, Transport
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock
+from google_drive_worker.http.retry import RetryPolicy, retrying
+from google_drive_worker.http.transport import HttpRequest, HttpResponse, Transport
 from google_drive_worker.utils.errors import Retryable, WorkerError
 
 T = TypeVar("T")
@@ -61,10 +61,13 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a call asks for: a path under the API's address, percent-encoded already, and its parameters."""
+    """What a call asks for: a path under the API's address, percent-encoded already, its parameters, and headers of its
+    own."""
 
     path: str
     query: Sequence[Parameter] = ()
+    verb: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Shared:
     clock: Clock
     random: Callable[[], float]
     retry: RetryPolicy
+    origin: str
     base_path: str
     page_size: int
     on_call: Callable[[CallReport], None] | None
@@ -108,7 +112,7 @@ class Caller:
         error: str | None = "internal"
         try:
             result = await retrying(
-                lambda _: self._attempt(method, target, decode, tally),
+                lambda _: self._attempt(method, call, target, decode, tally),
                 policy=shared.retry,
                 clock=shared.clock,
                 random=shared.random,
@@ -158,22 +162,25 @@ class Caller:
             self.shared.limiter.close(failure)
         return failure
 
-    async def _attempt(self, method: Method, target: str, decode: Callable[[bytes], T], tally: Tally) -> T:
+    async def _attempt(self, method: Method, call: Call, target: str, decode: Callable[[bytes], T], tally: Tally) -> T:
         """Send once; once more with a new token where Google refuses the first."""
-        response, token = await self._send(method, target, tally)
+        response, token = await self._send(method, call, target, tally)
         if response.status == UNAUTHORIZED:
             self.authorizer.invalidate(token)
-            response, token = await self._send(method, target, tally)
+            response, token = await self._send(method, call, target, tally)
         if response.status == OK:
             return decoded(decode, response.body)
         raise self.refusal(method, response, token)
 
-    async def _send(self, method: Method, target: str, tally: Tally) -> tuple[HttpResponse, str]:
+    async def _send(self, method: Method, call: Call, target: str, tally: Tally) -> tuple[HttpResponse, str]:
         tally.status = None
         await self.shared.limiter.acquire(self.quota_user, method.cost)
         token = await self.authorizer.token()
         tally.attempts += 1
-        response = await self.shared.transport.send(HttpRequest("GET", target, headers_with(token)))
+        headers = headers_with(token)
+        if call.headers:
+            headers.update(call.headers)
+        response = await self.shared.transport.send(HttpRequest(call.verb, target, headers))
         tally.status = response.status
         return response, token
 

@@ -5,29 +5,31 @@ parameters and limits: Google's discovery document `drive.v3.json`.
 """
 
 import random as system_random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from google_drive_worker.client import fields
-from google_drive_worker.client.addresses import address_problem
 from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.calls import OK, Call, Caller, CallReport, Method, Parameter, Shared
+from google_drive_worker.client.content import content_of
 from google_drive_worker.client.faults import CallKind
 from google_drive_worker.client.many import Page, call_many, list_many
 from google_drive_worker.client.quota import Cost, QuotaLimiter
-from google_drive_worker.client.retry import DRIVE_RETRY, RetryPolicy
-from google_drive_worker.client.transport import Transport
 from google_drive_worker.domain.connection import Connection
+from google_drive_worker.domain.content import Source
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
-from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, read_file
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, ChangesPage, DriveFile, DrivesPage, FilesPage, read_file
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.domain.times import TimeRange
-from google_drive_worker.utils.errors import Misconfigured, NotFound, PageTokenRejected, SkipItem
+from google_drive_worker.http.addresses import address_problem
+from google_drive_worker.http.retry import DRIVE_RETRY, RetryPolicy
+from google_drive_worker.http.transport import StreamTransport, Transport
+from google_drive_worker.utils.errors import Misconfigured, NotFound, PageTokenRejected, SkipItem, Terminal
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Page)
@@ -38,6 +40,12 @@ _DRIVES_PAGE_SIZE = 100
 _DETAILS_PAGE_SIZE = 200
 """Files at a time whose revisions and comments are read: as many as fill two batches of each, and few enough that all
 of it together stays within some megabytes, though a file may have two hundred revisions."""
+
+
+_CONTENTS_PAGE_SIZE = 25
+"""Files at a time whose bytes are fetched, all of them in one step."""
+
+_NO_FOLDERS = f"mimeType != '{FOLDER_MIME_TYPE}'"
 
 
 class _StartPageToken(msgspec.Struct, rename="camel"):
@@ -105,19 +113,22 @@ class DriveApis:
         include_shared_drives: bool = True,
         random: Callable[[], float] = system_random.random,
         on_call: Callable[[CallReport], None] | None = None,
+        downloads: StreamTransport | None = None,
     ) -> None:
         """Check what comes from configuration; make no call.
 
         `base_url` is Drive's (`GDRIVE_API_BASE_URL`), on the host of `transport`; `page_size` (`GDRIVE_PAGE_SIZE`)
         goes from 1 to 1,000; `include_shared_drives` (`GDRIVE_INCLUDE_SHARED_DRIVES`) holds where a connection's
-        settings don't say. Raises `Misconfigured`.
+        settings don't say. `downloads` brings the bytes of files; without it there are none. Raises `Misconfigured`.
         """
         if problem := address_problem(base_url):
             raise Misconfigured(f"GDRIVE_API_BASE_URL {problem}")
         if not 1 <= page_size <= PAGE_SIZE_AT_MOST:
             raise Misconfigured(f"GDRIVE_PAGE_SIZE must be from 1 to {PAGE_SIZE_AT_MOST}, not {page_size}")
-        base_path = urlsplit(base_url).path.rstrip("/")
-        self._shared = Shared(transport, limiter, clock, random, retry, base_path, page_size, on_call)
+        parts = urlsplit(base_url)
+        origin, base_path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+        self._shared = Shared(transport, limiter, clock, random, retry, origin, base_path, page_size, on_call)
+        self._downloads = downloads
         self._authorizers = authorizers
         self._include_shared_drives = include_shared_drives
 
@@ -129,18 +140,28 @@ class DriveApis:
             self._shared,
             include_shared_drives=self._include_shared_drives if wanted is None else wanted,
             sync_permissions=connection.settings.sync_permissions,
+            downloads=self._downloads,
         )
 
 
 class DriveApi:
     """Implements `Drive` for one connection. Safe for concurrent calls."""
 
-    def __init__(self, caller: Caller, shared: Shared, *, include_shared_drives: bool, sync_permissions: bool) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        shared: Shared,
+        *,
+        include_shared_drives: bool,
+        sync_permissions: bool,
+        downloads: StreamTransport | None,
+    ) -> None:
         """Made by `DriveApis.open`."""
         self._caller = caller
         self._shared = shared
         self._include_shared_drives = include_shared_drives
         self._sync_permissions = sync_permissions
+        self._downloads = downloads
 
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """changes.getStartPageToken; see `Drive.start_page_token`."""
@@ -221,6 +242,24 @@ class DriveApi:
             *_page(page_token),
         ]
         return await self._call(_FILES_LIST, "/files", query, _DETAILS_PAGE.decode)
+
+    async def list_contents(
+        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+    ) -> FilesPage:
+        """files.list; see `Drive.list_contents`."""
+        q = " and ".join(filter(None, [_query_of(None, include_trashed=include_trashed), _NO_FOLDERS]))
+        query = [
+            *self._listing(drive_id, q, None, _CONTENTS_PAGE_SIZE),
+            ("fields", fields.FILES_PAGE_FIELDS),
+            *_page(page_token),
+        ]
+        return await self._call(_FILES_LIST, "/files", query, _FILES_PAGE.decode)
+
+    def content(self, source: Source) -> AsyncIterator[bytes]:
+        """files.get, files.export or files.download; see `Drive.content`."""
+        if self._downloads is None:
+            raise Terminal("the worker was made without a way to download")
+        return content_of(self._caller, self._downloads, source)
 
     async def item_sharings(self, file_ids: Sequence[FileId]) -> Mapping[FileId, ItemSharing | SkipItem]:
         """files.get; see `Drive.item_sharings`."""

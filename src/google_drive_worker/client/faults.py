@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from google_drive_worker.client.retry import parse_retry_after_s
+from google_drive_worker.http.retry import parse_retry_after_s
 from google_drive_worker.utils.errors import (
     NeedsReauth,
     NotFound,

@@ -17,9 +17,9 @@ from google_drive_worker.client.batch import decode_batch, encode_batch
 from google_drive_worker.client.calls import OK, UNAUTHORIZED, Call, Caller, Method, Tally, decoded, headers_with
 from google_drive_worker.client.faults import CallKind
 from google_drive_worker.client.quota import Cost
-from google_drive_worker.client.retry import given_up, next_delay_s
-from google_drive_worker.client.transport import HttpRequest, HttpResponse
 from google_drive_worker.domain.ids import FileId, PageToken
+from google_drive_worker.http.retry import given_up, next_delay_s
+from google_drive_worker.http.transport import HttpRequest, HttpResponse
 from google_drive_worker.utils.errors import PageTokenRejected, Retryable, SkipItem, Terminal, WorkerError
 
 T = TypeVar("T")

@@ -3,15 +3,17 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from google_drive_worker.client.addresses import address_problem
 from google_drive_worker.client.auth import TOKEN_RETRY, Authorizers
 from google_drive_worker.client.calls import CallReport
 from google_drive_worker.client.drive_api import DriveApis
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter, QuotaModel
-from google_drive_worker.client.retry import DRIVE_RETRY, RetryPolicy
 from google_drive_worker.client.token_endpoint import TokenEndpoint
-from google_drive_worker.client.transport import DEFAULT_LIMITS, AiohttpTransport, TransportLimits
-from google_drive_worker.domain.ports import Clock
+from google_drive_worker.domain.connection import AccessToken, Credentials, Grant
+from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.ports import Clock, TokenSource
+from google_drive_worker.http.addresses import address_problem
+from google_drive_worker.http.retry import DRIVE_RETRY, RetryPolicy
+from google_drive_worker.http.transport import DEFAULT_LIMITS, AiohttpTransport, TransportLimits
 from google_drive_worker.utils.errors import Misconfigured
 
 
@@ -28,20 +30,29 @@ async def open_drives(
     token_retry: RetryPolicy = TOKEN_RETRY,
     limits: TransportLimits = DEFAULT_LIMITS,
     on_call: Callable[[CallReport], None] | None = None,
+    tokens: TokenSource | None = None,
 ) -> AsyncIterator[DriveApis]:
     """Give a working `Drives`, and close its connections at the end. No call is made before a Drive is used.
+
+    `tokens` refreshes the access tokens that the worker can't refresh by itself; without it these need a person.
 
     Raises `Misconfigured`, naming `GDRIVE_API_BASE_URL` or `GDRIVE_PAGE_SIZE`, where these can't be.
     """
     if problem := address_problem(base_url):
         raise Misconfigured(f"GDRIVE_API_BASE_URL {problem}")
     endpoint = TokenEndpoint(clock)
+
+    async def grant(connection_id: ConnectionId, credentials: Credentials) -> Grant:
+        if tokens is not None and isinstance(credentials, AccessToken):
+            return await tokens.refresh_token(connection_id)
+        return await endpoint.grant(credentials)
+
     try:
         async with AiohttpTransport(base_url, limits) as transport:
             yield DriveApis(
                 base_url=base_url,
                 transport=transport,
-                authorizers=Authorizers(endpoint.grant, clock, random, retry=token_retry),
+                authorizers=Authorizers(grant, clock, random, retry=token_retry),
                 limiter=QuotaLimiter(quota, clock),
                 clock=clock,
                 retry=retry,
@@ -49,6 +60,7 @@ async def open_drives(
                 include_shared_drives=include_shared_drives,
                 random=random,
                 on_call=on_call,
+                downloads=transport,
             )
     finally:
         endpoint.close()

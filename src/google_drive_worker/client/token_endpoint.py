@@ -19,10 +19,10 @@ import google.oauth2.service_account
 import msgspec
 import requests
 
-from google_drive_worker.client.addresses import DEFAULT_TOKEN_URI, address_problem
 from google_drive_worker.client.faults import token_error
-from google_drive_worker.domain.connection import AuthorizedUser, Credentials, ServiceAccount
+from google_drive_worker.domain.connection import AuthorizedUser, Credentials, Grant, Secret, ServiceAccount
 from google_drive_worker.domain.ports import Clock
+from google_drive_worker.http.addresses import DEFAULT_TOKEN_URI, address_problem
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, WorkerError
 
 DRIVE_READONLY_SCOPE = "https://www.googleapis.com/auth/drive.readonly"
@@ -35,14 +35,6 @@ _WAITS = 3
 """A grant in all may take as long as so many single waits: to connect, to send, to read."""
 _LIFETIME_S = 3600.0
 """RFC 6749 lets `expires_in` be left out; Google's tokens last an hour."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A fresh access token and how long it lasts from now, in seconds."""
-
-    access_token: str = field(repr=False)
-    lifetime_s: float
 
 
 class _TokenAnswer(msgspec.Struct):
@@ -157,7 +149,7 @@ class _Exchange(google.auth.transport.Request):
         if answer is None or not answer.access_token:
             raise _Aborted(Retryable("the token endpoint's answer holds no token", code="bad_answer"))
         lifetime_s = _LIFETIME_S if answer.expires_in is None else max(0.0, answer.expires_in)
-        self.grant = Grant(answer.access_token, lifetime_s)
+        self.grant = Grant(Secret(answer.access_token), lifetime_s)
         return response
 
     def _post(self, method: str, body: bytes | None, headers: Mapping[str, str] | None) -> _HttpResponse | WorkerError:

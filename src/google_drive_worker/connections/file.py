@@ -17,28 +17,22 @@ import asyncio
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from google_drive_worker.domain.connection import Connection, ConnectionSettings, Credentials, Secret
-from google_drive_worker.domain.ids import ConnectionId, CustomerId
+from google_drive_worker.connections.description import Described, connection_of, field_problem, to_secret
+from google_drive_worker.domain.connection import Connection, ConnectionSettings
+from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.utils.errors import Misconfigured, UnknownConnection
 
 _FILE_BYTES = 64 * 1024 * 1024
-_QUOTED = re.compile(r"\s*'[^']*'")
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<place>[^`]*)`)?$", re.DOTALL)
 
 
-class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Entry(Described, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One table of the file."""
 
-    customer_id: CustomerId
-    credentials: Credentials
     connection_id: ConnectionId | None = None
-    integration_id: str = "google-drive"
-    status: Literal["active", "paused", "disconnected"] = "active"
-    settings: ConnectionSettings = ConnectionSettings()
 
 
 class _Broken(Exception):
@@ -103,6 +97,9 @@ class ConnectionsFile:
             raise UnknownConnection("CONNECTIONS_FILE holds no connection of that id")
         return known
 
+    def doubt(self, connection_id: ConnectionId) -> None:
+        """Nothing to do: the file is looked at each time."""
+
     def _in_force(self) -> dict[ConnectionId, Connection]:
         if self._known is None:
             raise Misconfigured(self._problem or "CONNECTIONS_FILE can't be read")
@@ -154,14 +151,7 @@ def _connection(name: str, table: object) -> Connection:
         raise _Broken("a connection's id is empty")
     if entry.connection_id not in {None, name}:
         raise _Broken(f"[{name}] connection_id: must be the table's name, or left out")
-    return Connection(
-        connection_id=ConnectionId(name),
-        customer_id=entry.customer_id,
-        credentials=entry.credentials,
-        integration_id=entry.integration_id,
-        status=entry.status,
-        settings=entry.settings,
-    )
+    return connection_of(ConnectionId(name), entry)
 
 
 def _entry(name: str, table: object) -> _Entry:
@@ -170,27 +160,10 @@ def _entry(name: str, table: object) -> _Entry:
     if unknown:
         raise _Broken(f"[{name}] settings: unknown field `{min(unknown)}`")
     try:
-        return msgspec.convert(table, _Entry, dec_hook=_to_secret)
+        return msgspec.convert(table, _Entry, dec_hook=to_secret)
     except msgspec.ValidationError as error:
         text = str(error)
-    raise _Broken(f"[{name}] {_field_problem(text)}")
-
-
-def _to_secret(wanted: type, value: object) -> object:
-    if wanted is not Secret:
-        raise NotImplementedError(f"no way to read {wanted}")
-    if not isinstance(value, str) or not value:
-        raise ValueError("Expected a non-empty `str`")  # never with the value
-    return Secret(value)
-
-
-def _field_problem(text: str) -> str:
-    """Turn msgspec's text into `field: what`, without the value that it may quote, since that may be a secret."""
-    match = _PLACE.match(text)
-    what, place = (match["what"], match["place"]) if match else (text, None)
-    what = _QUOTED.sub("", what)
-    where = place.removeprefix("$").removeprefix(".") if place else ""
-    return f"{where}: {what}" if where else what
+    raise _Broken(f"[{name}] {field_problem(text)}")
 
 
 def _toml_problem(error: tomllib.TOMLDecodeError) -> str:

@@ -1,10 +1,11 @@
 """A mirror of Drives rebuilt from `ingestion.data` alone, and its comparison with the truth.
 
-It does what the contract asks of a consumer, and knows nothing else. Pure: bytes in, values out.
+It does what the contract asks of a consumer, and knows nothing else. Pure, but for the objects that records refer to:
+bytes in, values out.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -12,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from google_drive_worker.domain.drive import DriveFile, SharedDrive
+from google_drive_worker.domain.objects import ObjectRef
 
 MAX_NOTES = 20
 """How many misorders are kept in words; all of them are counted."""
@@ -54,6 +56,7 @@ class MirroredData(msgspec.Struct, frozen=True, gc=False):
     allow_file_discovery: bool | None = None
     view: str | None = None
     deleted: bool | None = None
+    content_status: str | None = None
 
 
 class ReceivedRecord(msgspec.Struct, frozen=True, gc=False):
@@ -67,8 +70,20 @@ class ReceivedRecord(msgspec.Struct, frozen=True, gc=False):
     operation: Literal["upsert", "delete"]
     sync_id: str
     data: MirroredData
+    payload_ref: ObjectRef | None = None
+    content_ref: ObjectRef | None = None
 
 
+Fetch = Callable[[ObjectRef], bytes]
+"""Gives an object's bytes. Raises where there is no such object, or another one in its place."""
+
+
+def no_objects(ref: ObjectRef) -> bytes:
+    """A `Fetch` for records that refer to nothing."""
+    raise LookupError(f"there is no object store to have {ref.uri} from")
+
+
+_decode_data = msgspec.json.Decoder(MirroredData).decode
 _decode = msgspec.json.Decoder(ReceivedRecord).decode
 
 
@@ -92,9 +107,11 @@ class Mirror:
     version as one before in that sync: a full sync of a Drive at rest has none, while in an incremental one an item can
     stand in several change logs and be reread with its folder. `regressions` counts those whose version is under the
     held one (a listing that overtook another: the change log mends it); `misorders` what must never be: offsets that
-    don't rise, a connection on two partitions, a record of a sync after a newer sync has closed.
+    don't rise, a connection on two partitions, a record of a sync after a newer sync has closed. `fetch` reads the data
+    that a record left in the object store, at once: an object must be there before its record.
     """
 
+    fetch: Fetch = no_objects
     records: Counter[tuple[str, str]] = field(default_factory=Counter)
     repeated_messages: int = 0
     duplicates: Counter[str] = field(default_factory=Counter)
@@ -102,7 +119,7 @@ class Mirror:
     misorders: int = 0
     notes: list[str] = field(default_factory=list)
     _connections: dict[str, _Connection] = field(default_factory=dict)
-    _seen: set[tuple[str, str, str, int | None, str | None]] = field(default_factory=set)
+    _seen: set[tuple[str, str, str, int | None, str | None, str | None]] = field(default_factory=set)
     _message_ids: set[str] = field(default_factory=set)
 
     @property
@@ -113,6 +130,8 @@ class Mirror:
     def apply(self, value: bytes, *, partition: int, offset: int) -> ReceivedRecord:
         """Apply one record; call it in the order of each partition. Raises `msgspec.MsgspecError` on what is none."""
         record = _decode(value)
+        if record.payload_ref is not None:
+            record = msgspec.structs.replace(record, data=_decode_data(self.fetch(record.payload_ref)))
         connection = self._connections.setdefault(record.integration_connection_id, _Connection())
         self.records[record.resource_type, record.operation] += 1
         self._check_order(connection, record, partition, offset)
@@ -177,7 +196,7 @@ class Mirror:
             version = connection.versions.get(owner_id)
         elif record.resource_type in {"file", "folder"}:
             connection.versions[record.resource_id] = version
-        identity = (record.sync_id, record.idempotency_key, record.operation, version, data.status)
+        identity = (record.sync_id, record.idempotency_key, record.operation, version, data.status, data.content_status)
         if identity in self._seen:
             self.duplicates[record.sync_id] += 1
         self._seen.add(identity)

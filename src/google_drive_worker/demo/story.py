@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import aiohttp
 import orjson
@@ -19,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from google_drive_worker.demo.drive_part import DrivePart, Person
 from google_drive_worker.demo.drive_user import DriveUser
 from google_drive_worker.demo.mirror import Mirror, compare
+from google_drive_worker.demo.objects import read_object
 from google_drive_worker.demo.reader import TICK_S, TopicReader
 from google_drive_worker.demo.report import Outcome, Phase
 from google_drive_worker.demo.scenario import edit_my_drive, edit_shared_drives
@@ -150,7 +153,7 @@ class Stage:
 @contextlib.asynccontextmanager
 async def opened(options: Options, parts: Parts, console: Console) -> AsyncIterator[Stage]:
     """Start everything, the reader before the worker, and stop it in reverse."""
-    mirror, states = Mirror(), LatestStates()
+    mirror, states = Mirror(read_object), LatestStates()
     async with contextlib.AsyncExitStack() as stack:
         with console.status(f"Starting a simulated Google Drive with {options.files:,} files …"):
             drive = await stack.enter_async_context(parts.drive(options))
@@ -164,9 +167,10 @@ async def opened(options: Options, parts: Parts, console: Console) -> AsyncItera
 
         followed = {kafka.data: kafka.partitions, kafka.state: kafka.partitions}
         reader = stack.enter_context(TopicReader(kafka.bootstrap_servers, followed, take))
+        objects = Path(stack.enter_context(TemporaryDirectory(prefix="drive-objects-")))
         with console.status("Starting the worker …"):
             health_port = free_port()
-            await stack.enter_async_context(parts.worker(worker_environment(drive, kafka, health_port)))
+            await stack.enter_async_context(parts.worker(worker_environment(drive, kafka, objects, health_port)))
             await until_ready(health_port)
         yield Stage(drive, kafka, reader, parts, mirror, states, console, health_port)
 
@@ -231,7 +235,7 @@ def free_port() -> int:
         return port
 
 
-def worker_environment(drive: DrivePart, kafka: DemoKafka, health_port: int) -> dict[str, str]:
+def worker_environment(drive: DrivePart, kafka: DemoKafka, objects: Path, health_port: int) -> dict[str, str]:
     """The worker's settings: where Drive and Kafka are; its logs only say what went wrong."""
     return {
         **kafka.environment,
@@ -242,6 +246,7 @@ def worker_environment(drive: DrivePart, kafka: DemoKafka, health_port: int) -> 
         "GDRIVE_QUOTA_PROJECT_PER_MINUTE": "1000000000",
         "GDRIVE_QUOTA_USER_PER_MINUTE": "1000000000",
         "CONNECTIONS_FILE": str(drive.connections_file),
+        "S3_BUCKET_NAME": objects.as_uri(),
         "HEALTH_HOST": "127.0.0.1",
         "HEALTH_PORT": str(health_port),
         "LOG_LEVEL": "WARNING",

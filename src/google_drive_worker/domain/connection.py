@@ -1,5 +1,6 @@
 """A connection: whose Drive, by which credentials, with which settings (platform contract, "Control Plane")."""
 
+import hashlib
 from typing import Literal
 
 import msgspec
@@ -68,6 +69,22 @@ class ServiceAccount(msgspec.Struct, frozen=True, tag="service_account", tag_fie
 Credentials = AuthorizedUser | AccessToken | ServiceAccount
 
 
+class Grant(msgspec.Struct, frozen=True):
+    """A fresh access token and how long it lasts from now, in seconds."""
+
+    access_token: Secret
+    lifetime_s: float
+
+
+class TemporaryKeys(msgspec.Struct, frozen=True):
+    """Short-lived keys (STS) to a connection's prefix of the object store; `expires_at` is RFC 3339."""
+
+    access_key_id: str
+    secret_access_key: Secret
+    session_token: Secret
+    expires_at: str
+
+
 class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What to mirror; `None` means the worker's default."""
 
@@ -96,3 +113,9 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     integration_id: str = "google-drive"
     status: Literal["active", "paused", "disconnected"] = "active"
     settings: ConnectionSettings = ConnectionSettings()
+
+
+def fingerprint(credentials: Credentials) -> str:
+    """Tells whether credentials are still the same, and nothing about them: 16 hexadecimal digits."""
+    plain = msgspec.json.encode(credentials, enc_hook=Secret.reveal)
+    return hashlib.blake2b(plain, digest_size=8, person=b"credentials").hexdigest()

@@ -1,15 +1,16 @@
 """The ports: what the rooms above ask of the world, as Protocols. Adapters fill them; tests may too."""
 
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
-from google_drive_worker.domain.connection import Connection
+from google_drive_worker.domain.connection import Connection, Grant
+from google_drive_worker.domain.content import ContentStatus, Source
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, UnreadableItem
-from google_drive_worker.domain.ids import ConnectionId, CustomerId, DriveId, FileId, PageToken
+from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.record import (
     DeleteCause,
@@ -19,6 +20,7 @@ from google_drive_worker.domain.record import (
     ResourceType,
     SyncSummary,
 )
+from google_drive_worker.domain.reports import Report
 from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.utils.errors import SkipItem
@@ -48,6 +50,26 @@ class Connections(Protocol):
 
         Raises `UnknownConnection` where there is none of that id, `Retryable` where the source can't be reached.
         """
+        ...
+
+    def doubt(self, connection_id: ConnectionId) -> None:
+        """Google refused its credentials: what is known of the connection may be out of date."""
+        ...
+
+
+class TokenSource(Protocol):
+    """Refreshes the access tokens of connections whose refresh token the worker does not hold."""
+
+    async def refresh_token(self, connection_id: ConnectionId) -> Grant:
+        """Return a fresh token. Raises `NeedsReauth` where there is none to have, or `Retryable`."""
+        ...
+
+
+class Reports(Protocol):
+    """Who is told how a connection's syncs went."""
+
+    async def report(self, report: Report) -> None:
+        """Tell it; raises a `WorkerError` where that could not be done."""
         ...
 
 
@@ -111,6 +133,20 @@ class Drive(Protocol):
         """files.list of one corpus, in no order, with no more of each file than decides what to ask of it."""
         ...
 
+    async def list_contents(
+        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+    ) -> FilesPage:
+        """files.list of one corpus, in no order: a small page, since the bytes of all its files are fetched."""
+        ...
+
+    def content(self, source: Source) -> AsyncIterator[bytes]:
+        """The bytes of a file, in pieces, resumed where a connection is cut.
+
+        Raises `SkipItem` where they can't be had, or are more than the source's limit; `ChecksumMismatch` where they
+        changed while they were read.
+        """
+        ...
+
     # Calls for many items at once. Each has an answer for every id that it was asked for: an item that can't be had is
     # a `SkipItem` (or `NotFound`) in its place, and what concerns more than one item is raised.
 
@@ -144,18 +180,18 @@ class Drives(Protocol):
 
 
 class ObjectStore(Protocol):
-    """Where large payloads and file bytes go: S3, or a local directory.
+    """Where a connection's large payloads and file bytes go: S3, or a local directory.
 
-    Objects are content-addressed under their customer's prefix, so that writing one again is harmless, and one that is
+    Objects are content-addressed under the customer's prefix, so that writing one again is harmless, and one that is
     found is complete. Every call raises `Retryable` where the store can't be used at the moment.
     """
 
-    async def put(self, customer_id: CustomerId, value: bytes, content_type: str) -> ObjectRef:
+    async def put(self, value: bytes, content_type: str) -> ObjectRef:
         """Keep the bytes; when it returns, the object is there to be read."""
         ...
 
     async def put_stream(
-        self, customer_id: CustomerId, chunks: AsyncIterable[bytes], content_type: str, *, sha256: str | None = None
+        self, chunks: AsyncIterable[bytes], content_type: str, *, sha256: str | None = None
     ) -> ObjectRef:
         """Keep what the chunks come to, in bounded memory; nothing is to be seen of it before it is complete.
 
@@ -163,16 +199,24 @@ class ObjectStore(Protocol):
         """
         ...
 
-    async def find(self, customer_id: CustomerId, sha256: str, content_type: str) -> ObjectRef | None:
+    async def find(self, sha256: str, content_type: str) -> ObjectRef | None:
         """The object of that content, where it is there already."""
         ...
 
-    async def recall(self, customer_id: CustomerId, topic: str) -> ObjectRef | None:
+    async def recall(self, topic: str) -> ObjectRef | None:
         """The object that was last noted under the topic, where it is there still."""
         ...
 
-    async def note(self, customer_id: CustomerId, topic: str, ref: ObjectRef) -> None:
+    async def note(self, topic: str, ref: ObjectRef) -> None:
         """Note which object a topic came to. A topic is any text; none of it can be read in the store."""
+        ...
+
+
+class ObjectStores(Protocol):
+    """Opens a connection's object store."""
+
+    def open(self, connection: Connection) -> ObjectStore:
+        """The store as that connection may use it; cheap, no call is made."""
         ...
 
 
@@ -205,6 +249,10 @@ class Normalizer(Protocol):
 
     def transform_comment(self, file_id: FileId, comment: Comment) -> Record:
         """The upsert of a file's comment, with its replies."""
+        ...
+
+    def with_content(self, record: Record, status: ContentStatus, ref: ObjectRef | None) -> Record:
+        """A file's upsert with what became of its content, and where that is."""
         ...
 
     def deletion(self, resource_type: ResourceType, resource_id: str, cause: DeleteCause) -> Record:

@@ -5,11 +5,19 @@ from typing import Literal
 import msgspec
 
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, DriveId, PageToken, SyncId
+from google_drive_worker.domain.objects import ObjectRef
 
 ResourceType = Literal["file", "folder", "permission", "revision", "comment", "shared_drive", "change", "sync"]
 Operation = Literal["upsert", "delete"]
 DeleteCause = Literal["removed", "trashed", "out_of_scope", "access_lost"]
 ErrorCategory = Literal["retriable", "terminal", "reauth", "skipped_item", "invalid_message"]
+
+
+class References(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The objects that a record refers to: where its own data went, and where a file's bytes are."""
+
+    payload_ref: ObjectRef | None = None
+    content_ref: ObjectRef | None = None
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -19,6 +27,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     resource_id: str
     operation: Operation
     data: msgspec.Struct | msgspec.Raw
+    references: References | None = None
 
 
 class ListedFile(msgspec.Struct, frozen=True, gc=False):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.message import Outgoing, RecordBatch
+from google_drive_worker.domain.reports import Report
 from google_drive_worker.messages.record import output_headers
 from google_drive_worker.sync.checkpoint import Checkpoint
 
@@ -21,12 +22,19 @@ class Tally(NamedTuple):
     number: int
 
 
+class TooLarge(NamedTuple):
+    """What has to be in the object store before a step can be written: the data of its large records, as JSON."""
+
+    payloads: tuple[bytes, ...]
+
+
 class Entry(NamedTuple):
     """One step's effects.
 
     `connection_id` is `None` where no state is concerned; else `checkpoint` replaces the connection's, and `None` ends
     it. `position` is the offset after the trigger that this entry accounts for, where it accounts for one. `remembered`
-    is what is to be kept of the connection's items, `None` for those that are gone.
+    is what is to be kept of the connection's items, `None` for those that are gone. `reports` may be told once it is
+    committed.
     """
 
     outgoing: list[Outgoing]
@@ -36,6 +44,7 @@ class Entry(NamedTuple):
     tallies: tuple[Tally, ...] = ()
     records: RecordBatch | None = None
     remembered: Mapping[FileId, Remembered | None] = {}
+    reports: tuple[Report, ...] = ()
 
     @property
     def is_quiet(self) -> bool:

@@ -11,6 +11,8 @@ from libc.string cimport memcpy
 
 from msgspec import Raw
 
+from google_drive_worker.messages.references import with_references
+
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
@@ -48,6 +50,9 @@ def fast_envelopes(records, list message_ids, frame_of, encode):
             )
         finally:
             PyBuffer_Release(&view)
+        references = record.references
+        if references is not None:
+            value = with_references(value, references, encode)
         values.append(value)
         keys.append(_key(key_prefix, resource_id))
         number += 1

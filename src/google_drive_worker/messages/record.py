@@ -8,6 +8,7 @@ import msgspec
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, SyncId
 from google_drive_worker.domain.message import Headers
 from google_drive_worker.domain.record import Operation, Record, RecordContext, ResourceType
+from google_drive_worker.messages.references import with_references
 
 INTEGRATION_ID = "google-drive"
 SCHEMA_VERSION = "1.0"
@@ -17,7 +18,7 @@ _CONTENT_TYPE: tuple[str, bytes] = ("content-type", b"application/json")
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """A record on the wire: who it is of and how to apply it, around `data`."""
+    """A record on the wire: who it is of and how to apply it, around `data`. Its `References` come last, if any."""
 
     message_id: str
     customer_id: CustomerId
@@ -132,6 +133,8 @@ def plain_envelopes(
             b"}",
         )
         values.append(join(value))
+        if record.references is not None:
+            values[-1] = with_references(values[-1], record.references, encode)
         keys.append(key_prefix + record.resource_id.encode())
     return values, keys
 

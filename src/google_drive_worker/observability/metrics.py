@@ -53,6 +53,11 @@ class Metrics:
             "google_drive_connections", "Connections of the partitions owned, by state.", ["state"], registry=registry
         )
         self._partitions = Gauge("google_drive_partitions_owned", "Partitions that are ours.", registry=registry)
+        self._object_store = Gauge(
+            "google_drive_object_store_usable",
+            "1 where the object store took what was last tried, 0 where not.",
+            registry=registry,
+        )
         self._turns = Gauge(
             "google_drive_turns",
             "Connections that are being synced now, or finishing a turn that is over.",
@@ -121,6 +126,10 @@ class Metrics:
     def partitions_owned(self, count: int) -> None:
         """Set how many partitions this worker owns."""
         self._partitions.set(count)
+
+    def object_store(self, *, usable: bool) -> None:
+        """Set whether the object store can be used."""
+        self._object_store.set(usable)
 
     def turns(self, running: int, waiting: int, longest_wait_s: float) -> None:
         """Set how many turns are under way, how many wait for one, and how long the first of these has waited."""

@@ -8,7 +8,8 @@ in turn, in any order of answers: the fetches of one sync run side by side. The 
     full sync, or drive joined:  start_token ──▶ listing ──▶ changes ──▶ done
     incremental sync:                                        changes ──▶ done
 
-When all corpora are done, revisions and comments of what was listed or has changed are read: see `details`.
+When all corpora are done, revisions and comments of what was listed or has changed are read: see `details`; then the
+contents of files: see `content`.
 
 A crash between two steps loses nothing: the checkpoint is the sync.
 """
@@ -24,6 +25,7 @@ from google_drive_worker.domain.ids import ConnectionId, CustomerId, FileId, Pag
 from google_drive_worker.domain.memory import Recall
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, SyncSummary
+from google_drive_worker.domain.reports import SyncEnded
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import on_changes, on_children, on_looked_up
 from google_drive_worker.sync.checkpoint import (
@@ -36,6 +38,13 @@ from google_drive_worker.sync.checkpoint import (
     Sync,
     SyncKind,
     Walk,
+)
+from google_drive_worker.sync.content import (
+    Contents,
+    contents_noted,
+    contents_rewritten,
+    on_content_page,
+    on_contents,
 )
 from google_drive_worker.sync.details import (
     Hanging,
@@ -52,12 +61,14 @@ from google_drive_worker.sync.members import misjudged, on_members
 from google_drive_worker.sync.page_sharing import sighted_of
 from google_drive_worker.sync.plan import (
     Action,
+    ListContent,
     ListDetails,
     ListDrives,
     ListFiles,
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadContent,
     ReadDetails,
     ReadMembers,
     TakeStartToken,
@@ -81,7 +92,7 @@ CONNECTING = "Connect"
 TURN = "Turn"
 """Name of the step that a bug of our own stopped."""
 
-Answer = PageToken | DrivesPage | ItemsAnswer | Shared | Found | Hanging | tuple[str, ...]
+Answer = PageToken | DrivesPage | ItemsAnswer | Shared | Found | Hanging | Contents | tuple[str, ...]
 
 _LookedUp = Mapping[FileId, DriveFile | None]
 
@@ -90,17 +101,18 @@ def accept(checkpoint: Checkpoint | None, connection_id: ConnectionId, owed: Owe
     """A trigger becomes state: the connection owes a sync. Any number of triggers owe one at the most.
 
     One that comes during a sync makes an incremental sync follow, since the running one may have read the logs already;
-    a full sync asked for during a full sync is that one. A sync that rests until somebody acts is tried again.
+    a full sync asked for during a full sync is that one. A sync that rests until somebody acts is tried again; one
+    that rests until there are other credentials looks for them, and tries the same again where a full sync is wanted.
     """
     if checkpoint is None:
         checkpoint = Checkpoint(connection_id, owed.customer_id)
-    running = checkpoint.sync
+    running, kind_asked = checkpoint.sync, owed.kind
     ours = owed.customer_id == checkpoint.customer_id
     if owed.kind == "full" and running is not None and running.kind == "full" and ours:
         owed = replace(owed, kind="incremental")
     parked = checkpoint.parked
-    if parked is not None and parked.until is None:
-        parked = replace(parked, until="")
+    if parked is not None and (parked.until is None or parked.refused is not None):
+        parked = replace(parked, until="", refused=None if kind_asked == "full" else parked.refused)
     wishes = [] if checkpoint.owed is None else [checkpoint.owed, *checkpoint.contested]
     before = next((wish for wish in wishes if wish.customer_id == owed.customer_id), None)
     if before is not None:  # the older cursor counts: the newer one leaves out what lies between
@@ -222,7 +234,17 @@ def on_answer(
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))
         step = noted(step, files, recall, all_of_them=isinstance(action, ReadChanges))
-    return rewritten(step, writer.rewritten)
+    if checkpoint.scope.sync_content and _writes_anew(checkpoint, action):
+        step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
+    return contents_rewritten(rewritten(step, writer.rewritten), writer.rewritten)
+
+
+def _writes_anew(checkpoint: Checkpoint, action: Action) -> bool:
+    """Whether the action's answer brings files of which what hangs on them may have been written before."""
+    if isinstance(action, ListFiles):
+        corpus = checkpoint.corpora.get(action.corpus)
+        return corpus is not None and corpus.relisted
+    return isinstance(action, ReadChanges | WalkFolder | LookUpRemoved)
 
 
 def _decided(
@@ -251,10 +273,23 @@ def _decided(
             return on_looked_up(checkpoint, sync, action, cast("_LookedUp", answer), writer, normalizer)
         case ReadMembers(), Mapping():
             return on_members(checkpoint, sync, action, cast("Found", answer), writer)
+        case _:
+            return _decided_of_files(checkpoint, sync, action, answer, recall, normalizer)
+
+
+def _decided_of_files(
+    checkpoint: Checkpoint, sync: Sync, action: Action, answer: Answer, recall: Recall, normalizer: Normalizer
+) -> Step:
+    """What comes after the metadata: what hangs on files, and their contents."""
+    match action, answer:
         case ListDetails(), Hanging():
             return on_details_page(checkpoint, sync, action, answer, recall, normalizer)
         case ReadDetails(), Hanging():
             return on_details(checkpoint, sync, action, answer, recall, normalizer)
+        case ListContent(), Contents():
+            return on_content_page(checkpoint, sync, action, answer, recall, normalizer)
+        case ReadContent(), Contents():
+            return on_contents(checkpoint, sync, action, answer, recall, normalizer)
         case _:
             raise TypeError(f"{type(answer).__name__} is no answer to {type(action).__name__}")
 
@@ -279,6 +314,8 @@ def _is_first_of_more(action: Action, answer: Answer) -> bool:
             return more is not None
         case ListDetails(_, None), Hanging(page=page):
             return page is not None and page.next_page_token is not None
+        case ListContent(_, None), Contents(page=files):
+            return files is not None and files.next_page_token is not None
         case _:
             return False
 
@@ -295,8 +332,20 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer) -> S
     if begun is not None:
         return Step(begun)
     ended = rfc3339(now)
-    records = (normalizer.sync_record(_summary(checkpoint, sync, ended)),) if sync.kind == "full" else ()
-    return Step(replace(checkpoint, sync=None, parked=None, completed_at=ended), records)
+    summary = _summary(checkpoint, sync, ended)
+    records = (normalizer.sync_record(summary),) if sync.kind == "full" else ()
+    report = SyncEnded(
+        connection_id=checkpoint.connection_id,
+        customer_id=checkpoint.customer_id,
+        sync_id=sync.sync_id,
+        kind=sync.kind,
+        started_at=sync.started_at,
+        completed_at=ended,
+        page_token=summary.page_token,
+        counts=sync.counts,
+        trigger_message_id=sync.source.message_id if sync.source else None,
+    )
+    return Step(replace(checkpoint, sync=None, parked=None, completed_at=ended), records, reports=(report,))
 
 
 def _summary(checkpoint: Checkpoint, sync: Sync, ended: str | None) -> SyncSummary:

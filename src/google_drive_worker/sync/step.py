@@ -7,6 +7,7 @@ import msgspec
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.record import ErrorReport, Record
+from google_drive_worker.domain.reports import Report
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Scope, Sync
 from google_drive_worker.utils.errors import NotFound, SkipItem
 
@@ -16,13 +17,15 @@ _HIDDEN_STATUSES = frozenset({403, 404})
 class Step(msgspec.Struct, frozen=True):
     """The records and errors to write, and the checkpoint that goes with them; `None` ends the connection's state.
 
-    `remembered` is what is to be kept of items from now on, `None` for those that are gone.
+    `remembered` is what is to be kept of items from now on, `None` for those that are gone. `reports` are for the
+    connection's owner, once it is committed.
     """
 
     checkpoint: Checkpoint | None
     records: tuple[Record, ...] = ()
     errors: tuple[ErrorReport, ...] = ()
     remembered: Mapping[FileId, Remembered | None] = {}
+    reports: tuple[Report, ...] = ()
 
 
 def with_sync(checkpoint: Checkpoint, sync: Sync) -> Checkpoint:

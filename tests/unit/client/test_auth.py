@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from google_drive_worker.client.auth import Authorizer, Authorizers
-from google_drive_worker.client.retry import RetryPolicy
-from google_drive_worker.client.token_endpoint import DRIVE_READONLY_SCOPE, Grant, TokenEndpoint
-from google_drive_worker.domain.connection import AccessToken, Credentials, Secret
+from google_drive_worker.client.token_endpoint import DRIVE_READONLY_SCOPE, TokenEndpoint
+from google_drive_worker.domain.connection import AccessToken, Credentials, Grant, Secret
+from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, WorkerError
 from support.clock import ManualClock
 from support.credentials import CANARY, authorized_user, connection, service_account
@@ -40,7 +40,7 @@ class Grants:
         await self.clock.sleep(1.0)
         if self.failures:
             raise self.failures.pop(0)
-        return Grant(f"token-{self.calls}", self.lifetime_s)
+        return Grant(Secret(f"token-{self.calls}"), self.lifetime_s)
 
 
 def authorizer_of(grants: Grants, credentials: Credentials = USER, *, attempts: int = 3) -> Authorizer:
@@ -211,7 +211,8 @@ async def test_a_bare_access_token_is_used_as_it_is() -> None:
 async def test_authorizers_live_as_long_as_the_credentials() -> None:
     """A connection keeps its token until its credentials change, and the longest unused are forgotten."""
     clock = ManualClock()
-    authorizers = Authorizers(Grants(clock), clock, lambda: 0.0, keep=2)
+    grants = Grants(clock)
+    authorizers = Authorizers(lambda _, credentials: grants(credentials), clock, lambda: 0.0, keep=2)
     one = authorizers.of(connection(USER))
     assert authorizers.of(connection(authorized_user("https://oauth2.googleapis.com/token"))) is one
     changed = authorizers.of(connection(authorized_user("https://example.com/token")))
@@ -245,7 +246,7 @@ def answer_of(**fields: object) -> bytes:
 async def test_a_users_refresh(google: ScriptedServer, endpoint: TokenEndpoint) -> None:
     """The refresh-token grant is posted as a form, and its answer is a token with its lifetime."""
     google.script = reply(body=answer_of(access_token="fresh", expires_in=3599, token_type="Bearer"))
-    assert await endpoint.grant(authorized_user(f"{google.url}/token")) == Grant("fresh", 3599)
+    assert await endpoint.grant(authorized_user(f"{google.url}/token")) == Grant(Secret("fresh"), 3599)
     [seen] = google.seen
     assert (seen.method, seen.path) == ("POST", "/token")
     assert seen.form == {
@@ -260,7 +261,7 @@ async def test_a_users_refresh(google: ScriptedServer, endpoint: TokenEndpoint) 
 async def test_a_service_accounts_grant(google: ScriptedServer, endpoint: TokenEndpoint, subject: str | None) -> None:
     """A service account posts a signed assertion, for the user it acts as where it names one."""
     google.script = reply(body=answer_of(access_token="fresh"))
-    assert await endpoint.grant(service_account(f"{google.url}/token", subject=subject)) == Grant("fresh", 3600)
+    assert await endpoint.grant(service_account(f"{google.url}/token", subject=subject)) == Grant(Secret("fresh"), 3600)
     form = google.seen[0].form
     assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
     payload = form["assertion"].split(".")[1]
@@ -340,7 +341,7 @@ async def test_no_secret_in_any_text(google: ScriptedServer, endpoint: TokenEndp
     credentials = authorized_user(f"{google.url}/token")
     with pytest.raises(WorkerError) as caught:
         await endpoint.grant(credentials)
-    shown: list[object] = [credentials, endpoint, Grant("CANARY-access", 1.0)]
+    shown: list[object] = [credentials, endpoint, Grant(Secret("CANARY-access"), 1.0)]
     problem: BaseException | None = caught.value
     while problem is not None:
         shown += [problem, problem.args, vars(problem)]

@@ -23,13 +23,12 @@ from google_drive_worker.client.fields import (
     SHARED_FILES_PAGE_FIELDS,
 )
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter
-from google_drive_worker.client.token_endpoint import Grant
-from google_drive_worker.client.transport import AiohttpTransport
-from google_drive_worker.domain.connection import ConnectionSettings, Credentials
+from google_drive_worker.domain.connection import ConnectionSettings, Credentials, Grant, Secret
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Drives
 from google_drive_worker.domain.times import TimeRange
+from google_drive_worker.http.transport import AiohttpTransport
 from google_drive_worker.utils.errors import (
     Misconfigured,
     NeedsReauth,
@@ -69,9 +68,9 @@ async def bench(*answers: Answer, page_size: int = 100, include_shared_drives: b
     """Wire a client to a scripted server."""
     clock, reports = ManualClock(), list[CallReport]()
 
-    async def grant(_: Credentials) -> Grant:
+    async def grant(_id: ConnectionId, _: Credentials) -> Grant:
         made.grants += 1
-        return Grant(f"CANARY-token-{made.grants}", 3600.0)
+        return Grant(Secret(f"CANARY-token-{made.grants}"), 3600.0)
 
     async with scripted_server(*answers) as server, AiohttpTransport(server.url) as transport:
         drives = DriveApis(
@@ -502,7 +501,7 @@ async def test_plain_http_to_elsewhere_is_refused() -> None:
             )
 
 
-async def _no_grant(_: Credentials) -> Grant:
+async def _no_grant(_id: ConnectionId, _: Credentials) -> Grant:
     raise NeedsReauth("none")
 
 

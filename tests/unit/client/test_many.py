@@ -15,14 +15,13 @@ from google_drive_worker.client.calls import CallReport
 from google_drive_worker.client.drive_api import DriveApi, DriveApis
 from google_drive_worker.client.many import BATCH_PATH
 from google_drive_worker.client.quota import UNITS, QuotaLimiter, QuotaModel
-from google_drive_worker.client.retry import RetryPolicy
-from google_drive_worker.client.token_endpoint import Grant
-from google_drive_worker.client.transport import HttpRequest, HttpResponse
-from google_drive_worker.domain.connection import Credentials
+from google_drive_worker.domain.connection import Credentials, Grant, Secret
 from google_drive_worker.domain.details import Comment, Revision
 from google_drive_worker.domain.drive import DriveFile
-from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.sharing import Permission
+from google_drive_worker.http.retry import RetryPolicy
+from google_drive_worker.http.transport import HttpRequest, HttpResponse
 from google_drive_worker.utils.errors import NeedsReauth, NotFound, Retryable, SkipItem, Terminal
 from support.clock import ManualClock
 from support.credentials import authorized_user, connection
@@ -101,9 +100,9 @@ class Bench:
         )
         return drives.open(connection(authorized_user("https://oauth2.googleapis.com/token")))
 
-    async def _grant(self, _: Credentials) -> Grant:
+    async def _grant(self, _id: ConnectionId, _: Credentials) -> Grant:
         self.grants += 1
-        return Grant(f"token-{self.grants}", 3600.0)
+        return Grant(Secret(f"token-{self.grants}"), 3600.0)
 
 
 def ids(count: int) -> list[FileId]:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from google_drive_worker.client.addresses import address_problem
-from google_drive_worker.client.compression import CorruptGzip, TooLarge, gunzip
 from google_drive_worker.client.faults import CallKind, drive_error, token_error
 from google_drive_worker.client.quota import Bucket
-from google_drive_worker.client.retry import RetryPolicy, next_delay_s, parse_retry_after_s
+from google_drive_worker.http.addresses import address_problem
+from google_drive_worker.http.compression import CorruptGzip, TooLarge, gunzip
+from google_drive_worker.http.retry import RetryPolicy, next_delay_s, parse_retry_after_s
 from google_drive_worker.utils.errors import Retryable, WorkerError
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

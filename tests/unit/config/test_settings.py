@@ -55,7 +55,7 @@ def test_values_come_from_the_environment_given() -> None:
     assert settings.gdrive_include_shared_drives is False
     assert settings.worker_turn_s == 0.5
     assert settings.log_level == "DEBUG"
-    assert settings.required_connections_file() == Path("/etc/connections.toml")
+    assert settings.connections_file == Path("/etc/connections.toml")
     assert settings.control_plane_base_url == "https://control-plane.clustera.io"
     assert settings.kafka_topic_data == "ingestion.data"
 
@@ -154,9 +154,3 @@ def test_a_commit_must_fit_its_transaction() -> None:
     """Waiting longer for a commit than the broker allows would abort every transaction."""
     (line,) = lines_of(WORKER_COMMIT_INTERVAL_MS="1000", KAFKA_TRANSACTION_TIMEOUT_MS="1000")
     assert line.startswith("WORKER_COMMIT_INTERVAL_MS=1000 is not below")
-
-
-def test_without_connections_the_worker_says_what_is_missing() -> None:
-    """The commands that need connections say which variable to set."""
-    with pytest.raises(Misconfigured, match=r"^CONNECTIONS_FILE is not set; set it to "):
-        load_settings({}).required_connections_file()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from google_drive_worker.client.retry import RetryPolicy, next_delay_s, parse_retry_after_s, retrying
+from google_drive_worker.http.retry import RetryPolicy, next_delay_s, parse_retry_after_s, retrying
 from google_drive_worker.utils.errors import Retryable, Terminal
 from support.clock import ManualClock
 

@@ -8,9 +8,9 @@ import zlib
 import pytest
 from aiohttp import web
 
-from google_drive_worker.client.addresses import address_problem
-from google_drive_worker.client.compression import CorruptGzip, TooLarge, gunzip
-from google_drive_worker.client.transport import AiohttpTransport, HttpRequest, TransportLimits
+from google_drive_worker.http.addresses import address_problem
+from google_drive_worker.http.compression import CorruptGzip, TooLarge, gunzip
+from google_drive_worker.http.transport import AiohttpTransport, HttpRequest, TransportLimits
 from google_drive_worker.utils.errors import Misconfigured, Retryable, Terminal
 from support.scripted_http import cut, hang_up, reply, scripted_server
 

@@ -4,7 +4,8 @@ Behind the port `Transport` stands aiohttp: it is the fastest of the kept librar
 """
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 from urllib.parse import urlsplit
@@ -12,8 +13,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from google_drive_worker.client.addresses import address_problem
-from google_drive_worker.client.compression import CorruptGzip, TooLarge, gunzip
+from google_drive_worker.http.addresses import address_problem
+from google_drive_worker.http.compression import CorruptGzip, TooLarge, gunzip
 from google_drive_worker.utils.errors import Misconfigured, Retryable, Terminal
 
 USER_AGENT = "google-drive-worker (gzip)"
@@ -39,14 +40,35 @@ class HttpResponse:
     body: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class HttpStream:
+    """An answer whose body is read in pieces. `pieces` raises `Retryable` where it does not come whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: Callable[[], AsyncIterator[bytes]]
+
+
 class Transport(Protocol):
     """Sends one request, once, and reads its whole answer."""
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Return the answer, whatever its status.
 
-        Raises `Retryable` where none came whole (`connection_failed`, `timeout`, `truncated`), `Terminal` where it may
-        not be taken (`response_too_large`, `redirected`, `bad_credentials`).
+        Raises `Retryable` where none came whole (`connection_failed`, `certificate_refused`, `timeout`, `truncated`),
+        `Terminal` where it may not be taken (`response_too_large`, `redirected`, `bad_credentials`).
+        """
+        ...
+
+
+class StreamTransport(Transport, Protocol):
+    """A transport whose answers can be read in pieces."""
+
+    def stream(self, request: HttpRequest, origin: str | None = None) -> AbstractAsyncContextManager[HttpStream]:
+        """Open the answer, as it is sent: not compressed, in no time limit but that of silence.
+
+        `origin` is another host than the transport's own; the caller has made sure that it may be told what the request
+        holds. Raises as `send` does.
         """
         ...
 
@@ -60,11 +82,22 @@ class TransportLimits:
     """A page of 1,000 files can take Google some seconds; ten times that is a hang."""
     connections: int = 100
     keep_alive_s: float = 60.0
+    silence_s: float = 60.0
+    """How long a stream may bring nothing."""
     body_bytes: int = 64 * 1024 * 1024
     """Of an answer, as sent and decompressed: forty times the largest page seen (1.5 MB for 1,000 files)."""
 
 
 DEFAULT_LIMITS = TransportLimits()
+
+PIECE_BYTES = 256 * 1024
+"""The most that a stream gives at once."""
+
+NO_CONNECTION = "connection_failed"
+"""The code of an error where no connection came about, or one ended without an answer."""
+
+CERTIFICATE_REFUSED = "certificate_refused"
+"""The code of an error where one side of a connection does not accept the other's certificate."""
 
 
 class AiohttpTransport:
@@ -109,6 +142,36 @@ class AiohttpTransport:
             raise outcome  # outside of any `except`: no foreign exception hangs on it, whose text we don't control
         return outcome
 
+    @asynccontextmanager
+    async def stream(self, request: HttpRequest, origin: str | None = None) -> AsyncIterator[HttpStream]:
+        """Open an answer to read in pieces; see `StreamTransport.stream`."""
+        limits = self._limits
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_timeout_s, sock_read=limits.silence_s)
+        headers = {**request.headers, "Accept-Encoding": "identity"}
+        url = URL((origin or self._origin) + request.target, encoded=True)
+        failure: Retryable | Terminal
+        try:
+            response = await self._open_session().request(
+                request.method, url, headers=headers, data=request.body, allow_redirects=False, timeout=timeout
+            )
+        except TimeoutError:
+            failure = Retryable("the server did not answer in time", code="timeout")
+        except (aiohttp.ClientError, OSError) as problem:
+            failure = _no_connection(problem)
+        except ValueError:
+            failure = Terminal("a token or header holds a character that HTTP can't carry", code="bad_credentials")
+        else:
+            try:
+                if 300 <= response.status < 400:  # noqa: PLR2004  (the 3xx class)
+                    raise Terminal(
+                        "the server answered with a redirect", code="redirected", http_status=response.status
+                    )
+                yield HttpStream(response.status, response.headers, lambda: _pieces(response))
+            finally:
+                response.close()
+            return
+        raise failure
+
     async def _exchange(self, request: HttpRequest) -> HttpResponse | Retryable | Terminal:
         try:
             async with self._open_session().request(
@@ -125,7 +188,7 @@ class AiohttpTransport:
         except aiohttp.ClientPayloadError:
             return Retryable("the connection was cut in the middle of an answer", code="truncated")
         except (aiohttp.ClientError, OSError) as problem:
-            return Retryable(f"no connection to the server ({type(problem).__name__})", code="connection_failed")
+            return _no_connection(problem)
         except ValueError:  # aiohttp refuses line breaks in headers
             return Terminal("a token or header holds a character that HTTP can't carry", code="bad_credentials")
         if body is None:
@@ -152,6 +215,28 @@ class AiohttpTransport:
         return self._session
 
 
+def _no_connection(problem: BaseException) -> Retryable:
+    """What became of a connection; of TLS it says why, since a person has to mend that."""
+    cause = _tls_error(problem)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return Retryable(f"the server's certificate is not accepted: {cause.verify_message}", code=CERTIFICATE_REFUSED)
+    if cause is not None and "ALERT" in (cause.reason or ""):
+        alert = cause.reason.lower().replace("_", " ")
+        return Retryable(f"the server does not accept our certificate ({alert})", code=CERTIFICATE_REFUSED)
+    name = type(problem).__name__ if cause is None else f"TLS: {cause.reason}"
+    return Retryable(f"no connection to the server ({name})", code=NO_CONNECTION)
+
+
+def _tls_error(problem: BaseException | None) -> ssl.SSLError | None:
+    """The TLS error beneath an error of aiohttp's."""
+    while problem is not None:
+        beneath = getattr(problem, "certificate_error", None) or getattr(problem, "os_error", None)
+        if beneath is None and isinstance(problem, ssl.SSLError):
+            return problem
+        problem = beneath or problem.__cause__ or problem.__context__
+    return None
+
+
 def _accept(response: HttpResponse, limit_bytes: int) -> HttpResponse | Retryable | Terminal:
     """Refuse a redirect, decompress the rest."""
     status = response.status
@@ -169,6 +254,20 @@ def _accept(response: HttpResponse, limit_bytes: int) -> HttpResponse | Retryabl
 
 def _too_large(status: int) -> Terminal:
     return Terminal("an answer is larger than the worker takes", code="response_too_large", http_status=status)
+
+
+async def _pieces(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    failure: Retryable
+    try:
+        async for piece in response.content.iter_chunked(PIECE_BYTES):
+            yield piece
+    except TimeoutError:
+        failure = Retryable("the server fell silent in the middle of an answer", code="timeout")
+    except (aiohttp.ClientError, OSError):
+        failure = Retryable("the connection was cut in the middle of an answer", code="truncated")
+    else:
+        return
+    raise failure
 
 
 async def _read_bounded(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:

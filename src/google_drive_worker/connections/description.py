@@ -1,0 +1,52 @@
+"""A connection as its source describes it, a file or the Control Plane, and what to say where that can't be read."""
+
+import re
+from typing import Literal
+
+import msgspec
+
+from google_drive_worker.domain.connection import Connection, ConnectionSettings, Credentials, Secret
+from google_drive_worker.domain.ids import ConnectionId, CustomerId
+
+_QUOTED = re.compile(r"\s*'[^']*'")
+_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<place>[^`]*)`)?$", re.DOTALL)
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source says of a connection."""
+
+    customer_id: CustomerId
+    credentials: Credentials
+    integration_id: str = "google-drive"
+    status: Literal["active", "paused", "disconnected"] = "active"
+    settings: ConnectionSettings = ConnectionSettings()
+
+
+def connection_of(connection_id: ConnectionId, described: Described) -> Connection:
+    """The connection of that id, as described."""
+    return Connection(
+        connection_id=connection_id,
+        customer_id=described.customer_id,
+        credentials=described.credentials,
+        integration_id=described.integration_id,
+        status=described.status,
+        settings=described.settings,
+    )
+
+
+def to_secret(wanted: type, value: object) -> object:
+    """Msgspec's hook for a `Secret`; what it raises never holds the value."""
+    if wanted is not Secret:
+        raise NotImplementedError(f"no way to read {wanted}")
+    if not isinstance(value, str) or not value:
+        raise ValueError("Expected a non-empty `str`")
+    return Secret(value)
+
+
+def field_problem(text: str) -> str:
+    """Turn msgspec's text into `field: what`, without the value that it may quote, since that may be a secret."""
+    match = _PLACE.match(text)
+    what, place = (match["what"], match["place"]) if match else (text, None)
+    what = _QUOTED.sub("", what)
+    where = place.removeprefix("$").removeprefix(".") if place else ""
+    return f"{where}: {what}" if where else what

@@ -1,0 +1,1 @@
+"""HTTP as every adapter needs it: which addresses are safe, one bounded exchange, and the one way to retry."""

@@ -1,0 +1,265 @@
+"""One bucket, or one directory: bytes under keys, with every failure told as what a person can mend."""
+
+import re
+from collections.abc import AsyncIterable, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, S3Store
+
+from google_drive_worker.storage.credentials import Keys, KeySource
+from google_drive_worker.utils.errors import Retryable
+
+T = TypeVar("T")
+
+UNAVAILABLE = "object_store_unavailable"
+
+PART_BYTES = 8 * 1024 * 1024
+"""S3 wants 5 MB at least, and takes 10,000 parts: files up to 80 GB."""
+
+_PARTS_AT_ONCE = 2
+_RETRIES = 5
+_RETRY_TIME = timedelta(seconds=20)
+_TIMEOUT = timedelta(seconds=60)
+_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+_STATUS = re.compile(r"status code: (\d{3})")
+_REJECTED_KEYS = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "RequestExpired"}
+)
+
+
+class Bucket(Protocol):
+    """Where objects are. Every call raises `Retryable` where it can't be used."""
+
+    def uri(self, key: str) -> str:
+        """The object's address."""
+        ...
+
+    async def write(self, key: str, value: bytes, content_type: str) -> None:
+        """Keep the bytes; when it returns they are there to be read."""
+        ...
+
+    async def write_parts(self, key: str, parts: AsyncIterable[bytes], content_type: str) -> None:
+        """Keep what the parts come to. Nothing is to be seen before the end, and nothing at all where they raise."""
+        ...
+
+    async def read(self, key: str) -> bytes | None:
+        """A small object's bytes, `None` where there is none."""
+        ...
+
+    async def size(self, key: str) -> int | None:
+        """An object's size in bytes, `None` where there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class S3Options:
+    """Where the bucket is and how objects are encrypted there; `kms_key_id` asks for SSE-KMS with that key."""
+
+    bucket: str
+    region: str
+    endpoint_url: str | None = None
+    kms_key_id: str | None = None
+
+
+@dataclass(slots=True)
+class S3Bucket:
+    """A bucket of S3's, or of a server that speaks like it. Keys that it says are used up are asked for anew."""
+
+    options: S3Options
+    keys: KeySource
+    _store: S3Store | None = None
+    _good_until: datetime = field(default=datetime.min.replace(tzinfo=UTC))
+
+    def uri(self, key: str) -> str:
+        """`s3://bucket/key`."""
+        return f"s3://{self.options.bucket}/{key}"
+
+    async def write(self, key: str, value: bytes, content_type: str) -> None:
+        """PutObject."""
+        await self._do(
+            lambda store: obstore.put_async(
+                store, key, value, attributes={"Content-Type": content_type}, use_multipart=False
+            )
+        )
+
+    async def write_parts(self, key: str, parts: AsyncIterable[bytes], content_type: str) -> None:
+        """A multipart upload. It is not repeated as a whole: the parts came from elsewhere, and are gone."""
+        store = await self._open()
+        try:
+            await obstore.put_async(
+                store,
+                key,
+                parts,
+                attributes={"Content-Type": content_type},
+                chunk_size=PART_BYTES,
+                max_concurrency=_PARTS_AT_ONCE,
+            )
+        except (BaseError, OSError) as problem:
+            code, failure = self._failure(problem)
+            if code in _REJECTED_KEYS:
+                self._store = None
+        else:
+            return
+        raise failure
+
+    async def read(self, key: str) -> bytes | None:
+        """GetObject."""
+
+        async def get(store: S3Store) -> bytes:
+            return bytes(await (await obstore.get_async(store, key)).bytes_async())
+
+        return await self._find(get)
+
+    async def size(self, key: str) -> int | None:
+        """HeadObject."""
+
+        async def head(store: S3Store) -> int:
+            return (await obstore.head_async(store, key))["size"]
+
+        return await self._find(head)
+
+    async def _find(self, ask: Callable[[S3Store], Awaitable[T]]) -> T | None:
+        try:
+            return await self._do(ask)
+        except _Missing:
+            return None
+
+    async def _do(self, what: Callable[[S3Store], Awaitable[T]]) -> T:
+        """Do it; once more with other keys, where the server says that these are used up."""
+        for attempt in (1, 2):
+            store = await self._open()
+            try:
+                return await what(store)
+            except (BaseError, OSError) as problem:
+                code, failure = self._failure(problem)
+            if code not in _REJECTED_KEYS or attempt > 1:
+                break
+            self._store = None
+        raise failure
+
+    async def _open(self) -> S3Store:
+        if self._store is None or datetime.now(UTC) >= self._good_until:
+            keys = await self.keys()
+            self._good_until, self._store = keys.good_until, _s3_store(self.options, keys)
+        return self._store
+
+    def _failure(self, problem: Exception) -> tuple[str, Retryable]:
+        """The code that S3 gave, and what to tell. S3's own text goes nowhere: it repeats keys and addresses."""
+        text = str(problem)
+        code = match[1] if (match := _CODE.search(text)) else ""
+        status = int(match[1]) if (match := _STATUS.search(text)) else None
+        options = self.options
+        where = f"the bucket {options.bucket} (S3_BUCKET_NAME)"
+        told = {
+            "NoSuchBucket": f"there is no bucket {options.bucket}; create it, or set S3_BUCKET_NAME",
+            "AccessDenied": f"S3 does not let us into {where}; grant s3:PutObject and s3:GetObject",
+            "InvalidAccessKeyId": f"S3 does not know our access key for {where}",
+            "SignatureDoesNotMatch": f"S3 does not accept our secret key for {where}",
+            "PermanentRedirect": f"{where} is in another region than {options.region}; set S3_REGION",
+            "AuthorizationHeaderMalformed": f"{where} is in another region than {options.region}; set S3_REGION",
+            **dict.fromkeys(_REJECTED_KEYS, f"S3 says that our temporary credentials for {where} are used up"),
+        }.get(code)
+        if told is None and code.startswith("KMS"):
+            told = f"the key {options.kms_key_id} (S3_KMS_KEY_ID) can't be used ({code})"
+        if told is None and status in {301, 307}:
+            told = f"{where} is in another region than {options.region}; set S3_REGION"
+        if told is None and status == _NOT_FOUND:
+            missing = _Missing(f"{where} does not have the object", code=UNAVAILABLE)
+            return code, missing
+        if told is None:
+            answer = f"HTTP {status} {code}".strip() if status else "no answer"
+            told = f"{where} can't be used at {options.endpoint_url or 'S3'} ({answer})"
+        return code, Retryable(told, code=UNAVAILABLE, http_status=status)
+
+
+_NOT_FOUND = 404
+
+
+class _Missing(Retryable):
+    """404 of an object; of a bucket S3 says so."""
+
+
+def _s3_store(options: S3Options, keys: Keys) -> S3Store:
+    return S3Store(
+        options.bucket,
+        config={
+            "access_key_id": keys.access_key_id,
+            "secret_access_key": keys.secret_access_key,
+            "region": options.region,
+            # TLS has a checksum of its own.
+            "unsigned_payload": options.endpoint_url is None or options.endpoint_url.startswith("https:"),
+            **({"session_token": keys.session_token} if keys.session_token else {}),
+            **({"endpoint": options.endpoint_url} if options.endpoint_url else {}),
+            **(
+                {"server_side_encryption": "aws:kms", "sse_kms_key_id": options.kms_key_id}
+                if options.kms_key_id
+                else {}
+            ),
+        },
+        client_options={"allow_http": options.endpoint_url is not None, "timeout": _TIMEOUT},
+        retry_config={"max_retries": _RETRIES, "retry_timeout": _RETRY_TIME},
+    )
+
+
+@dataclass(slots=True)
+class DirectoryBucket:
+    """A directory of this machine, made where it is missing. Objects appear in it whole."""
+
+    directory: Path
+    _store: LocalStore | None = None
+
+    def uri(self, key: str) -> str:
+        """`file:///directory/key`."""
+        return (self.directory / key).as_uri()
+
+    async def write(self, key: str, value: bytes, content_type: str) -> None:
+        """A file of its own, renamed into place. A directory keeps no content type."""
+        del content_type
+        await self._do(lambda store: obstore.put_async(store, key, value))
+
+    async def write_parts(self, key: str, parts: AsyncIterable[bytes], content_type: str) -> None:
+        """The same, part by part."""
+        del content_type
+        await self._do(lambda store: obstore.put_async(store, key, parts, chunk_size=PART_BYTES))
+
+    async def read(self, key: str) -> bytes | None:
+        """The file's bytes."""
+
+        async def get(store: LocalStore) -> bytes:
+            return bytes(await (await obstore.get_async(store, key)).bytes_async())
+
+        return await self._find(get)
+
+    async def size(self, key: str) -> int | None:
+        """The file's size."""
+
+        async def head(store: LocalStore) -> int:
+            return (await obstore.head_async(store, key))["size"]
+
+        return await self._find(head)
+
+    async def _find(self, ask: Callable[[LocalStore], Awaitable[T]]) -> T | None:
+        try:
+            return await self._do(ask)
+        except _Missing:
+            return None
+
+    async def _do(self, what: Callable[[LocalStore], Awaitable[T]]) -> T:
+        failure: Retryable
+        try:
+            if self._store is None:
+                self._store = LocalStore(self.directory, mkdir=True)
+            return await what(self._store)
+        except FileNotFoundError:
+            failure = _Missing("the directory does not have the object", code=UNAVAILABLE)
+        except (BaseError, OSError):
+            failure = Retryable(
+                f"the directory {self.directory} (S3_BUCKET_NAME) can't be written; make it, or mend its permissions",
+                code=UNAVAILABLE,
+            )
+        raise failure

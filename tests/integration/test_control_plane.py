@@ -1,0 +1,266 @@
+"""The Control Plane's client against the stand-in, over real mutual TLS."""
+
+import asyncio
+import re
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from control_plane_simulator.authority import Authority, Identity
+from control_plane_simulator.server import serving
+from control_plane_simulator.state import State
+from google_drive_worker.connections.control_plane import ASK_AGAIN_S, KEPT_FOR_S, KEPT_IN_NEED_S, ControlPlane
+from google_drive_worker.connections.mutual_tls import CertificateFiles, MutualTlsTransport
+from google_drive_worker.connections.setup import FILE_NAMES
+from google_drive_worker.domain.connection import AccessToken, Secret
+from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken, SyncId
+from google_drive_worker.domain.reports import CredentialsRefused, SyncEnded
+from google_drive_worker.http.transport import TransportLimits
+from google_drive_worker.utils.errors import Misconfigured, NeedsReauth, Retryable, Terminal, UnknownConnection
+from support.clock import ManualClock
+
+ONE = ConnectionId("conn/1 ü")
+LIMITS = TransportLimits(connect_timeout_s=5, total_timeout_s=5)
+DESCRIBED: dict[str, Any] = {
+    "customer_id": "cust_1",
+    "credentials": {"type": "access_token", "access_token": "CANARY-token"},
+    "settings": {"sync_comments": False, "what_a_later_platform_adds": [1]},
+}
+
+
+class Bench:
+    """A stand-in, its authority, and a worker's side of it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.state = State({ONE: DESCRIBED})
+        self.authority = Authority()
+        self.clock = ManualClock()
+        self.files = CertificateFiles(directory / "client.crt", directory / "client.key", directory / "ca.crt")
+        self.admit(self.authority.client(), self.authority)
+
+    def admit(self, client: Identity, authority: Authority) -> None:
+        """Write the worker's files."""
+        client.write(self.files.certificate.parent, "client")
+        assert self.files.authority is not None
+        self.files.authority.write_bytes(authority.certificate)
+
+    @asynccontextmanager
+    async def open(self, identity: Identity | None = None) -> AsyncIterator[tuple[ControlPlane, MutualTlsTransport]]:
+        """Serve, and open the worker's side."""
+        async with serving(self.state, self.authority, identity=identity) as url:
+            transport = MutualTlsTransport(url, self.files, FILE_NAMES, LIMITS)
+            try:
+                yield ControlPlane("", transport, self.clock, random=lambda: 0.5), transport
+            finally:
+                await transport.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A sound one."""
+    return Bench(tmp_path)
+
+
+async def test_a_connection_is_described(bench: Bench) -> None:
+    """Whatever its id; unknown settings are a later platform's; who asks is known by the certificate."""
+    async with bench.open() as (plane, _):
+        connection = await plane.get(ONE)
+    assert (connection.connection_id, connection.customer_id) == (ONE, "cust_1")
+    assert connection.credentials == AccessToken(Secret("CANARY-token"))
+    assert connection.settings.sync_comments is False
+    assert [call.client for call in bench.state.calls] == ["google-drive-worker"]
+
+
+async def test_a_description_counts_for_a_short_while(bench: Bench) -> None:
+    """Then, and as soon as it is doubted, it is asked for again; many who ask at once are one call."""
+    async with bench.open() as (plane, _):
+        await asyncio.gather(*(plane.get(ONE) for _ in range(20)))
+        assert bench.state.count("GET") == 1
+        bench.state.connections[ONE] = {**DESCRIBED, "status": "paused"}
+        assert (await plane.get(ONE)).status == "active"
+        plane.doubt(ONE)
+        assert (await plane.get(ONE)).status == "paused"
+        await plane.get(ONE)
+        assert bench.state.count("GET") == 2
+        bench.clock.advance(KEPT_FOR_S + 1)
+        await plane.get(ONE)
+        assert bench.state.count("GET") == 3
+
+
+async def test_a_control_plane_that_is_down_stops_only_who_is_not_known(bench: Bench) -> None:
+    """What was described goes on counting, without a call for each; what was not has to wait."""
+    async with bench.open() as (plane, _):
+        await plane.get(ONE)
+        bench.state.down = True
+        bench.clock.advance(60)
+        assert (await plane.get(ONE)).customer_id == "cust_1"
+        calls = len(bench.state.calls)
+        for _ in range(5):
+            await plane.get(ONE)
+        assert len(bench.state.calls) == calls
+        with pytest.raises(Retryable) as caught:
+            await plane.get(ConnectionId("another"))
+        assert caught.value.code == "control_plane_unavailable"
+        bench.state.down = False
+        bench.clock.advance(ASK_AGAIN_S + 1)
+        bench.state.connections[ONE] = {**DESCRIBED, "customer_id": "cust_2"}
+        assert (await plane.get(ONE)).customer_id == "cust_2"
+        bench.state.down = True
+        bench.clock.advance(KEPT_IN_NEED_S + 1)
+        with pytest.raises(Retryable):
+            await plane.get(ONE)
+
+
+async def test_an_unknown_connection_is_no_outage(bench: Bench) -> None:
+    """Nobody tries it again; what was known of it counts no longer."""
+    async with bench.open() as (plane, _):
+        await plane.get(ONE)
+        del bench.state.connections[ONE]
+        plane.doubt(ONE)
+        for _ in range(2):
+            with pytest.raises(UnknownConnection):
+                await plane.get(ONE)
+
+
+@pytest.mark.parametrize("credentials", [{"type": "password"}, {"type": "access_token"}, "CANARY-token"])
+async def test_a_description_that_makes_no_sense_is_told_without_its_secrets(bench: Bench, credentials: Any) -> None:
+    """It names the field."""
+    bench.state.connections[ONE] = {**DESCRIBED, "credentials": credentials}
+    async with bench.open() as (plane, _):
+        with pytest.raises(Terminal, match="can't be used") as caught:
+            await plane.get(ONE)
+    assert caught.value.code == "bad_connection"
+    assert "CANARY" not in repr(caught.value.__dict__)
+
+
+async def test_reports_arrive_in_the_contracts_words(bench: Bench) -> None:
+    """A cursor after a sync, and a status where the customer has to authorize anew."""
+    ended = SyncEnded(
+        connection_id=ONE,
+        customer_id=CustomerId("cust_1"),
+        sync_id=SyncId("sync-1"),
+        kind="full",
+        started_at="2026-11-25T10:00:00.000Z",
+        completed_at="2026-11-25T10:00:01.000Z",
+        page_token=PageToken("42"),
+        counts={"file": 3},
+    )
+    async with bench.open() as (plane, _):
+        await plane.report(ended)
+        await plane.report(CredentialsRefused(connection_id=ONE, reason="reauth_required"))
+        with pytest.raises(NeedsReauth):
+            await plane.refresh_token(ONE)
+        assert await plane.object_store_keys(ONE) is None
+    cursor = {"page_token": "42", "timestamp": ended.completed_at, "sync_id": "sync-1", "counts": {"file": 3}}
+    assert bench.state.cursors == {ONE: [cursor]}
+    assert bench.state.statuses == {ONE: [{"status": "reauth_required", "reason": "reauth_required"}]}
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "trusted", "told"),
+    [
+        ("sound", "sound", "other", "the server's certificate is not accepted: .*(issuer|signature|self-signed)"),
+        ("expired", "sound", "ours", "the server's certificate is not accepted: certificate has expired"),
+        ("elsewhere", "sound", "ours", "the server's certificate is not accepted: .*(mismatch|not valid for)"),
+        ("sound", "other", "ours", "the server does not accept our certificate .*another authority"),
+        ("sound", "expired", "ours", "the server does not accept our certificate .*expired"),
+        ("sound", "as_server", "ours", "the server does not accept our certificate .*not allowed"),
+    ],
+)
+async def test_a_wrong_certificate_on_either_side_is_refused_with_its_reason(
+    bench: Bench, server: str, client: str, trusted: str, told: str
+) -> None:
+    """Of another authority, expired, or for another host or purpose: nothing is exchanged."""
+    other, ours = Authority(), bench.authority
+    servers = {
+        "sound": ours.server(),
+        "expired": ours.server(expired=True),
+        "elsewhere": ours.server(("control-plane.example",)),
+    }
+    clients = {
+        "sound": ours.client(),
+        "other": other.client(),
+        "expired": ours.client(expired=True),
+        "as_server": ours.server(("google-drive-worker",)),
+    }
+    bench.admit(clients[client], other if trusted == "other" else ours)
+    async with bench.open(servers[server]) as (plane, _):
+        with pytest.raises(Retryable, match=told) as caught:
+            await plane.get(ONE)
+    assert caught.value.code == "certificate_refused"
+    assert caught.value.message.startswith("the Control Plane can't be reached: ")
+    assert bench.state.calls == []
+
+
+async def test_a_client_certificate_that_has_expired_is_told_before_anybody_refuses_it(bench: Bench) -> None:
+    """It is in use, since the server is the judge; the worker says which file it is."""
+    bench.admit(bench.authority.client(expired=True), bench.authority)
+    async with bench.open() as (_, transport):
+        await transport.refresh()
+        assert re.match(r"CONTROL_PLANE_MTLS_CERT_PATH: .*client\.crt expired on \d{4}-", transport.problem or "")
+
+
+async def test_who_shows_no_certificate_is_let_in_nowhere(bench: Bench) -> None:
+    """The stand-in is as strict as the real one."""
+    context = ssl.create_default_context(cadata=bench.authority.certificate.decode())
+    async with serving(bench.state, bench.authority) as url, aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientError):
+            await session.get(f"{url}/api/v1/connections/x", ssl=context)
+    assert bench.state.calls == []
+
+
+async def test_certificates_rotate_without_a_dropped_call(bench: Bench) -> None:
+    """Files are replaced while calls are under way: each goes through, by the old identity or the new one."""
+    bench.state.latency_s = 0.05
+    async with bench.open() as (plane, _):
+        stop = asyncio.Event()
+
+        async def ask_on() -> int:
+            asked = 0
+            while not stop.is_set():
+                plane.doubt(ONE)
+                await plane.get(ONE)
+                asked += 1
+            return asked
+
+        asking = [asyncio.create_task(ask_on()) for _ in range(4)]
+        for name in ("second", "third"):
+            client = bench.authority.client(name)
+            client.write(bench.files.certificate.parent, "client")
+            async with asyncio.timeout(10):
+                while bench.state.calls[-1:] == [] or bench.state.calls[-1].client != name:
+                    await asyncio.wait(asking, timeout=0.01)
+        stop.set()
+        assert all(await asyncio.gather(*asking))
+
+
+async def test_new_files_that_do_not_fit_leave_the_old_ones_in_use(bench: Bench) -> None:
+    """A rotation may be half done. What is wrong is told, and gone when it is mended."""
+    async with bench.open() as (plane, transport):
+        await plane.get(ONE)
+        bench.files.key.write_bytes(bench.authority.client().key)
+        plane.doubt(ONE)
+        await plane.get(ONE)
+        assert (transport.problem or "").startswith("CONTROL_PLANE_MTLS_CERT_PATH, CONTROL_PLANE_MTLS_KEY_PATH: ")
+        bench.admit(bench.authority.client("mended"), bench.authority)
+        plane.doubt(ONE)
+        await plane.get(ONE)
+        assert not transport.problem
+        assert bench.state.calls[-1].client == "mended"
+
+
+@pytest.mark.parametrize(("missing", "name"), [(0, "CERT"), (1, "KEY"), (2, "CA")])
+async def test_a_missing_file_is_named_with_its_variable(bench: Bench, missing: int, name: str) -> None:
+    """Before any call is made."""
+    path = bench.files[missing]
+    assert path is not None
+    path.unlink()
+    async with bench.open() as (plane, transport):
+        with pytest.raises(Misconfigured, match=f"CONTROL_PLANE_MTLS_{name}_PATH: there is no file"):
+            await plane.get(ONE)
+        assert transport.problem is not None

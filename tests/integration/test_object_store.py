@@ -1,0 +1,210 @@
+"""The object store against a real S3 server process, and against a directory."""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from google_drive_worker.domain.connection import AccessToken, Connection, Secret, TemporaryKeys
+from google_drive_worker.domain.ids import ConnectionId, CustomerId
+from google_drive_worker.domain.objects import ObjectRef
+from google_drive_worker.storage.setup import object_stores
+from google_drive_worker.storage.store import BucketObjects, BucketStores
+from google_drive_worker.utils.errors import ChecksumMismatch, Retryable
+from support.s3_server import BUCKET, KEYS, front_of, keys_in, s3_server, uploads_in
+
+CONNECTION = Connection(
+    connection_id=ConnectionId("conn_1"), customer_id=CustomerId("cust_1"), credentials=AccessToken(Secret("t"))
+)
+MB = 1 << 20
+TEXT = "text/plain"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The S3 server's address."""
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The standard chain finds static keys, and nothing of this machine's."""
+    for name, value in {**KEYS, "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": str(tmp_path / "none")}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+
+
+def stores(url: str | None, bucket: str = BUCKET, kms_key_id: str | None = None) -> BucketStores:
+    """The store of that server."""
+    return object_stores(bucket, region="us-east-1", endpoint_url=url, kms_key_id=kms_key_id)
+
+
+@pytest.fixture(params=["s3", "directory"])
+def store(request: pytest.FixtureRequest, server: str, tmp_path: Path) -> BucketObjects:
+    """The connection's store, in S3 and in a directory that is not there yet."""
+    made = stores(server) if request.param == "s3" else stores(None, (tmp_path / "new dir").as_uri())
+    return made.open(CONNECTION)
+
+
+async def stream(*parts: bytes, problem: Exception | None = None) -> AsyncIterator[bytes]:
+    """A download that may fail at its end."""
+    for part in parts:
+        yield part
+    if problem is not None:
+        raise problem
+
+
+async def test_an_object_is_there_when_it_was_put(store: BucketObjects) -> None:
+    """Under its digest, below the customer; putting it again changes nothing."""
+    ref = await store.put(b"hello", TEXT)
+    assert ref == await store.put(b"hello", TEXT) == await store.find(ref.sha256, TEXT)
+    assert (ref.size_bytes, ref.sha256) == (5, hashlib.sha256(b"hello").hexdigest())
+    assert ref.uri.endswith(f"/cust_1/google-drive/objects/{ref.sha256[:2]}/{ref.sha256}")
+    assert await store.find("0" * 64, TEXT) is None
+
+
+@pytest.mark.parametrize("size", [0, 5, 8 * MB, 20 * MB + 1])
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_stream_of_any_size_is_kept_whole(store: BucketObjects, size: int, known: bool) -> None:
+    """Its checksum known beforehand or not."""
+    parts = [bytes([number % 251]) * min(MB, size - at) for number, at in enumerate(range(0, size, MB))]
+    sha256 = hashlib.sha256(b"".join(parts)).hexdigest()
+    ref = await store.put_stream(stream(*parts), TEXT, sha256=sha256 if known else None)
+    assert (ref.sha256, ref.size_bytes) == (sha256, size)
+    assert await store.find(sha256, TEXT) == ref
+
+
+async def test_of_a_stream_that_fails_nothing_is_seen(store: BucketObjects, server: str) -> None:
+    """Neither of one that is cut, nor of one that is not what was announced; no upload is left behind."""
+    parts = [b"x" * MB] * 12
+    other = hashlib.sha256(b"other").hexdigest()
+    for known in (other, None):
+        with pytest.raises(Retryable, match="cut"):
+            await store.put_stream(stream(*parts, problem=Retryable("cut")), TEXT, sha256=known)
+    with pytest.raises(ChecksumMismatch):
+        await store.put_stream(stream(*parts), TEXT, sha256=other)
+    assert await store.find(other, TEXT) is None
+    assert uploads_in(server) == []
+
+
+async def test_a_note_leads_to_an_object_that_is_there(store: BucketObjects) -> None:
+    """The last one counts; one whose object is gone, or that can't be read, counts for nothing."""
+    first, second = await store.put(b"one", TEXT), await store.put(b"two", TEXT)
+    assert await store.recall("topic ü/..") is None
+    await store.note("topic ü/..", first)
+    await store.note("topic ü/..", second)
+    assert await store.recall("topic ü/..") == second
+    await store.note("gone", ObjectRef(first.uri, 3, "1" * 64, TEXT))
+    assert await store.recall("gone") is None
+
+
+async def test_the_key_that_encrypts_is_asked_for(server: str) -> None:
+    """In every way that an object comes about (S3 API, `x-amz-server-side-encryption-aws-kms-key-id`)."""
+    with front_of(server) as front:
+        store = stores(front.url, kms_key_id="alias/drive").open(CONNECTION)
+        await store.put(b"small", TEXT)
+        await store.put_stream(stream(b"y" * 9 * MB), TEXT, sha256=hashlib.sha256(b"y" * 9 * MB).hexdigest())
+        begun = [seen for method, path, seen in front.seen if "uploadId" not in path and method in {"PUT", "POST"}]
+    assert len(begun) == 2  # PutObject and CreateMultipartUpload
+    for seen in begun:
+        assert seen["x-amz-server-side-encryption"] == "aws:kms"
+        assert seen["x-amz-server-side-encryption-aws-kms-key-id"] == "alias/drive"
+        assert seen["content-type"] == TEXT
+
+
+async def test_a_storm_is_weathered_and_an_outage_told(server: str) -> None:
+    """Some 503 are tried again; on and on they are one clear error that can be tried again later."""
+    with front_of(server, failures=3) as front:
+        store = stores(front.url).open(CONNECTION)
+        ref = await store.put(b"in a storm", TEXT)
+        front.status, front.code, front.failures = 403, "AccessDenied", 1
+        with pytest.raises(Retryable, match=r"S3_BUCKET_NAME.*grant s3:PutObject") as caught:
+            await store.put(b"refused", TEXT)
+    assert ref.uri.removeprefix(f"s3://{BUCKET}/") in keys_in(server)
+    assert caught.value.code == "object_store_unavailable"
+    with pytest.raises(Retryable, match=r"can't be used at http://127\.0\.0\.1:1 "):
+        await stores("http://127.0.0.1:1").open(CONNECTION).find("0" * 64, TEXT)
+
+
+async def test_temporary_keys_that_are_used_up_are_replaced(server: str) -> None:
+    """Before they end by the clock, and where S3 says so before that: the call goes through."""
+    given: list[str] = []
+
+    async def temporary(connection_id: ConnectionId) -> TemporaryKeys:
+        assert connection_id == "conn_1"
+        given.append(f"token-{len(given) + 1}")
+        lasts = timedelta(seconds=-5 if len(given) == 1 else 3600)
+        ends = (datetime.now(UTC) + lasts).isoformat()
+        return TemporaryKeys("testing", Secret("CANARY-secret"), Secret(given[-1]), ends)
+
+    with front_of(server, rejected={"token-1"}) as front:
+        own = object_stores(BUCKET, region="us-east-1", endpoint_url=front.url, temporary_keys=temporary)
+        await own.open(CONNECTION).put(b"one", TEXT)
+        used = [headers.get("x-amz-security-token") for _, _, headers in front.seen]
+        assert used == ["token-1", "token-2"]
+        await own.open(CONNECTION).put(b"two", TEXT)
+        assert given == used
+
+
+async def test_keys_come_by_web_identity(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A mounted token is traded for keys at STS, as in Kubernetes."""
+    for name in KEYS:
+        monkeypatch.delenv(name)
+    token = tmp_path / "token"
+    token.write_text("a.web.identity")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/drive")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with front_of(server) as front:
+        await stores(front.url).open(CONNECTION).put(b"by web identity", TEXT)
+        assert front.seen[-1][2]["x-amz-security-token"]
+
+
+def _no_bucket(server: str, _: Path, __: pytest.MonkeyPatch) -> BucketStores:
+    return stores(server, "no-such-bucket")
+
+
+def _no_keys(server: str, _: Path, monkeypatch: pytest.MonkeyPatch) -> BucketStores:
+    for name in KEYS:
+        monkeypatch.delenv(name)
+    return stores(server)
+
+
+def _no_directory(_: str, directory: Path, __: pytest.MonkeyPatch) -> BucketStores:
+    (directory / "file").write_text("")
+    return stores(None, (directory / "file").as_uri())
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (_no_bucket, "there is no bucket no-such-bucket; create it, or set S3_BUCKET_NAME"),
+        (_no_keys, "no credentials for the object store: there are none; set AWS_ACCESS_KEY_ID"),
+        (_no_directory, r"the directory .* \(S3_BUCKET_NAME\) can't be written"),
+    ],
+)
+async def test_a_wrong_set_up_is_told_with_its_mend(
+    server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: Callable[[str, Path, pytest.MonkeyPatch], BucketStores],
+    told: str,
+) -> None:
+    """In a line that names the variable, and holds no secret."""
+    problem = await broken(server, tmp_path, monkeypatch).problem()
+    assert re.match(told, problem or "")
+    assert "\n" not in (problem or "")
+    assert "CANARY" not in (problem or "")
+
+
+async def test_a_sound_set_up_has_no_problem(server: str, tmp_path: Path) -> None:
+    """What is written to see is small, and always the same."""
+    assert await stores(server).problem() is None
+    assert await stores(server).problem() is None
+    assert len(keys_in(server, "google-drive-worker/")) == 1
+    assert await stores(None, (tmp_path / "a" / "b").as_uri()).problem() is None

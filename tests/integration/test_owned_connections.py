@@ -1,0 +1,115 @@
+"""A worker whose connections are the Control Plane's: credentials, pauses, reports, outages."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from control_plane_simulator.state import as_refreshed_here, connections_of
+from drive_simulator.connections_file import CLIENT_ID, connections_toml
+from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.faults import Effect, Match, Rule
+from support.control_plane import Plane, control_plane_in_thread
+from support.mirroring import FIRST, Stage, staged
+from support.topics import Topics
+from support.worker_process import WorkerProcess
+
+pytestmark = pytest.mark.kafka
+
+
+@contextmanager
+def owned(
+    topics: Topics, directory: Path, seed: int, *, refreshed_there: bool, settings: Mapping[str, str] | None = None
+) -> Iterator[tuple[Stage, Plane, WorkerProcess]]:
+    """A stage whose worker asks the Control Plane, which knows the simulator's connections."""
+    with staged(generate(CorpusPlan(files=400, shared_drives=1, seed=seed)), topics, directory) as stage:
+        toml = directory / "known.toml"
+        toml.write_text(connections_toml(stage.simulator.accounts, stage.simulator.token_uri))
+        known = {
+            name: {**(as_refreshed_here(each) if refreshed_there else each), "settings": _SETTINGS}
+            for name, each in connections_of(toml).items()
+        }
+        with control_plane_in_thread(known, directory / "certificates") as plane:
+            environment = {**plane.environment, "CONNECTIONS_FILE": "", **(settings or {})}
+            with stage.worker(environment) as worker:
+                yield stage, plane, worker
+
+
+_SETTINGS: dict[str, Any] = {"sync_revisions": False, "sync_comments": False}
+
+
+def test_tokens_are_the_control_planes_and_cursors_are_reported(topics: Topics, tmp_path: Path) -> None:
+    """The worker holds no refresh token; each sync that is committed is reported with its cursor and counts."""
+    with owned(topics, tmp_path, 11, refreshed_there=True) as (stage, plane, worker):
+        stage.sync(FIRST, "full_sync")
+        stage.edit(1, 60)
+        stage.sync()
+        stage.assert_equal()
+        worker.wait_until(lambda: len(plane.state.cursors.get(FIRST, ())) == 2, "reported")
+        assert plane.state.count("POST", "refresh-token") == 1
+        full, incremental = plane.state.cursors[FIRST]
+        assert full["counts"]["file"] > 0
+        assert incremental["page_token"] == stage.state()["corpora"]["user"]["change_token"]
+        assert incremental["sync_id"] == stage.state()["last_sync_id"]
+        assert plane.state.statuses == {}
+
+
+def test_a_control_plane_that_is_down_keeps_nobody_from_going_on(topics: Topics, tmp_path: Path) -> None:
+    """Credentials that are good go on being used; the cursor that could not be told comes later, and fails no sync."""
+    with owned(topics, tmp_path, 12, refreshed_there=False) as (stage, plane, worker):
+        stage.sync(FIRST, "full_sync")
+        plane.state.down = True
+        stage.edit(2, 60)
+        stage.sync()
+        stage.assert_equal()
+        worker.wait_for("report_failed", connection_id=FIRST)
+        assert stage.errors() == []
+        plane.state.down = False
+        last = stage.state()["last_sync_id"]
+        worker.wait_until(lambda: plane.state.cursors[FIRST][-1]["sync_id"] == last, "reported")
+
+
+def test_refused_credentials_are_reported_once_and_new_ones_are_taken_at_once(topics: Topics, tmp_path: Path) -> None:
+    """Google is not asked again by those; the trigger that comes with the new ones goes through."""
+    with owned(topics, tmp_path, 13, refreshed_there=False) as (stage, plane, worker):
+        account, tokens = stage.simulator.accounts[FIRST], stage.simulator.tokens
+        stage.sync(FIRST, "full_sync")
+        stage.edit(3, 40)
+        stage.simulator.apply(lambda _: tokens.revoke_grants(account.email))
+        stage.trigger()
+        worker.wait_until(lambda: bool(plane.state.statuses.get(FIRST)), "reported")
+        for _ in range(2):
+            asked = plane.state.count("GET")
+            stage.trigger()
+            worker.wait_until(lambda before=asked: plane.state.count("GET") > before, "looked for others")  # type: ignore[misc]
+        assert plane.state.statuses == {FIRST: [{"status": "reauth_required", "reason": "reauth_required"}]}
+        assert [error["error"]["category"] for error in stage.errors()] == ["reauth"]
+
+        stage.simulator.apply(lambda _: tokens.grant(account.email, CLIENT_ID, refresh_token="1//renewed"))
+        renewed = {**plane.state.connections[FIRST]["credentials"], "refresh_token": "1//renewed"}
+        plane.state.connections[FIRST] = {**plane.state.connections[FIRST], "credentials": renewed}
+        stage.sync()
+        stage.assert_equal()
+        assert len(plane.state.statuses[FIRST]) == 1
+
+
+def test_a_pause_is_honoured_in_the_middle_of_a_sync(topics: Topics, tmp_path: Path) -> None:
+    """The sync stops where it is, without a restart, and goes on from there when it is triggered again."""
+    settings = {"GDRIVE_PAGE_SIZE": "5"}
+    with owned(topics, tmp_path, 14, refreshed_there=False, settings=settings) as (stage, plane, worker):
+        slow = stage.simulator.faults.add(Rule(Effect(latency_ms=2000), Match(method="files.list")))
+        stage.trigger(FIRST, "full_sync")
+        worker.wait_until(lambda: bool(stage.state().get("sync")), "under way")
+        sync_id = stage.state()["sync"]["sync_id"]
+        plane.state.connections[FIRST] = {**plane.state.connections[FIRST], "status": "paused"}
+        worker.wait_until(lambda: "parked" in stage.state(), "parked", deadline_s=60)
+        assert stage.state()["parked"]["code"] == "connection_paused"
+        calls = stage.simulator.counters.count("files.list")
+        stage.simulator.faults.remove(slow)
+        plane.state.connections[FIRST] = {**plane.state.connections[FIRST], "status": "active"}
+        assert stage.simulator.counters.count("files.list") == calls
+        stage.sync()
+        stage.assert_equal()
+        assert stage.mirror.completed_syncs(FIRST) == [sync_id]
