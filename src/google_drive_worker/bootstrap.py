@@ -28,7 +28,7 @@ from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.message_ids import new_message_ids
 from google_drive_worker.kafka.partition import CommitLimits
 from google_drive_worker.kafka.state_store import Restored, restore
-from google_drive_worker.kafka.topics import TopicNames, survey
+from google_drive_worker.kafka.topics import BrokerTrouble, TopicNames, survey
 from google_drive_worker.kafka.transactions import BatchLimit, GroupMetadata, TransactionalWriter
 from google_drive_worker.normalization import transformer
 from google_drive_worker.observability.health import HealthServer, Readiness
@@ -81,7 +81,39 @@ def kafka_config(settings: Settings) -> dict[str, Any]:
         # transaction for good when a broker goes away. What matters comes as errors, and as the consumer's error_cb.
         "log_level": 0,
         "topic.metadata.refresh.interval.ms": 30_000,
+        **_security_config(settings),
     }
+
+
+def _security_config(settings: Settings) -> dict[str, str]:
+    """How the brokers are told who we are, and held to being who they say: nothing where all is in the clear."""
+    password, protocol = settings.kafka_sasl_password, settings.kafka_security_protocol
+    if protocol == "PLAINTEXT":
+        return {}
+    config: dict[str, str] = {"security.protocol": protocol}
+    if protocol.startswith("SASL") and settings.kafka_sasl_username is not None and password is not None:
+        config |= {
+            "sasl.mechanism": settings.kafka_sasl_mechanism,
+            "sasl.username": settings.kafka_sasl_username,
+            "sasl.password": password.get_secret_value(),
+        }
+    if "SSL" in protocol:
+        paths = {
+            "ssl.ca.location": settings.kafka_ssl_ca_path,
+            "ssl.certificate.location": settings.kafka_ssl_cert_path,
+            "ssl.key.location": settings.kafka_ssl_key_path,
+        }
+        config |= {name: str(path) for name, path in paths.items() if path is not None}
+        config["ssl.endpoint.identification.algorithm"] = "https"  # the certificate has to name the broker's host
+    return config
+
+
+def admin_client(settings: Settings) -> tuple[AdminClient, BrokerTrouble]:
+    """A client to look at the brokers with, and what it learns of why they don't let us in."""
+    trouble = BrokerTrouble()
+    # The client's stubs know no callback among its settings.
+    config: Any = {**kafka_config(settings), "error_cb": trouble}
+    return AdminClient(config), trouble
 
 
 def producer_config(settings: Settings) -> dict[str, Any]:
@@ -250,15 +282,20 @@ class _Wiring:
         self.stores = stores_of(settings, owner)
         self._partitions = 0
         self._assembled = False
-        self._admin = AdminClient(kafka_config(settings))
+        self._admin, self._trouble = admin_client(settings)
 
     async def lacks(self) -> dict[str, list[str]]:
         """What is missing for the worker to run."""
         found = await asyncio.to_thread(
-            survey, self._admin, self._settings.kafka_bootstrap_servers, self._names, SURVEY_TIMEOUT_S
+            survey,
+            self._admin,
+            self._settings.kafka_bootstrap_servers,
+            self._names,
+            SURVEY_TIMEOUT_S,
+            self._trouble,
         )
         if not found.partitions:  # a client can forget its brokers for good: see `intake.ORPHANED_S`
-            self._admin = AdminClient(kafka_config(self._settings))
+            self._admin, self._trouble = admin_client(self._settings)
         self._heed_partitions(found.partitions.get(self._names.trigger, 0))
         return {"kafka": found.problems, "connections": await self._owner.lacks()}
 

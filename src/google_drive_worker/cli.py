@@ -11,12 +11,11 @@ import click
 import msgspec
 import uvloop
 from confluent_kafka import KafkaException, Producer
-from confluent_kafka.admin import AdminClient
 
 from google_drive_worker import __version__
 from google_drive_worker.bootstrap import (
+    admin_client,
     connections_of,
-    kafka_config,
     producer_config,
     run_worker,
     stores_of,
@@ -123,13 +122,13 @@ def topics(*, check: bool) -> None:
 
 
 def _topics(settings: Settings, *, check: bool) -> list[str]:
-    client, names = AdminClient(kafka_config(settings)), topic_names(settings)
-    found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S)
+    (client, trouble), names = admin_client(settings), topic_names(settings)
+    found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S, trouble)
     if not check and names.state not in found.partitions and names.trigger in found.partitions:
         partitions = found.partitions[names.trigger]
         create_state_topic(client, names.state, partitions, settings.kafka_topic_replication_factor, BROKER_TIMEOUT_S)
         click.echo(f"created: {names.state}, {partitions} partitions, compacted")
-        found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S)
+        found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S, trouble)
     for name, partitions in sorted(found.partitions.items()):
         click.echo(f"found: {name}, {partitions} partition{'s' if partitions != 1 else ''}")
     return _kafka_problems(settings)
@@ -168,8 +167,8 @@ async def _check(settings: Settings) -> dict[str, list[str]]:
 
 
 def _kafka_problems(settings: Settings) -> list[str]:
-    client, names = AdminClient(kafka_config(settings)), topic_names(settings)
-    found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S)
+    (client, trouble), names = admin_client(settings), topic_names(settings)
+    found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S, trouble)
     problems = list(found.problems)
     if {names.state, names.data, names.errors} <= found.partitions.keys():
         problems += setting_problems(client, names, BROKER_TIMEOUT_S)

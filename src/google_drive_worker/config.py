@@ -5,14 +5,14 @@ Only `bootstrap` and the commands read it; everything else is given the values i
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -22,6 +22,7 @@ from google_drive_worker.utils.errors import Misconfigured
 HEALTH_OFF = -1
 """`HEALTH_PORT` when there shall be no health server."""
 
+_SECRETS = frozenset({"kafka_sasl_password"})
 _MAX_SHOWN_CHARS = 80
 _TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -94,6 +95,8 @@ Topic = Annotated[str, AfterValidator(_topic_name)]
 Url = Annotated[str, AfterValidator(_plain_url)]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["json", "console"]
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 QuotaModel = Literal["units", "requests"]
 
 
@@ -111,6 +114,21 @@ class Settings(BaseSettings):
     kafka_consumer_group_id: Text = Field(
         default="google-drive-worker", description="Consumer group; workers of one group share the partitions."
     )
+    kafka_security_protocol: Annotated[SecurityProtocol, BeforeValidator(_upper)] = Field(
+        default="PLAINTEXT", description="How brokers are spoken to; `SSL` and `SASL_SSL` keep others from reading."
+    )
+    kafka_sasl_mechanism: Annotated[SaslMechanism, BeforeValidator(_upper)] = Field(
+        default="SCRAM-SHA-512", description="How the password is proven, with `SASL_SSL` and `SASL_PLAINTEXT`."
+    )
+    kafka_sasl_username: Text | None = Field(default=None, description="Who the worker is to the brokers, with SASL.")
+    kafka_sasl_password: SecretStr | None = Field(default=None, description="Its password; never logged.")
+    kafka_ssl_ca_path: Path | None = Field(
+        default=None, description="Authority that signed the brokers' certificates (PEM); unset: the system's."
+    )
+    kafka_ssl_cert_path: Path | None = Field(
+        default=None, description="The worker's certificate for the brokers (PEM), where they ask for one."
+    )
+    kafka_ssl_key_path: Path | None = Field(default=None, description="Its key (PEM, without a password).")
     kafka_topic_trigger: Topic = Field(default="integration.trigger", description="Triggers, in.")
     kafka_topic_webhook: Topic = Field(default="webhook.raw", description="Google's notifications, in; not read yet.")
     kafka_topic_data: Topic = Field(default="ingestion.data", description="Records, out.")
@@ -318,12 +336,37 @@ def _conflicts(settings: Settings) -> list[str]:
             f"WORKER_COMMIT_INTERVAL_MS={settings.worker_commit_interval_ms} is not below KAFKA_TRANSACTION_TIMEOUT_MS="
             f"{settings.kafka_transaction_timeout_ms}; set a smaller one"
         )
-    return lines
+    return lines + list(_kafka_security_conflicts(settings))
+
+
+def _kafka_security_conflicts(settings: Settings) -> Iterator[str]:
+    """A secret that would go unused is a mistake: the connection is less safe than its owner believes."""
+    protocol = settings.kafka_security_protocol
+    given = {
+        "KAFKA_SASL_USERNAME": settings.kafka_sasl_username,
+        "KAFKA_SASL_PASSWORD": settings.kafka_sasl_password,
+        "KAFKA_SSL_CA_PATH": settings.kafka_ssl_ca_path,
+        "KAFKA_SSL_CERT_PATH": settings.kafka_ssl_cert_path,
+        "KAFKA_SSL_KEY_PATH": settings.kafka_ssl_key_path,
+    }
+    for name, value in given.items():
+        kind = name.split("_")[1]
+        if value is not None and kind not in protocol:
+            yield f"{name} is set, but KAFKA_SECURITY_PROTOCOL={protocol} does not use it; set another"
+        if value is None and kind == "SASL" and kind in protocol:
+            yield f"KAFKA_SECURITY_PROTOCOL={protocol} needs {name}; set it"
+        if isinstance(value, Path) and not os.access(value, os.R_OK):
+            yield f"{name}={value} can't be read; set the path of a PEM file"
+    if (settings.kafka_ssl_cert_path is None) != (settings.kafka_ssl_key_path is None):
+        yield "KAFKA_SSL_CERT_PATH and KAFKA_SSL_KEY_PATH go together; set both, or neither"
+    if protocol == "SASL_PLAINTEXT" and settings.kafka_sasl_mechanism == "PLAIN":
+        yield "KAFKA_SASL_MECHANISM=PLAIN would send the password unencrypted; set KAFKA_SECURITY_PROTOCOL=SASL_SSL"
 
 
 def _line(error: ErrorDetails, given: Mapping[str, str | None]) -> str:
     name = str(error["loc"][0])
-    return f"{name.upper()}={_shown(given.get(name))} {_trouble(error, Settings.model_fields[name])}"
+    shown = "***" if name in _SECRETS else _shown(given.get(name))
+    return f"{name.upper()}={shown} {_trouble(error, Settings.model_fields[name])}"
 
 
 def _shown(value: object) -> str:
