@@ -12,7 +12,7 @@ from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -92,6 +92,7 @@ def _lower(value: object) -> object:
 Text = Annotated[str, Field(min_length=1, max_length=256)]
 Topic = Annotated[str, AfterValidator(_topic_name)]
 Url = Annotated[str, AfterValidator(_plain_url)]
+TokenSecret = Annotated[SecretStr, Field(min_length=16, max_length=1024)]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["json", "console"]
 QuotaModel = Literal["units", "requests"]
@@ -112,7 +113,9 @@ class Settings(BaseSettings):
         default="google-drive-worker", description="Consumer group; workers of one group share the partitions."
     )
     kafka_topic_trigger: Topic = Field(default="integration.trigger", description="Triggers, in.")
-    kafka_topic_webhook: Topic = Field(default="webhook.raw", description="Google's notifications, in; not read yet.")
+    kafka_topic_webhook: Topic = Field(
+        default="webhook.raw", description="Google's notifications, in; may be missing where there is no push."
+    )
     kafka_topic_data: Topic = Field(default="ingestion.data", description="Records, out.")
     kafka_topic_errors: Topic = Field(default="integration.errors", description="Errors, out.")
     kafka_topic_state: Topic = Field(
@@ -223,6 +226,17 @@ class Settings(BaseSettings):
         description="Time for all attempts at one request; after it the connection is parked.",
     )
 
+    gdrive_webhook_address: Url | None = Field(
+        default=None,
+        description="Where Google sends push notifications: the Webhook Proxy's https address. Unset: no push.",
+    )
+    webhook_token_secret: TokenSecret | None = Field(
+        default=None, description="Signs the tokens of push channels; required with GDRIVE_WEBHOOK_ADDRESS."
+    )
+    webhook_token_secret_previous: TokenSecret | None = Field(
+        default=None, description="The secret before it, which stays valid for a week when it is changed."
+    )
+
     s3_bucket_name: Annotated[Text, AfterValidator(_bucket)] = Field(
         default="clustera-integrations",
         description="Bucket for large payloads and file contents, or a directory as `file:///path`.",
@@ -313,6 +327,8 @@ def _conflicts(settings: Settings) -> list[str]:
     for name, topic in topics.items():
         if others := [other.upper() for other, value in topics.items() if value == topic and other < name]:
             lines.append(f"{name.upper()}={topic} is {others[0]} as well; set a topic of its own for each")
+    if settings.gdrive_webhook_address is not None and settings.webhook_token_secret is None:
+        lines.append("GDRIVE_WEBHOOK_ADDRESS is set without WEBHOOK_TOKEN_SECRET; set one of 16 characters or more")
     if settings.worker_commit_interval_ms >= settings.kafka_transaction_timeout_ms:
         lines.append(
             f"WORKER_COMMIT_INTERVAL_MS={settings.worker_commit_interval_ms} is not below KAFKA_TRANSACTION_TIMEOUT_MS="
@@ -323,7 +339,8 @@ def _conflicts(settings: Settings) -> list[str]:
 
 def _line(error: ErrorDetails, given: Mapping[str, str | None]) -> str:
     name = str(error["loc"][0])
-    return f"{name.upper()}={_shown(given.get(name))} {_trouble(error, Settings.model_fields[name])}"
+    shown = "***" if "secret" in name else _shown(given.get(name))
+    return f"{name.upper()}={shown} {_trouble(error, Settings.model_fields[name])}"
 
 
 def _shown(value: object) -> str:
@@ -346,6 +363,8 @@ def _trouble(error: ErrorDetails, field: FieldInfo) -> str:
         "float_parsing": f"is no number; {span}",
         "bool_parsing": "is neither true nor false; set true or false",
         "literal_error": f"is unknown; set one of: {', '.join(choices(field))}",
+        "too_short": f"is shorter than {context.get('min_length')} characters; set a longer one",
+        "too_long": f"is longer than {context.get('max_length')} characters; set a shorter one",
         "string_too_long": f"is longer than {context.get('max_length')} characters; set a shorter one",
         "value_error": str(context.get("error", "")),
     }

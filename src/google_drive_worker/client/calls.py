@@ -26,6 +26,7 @@ from google_drive_worker.utils.errors import Retryable, WorkerError
 T = TypeVar("T")
 
 OK = 200
+NO_CONTENT = 204
 UNAUTHORIZED = 401
 _FORBIDDEN = 403
 
@@ -61,10 +62,14 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a call asks for: a path under the API's address, percent-encoded already, and its parameters."""
+    """What a call asks for: a path under the API's address, percent-encoded already, and its parameters.
+
+    With a body, which is JSON, it is a POST.
+    """
 
     path: str
     query: Sequence[Parameter] = ()
+    body: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ class Caller:
         error: str | None = "internal"
         try:
             result = await retrying(
-                lambda _: self._attempt(method, target, decode, tally),
+                lambda _: self._attempt(method, target, call.body, decode, tally),
                 policy=shared.retry,
                 clock=shared.clock,
                 random=shared.random,
@@ -158,22 +163,27 @@ class Caller:
             self.shared.limiter.close(failure)
         return failure
 
-    async def _attempt(self, method: Method, target: str, decode: Callable[[bytes], T], tally: Tally) -> T:
+    async def _attempt(
+        self, method: Method, target: str, body: bytes | None, decode: Callable[[bytes], T], tally: Tally
+    ) -> T:
         """Send once; once more with a new token where Google refuses the first."""
-        response, token = await self._send(method, target, tally)
+        response, token = await self._send(method, target, body, tally)
         if response.status == UNAUTHORIZED:
             self.authorizer.invalidate(token)
-            response, token = await self._send(method, target, tally)
-        if response.status == OK:
+            response, token = await self._send(method, target, body, tally)
+        if response.status in {OK, NO_CONTENT}:
             return decoded(decode, response.body)
         raise self.refusal(method, response, token)
 
-    async def _send(self, method: Method, target: str, tally: Tally) -> tuple[HttpResponse, str]:
+    async def _send(self, method: Method, target: str, body: bytes | None, tally: Tally) -> tuple[HttpResponse, str]:
         tally.status = None
         await self.shared.limiter.acquire(self.quota_user, method.cost)
         token = await self.authorizer.token()
         tally.attempts += 1
-        response = await self.shared.transport.send(HttpRequest("GET", target, headers_with(token)))
+        request = HttpRequest("GET", target, headers_with(token))
+        if body is not None:
+            request = HttpRequest("POST", target, {**headers_with(token), "Content-Type": "application/json"}, body)
+        response = await self.shared.transport.send(request)
         tally.status = response.status
         return response, token
 
