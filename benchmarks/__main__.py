@@ -10,8 +10,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import calls, fairness, full_path, latency, restore, split
+from benchmarks import calls, content, fairness, full_path, latency, restore, split
 from benchmarks.calls import Calls
+from benchmarks.content import Contents
 from benchmarks.fairness import Fairness
 from benchmarks.full_path import Memory
 from benchmarks.latency import Latencies
@@ -40,6 +41,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     memory: list[Memory] = []
     splits: list[Split] = []
     calls: list[Calls] = []
+    contents: Contents | None = None
     fairness: list[Fairness] = []
     restore: Restore | None = None
 
@@ -85,6 +87,8 @@ def main(
             splits.append(split.run(around, 1_000_000, page_size=PAGE_SIZE, latency_ms=1_000))
         note.print("calls …")
         asked = [calls.run(around, 10_000), calls.run(around, 10_000, synced=calls.EVERYTHING)]
+        note.print("contents …")
+        contents = content.run(around)
         if idle:
             note.print("restore …")
         restored = restore.run(around) if idle else None
@@ -94,6 +98,7 @@ def main(
         _report(files, rounds, runs, latencies, memories),
         splits=splits,
         calls=asked,
+        contents=contents,
         restore=restored,
         fairness=fairness.run_both() if fair else [],
     )
@@ -180,6 +185,12 @@ def _print(report: Report, console: Console) -> None:
         console.print(f"  {each.seconds:.1f} s, {each.pages_in_vain} pages in vain")
     for asked in report.calls:
         _print_calls(asked, console)
+    if (stored := report.contents) is not None:
+        console.print(
+            f"{stored.files:,} files with contents, one of {stored.large_mb:,.0f} MB: {stored.objects:,} objects, "
+            f"{stored.stored_mb:,.0f} MB in {stored.seconds:.1f} s"
+        )
+        _line(console, "peak memory with contents, MB", stored.peak_mb, at_most=300.0)
     for memory in report.memory:
         console.print(
             f"{memory.files:>10,} files: {memory.tenth_mb:.0f} MB after a tenth, {memory.end_mb:.0f} MB at the end, "

@@ -34,6 +34,8 @@ Beside Drive's own paths (see the Drive API v3 reference):
   POST   /_simulator/tokens/expire      every access token ends now
   POST   /_simulator/grants/revoke      every consent ends now
   POST   /_simulator/quota              another quota model
+  GET    /_simulator/channels           push channels living, made, stopped and expired, by account
+  POST   /_simulator/notifications/faults   push messages lost, doubled, late, replayed
 
 \b
 Google's own Python client works against it:

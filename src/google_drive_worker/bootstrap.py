@@ -19,6 +19,7 @@ from google_drive_worker.client.setup import open_drives
 from google_drive_worker.config import HEALTH_OFF, Settings
 from google_drive_worker.connections.mutual_tls import CertificateFiles
 from google_drive_worker.connections.setup import Owner, connections_file, control_plane
+from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.connection import Secret
 from google_drive_worker.domain.ports import Clock, Drives
 from google_drive_worker.handlers.trigger import TriggerHandler
@@ -342,6 +343,7 @@ class _Wiring:
             drives=self._drives,
             normalizer=transformer,
             stores=self.stores,
+            contents=ContentMirror(),
             enter=outbox.enter,
             clock=clock,
             randomness=random.SystemRandom(),

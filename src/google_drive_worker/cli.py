@@ -56,17 +56,21 @@ def _mistakes_in_a_line() -> Iterator[None]:
 
 
 class _Commands(click.Group):
-    """The commands; `demo` is loaded when it is asked for, since the worker should not carry a simulator along."""
+    """The commands; `demo` and `proxy` are loaded when asked for, since the worker should not carry them along."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["demo", *super().list_commands(ctx)]
+        return ["demo", "proxy", *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name != "demo":
-            return super().get_command(ctx, cmd_name)
-        from google_drive_worker.demo.command import demo  # noqa: PLC0415 - see above
+        if cmd_name == "demo":
+            from google_drive_worker.demo.command import demo  # noqa: PLC0415 - see above
 
-        return demo
+            return demo
+        if cmd_name == "proxy":
+            from google_drive_worker.proxy.command import proxy  # noqa: PLC0415 - see above
+
+            return proxy
+        return super().get_command(ctx, cmd_name)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,6 +87,7 @@ def main() -> None:
       google-drive-worker check                   see whether all that it needs is there
       google-drive-worker run                     run the worker
       google-drive-worker trigger conn_1 --type full_sync
+      google-drive-worker proxy                   take triggers and push notifications over HTTP
 
     Configuration is by environment variables: see .env.example and docs/configuration.md.
     """

@@ -14,9 +14,10 @@ from typing import NamedTuple, Protocol
 from msgspec.structs import replace
 
 from google_drive_worker.channel_care import Push, keep_channels
+from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.connection import Connection, fingerprint
 from google_drive_worker.domain.details import DetailsPage
-from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.drive import DriveFile, FilesPage
 from google_drive_worker.domain.ids import ConnectionId, FileId, SyncId
 from google_drive_worker.domain.memory import Recall
 from google_drive_worker.domain.objects import ObjectRef
@@ -25,17 +26,20 @@ from google_drive_worker.kafka.entry import Entry, TooLarge
 from google_drive_worker.messages.references import PAYLOAD_TYPE
 from google_drive_worker.sync import channels, engine, failure
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Scope
-from google_drive_worker.sync.details import Hanging, is_all_that_is_left, let_in, wanted_of
+from google_drive_worker.sync.content import Contents, wanted_contents
+from google_drive_worker.sync.details import Hanging, files_in, is_all_that_is_left, let_in, wanted_of
 from google_drive_worker.sync.items import Shared
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
 from google_drive_worker.sync.plan import (
     Action,
+    ListContent,
     ListDetails,
     ListDrives,
     ListFiles,
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadContent,
     ReadDetails,
     ReadMembers,
     TakeStartToken,
@@ -122,6 +126,7 @@ class Means:
     drives: Drives
     normalizer: Normalizer
     stores: ObjectStores
+    contents: ContentMirror
     enter: Callable[[Checkpoint, Step, Mapping[bytes, ObjectRef]], Entry | TooLarge]
     clock: Clock
     randomness: random.Random
@@ -355,6 +360,8 @@ class _Turn:
         """Google's answer, with the permissions of its items where they are mirrored; or what went wrong."""
         sync = checkpoint.sync
         try:
+            if isinstance(action, ListContent | ReadContent):
+                return await self._contents(drive, checkpoint, action)
             if sync is None or not checkpoint.scope.sync_permissions:
                 return await _answer(drive, checkpoint, action)
             # Another sync, a folder or drive that changed, another owner in between: what was known is out of date.
@@ -368,6 +375,19 @@ class _Turn:
             return Shared(items, found, sighted_of(checkpoint, action))
         except WorkerError as error:
             return error
+
+    async def _contents(self, drive: Drive, checkpoint: Checkpoint, action: ListContent | ReadContent) -> Contents:
+        """The contents of the files on a page, or of those that the action names."""
+        page: FilesPage | None = None
+        if isinstance(action, ListContent):
+            corpus, token = action.corpus, action.page_token
+            page = await drive.list_contents(drive_of(corpus), token, include_trashed=action.include_trashed)
+            files = wanted_contents(checkpoint, corpus, files_in(page))
+        else:
+            known = await look_up(drive, action.file_ids)
+            files = wanted_contents(checkpoint, None, (file for file in known.values() if file is not None))
+        store = self._means.stores.open(self._connection)
+        return Contents(await self._means.contents.mirror(drive, store, checkpoint.scope, files), page)
 
     async def _take_in(self, fetch: _Fetch, answer: engine.Answer | WorkerError) -> None:
         """Write what the answer comes to. Where a record is too large for Kafka its data is stored first, and the step
@@ -436,6 +456,8 @@ async def _answer(drive: Drive, checkpoint: Checkpoint, action: Action) -> engin
             return {drive_id: seen(answers.get(drive_id)) for drive_id in drives}
         case ListDetails() | ReadDetails():
             return await hanging(drive, checkpoint, action)
+        case ListContent() | ReadContent():
+            raise TypeError("contents need more than a Drive")
 
 
 async def hanging(drive: Drive, checkpoint: Checkpoint, action: ListDetails | ReadDetails) -> Hanging:

@@ -30,12 +30,14 @@ from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.engine import Answer
 from google_drive_worker.sync.plan import (
     Action,
+    ListContent,
     ListDetails,
     ListDrives,
     ListFiles,
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadContent,
     ReadDetails,
     ReadMembers,
     TakeStartToken,
@@ -151,6 +153,8 @@ def answer(drive: DriveApi, action: Action, checkpoint: Checkpoint) -> Answer | 
                 return {drive_id: seen(answers[drive_id]) for drive_id in drives}
             case ListDetails() | ReadDetails():
                 return _now(hanging(drive, checkpoint, action))
+            case ListContent() | ReadContent():
+                raise TypeError("contents are not simulated")
     except WorkerError as error:
         return error
 

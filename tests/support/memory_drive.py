@@ -1,7 +1,7 @@
 """A Drive in memory that implements the worker's port: files that are there, a log that grows, answers held back."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -9,6 +9,7 @@ import msgspec
 
 from google_drive_worker.domain.channel import Watched
 from google_drive_worker.domain.connection import Connection, Secret
+from google_drive_worker.domain.content import Source
 from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
@@ -31,6 +32,7 @@ class MemoryDrive:
     permissions: dict[str, object] = field(default_factory=dict)
     revisions: dict[str, object] = field(default_factory=dict)
     comments: dict[str, object] = field(default_factory=dict)
+    contents: dict[str, bytes | Exception] = field(default_factory=dict)
     log: list[dict[str, object]] = field(default_factory=list)
     page_size: int = 2
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,6 +55,21 @@ class MemoryDrive:
         """Delete a file for good."""
         del self.files[name]
         self.log.append(removed(name))
+
+    async def list_contents(
+        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+    ) -> FilesPage:
+        """A page of the files, whose contents are asked for."""
+        await self._call(f"contents {page_token}")
+        return await self.list_files(drive_id, page_token, include_trashed=include_trashed)
+
+    async def content(self, source: Source) -> AsyncIterator[bytes]:
+        """The bytes that `contents` has for the file, or what it raises."""
+        found = self.contents[source.file.id]
+        self.calls.append(f"content {source.file.id}")
+        if isinstance(found, Exception):
+            raise found
+        yield found
 
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """The end of the log."""

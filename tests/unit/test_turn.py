@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from google_drive_worker.channel_care import Push
+from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Secret
 from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.memory import Recall, Remembered
@@ -63,6 +64,7 @@ class Bench:
             drives=self.drive,
             normalizer=transformer,
             stores=self.store,
+            contents=ContentMirror(),
             enter=outbox.enter,
             clock=clock,
             randomness=random.Random(1),  # noqa: S311 - a test

@@ -6,7 +6,7 @@ calls at once, by the same table and the same policy.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote, urlencode
@@ -62,13 +62,13 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a call asks for: a path under the API's address, percent-encoded already, and its parameters.
-
-    With a body, which is JSON, it is a POST.
-    """
+    """What a call asks for: a path under the API's address, percent-encoded already, its parameters, headers of its
+    own, and a body."""
 
     path: str
     query: Sequence[Parameter] = ()
+    verb: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
 
 
@@ -81,6 +81,7 @@ class Shared:
     clock: Clock
     random: Callable[[], float]
     retry: RetryPolicy
+    origin: str
     base_path: str
     page_size: int
     on_call: Callable[[CallReport], None] | None
@@ -113,7 +114,7 @@ class Caller:
         error: str | None = "internal"
         try:
             result = await retrying(
-                lambda _: self._attempt(method, target, call.body, decode, tally),
+                lambda _: self._attempt(method, call, target, decode, tally),
                 policy=shared.retry,
                 clock=shared.clock,
                 random=shared.random,
@@ -163,27 +164,25 @@ class Caller:
             self.shared.limiter.close(failure)
         return failure
 
-    async def _attempt(
-        self, method: Method, target: str, body: bytes | None, decode: Callable[[bytes], T], tally: Tally
-    ) -> T:
+    async def _attempt(self, method: Method, call: Call, target: str, decode: Callable[[bytes], T], tally: Tally) -> T:
         """Send once; once more with a new token where Google refuses the first."""
-        response, token = await self._send(method, target, body, tally)
+        response, token = await self._send(method, call, target, tally)
         if response.status == UNAUTHORIZED:
             self.authorizer.invalidate(token)
-            response, token = await self._send(method, target, body, tally)
+            response, token = await self._send(method, call, target, tally)
         if response.status in {OK, NO_CONTENT}:
             return decoded(decode, response.body)
         raise self.refusal(method, response, token)
 
-    async def _send(self, method: Method, target: str, body: bytes | None, tally: Tally) -> tuple[HttpResponse, str]:
+    async def _send(self, method: Method, call: Call, target: str, tally: Tally) -> tuple[HttpResponse, str]:
         tally.status = None
         await self.shared.limiter.acquire(self.quota_user, method.cost)
         token = await self.authorizer.token()
         tally.attempts += 1
-        request = HttpRequest("GET", target, headers_with(token))
-        if body is not None:
-            request = HttpRequest("POST", target, {**headers_with(token), "Content-Type": "application/json"}, body)
-        response = await self.shared.transport.send(request)
+        headers = headers_with(token)
+        if call.headers:
+            headers.update(call.headers)
+        response = await self.shared.transport.send(HttpRequest(call.verb, target, headers, call.body))
         tally.status = response.status
         return response, token
 

@@ -5,7 +5,7 @@ parameters and limits: Google's discovery document `drive.v3.json`.
 """
 
 import random as system_random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 from urllib.parse import quote, urlsplit
@@ -15,21 +15,23 @@ import msgspec
 from google_drive_worker.client import fields
 from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.calls import OK, Call, Caller, CallReport, Method, Parameter, Shared
+from google_drive_worker.client.content import content_of
 from google_drive_worker.client.faults import CallKind
 from google_drive_worker.client.many import Page, call_many, list_many
 from google_drive_worker.client.quota import Cost, QuotaLimiter
 from google_drive_worker.domain.channel import Watched
 from google_drive_worker.domain.connection import Connection, Secret
+from google_drive_worker.domain.content import Source
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
-from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, read_file
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, ChangesPage, DriveFile, DrivesPage, FilesPage, read_file
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.domain.times import TimeRange, from_rfc3339, rfc3339
 from google_drive_worker.http.addresses import address_problem
 from google_drive_worker.http.retry import DRIVE_RETRY, RetryPolicy
-from google_drive_worker.http.transport import Transport
-from google_drive_worker.utils.errors import Misconfigured, NotFound, PageTokenRejected, SkipItem
+from google_drive_worker.http.transport import StreamTransport, Transport
+from google_drive_worker.utils.errors import Misconfigured, NotFound, PageTokenRejected, SkipItem, Terminal
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Page)
@@ -43,6 +45,12 @@ _LATEST_MS = 253_402_300_799_000
 _DETAILS_PAGE_SIZE = 200
 """Files at a time whose revisions and comments are read: as many as fill two batches of each, and few enough that all
 of it together stays within some megabytes, though a file may have two hundred revisions."""
+
+
+_CONTENTS_PAGE_SIZE = 25
+"""Files at a time whose bytes are fetched, all of them in one step."""
+
+_NO_FOLDERS = f"mimeType != '{FOLDER_MIME_TYPE}'"
 
 
 class _StartPageToken(msgspec.Struct, rename="camel"):
@@ -103,6 +111,7 @@ _PERMISSIONS_LIST = Method("drive.permissions.list", CallKind.ITEM, Cost.LIST)
 _REVISIONS_LIST = Method("drive.revisions.list", CallKind.ITEM, Cost.LIST)
 _COMMENTS_LIST = Method("drive.comments.list", CallKind.ITEM, Cost.LIST)
 
+_JSON = {"Content-Type": "application/json"}
 _CHANNEL = msgspec.json.Decoder(_Channel, strict=False)
 _FILES_PAGE = msgspec.json.Decoder(FilesPage)
 _SHARING = msgspec.json.Decoder(ItemSharing)
@@ -132,19 +141,22 @@ class DriveApis:
         include_shared_drives: bool = True,
         random: Callable[[], float] = system_random.random,
         on_call: Callable[[CallReport], None] | None = None,
+        downloads: StreamTransport | None = None,
     ) -> None:
         """Check what comes from configuration; make no call.
 
         `base_url` is Drive's (`GDRIVE_API_BASE_URL`), on the host of `transport`; `page_size` (`GDRIVE_PAGE_SIZE`)
         goes from 1 to 1,000; `include_shared_drives` (`GDRIVE_INCLUDE_SHARED_DRIVES`) holds where a connection's
-        settings don't say. Raises `Misconfigured`.
+        settings don't say. `downloads` brings the bytes of files; without it there are none. Raises `Misconfigured`.
         """
         if problem := address_problem(base_url):
             raise Misconfigured(f"GDRIVE_API_BASE_URL {problem}")
         if not 1 <= page_size <= PAGE_SIZE_AT_MOST:
             raise Misconfigured(f"GDRIVE_PAGE_SIZE must be from 1 to {PAGE_SIZE_AT_MOST}, not {page_size}")
-        base_path = urlsplit(base_url).path.rstrip("/")
-        self._shared = Shared(transport, limiter, clock, random, retry, base_path, page_size, on_call)
+        parts = urlsplit(base_url)
+        origin, base_path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+        self._shared = Shared(transport, limiter, clock, random, retry, origin, base_path, page_size, on_call)
+        self._downloads = downloads
         self._authorizers = authorizers
         self._include_shared_drives = include_shared_drives
 
@@ -156,18 +168,28 @@ class DriveApis:
             self._shared,
             include_shared_drives=self._include_shared_drives if wanted is None else wanted,
             sync_permissions=connection.settings.sync_permissions,
+            downloads=self._downloads,
         )
 
 
 class DriveApi:
     """Implements `Drive` for one connection. Safe for concurrent calls."""
 
-    def __init__(self, caller: Caller, shared: Shared, *, include_shared_drives: bool, sync_permissions: bool) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        shared: Shared,
+        *,
+        include_shared_drives: bool,
+        sync_permissions: bool,
+        downloads: StreamTransport | None,
+    ) -> None:
         """Made by `DriveApis.open`."""
         self._caller = caller
         self._shared = shared
         self._include_shared_drives = include_shared_drives
         self._sync_permissions = sync_permissions
+        self._downloads = downloads
 
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """changes.getStartPageToken; see `Drive.start_page_token`."""
@@ -254,14 +276,16 @@ class DriveApi:
         ]
         expiration = str(int(from_rfc3339(expires_at).timestamp() * 1000))
         body = msgspec.json.encode(_ChannelOrder(channel_id, address, token.reveal(), expiration))
-        made = await self._caller.call(_CHANGES_WATCH, Call("/changes/watch", query, body), _CHANNEL.decode)
+        made = await self._caller.call(
+            _CHANGES_WATCH, Call("/changes/watch", query, "POST", _JSON, body), _CHANNEL.decode
+        )
         ends = made.expiration
         return Watched(made.resource_id, None if ends is None else rfc3339(datetime.fromtimestamp(ends / 1000, UTC)))
 
     async def stop_channel(self, channel_id: str, resource_id: str) -> None:
         """channels.stop; see `Drive.stop_channel`."""
         body = msgspec.json.encode(_ChannelIds(channel_id, resource_id))
-        await self._caller.call(_CHANNELS_STOP, Call("/channels/stop", (), body), len)
+        await self._caller.call(_CHANNELS_STOP, Call("/channels/stop", (), "POST", _JSON, body), len)
 
     async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
         """files.get of each; see `Drive.get_files`. A file whose answer doesn't fit its type is a `SkipItem`."""
@@ -278,6 +302,24 @@ class DriveApi:
             *_page(page_token),
         ]
         return await self._call(_FILES_LIST, "/files", query, _DETAILS_PAGE.decode)
+
+    async def list_contents(
+        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+    ) -> FilesPage:
+        """files.list; see `Drive.list_contents`."""
+        q = " and ".join(filter(None, [_query_of(None, include_trashed=include_trashed), _NO_FOLDERS]))
+        query = [
+            *self._listing(drive_id, q, None, _CONTENTS_PAGE_SIZE),
+            ("fields", fields.FILES_PAGE_FIELDS),
+            *_page(page_token),
+        ]
+        return await self._call(_FILES_LIST, "/files", query, _FILES_PAGE.decode)
+
+    def content(self, source: Source) -> AsyncIterator[bytes]:
+        """files.get, files.export or files.download; see `Drive.content`."""
+        if self._downloads is None:
+            raise Terminal("the worker was made without a way to download")
+        return content_of(self._caller, self._downloads, source)
 
     async def item_sharings(self, file_ids: Sequence[FileId]) -> Mapping[FileId, ItemSharing | SkipItem]:
         """files.get; see `Drive.item_sharings`."""

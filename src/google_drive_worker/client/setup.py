@@ -60,6 +60,7 @@ async def open_drives(
                 include_shared_drives=include_shared_drives,
                 random=random,
                 on_call=on_call,
+                downloads=transport,
             )
     finally:
         endpoint.close()

@@ -56,6 +56,7 @@ class MirroredData(msgspec.Struct, frozen=True, gc=False):
     allow_file_discovery: bool | None = None
     view: str | None = None
     deleted: bool | None = None
+    content_status: str | None = None
 
 
 class ReceivedRecord(msgspec.Struct, frozen=True, gc=False):
@@ -118,7 +119,7 @@ class Mirror:
     misorders: int = 0
     notes: list[str] = field(default_factory=list)
     _connections: dict[str, _Connection] = field(default_factory=dict)
-    _seen: set[tuple[str, str, str, int | None, str | None]] = field(default_factory=set)
+    _seen: set[tuple[str, str, str, int | None, str | None, str | None]] = field(default_factory=set)
     _message_ids: set[str] = field(default_factory=set)
 
     @property
@@ -195,7 +196,7 @@ class Mirror:
             version = connection.versions.get(owner_id)
         elif record.resource_type in {"file", "folder"}:
             connection.versions[record.resource_id] = version
-        identity = (record.sync_id, record.idempotency_key, record.operation, version, data.status)
+        identity = (record.sync_id, record.idempotency_key, record.operation, version, data.status, data.content_status)
         if identity in self._seen:
             self.duplicates[record.sync_id] += 1
         self._seen.add(identity)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.objects import ObjectRef
 
 
 class Remembered(msgspec.Struct, frozen=True, gc=False):
@@ -12,11 +13,14 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
 
     `permission_ids` are those of its permission records, sorted; a permission that is revoked is in no log of Google's.
     `head` is what its revisions were last read at: the head revision's id of a blob, the modifiedTime of a document.
+    `content` is where its bytes are, of the edition `content_head`.
     """
 
     is_folder: bool = False
     permission_ids: tuple[str, ...] = ()
     head: str | None = None
+    content: ObjectRef | None = None
+    content_head: str | None = None
 
 
 Recall = Callable[[FileId], Remembered | None]

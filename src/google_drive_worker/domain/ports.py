@@ -1,6 +1,6 @@
 """The ports: what the rooms above ask of the world, as Protocols. Adapters fill them; tests may too."""
 
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -8,6 +8,7 @@ import msgspec
 
 from google_drive_worker.domain.channel import Watched
 from google_drive_worker.domain.connection import Connection, Grant, Secret
+from google_drive_worker.domain.content import ContentStatus, Source
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, UnreadableItem
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
@@ -153,6 +154,20 @@ class Drive(Protocol):
         """channels.stop. Raises `NotFound` where Google has none of these ids."""
         ...
 
+    async def list_contents(
+        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
+    ) -> FilesPage:
+        """files.list of one corpus, in no order: a small page, since the bytes of all its files are fetched."""
+        ...
+
+    def content(self, source: Source) -> AsyncIterator[bytes]:
+        """The bytes of a file, in pieces, resumed where a connection is cut.
+
+        Raises `SkipItem` where they can't be had, or are more than the source's limit; `ChecksumMismatch` where they
+        changed while they were read.
+        """
+        ...
+
     # Calls for many items at once. Each has an answer for every id that it was asked for: an item that can't be had is
     # a `SkipItem` (or `NotFound`) in its place, and what concerns more than one item is raised.
 
@@ -255,6 +270,10 @@ class Normalizer(Protocol):
 
     def transform_comment(self, file_id: FileId, comment: Comment) -> Record:
         """The upsert of a file's comment, with its replies."""
+        ...
+
+    def with_content(self, record: Record, status: ContentStatus, ref: ObjectRef | None) -> Record:
+        """A file's upsert with what became of its content, and where that is."""
         ...
 
     def deletion(self, resource_type: ResourceType, resource_id: str, cause: DeleteCause) -> Record:

@@ -4,7 +4,8 @@ Behind the port `Transport` stands aiohttp: it is the fastest of the kept librar
 """
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 from urllib.parse import urlsplit
@@ -39,6 +40,15 @@ class HttpResponse:
     body: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class HttpStream:
+    """An answer whose body is read in pieces. `pieces` raises `Retryable` where it does not come whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: Callable[[], AsyncIterator[bytes]]
+
+
 class Transport(Protocol):
     """Sends one request, once, and reads its whole answer."""
 
@@ -47,6 +57,18 @@ class Transport(Protocol):
 
         Raises `Retryable` where none came whole (`connection_failed`, `certificate_refused`, `timeout`, `truncated`),
         `Terminal` where it may not be taken (`response_too_large`, `redirected`, `bad_credentials`).
+        """
+        ...
+
+
+class StreamTransport(Transport, Protocol):
+    """A transport whose answers can be read in pieces."""
+
+    def stream(self, request: HttpRequest, origin: str | None = None) -> AbstractAsyncContextManager[HttpStream]:
+        """Open the answer, as it is sent: not compressed, in no time limit but that of silence.
+
+        `origin` is another host than the transport's own; the caller has made sure that it may be told what the request
+        holds. Raises as `send` does.
         """
         ...
 
@@ -60,11 +82,16 @@ class TransportLimits:
     """A page of 1,000 files can take Google some seconds; ten times that is a hang."""
     connections: int = 100
     keep_alive_s: float = 60.0
+    silence_s: float = 60.0
+    """How long a stream may bring nothing."""
     body_bytes: int = 64 * 1024 * 1024
     """Of an answer, as sent and decompressed: forty times the largest page seen (1.5 MB for 1,000 files)."""
 
 
 DEFAULT_LIMITS = TransportLimits()
+
+PIECE_BYTES = 256 * 1024
+"""The most that a stream gives at once."""
 
 NO_CONNECTION = "connection_failed"
 """The code of an error where no connection came about, or one ended without an answer."""
@@ -114,6 +141,36 @@ class AiohttpTransport:
         if isinstance(outcome, Exception):
             raise outcome  # outside of any `except`: no foreign exception hangs on it, whose text we don't control
         return outcome
+
+    @asynccontextmanager
+    async def stream(self, request: HttpRequest, origin: str | None = None) -> AsyncIterator[HttpStream]:
+        """Open an answer to read in pieces; see `StreamTransport.stream`."""
+        limits = self._limits
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_timeout_s, sock_read=limits.silence_s)
+        headers = {**request.headers, "Accept-Encoding": "identity"}
+        url = URL((origin or self._origin) + request.target, encoded=True)
+        failure: Retryable | Terminal
+        try:
+            response = await self._open_session().request(
+                request.method, url, headers=headers, data=request.body, allow_redirects=False, timeout=timeout
+            )
+        except TimeoutError:
+            failure = Retryable("the server did not answer in time", code="timeout")
+        except (aiohttp.ClientError, OSError) as problem:
+            failure = _no_connection(problem)
+        except ValueError:
+            failure = Terminal("a token or header holds a character that HTTP can't carry", code="bad_credentials")
+        else:
+            try:
+                if 300 <= response.status < 400:  # noqa: PLR2004  (the 3xx class)
+                    raise Terminal(
+                        "the server answered with a redirect", code="redirected", http_status=response.status
+                    )
+                yield HttpStream(response.status, response.headers, lambda: _pieces(response))
+            finally:
+                response.close()
+            return
+        raise failure
 
     async def _exchange(self, request: HttpRequest) -> HttpResponse | Retryable | Terminal:
         try:
@@ -197,6 +254,20 @@ def _accept(response: HttpResponse, limit_bytes: int) -> HttpResponse | Retryabl
 
 def _too_large(status: int) -> Terminal:
     return Terminal("an answer is larger than the worker takes", code="response_too_large", http_status=status)
+
+
+async def _pieces(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    failure: Retryable
+    try:
+        async for piece in response.content.iter_chunked(PIECE_BYTES):
+            yield piece
+    except TimeoutError:
+        failure = Retryable("the server fell silent in the middle of an answer", code="timeout")
+    except (aiohttp.ClientError, OSError):
+        failure = Retryable("the connection was cut in the middle of an answer", code="truncated")
+    else:
+        return
+    raise failure
 
 
 async def _read_bounded(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:

@@ -2,7 +2,8 @@
 
 Google repeats the token in every notification (at most 256 characters, guide "Push notifications"). It names customer
 and connection, since the proxy may not know them, and carries an HMAC-SHA256 over both and the channel's id: no token
-counts for another channel, and none can be made without the secret.
+counts for another channel, and none can be made without the secret. What stands before its last dot is the connection,
+so that a proxy can key by it without knowing the secret.
 """
 
 import hmac
@@ -20,7 +21,7 @@ MAX_TOKEN_CHARS = 256
 """Google's limit."""
 
 _VERSION = "1"
-_PARTS = 4
+_PARTS = 3
 
 
 class Owner(NamedTuple):
@@ -31,10 +32,15 @@ class Owner(NamedTuple):
 
 
 def token_of(owner: Owner, channel_id: str, secret: Secret) -> Secret | None:
-    """The token of a channel; `None` where the ids are too long for Google's limit, some 150 bytes together."""
-    named = [_VERSION, _text(owner.customer_id.encode()), _text(owner.connection_id.encode())]
-    token = ".".join([*named, _text(_mac(owner, channel_id, secret))])
-    return Secret(token) if len(token) <= MAX_TOKEN_CHARS else None
+    """The token of a channel; `None` where Google can't carry it.
+
+    Its limit is reached at some 150 characters of both ids; and headers, which it travels in, hold printable ASCII.
+    """
+    connection_id = owner.connection_id
+    proof = "~".join([_VERSION, _text(owner.customer_id.encode()), _text(_mac(owner, channel_id, secret))])
+    token = f"{connection_id}.{proof}"
+    fits = len(token) <= MAX_TOKEN_CHARS and connection_id.isascii() and connection_id.isprintable()
+    return Secret(token) if fits and connection_id == connection_id.strip() != "" else None
 
 
 def owner_of(token: str, channel_id: str, secrets: Sequence[Secret]) -> Owner | None:
@@ -42,12 +48,13 @@ def owner_of(token: str, channel_id: str, secrets: Sequence[Secret]) -> Owner | 
 
     Every secret is tried, and compared in constant time.
     """
-    parts = token.split(".")
+    connection_id, _, proof = token.rpartition(".")
+    parts = proof.split("~")
     if len(token) > MAX_TOKEN_CHARS or len(parts) != _PARTS or parts[0] != _VERSION:
         return None
     try:
-        customer, connection, given = map(_bytes, parts[1:])
-        owner = Owner(CustomerId(customer.decode()), ConnectionId(connection.decode()))
+        customer, given = map(_bytes, parts[1:])
+        owner = Owner(CustomerId(customer.decode()), ConnectionId(connection_id))
         genuine = [hmac.compare_digest(_mac(owner, channel_id, secret), given) for secret in secrets]
     except ValueError:  # not base64, not UTF-8, or ids that have no encoding
         return None

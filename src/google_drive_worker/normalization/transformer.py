@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from google_drive_worker.domain.content import ContentStatus
 from google_drive_worker.domain.drive import (
     ABSENT,
     FOLDER_MIME_TYPE,
@@ -18,7 +19,15 @@ from google_drive_worker.domain.drive import (
     read_file,
     unreadable,
 )
-from google_drive_worker.domain.record import DeleteCause, ListedFile, Record, ResourceType, SyncSummary
+from google_drive_worker.domain.objects import ObjectRef
+from google_drive_worker.domain.record import (
+    DeleteCause,
+    ListedFile,
+    Record,
+    References,
+    ResourceType,
+    SyncSummary,
+)
 from google_drive_worker.normalization.details import transform_comment, transform_revision
 from google_drive_worker.normalization.exports import EXPORT_FORMATS
 from google_drive_worker.normalization.nested import content_restrictions_of, nested_of, shortcut_of
@@ -44,6 +53,7 @@ __all__ = [
     "transform_file",
     "transform_permissions",
     "transform_revision",
+    "with_content",
 ]
 
 try:
@@ -164,6 +174,14 @@ def transform_drive(drive: SharedDrive) -> Record:
         capabilities=flags(drive.capabilities),
     )
     return Record("shared_drive", drive.id, "upsert", data)
+
+
+def with_content(record: Record, status: ContentStatus, ref: ObjectRef | None) -> Record:
+    """Add what became of a file's content to its upsert, and the reference to where that is."""
+    data = bytes(record.data) if isinstance(record.data, msgspec.Raw) else _encode(record.data)
+    data = data[:-1] + b',"content_status":"' + status.encode() + b'"}'
+    references = record.references if ref is None else References(content_ref=ref)
+    return Record(record.resource_type, record.resource_id, record.operation, msgspec.Raw(data), references)
 
 
 def deletion(resource_type: ResourceType, resource_id: str, cause: DeleteCause) -> Record:

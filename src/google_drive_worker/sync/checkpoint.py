@@ -33,7 +33,8 @@ class Scope(_Value, frozen=True):
     """What of a Drive is mirrored, settled when a sync begins; a change of it calls for a full sync.
 
     What is false where a connection has it true was written by a worker that knew nothing of it: none of it is in the
-    mirror then. `max_revisions` counts a file's newest ones, `None` means all.
+    mirror then. `max_revisions` counts a file's newest ones, `None` means all. `export_formats` are MIME types by those
+    of Workspace documents, where they are not the usual ones.
     """
 
     include_shared_drives: bool = True
@@ -42,6 +43,9 @@ class Scope(_Value, frozen=True):
     sync_revisions: bool = False
     max_revisions: int | None = None
     sync_comments: bool = False
+    sync_content: bool = False
+    max_file_size_bytes: int | None = None
+    export_formats: dict[str, str] | None = None
 
 
 class Part(_Value, frozen=True):
@@ -164,7 +168,8 @@ class Sync(_Value, frozen=True):
     `from_trigger` says that it goes on from a trigger's cursor, which is the user's log alone: nobody knows which
     shared drives were mirrored, nor how far. `restarts` are the walks and drives.list that had to start over.
     `listed` are the corpora whose listing ended in this sync, `details` those that are gone through for what hangs on
-    their files, and `changed` the files to be read anew for it.
+    their files, and `changed` the files to be read anew for it. `content` and `contents` are the same for the bytes of
+    files.
     `sightings` is how often something was seen to have changed that others inherit their permissions from, a folder or
     a drive.
     """
@@ -184,6 +189,8 @@ class Sync(_Value, frozen=True):
     listed: tuple[str, ...] = ()
     details: tuple[Reading, ...] = ()
     changed: tuple[Changed, ...] = ()
+    content: tuple[Reading, ...] = ()
+    contents: tuple[FileId, ...] = ()
 
 
 class Parked(_Value, frozen=True):

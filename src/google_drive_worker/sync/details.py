@@ -29,13 +29,12 @@ from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Reading, Scope, Sync
+from google_drive_worker.sync.content import on_metadata_listed
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
-from google_drive_worker.sync.plan import ListDetails, ReadDetails
+from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListDetails, ReadDetails
 from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, unread, with_sync
 from google_drive_worker.utils.errors import SkipItem
-
-SHORTCUT_MIME_TYPE = "application/vnd.google-apps.shortcut"
 
 CHANGED_AT_MOST = 500
 """How many changed files are kept in mind: more would weigh on every step, and all of them are gone through instead."""
@@ -71,10 +70,13 @@ def changed_of(scope: Scope, file: DetailedFile) -> Changed | None:
 
 def on_metadata_done(checkpoint: Checkpoint, sync: Sync) -> Checkpoint | None:
     """The sync with the pass begun, where all else is done and one is due; `None` where nothing is left to begin."""
-    if not sync.listed or not wants_details(checkpoint.scope):
+    scope = checkpoint.scope
+    if not sync.listed or not (wants_details(scope) or scope.sync_content):
         return None
-    due = tuple(Reading(name) for name in sync.listed if name in checkpoint.corpora)
-    return with_sync(checkpoint, replace(sync, listed=(), details=(*sync.details, *due)))
+    listed = tuple(name for name in sync.listed if name in checkpoint.corpora)
+    due = tuple(map(Reading, listed)) if wants_details(scope) else ()
+    content = (*sync.content, *on_metadata_listed(scope, listed))
+    return with_sync(checkpoint, replace(sync, listed=(), details=(*sync.details, *due), content=content))
 
 
 def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
@@ -98,7 +100,9 @@ def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
 def is_all_that_is_left(checkpoint: Checkpoint) -> bool:
     """Whether the sync has nothing more to do than to read what hangs on files."""
     sync = checkpoint.sync
-    if sync is None or sync.walks or sync.removals or not (sync.details or sync.changed):
+    if sync is None or sync.walks or sync.removals:
+        return False
+    if not (sync.details or sync.changed or sync.content or sync.contents):
         return False
     return all(corpus.stage == "done" and not corpus.members_due for corpus in checkpoint.corpora.values())
 
@@ -106,7 +110,9 @@ def is_all_that_is_left(checkpoint: Checkpoint) -> bool:
 def given_up(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint without what is left of the pass."""
     sync = checkpoint.sync
-    return checkpoint if sync is None else with_sync(checkpoint, replace(sync, listed=(), details=(), changed=()))
+    if sync is None:
+        return checkpoint
+    return with_sync(checkpoint, replace(sync, listed=(), details=(), changed=(), content=(), contents=()))
 
 
 def noted(step: Step, files: Iterable[DriveFile], recall: Recall, *, all_of_them: bool = True) -> Step:

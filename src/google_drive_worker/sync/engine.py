@@ -8,7 +8,8 @@ in turn, in any order of answers: the fetches of one sync run side by side. The 
     full sync, or drive joined:  start_token ──▶ listing ──▶ changes ──▶ done
     incremental sync:                                        changes ──▶ done
 
-When all corpora are done, revisions and comments of what was listed or has changed are read: see `details`.
+When all corpora are done, revisions and comments of what was listed or has changed are read: see `details`; then the
+contents of files: see `content`.
 
 A crash between two steps loses nothing: the checkpoint is the sync.
 """
@@ -38,6 +39,13 @@ from google_drive_worker.sync.checkpoint import (
     SyncKind,
     Walk,
 )
+from google_drive_worker.sync.content import (
+    Contents,
+    contents_noted,
+    contents_rewritten,
+    on_content_page,
+    on_contents,
+)
 from google_drive_worker.sync.details import (
     Hanging,
     files_in,
@@ -53,12 +61,14 @@ from google_drive_worker.sync.members import misjudged, on_members
 from google_drive_worker.sync.page_sharing import sighted_of
 from google_drive_worker.sync.plan import (
     Action,
+    ListContent,
     ListDetails,
     ListDrives,
     ListFiles,
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadContent,
     ReadDetails,
     ReadMembers,
     TakeStartToken,
@@ -82,7 +92,7 @@ CONNECTING = "Connect"
 TURN = "Turn"
 """Name of the step that a bug of our own stopped."""
 
-Answer = PageToken | DrivesPage | ItemsAnswer | Shared | Found | Hanging | tuple[str, ...]
+Answer = PageToken | DrivesPage | ItemsAnswer | Shared | Found | Hanging | Contents | tuple[str, ...]
 
 _LookedUp = Mapping[FileId, DriveFile | None]
 
@@ -224,7 +234,17 @@ def on_answer(
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))
         step = noted(step, files, recall, all_of_them=isinstance(action, ReadChanges))
-    return rewritten(step, writer.rewritten)
+    if checkpoint.scope.sync_content and _writes_anew(checkpoint, action):
+        step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
+    return contents_rewritten(rewritten(step, writer.rewritten), writer.rewritten)
+
+
+def _writes_anew(checkpoint: Checkpoint, action: Action) -> bool:
+    """Whether the action's answer brings files of which what hangs on them may have been written before."""
+    if isinstance(action, ListFiles):
+        corpus = checkpoint.corpora.get(action.corpus)
+        return corpus is not None and corpus.relisted
+    return isinstance(action, ReadChanges | WalkFolder | LookUpRemoved)
 
 
 def _decided(
@@ -253,10 +273,23 @@ def _decided(
             return on_looked_up(checkpoint, sync, action, cast("_LookedUp", answer), writer, normalizer)
         case ReadMembers(), Mapping():
             return on_members(checkpoint, sync, action, cast("Found", answer), writer)
+        case _:
+            return _decided_of_files(checkpoint, sync, action, answer, recall, normalizer)
+
+
+def _decided_of_files(
+    checkpoint: Checkpoint, sync: Sync, action: Action, answer: Answer, recall: Recall, normalizer: Normalizer
+) -> Step:
+    """What comes after the metadata: what hangs on files, and their contents."""
+    match action, answer:
         case ListDetails(), Hanging():
             return on_details_page(checkpoint, sync, action, answer, recall, normalizer)
         case ReadDetails(), Hanging():
             return on_details(checkpoint, sync, action, answer, recall, normalizer)
+        case ListContent(), Contents():
+            return on_content_page(checkpoint, sync, action, answer, recall, normalizer)
+        case ReadContent(), Contents():
+            return on_contents(checkpoint, sync, action, answer, recall, normalizer)
         case _:
             raise TypeError(f"{type(answer).__name__} is no answer to {type(action).__name__}")
 
@@ -281,6 +314,8 @@ def _is_first_of_more(action: Action, answer: Answer) -> bool:
             return more is not None
         case ListDetails(_, None), Hanging(page=page):
             return page is not None and page.next_page_token is not None
+        case ListContent(_, None), Contents(page=files):
+            return files is not None and files.next_page_token is not None
         case _:
             return False
 

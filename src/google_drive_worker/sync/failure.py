@@ -9,19 +9,19 @@ from google_drive_worker.domain.record import ErrorCategory, ErrorReport
 from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked, Reading
 from google_drive_worker.sync.details import given_up
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
     Action,
+    ListContent,
     ListDetails,
     ListDrives,
     ListFiles,
-    LookUpRemoved,
     ProveOrder,
     ReadChanges,
+    ReadContent,
     ReadDetails,
-    ReadMembers,
     TakeStartToken,
     WalkFolder,
     step_name,
@@ -74,9 +74,11 @@ def on_failure(
             if walk.drive_id is not None:
                 checkpoint = doubting(checkpoint, doubted=True, only=walk.drive_id)
             return Step(with_sync(checkpoint, replace(sync, walks=tuple(w for w in sync.walks if w != walk))))
-        case SkipItem(), ListDetails(corpus):  # gone by now, which its log or the user's will tell
+        case SkipItem(), ListDetails(corpus) | ListContent(corpus):
+            # Gone by now, which its log or the user's will tell.
             return Step(_without_details(checkpoint, corpus))
-        case Terminal(), ListDetails() | ReadDetails():  # a scope that does not cover them: the rest goes on without
+        case Terminal(), ListDetails() | ReadDetails() | ListContent() | ReadContent():
+            # A scope that does not cover them: the rest goes on without.
             return Step(given_up(checkpoint), errors=(report(checkpoint, error),))
         case _:
             return park(checkpoint, step_name(action), error, now, jitter)
@@ -86,7 +88,9 @@ def _without_details(checkpoint: Checkpoint, corpus: str) -> Checkpoint:
     sync = checkpoint.sync
     if sync is None:
         return checkpoint
-    return with_sync(checkpoint, replace(sync, details=tuple(each for each in sync.details if each.corpus != corpus)))
+    details = tuple(each for each in sync.details if each.corpus != corpus)
+    content = tuple(each for each in sync.content if each.corpus != corpus)
+    return with_sync(checkpoint, replace(sync, details=details, content=content))
 
 
 def _on_rejected_token(
@@ -122,22 +126,20 @@ def _on_rejected_token(
                     replace(give_up(checkpoint), parked=checkpoint.parked), step_name(action), error, now, jitter
                 )
             return Step(give_up(checkpoint), errors=(report(checkpoint, error),))
-        case ListDetails(name, token) if token is not None:
-            details = tuple(replace(each, page_token=None) if each.corpus == name else each for each in sync.details)
-            checkpoint = with_sync(checkpoint, replace(sync, details=details, restarts=sync.restarts + 1))
-        case (
-            ListDrives()
-            | TakeStartToken()
-            | WalkFolder()
-            | LookUpRemoved()
-            | ReadMembers()
-            | ListDetails()
-            | ReadDetails()
-        ):
+        case ListDetails(name, token) | ListContent(name, token) if token is not None:
+            details = _restarted(sync.details, name) if isinstance(action, ListDetails) else sync.details
+            content = _restarted(sync.content, name) if isinstance(action, ListContent) else sync.content
+            sync = replace(sync, details=details, content=content)
+            checkpoint = with_sync(checkpoint, replace(sync, restarts=sync.restarts + 1))
+        case _:
             return park(checkpoint, step_name(action), error, now, jitter)
     if sync.restarts < RESTARTS_AT_ONCE:
         return Step(checkpoint)
     return park(checkpoint, step_name(action), error, now, jitter)
+
+
+def _restarted(readings: tuple[Reading, ...], corpus: str) -> tuple[Reading, ...]:
+    return tuple(replace(each, page_token=None) if each.corpus == corpus else each for each in readings)
 
 
 def _going_on_as(checkpoint: Checkpoint, before: str, after: str) -> Checkpoint:

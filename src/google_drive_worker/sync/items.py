@@ -113,7 +113,10 @@ class ItemWriter:
             )
         if found.permissions:
             self.records.extend(self._normalizer.transform_permissions(item_id, self._frames_of(found)))
-        self.remembered[item_id] = Remembered(is_folder, found.ids, None if before is None else before.head)
+        if before is None:
+            self.remembered[item_id] = Remembered(is_folder, found.ids)
+        else:
+            self.remembered[item_id] = replace(before, is_folder=is_folder, permission_ids=found.ids)
 
     def _write_item(self, record: Record, item_id: FileId, found: PermissionSet | SkipItem | None) -> None:
         before = self._before(item_id)

@@ -14,6 +14,11 @@ WALKS_AT_ONCE = 4
 REMOVALS_AT_ONCE = 50
 """How many removed items one step looks up: few enough that a step stays short."""
 
+CONTENTS_AT_ONCE = 25
+"""Of how many files the contents are looked at in one step: a turn ends when they are all there."""
+
+SHORTCUT_MIME_TYPE = "application/vnd.google-apps.shortcut"
+
 CHANGED_AT_ONCE = 50
 """Of how many changed files the revisions and comments are read in one step: few enough that a step stays short."""
 
@@ -32,6 +37,9 @@ def scope_of(settings: ConnectionSettings, *, include_shared_drives: bool) -> Sc
         settings.sync_revisions,
         settings.max_revisions if settings.sync_revisions else None,
         settings.sync_comments,
+        settings.sync_content,
+        settings.max_file_size_bytes if settings.sync_content else None,
+        settings.export_formats if settings.sync_content else None,
     )
 
 
@@ -105,6 +113,20 @@ class ReadDetails(msgspec.Struct, frozen=True):
     changed: tuple[Changed, ...]
 
 
+class ListContent(msgspec.Struct, frozen=True):
+    """The next page of a corpus' files, and the contents of these."""
+
+    corpus: str
+    page_token: PageToken | None
+    include_trashed: bool = False
+
+
+class ReadContent(msgspec.Struct, frozen=True):
+    """files.get of changed files, and their contents."""
+
+    file_ids: tuple[FileId, ...]
+
+
 Action = (
     TakeStartToken
     | ListDrives
@@ -116,6 +138,8 @@ Action = (
     | ReadMembers
     | ListDetails
     | ReadDetails
+    | ListContent
+    | ReadContent
 )
 
 
@@ -126,7 +150,7 @@ def step_name(action: Action) -> str:
             return f"ListFiles:{corpus}:{since or ''}..{until or ''}"
         case TakeStartToken(corpus) | ListFiles(corpus) | ProveOrder(corpus) | ReadChanges(corpus):
             return f"{type(action).__name__}:{corpus}"
-        case ListDetails(corpus):
+        case ListDetails(corpus) | ListContent(corpus):
             return f"{type(action).__name__}:{corpus}"
         case WalkFolder(walk):
             return f"WalkFolder:{walk.folder_id}"
@@ -166,11 +190,8 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
             return corpus is not None and corpus.stage == "changes" and corpus.change_token == token
         case WalkFolder(walk):
             return checkpoint.sync is not None and walk in checkpoint.sync.walks
-        case ListDetails(name, token):
-            sync = checkpoint.sync
-            return sync is not None and any((each.corpus, each.page_token) == (name, token) for each in sync.details)
-        case ReadDetails(changed):
-            return checkpoint.sync is not None and set(changed) <= set(checkpoint.sync.changed)
+        case ListDetails() | ReadDetails() | ListContent() | ReadContent():
+            return checkpoint.sync is not None and _still_read(checkpoint.sync, action)
         case ListDrives(token):
             sync = checkpoint.sync
             return sync is not None and not sync.drives_listed and sync.drives_token == token
@@ -178,6 +199,18 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
             return checkpoint.sync is not None
         case ReadMembers(drives):
             return any(drive in checkpoint.corpora and checkpoint.corpora[drive].members_due for drive in drives)
+
+
+def _still_read(sync: Sync, action: ListDetails | ReadDetails | ListContent | ReadContent) -> bool:
+    match action:
+        case ListDetails(name, token):
+            return any((each.corpus, each.page_token) == (name, token) for each in sync.details)
+        case ReadDetails(changed):
+            return set(changed) <= set(sync.changed)
+        case ListContent(name, token):
+            return any((each.corpus, each.page_token) == (name, token) for each in sync.content)
+        case ReadContent(file_ids):
+            return set(file_ids) <= set(sync.contents)
 
 
 def drive_of(corpus: str) -> DriveId | None:
@@ -199,7 +232,8 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
     - The user's log is read before anything of the drives'. It leaves their items to them, so nothing of what it says
       could be mended by it.
     - The members of a drive are read before all else, since its items' permissions rest on them.
-    - What hangs on files (revisions, comments) is read when all of that is through, and no log is read meanwhile.
+    - What hangs on files (revisions, comments) is read when all of that is through, and no log is read meanwhile. The
+      contents of files come after that, in the same way.
     """
     sync = checkpoint.sync
     if sync is None:
@@ -223,7 +257,7 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
         return [*actions, *(log for log in logs if log.corpus == USER_CORPUS)]
     listings = _listings(checkpoint, users_too=known)
     actions += [*listings, *_proofs(checkpoint, listings), *logs]
-    return actions or _details(checkpoint, sync)
+    return actions or _details(checkpoint, sync) or _contents(checkpoint, sync)
 
 
 def _details(checkpoint: Checkpoint, sync: Sync) -> list[Action]:
@@ -232,6 +266,14 @@ def _details(checkpoint: Checkpoint, sync: Sync) -> list[Action]:
         return [ReadDetails(sync.changed[:CHANGED_AT_ONCE])]
     trashed = checkpoint.scope.include_trashed
     return [ListDetails(each.corpus, each.page_token, trashed) for each in sync.details]
+
+
+def _contents(checkpoint: Checkpoint, sync: Sync) -> list[Action]:
+    """Changed files first; then a page of each corpus that is gone through."""
+    if sync.contents:
+        return [ReadContent(sync.contents[:CONTENTS_AT_ONCE])]
+    trashed = checkpoint.scope.include_trashed
+    return [ListContent(each.corpus, each.page_token, trashed) for each in sync.content]
 
 
 def _listings(checkpoint: Checkpoint, *, users_too: bool) -> list[ListFiles]:

@@ -1,0 +1,105 @@
+"""The bytes of files, from Drive to the object store: what is there already is not fetched again.
+
+Only so many streams are open at once in a worker, whatever the number of connections, since each holds some megabytes.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from google_drive_worker.domain.content import Content, ContentStatus, Mirrored, Source
+from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.objects import ObjectRef
+from google_drive_worker.domain.ports import Drive, ObjectStore
+from google_drive_worker.sync.checkpoint import Scope
+from google_drive_worker.sync.content import source_of
+from google_drive_worker.utils.errors import ChecksumMismatch, NotFound, Retryable, SkipItem, Terminal, WorkerError
+
+SMALL_AT_ONCE = 8
+"""Files of less than a part of an upload that are fetched side by side, by all connections together."""
+
+LARGE_AT_ONCE = 2
+"""Larger ones: each has two parts of 8 MB on their way, and one in the making."""
+
+LARGE_FROM_BYTES = 8 * 1024 * 1024
+
+_STATUSES: dict[str, ContentStatus] = {
+    "content_too_large": "too_large",
+    "export_too_large": "too_large",
+    "not_exportable": "not_exportable",
+    "abusive_file": "abusive",
+    "not_downloadable": "not_downloadable",
+    "access_denied": "not_downloadable",
+    "forbidden": "not_downloadable",
+}
+"""What the errors of one file come to; any other is `unavailable`."""
+
+_OF_ONE_FILE = frozenset({"file_quota_exceeded", "redirected"})
+"""Codes of errors that look like the connection's, and are one file's: it is tried again when the file next changes, or
+with the next full sync."""
+
+
+class ContentMirror:
+    """Brings contents into the store, within the worker's bounds."""
+
+    def __init__(self) -> None:
+        self._small = asyncio.Semaphore(SMALL_AT_ONCE)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+
+    async def mirror(
+        self, drive: Drive, store: ObjectStore, scope: Scope, files: Sequence[DriveFile]
+    ) -> tuple[Mirrored, ...]:
+        """What became of the contents of those files; none of a file that can have none, or is gone.
+
+        Raises what concerns more than one file: `Retryable`, `NeedsReauth`, `Terminal`.
+        """
+        wanted = [(file, source) for file in files if (source := source_of(scope, file)) is not None]
+        tasks: list[asyncio.Task[Mirrored | None]] = []
+        failure: WorkerError | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._mirror(drive, store, file, source)) for file, source in wanted]
+        except* WorkerError as several:
+            failure = next(each for each in several.exceptions if isinstance(each, WorkerError))
+        if failure is not None:
+            raise failure
+        return tuple(found for task in tasks if (found := task.result()) is not None)
+
+    async def _mirror(
+        self, drive: Drive, store: ObjectStore, file: DriveFile, source: Source | Content
+    ) -> Mirrored | None:
+        if isinstance(source, Content):
+            return Mirrored(file, source)
+        try:
+            ref = await self._stored(drive, store, source)
+        except NotFound:
+            return None  # the change log will tell
+        except SkipItem as problem:
+            return Mirrored(file, Content(_STATUSES.get(problem.code, "unavailable"), problem=problem), source.head)
+        except (Retryable, Terminal) as problem:
+            if problem.code not in _OF_ONE_FILE and not isinstance(problem, ChecksumMismatch):
+                raise
+            skipped = SkipItem(
+                problem.message,
+                code=problem.code,
+                http_status=problem.http_status,
+                reason=problem.reason,
+                attempts=problem.attempts,
+            )
+            return Mirrored(file, Content("unavailable", problem=skipped), source.head)
+        return Mirrored(file, Content("stored", ref), source.head)
+
+    async def _stored(self, drive: Drive, store: ObjectStore, source: Source) -> ObjectRef:
+        """The object of the bytes, there already or new. Bytes that changed meanwhile are fetched once more."""
+        is_large = source.export_type is None and (source.file.size or 0) > LARGE_FROM_BYTES
+        async with self._large if is_large else self._small:
+            sha256 = source.file.sha256_checksum if source.export_type is None else None
+            known = await store.find(sha256, source.content_type) if sha256 else await store.recall(source.topic)
+            if known is not None:
+                return known
+            try:
+                ref = await store.put_stream(drive.content(source), source.content_type, sha256=sha256)
+            except ChecksumMismatch:
+                ref = await store.put_stream(drive.content(source), source.content_type, sha256=sha256)
+            if sha256 is None:
+                await store.note(source.topic, ref)
+            return ref

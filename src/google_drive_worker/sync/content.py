@@ -1,0 +1,191 @@
+"""The contents of files: a pass of their own after everything else of a full sync, and what changed afterwards.
+
+It goes as the pass of revisions and comments does (`details`): every corpus that was listed is gone through once more,
+a small page at a time, with a place of its own in the checkpoint; incremental syncs are let in between; and nothing of
+it is under way beside a log. A file's record is written again with where its bytes are, or why they are not to be had.
+
+A file that the logs tell of keeps the reference to bytes that have not changed, where that is remembered. Otherwise its
+bytes are looked for when the logs are through, and fetched only where the object store does not have them yet.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from google_drive_worker.domain.content import Content, Mirrored, Source
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, DriveFile, FilesPage
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.memory import Recall, Remembered
+from google_drive_worker.domain.objects import ObjectRef
+from google_drive_worker.domain.ports import Normalizer
+from google_drive_worker.domain.record import ErrorReport, Record
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Reading, Scope, Sync
+from google_drive_worker.sync.listing import belongs
+from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListContent, ReadContent
+from google_drive_worker.sync.step import Step, counted, unread, with_sync
+from google_drive_worker.utils.errors import SkipItem
+
+MAX_FILE_SIZE_BYTES = 100 * 1024 * 1024
+"""How large a file's content may be where its connection does not say."""
+
+CHANGED_AT_MOST = 500
+"""How many files are kept in mind whose contents are to be looked at: beyond it, all are gone through."""
+
+_APPS = "application/vnd.google-apps."
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+
+EXPORTS = {
+    _APPS + "document": "text/markdown",
+    _APPS + "spreadsheet": _OFFICE + "spreadsheetml.sheet",
+    _APPS + "presentation": _OFFICE + "presentationml.presentation",
+    _APPS + "drawing": "application/pdf",
+    _APPS + "script": _APPS + "script+json",
+}
+"""What Workspace documents are exported to where their connection does not say."""
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """The answer to `ListContent`, with its page, and to `ReadContent`.
+
+    A file that can have no content is not in it, nor one that is gone.
+    """
+
+    found: tuple[Mirrored, ...]
+    page: FilesPage | None = None
+
+
+def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
+    """How a file's bytes are to be had; or why they are not, as far as its metadata tells; `None` where it has none."""
+    if file.mime_type in {FOLDER_MIME_TYPE, SHORTCUT_MIME_TYPE}:
+        return None
+    limit_bytes = MAX_FILE_SIZE_BYTES if scope.max_file_size_bytes is None else scope.max_file_size_bytes
+    if not file.mime_type.startswith(_APPS):
+        if file.size is not None and file.size > limit_bytes:
+            told = f"it has {file.size} bytes, over max_file_size_bytes ({limit_bytes})"
+            return Content("too_large", problem=SkipItem(told, code="content_too_large"))
+        return Source(file, file.sha256_checksum or file.head_revision_id or _edition(file), limit_bytes)
+    export_type = {**EXPORTS, **(scope.export_formats or {})}.get(file.mime_type)
+    if export_type is None:  # such as forms and sites: nobody can have their bytes, which is no error
+        return Content("not_exportable")
+    return Source(file, _edition(file), limit_bytes, export_type)
+
+
+def on_metadata_listed(scope: Scope, corpora: Iterable[str]) -> tuple[Reading, ...]:
+    """The corpora to go through for contents, after a listing of these."""
+    return tuple(Reading(name) for name in corpora) if scope.sync_content else ()
+
+
+def contents_noted(step: Step, files: Iterable[DriveFile], recall: Recall, normalizer: Normalizer) -> Step:
+    """The step with the contents of the files that it wrote: those that are known to be unchanged are referred to, the
+    others are to be looked at. Those that it deleted need it no more."""
+    checkpoint = step.checkpoint
+    if checkpoint is None or checkpoint.sync is None or not checkpoint.scope.sync_content:
+        return step
+    shown = {file.id: file for file in files}
+    changed = dict.fromkeys(checkpoint.sync.contents)
+    records: list[Record] = []
+    for record in step.records:
+        kept = record
+        if record.resource_type == "file":
+            file_id = FileId(record.resource_id)
+            changed.pop(file_id, None)
+            file = shown.get(file_id) if record.operation == "upsert" else None
+            if file is not None and not _comes_anyhow(checkpoint, checkpoint.sync, file):
+                ref = _known_ref(checkpoint.scope, file, recall(file_id))
+                if ref is not None:
+                    kept = normalizer.with_content(record, "stored", ref)
+                elif source_of(checkpoint.scope, file) is not None:
+                    changed[file_id] = None
+        records.append(kept)
+    sync = _with_contents(checkpoint, checkpoint.sync, tuple(changed))
+    return replace(step, records=tuple(records), checkpoint=with_sync(checkpoint, sync))
+
+
+def contents_rewritten(step: Step, file_ids: Sequence[FileId]) -> Step:
+    """The step, with the contents of items that it deleted before it wrote them to be looked at."""
+    checkpoint = step.checkpoint
+    if not file_ids or checkpoint is None or checkpoint.sync is None or not checkpoint.scope.sync_content:
+        return step
+    written = {each.resource_id for each in step.records if each.resource_type == "file"}
+    wanted = dict.fromkeys((*checkpoint.sync.contents, *(each for each in file_ids if each in written)))
+    return replace(step, checkpoint=with_sync(checkpoint, _with_contents(checkpoint, checkpoint.sync, tuple(wanted))))
+
+
+def on_content_page(
+    checkpoint: Checkpoint, sync: Sync, action: ListContent, answer: Contents, recall: Recall, normalizer: Normalizer
+) -> Step:
+    """A page of the pass is written; the corpus goes on at its token, or is through."""
+    written = _write(checkpoint, answer, recall, normalizer)
+    token = None if answer.page is None else answer.page.next_page_token
+    content = tuple(
+        each if each.corpus != action.corpus else replace(each, page_token=token)
+        for each in sync.content
+        if each.corpus != action.corpus or token is not None
+    )
+    sync = replace(counted(sync, written.records), content=content)
+    return replace(written, checkpoint=with_sync(checkpoint, sync))
+
+
+def on_contents(
+    checkpoint: Checkpoint, sync: Sync, action: ReadContent, answer: Contents, recall: Recall, normalizer: Normalizer
+) -> Step:
+    """Changed files are written again with what became of their contents."""
+    written = _write(checkpoint, answer, recall, normalizer)
+    left = tuple(each for each in sync.contents if each not in action.file_ids)
+    sync = replace(counted(sync, written.records), contents=left)
+    return replace(written, checkpoint=with_sync(checkpoint, sync))
+
+
+def wanted_contents(checkpoint: Checkpoint, corpus: str | None, files: Iterable[DriveFile]) -> list[DriveFile]:
+    """Those of the files whose contents are mirrored; of a page, those that are the corpus' to write."""
+    return [
+        file
+        for file in files
+        if (checkpoint.scope.include_trashed or not file.trashed)
+        and (corpus is None or belongs(checkpoint, corpus, file.drive_id))
+    ]
+
+
+def _write(checkpoint: Checkpoint, answer: Contents, recall: Recall, normalizer: Normalizer) -> Step:
+    records: list[Record] = []
+    errors: list[ErrorReport] = []
+    remembered: dict[FileId, Remembered | None] = {}
+    for mirrored in answer.found:
+        file_id, content = mirrored.file.id, mirrored.content
+        record = normalizer.transform_file(mirrored.file)
+        records.append(normalizer.with_content(record, content.status, content.ref))
+        if content.problem is not None:
+            errors.append(unread(checkpoint, "file", file_id, "contents", content.problem))
+        # Of an item whose permissions are mirrored nothing is made up: what is not known of it is in doubt.
+        known = recall(file_id) or (None if checkpoint.scope.sync_permissions else Remembered())
+        if known is not None:
+            remembered[file_id] = replace(known, content=content.ref, content_head=mirrored.head)
+    return Step(checkpoint, tuple(records), tuple(errors), remembered)
+
+
+def _known_ref(scope: Scope, file: DriveFile, known: Remembered | None) -> ObjectRef | None:
+    """Where the file's bytes are, if these are known to be unchanged."""
+    if known is None or known.content is None:
+        return None
+    source = source_of(scope, file)
+    if not isinstance(source, Source) or source.head != known.content_head:
+        return None
+    return known.content if known.content.content_type == source.content_type else None
+
+
+def _comes_anyhow(checkpoint: Checkpoint, sync: Sync, file: DriveFile) -> bool:
+    """Whether the file's turn comes with all of its corpus."""
+    return (file.drive_id if file.drive_id in checkpoint.corpora else USER_CORPUS) in sync.listed
+
+
+def _with_contents(checkpoint: Checkpoint, sync: Sync, file_ids: tuple[FileId, ...]) -> Sync:
+    if len(file_ids) <= CHANGED_AT_MOST:
+        return replace(sync, contents=file_ids)
+    # Also what was gone through already: they may stand on any page.
+    everything = tuple(Reading(name) for name in checkpoint.corpora if name not in sync.listed)
+    return replace(sync, contents=(), content=everything)
+
+
+def _edition(file: DriveFile) -> str:
+    return file.head_revision_id or file.md5_checksum or file.modified_time or str(file.version)

@@ -1,0 +1,128 @@
+"""Contents, as decisions."""
+
+from msgspec.structs import replace
+
+from google_drive_worker.domain.content import Content, Mirrored
+from google_drive_worker.domain.drive import FilesPage
+from google_drive_worker.domain.ids import FileId, PageToken
+from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.objects import ObjectRef
+from google_drive_worker.normalization import transformer
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Reading, Scope
+from google_drive_worker.sync.content import CHANGED_AT_MOST, Contents, source_of
+from google_drive_worker.sync.details import let_in
+from google_drive_worker.sync.engine import complete, on_answer
+from google_drive_worker.sync.plan import ListContent, ReadChanges, ReadContent, plan
+from google_drive_worker.utils.errors import SkipItem
+from support.syncs import NOW, changed, changes_page, file, folder, owed, read, syncing
+
+SCOPE = Scope(include_shared_drives=False, sync_content=True)
+REF = ObjectRef("s3://b/k", 3, "abc", "text/plain")
+BLOB = file("a", mimeType="text/plain", sha256Checksum="abc", size="3", version="7")
+
+
+def reading() -> Checkpoint:
+    """A checkpoint of an incremental sync whose log is being read."""
+    return replace(syncing("incremental"), scope=SCOPE, corpora={USER_CORPUS: Corpus("changes", PageToken("1"))})
+
+
+def test_a_full_sync_goes_through_its_corpora_for_contents_when_all_else_is_done() -> None:
+    """A page at a time; its closing record stands at the end."""
+    done = replace(syncing("full"), scope=SCOPE, corpora={USER_CORPUS: Corpus("done", PageToken("1"))})
+    assert done.sync is not None
+    done = replace(done, sync=replace(done.sync, listed=(USER_CORPUS,)))
+    begun = complete(done, NOW, transformer).checkpoint
+    assert begun is not None
+    assert plan(begun) == [ListContent(USER_CORPUS, None)]
+
+    page = FilesPage(next_page_token=PageToken("2"))
+    found = (Mirrored(read(BLOB), Content("stored", REF), "abc"),)
+    step = on_answer(begun, ListContent(USER_CORPUS, None), Contents(found, page), transformer)
+    (record,) = step.records
+    assert record.references is not None
+    assert record.references.content_ref == REF
+    assert b'"content_status":"stored"' in bytes(record.data)  # type: ignore[arg-type]
+    assert step.remembered[FileId("a")] == Remembered(content=REF, content_head="abc")
+    assert step.checkpoint is not None
+    assert plan(step.checkpoint) == [ListContent(USER_CORPUS, PageToken("2"))]
+
+    last = on_answer(step.checkpoint, ListContent(USER_CORPUS, PageToken("2")), Contents((), FilesPage()), transformer)
+    assert last.checkpoint is not None
+    assert plan(last.checkpoint) == []
+    assert complete(last.checkpoint, NOW, transformer).records[0].resource_type == "sync"
+
+
+def test_what_became_of_a_content_that_is_not_to_be_had_is_told_once() -> None:
+    """In the record, and by an error record."""
+    before = reading()
+    assert before.sync is not None
+    sync = replace(before.sync, contents=(FileId("a"),))
+    before = replace(before, sync=sync, corpora={USER_CORPUS: Corpus("done", PageToken("1"))})
+    problem = SkipItem("too much", code="content_too_large")
+    answer = Contents((Mirrored(read(BLOB), Content("too_large", problem=problem)),))
+    step = on_answer(before, ReadContent((FileId("a"),)), answer, transformer)
+    assert b'"content_status":"too_large"' in bytes(step.records[0].data)  # type: ignore[arg-type]
+    assert step.records[0].references is None
+    assert [error.code for error in step.errors] == ["content_too_large"]
+    assert step.checkpoint is not None
+    assert step.checkpoint.sync is not None
+    assert step.checkpoint.sync.contents == ()
+
+
+def test_a_changed_file_keeps_the_reference_to_bytes_that_are_the_same() -> None:
+    """Renamed, it needs no call; with other bytes, or where nothing is remembered, they are looked for."""
+    before = reading()
+    action = ReadChanges(USER_CORPUS, PageToken("1"))
+    page = changes_page(changed(BLOB), changed(folder("f")), more="2")
+    known = {"a": Remembered(content=REF, content_head="abc")}
+    step = on_answer(before, action, page, transformer, known.get)
+    assert step.records[0].references is not None
+    assert step.checkpoint is not None
+    assert step.checkpoint.sync is not None
+    assert step.checkpoint.sync.contents == ()
+    for other in ({}, {"a": Remembered(content=REF, content_head="old")}, {"a": Remembered()}):
+        step = on_answer(before, action, page, transformer, other.get)
+        assert step.records[0].references is None
+        assert step.checkpoint is not None
+        assert step.checkpoint.sync is not None
+        assert step.checkpoint.sync.contents == ("a",)
+
+
+def test_more_changed_files_than_are_kept_in_mind_are_all_gone_through() -> None:
+    """The checkpoint stays small."""
+    before = reading()
+    many = [changed({**BLOB, "id": f"f{number}"}) for number in range(CHANGED_AT_MOST + 1)]
+    step = on_answer(before, ReadChanges(USER_CORPUS, PageToken("1")), changes_page(*many, more="2"), transformer)
+    assert step.checkpoint is not None
+    assert step.checkpoint.sync is not None
+    assert (step.checkpoint.sync.contents, step.checkpoint.sync.content) == ((), (Reading(USER_CORPUS),))
+
+
+def test_an_incremental_sync_is_let_in_between() -> None:
+    """It becomes part of the pass' sync."""
+    sync = syncing("full").sync
+    assert sync is not None
+    resting = replace(
+        syncing("full"),
+        scope=SCOPE,
+        corpora={USER_CORPUS: Corpus("done", PageToken("1"))},
+        sync=replace(sync, content=(Reading(USER_CORPUS),)),
+        owed=owed("incremental"),
+    )
+    after = let_in(resting, SCOPE)
+    assert after is not None
+    assert plan(after) == [ReadChanges(USER_CORPUS, PageToken("1"))]
+
+
+def test_what_has_no_bytes_is_not_asked_for() -> None:
+    """Folders and shortcuts have none; nobody can have those of a form, which is no error; an export can be chosen."""
+    assert source_of(SCOPE, read(folder("f"))) is None
+    assert source_of(SCOPE, read(file("s", mimeType="application/vnd.google-apps.shortcut"))) is None
+    assert source_of(SCOPE, read(file("x", mimeType="application/vnd.google-apps.form"))) == Content("not_exportable")
+    document = read(file("d", mimeType="application/vnd.google-apps.document"))
+    chosen = replace(SCOPE, export_formats={document.mime_type: "application/pdf"})
+    usual, other = source_of(SCOPE, document), source_of(chosen, document)
+    assert not isinstance(usual, Content | None)
+    assert not isinstance(other, Content | None)
+    assert (usual.content_type, other.content_type) == ("text/markdown", "application/pdf")
+    assert usual.topic != other.topic
