@@ -22,7 +22,6 @@ from google_drive_worker.utils.errors import Misconfigured
 HEALTH_OFF = -1
 """`HEALTH_PORT` when there shall be no health server."""
 
-_SECRETS = frozenset({"kafka_sasl_password"})
 _MAX_SHOWN_CHARS = 80
 _TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -93,6 +92,7 @@ def _lower(value: object) -> object:
 Text = Annotated[str, Field(min_length=1, max_length=256)]
 Topic = Annotated[str, AfterValidator(_topic_name)]
 Url = Annotated[str, AfterValidator(_plain_url)]
+TokenSecret = Annotated[SecretStr, Field(min_length=16, max_length=1024)]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["json", "console"]
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -130,7 +130,9 @@ class Settings(BaseSettings):
     )
     kafka_ssl_key_path: Path | None = Field(default=None, description="Its key (PEM, without a password).")
     kafka_topic_trigger: Topic = Field(default="integration.trigger", description="Triggers, in.")
-    kafka_topic_webhook: Topic = Field(default="webhook.raw", description="Google's notifications, in; not read yet.")
+    kafka_topic_webhook: Topic = Field(
+        default="webhook.raw", description="Google's notifications, in; may be missing where there is no push."
+    )
     kafka_topic_data: Topic = Field(default="ingestion.data", description="Records, out.")
     kafka_topic_errors: Topic = Field(default="integration.errors", description="Errors, out.")
     kafka_topic_state: Topic = Field(
@@ -241,6 +243,17 @@ class Settings(BaseSettings):
         description="Time for all attempts at one request; after it the connection is parked.",
     )
 
+    gdrive_webhook_address: Url | None = Field(
+        default=None,
+        description="Where Google sends push notifications: the Webhook Proxy's https address. Unset: no push.",
+    )
+    webhook_token_secret: TokenSecret | None = Field(
+        default=None, description="Signs the tokens of push channels; required with GDRIVE_WEBHOOK_ADDRESS."
+    )
+    webhook_token_secret_previous: TokenSecret | None = Field(
+        default=None, description="The secret before it, which stays valid for a week when it is changed."
+    )
+
     s3_bucket_name: Annotated[Text, AfterValidator(_bucket)] = Field(
         default="clustera-integrations",
         description="Bucket for large payloads and file contents, or a directory as `file:///path`.",
@@ -331,6 +344,8 @@ def _conflicts(settings: Settings) -> list[str]:
     for name, topic in topics.items():
         if others := [other.upper() for other, value in topics.items() if value == topic and other < name]:
             lines.append(f"{name.upper()}={topic} is {others[0]} as well; set a topic of its own for each")
+    if settings.gdrive_webhook_address is not None and settings.webhook_token_secret is None:
+        lines.append("GDRIVE_WEBHOOK_ADDRESS is set without WEBHOOK_TOKEN_SECRET; set one of 16 characters or more")
     if settings.worker_commit_interval_ms >= settings.kafka_transaction_timeout_ms:
         lines.append(
             f"WORKER_COMMIT_INTERVAL_MS={settings.worker_commit_interval_ms} is not below KAFKA_TRANSACTION_TIMEOUT_MS="
@@ -365,7 +380,7 @@ def _kafka_security_conflicts(settings: Settings) -> Iterator[str]:
 
 def _line(error: ErrorDetails, given: Mapping[str, str | None]) -> str:
     name = str(error["loc"][0])
-    shown = "***" if name in _SECRETS else _shown(given.get(name))
+    shown = "***" if "secret" in name or "password" in name else _shown(given.get(name))
     return f"{name.upper()}={shown} {_trouble(error, Settings.model_fields[name])}"
 
 
@@ -389,6 +404,8 @@ def _trouble(error: ErrorDetails, field: FieldInfo) -> str:
         "float_parsing": f"is no number; {span}",
         "bool_parsing": "is neither true nor false; set true or false",
         "literal_error": f"is unknown; set one of: {', '.join(choices(field))}",
+        "too_short": f"is shorter than {context.get('min_length')} characters; set a longer one",
+        "too_long": f"is longer than {context.get('max_length')} characters; set a shorter one",
         "string_too_long": f"is longer than {context.get('max_length')} characters; set a shorter one",
         "value_error": str(context.get("error", "")),
     }
