@@ -199,9 +199,9 @@ class Simulator:
         """An access token of that user with every scope, without a call to the token endpoint."""
         return self.tokens.issue_access_token(email)
 
-    def write_connections(self, path: Path | str) -> None:
+    def write_connections(self, path: Path | str, *, push: bool = False) -> None:
         """Write a connections.toml that the worker takes as it is: a connection for each user, one service account."""
-        Path(path).write_text(connections_toml(self._accounts, self.token_uri), encoding="utf-8")
+        Path(path).write_text(connections_toml(self._accounts, self.token_uri, push=push), encoding="utf-8")
 
     def apply(self, function: Callable[[World], T]) -> T:
         """Run `function` on the world between two calls: the way to change or compare the world of a served simulator.
