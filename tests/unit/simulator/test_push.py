@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import aiohttp
 import pytest
 
-from drive_simulator.clock import ManualClock
+from drive_simulator.clock import FastClock, ManualClock
 from drive_simulator.item_changes import create, delete, edit, move, replace_content, set_trashed
 from drive_simulator.notifications import Pace
 from drive_simulator.server import Simulator
@@ -315,3 +316,10 @@ async def test_a_late_message_is_overtaken() -> None:
         it.stage.file("swift")
         seen = await it.webhooks.until(lambda seen: len(seen) == 3)
         assert [each.number for each in seen] == [1, 3, 2]
+
+
+def test_a_fast_clock_lives_a_day_in_a_moment() -> None:
+    """It begins where it is told and goes on by itself, as many times faster."""
+    clock, deadline_s = FastClock(1_000_000, now_ms=0), monotonic() + 10
+    while clock.now_ms() < DAY_MS:
+        assert monotonic() < deadline_s
