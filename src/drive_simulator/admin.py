@@ -13,7 +13,7 @@ r"""The admin endpoints, outside of Drive's paths: what a test or a stranger ste
 | `POST /_simulator/quota` | `{"model": "units", "project_per_minute": …, "user_per_minute": …}`; 204 |
 
 Quota models are `requests`, `units` and `unlimited`; limits that are left out are Google's. A body that can't be
-read is 400 `{"error": "what is wrong"}`.
+read is 400 `{"error": "what is wrong"}`. Those of push notifications stand in `channel_routes`.
 """
 
 from typing import Literal, TypeVar
@@ -66,26 +66,26 @@ def add_admin_routes(
     _add_fault_routes(app, plan)
 
     async def get_counters(_: web.Request) -> web.Response:
-        return _json({**counters.snapshot(), "repeated_pages": len(counters.repeated_pages())})
+        return answer_json({**counters.snapshot(), "repeated_pages": len(counters.repeated_pages())})
 
     async def get_calls(request: web.Request) -> web.Response:
         entries = counters.entries(request.query.get("method"))
-        return _json({"calls": [{**msgspec.to_builtins(e), "parameters": dict(e.parameters)} for e in entries]})
+        return answer_json({"calls": [{**msgspec.to_builtins(e), "parameters": dict(e.parameters)} for e in entries]})
 
     async def delete_counters(_: web.Request) -> web.Response:
         counters.clear()
         return web.Response(status=204)
 
     async def expire(request: web.Request) -> web.Response:
-        whose = await _read(request, Whose)
-        return _json({"expired": tokens.expire_tokens(whose.user)})
+        whose = await read_body(request, Whose)
+        return answer_json({"expired": tokens.expire_tokens(whose.user)})
 
     async def revoke(request: web.Request) -> web.Response:
-        whose = await _read(request, Whose)
-        return _json({"revoked": tokens.revoke_grants(whose.user)})
+        whose = await read_body(request, Whose)
+        return answer_json({"revoked": tokens.revoke_grants(whose.user)})
 
     async def set_quota(request: web.Request) -> web.Response:
-        quota.set_model((await _read(request, QuotaSetting)).quota_model())
+        quota.set_model((await read_body(request, QuotaSetting)).quota_model())
         return web.Response(status=204)
 
     router.add_get(f"{PREFIX}/counters", get_counters)
@@ -99,12 +99,12 @@ def add_admin_routes(
 def _add_fault_routes(app: web.Application, plan: FaultPlan) -> None:
     async def post(request: web.Request) -> web.Response:
         try:
-            return _json({"ids": [plan.add(rule) for rule in parse_rules(await request.read())]})
+            return answer_json({"ids": [plan.add(rule) for rule in parse_rules(await request.read())]})
         except ValueError as error:
-            raise _refusal(str(error)) from None
+            raise refusal(str(error)) from None
 
     async def get(_: web.Request) -> web.Response:
-        return _json({"rules": msgspec.to_builtins(plan.states())})
+        return answer_json({"rules": msgspec.to_builtins(plan.states())})
 
     async def delete(_: web.Request) -> web.Response:
         plan.clear()
@@ -121,16 +121,19 @@ def _add_fault_routes(app: web.Application, plan: FaultPlan) -> None:
     app.router.add_delete(PREFIX + r"/faults/{id:\d{1,9}}", delete_one)
 
 
-async def _read(request: web.Request, kind: type[T]) -> T:
+async def read_body(request: web.Request, kind: type[T]) -> T:
+    """The body's JSON, nothing being an empty object. Raises 400."""
     try:
         return msgspec.json.decode(await request.read() or b"{}", type=kind)
     except ValueError as error:
-        raise _refusal(str(error)) from None
+        raise refusal(str(error)) from None
 
 
-def _refusal(text: str) -> web.HTTPBadRequest:
+def refusal(text: str) -> web.HTTPBadRequest:
+    """400 with what is wrong."""
     return web.HTTPBadRequest(text=msgspec.json.encode({"error": text}).decode(), content_type="application/json")
 
 
-def _json(value: object) -> web.Response:
+def answer_json(value: object) -> web.Response:
+    """The value as JSON."""
     return web.Response(body=msgspec.json.encode(value), content_type="application/json")

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import orjson
 
 from drive_simulator import access, discovery, errors
+from drive_simulator.channels import ChannelBook
 from drive_simulator.errors import ApiError
 from drive_simulator.exports import LINK_PATH
 from drive_simulator.fields import Mask, compile_fields
@@ -59,6 +60,7 @@ class Services:
     lister: Lister
     uploads: UploadSessions
     operations: Operations
+    channels: ChannelBook
     base_url: str = "http://127.0.0.1"
     drive_requests: set[str] = field(default_factory=set)
 

@@ -4,7 +4,7 @@ An item has at most one entry: a newer change replaces the older one (Drive guid
 the page tokens; they never expire by themselves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 class Entry:
@@ -25,11 +25,15 @@ class Entry:
 
 
 class ChangeLog:
-    """The entries in order. `base` is the first position; logs differ in it, so that a token of another log shows."""
+    """The entries in order. `base` is the first position; logs differ in it, so that a token of another log shows.
 
-    __slots__ = ("_base", "_entries", "_positions")
+    `listeners` are called with each new entry: the channels of push notifications.
+    """
+
+    __slots__ = ("_base", "_entries", "_positions", "listeners")
 
     def __init__(self, base: int) -> None:
+        self.listeners: tuple[Callable[[Entry], None], ...] = ()
         self._base = base
         self._entries: list[Entry | None] = []
         self._positions: dict[str, int] = {}
@@ -62,6 +66,8 @@ class ChangeLog:
         self._positions[target_id] = len(self._entries)
         entry = Entry(target_id, time_ms, is_drive=is_drive, from_drive=from_drive, left_my_drive=left_my_drive)
         self._entries.append(entry)
+        for listener in self.listeners:
+            listener(entry)
 
     def read_from(self, position: int) -> Iterator[tuple[int, Entry]]:
         """The entries at and after `position`, oldest first, each with its position."""

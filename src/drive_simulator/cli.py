@@ -34,6 +34,8 @@ Beside Drive's own paths (see the Drive API v3 reference):
   POST   /_simulator/tokens/expire      every access token ends now
   POST   /_simulator/grants/revoke      every consent ends now
   POST   /_simulator/quota              another quota model
+  GET    /_simulator/channels           push channels living, made, stopped and expired, by account
+  POST   /_simulator/notifications/faults   push messages lost, doubled, late, replayed
 
 \b
 Google's own Python client works against it:
@@ -59,6 +61,7 @@ build_from_document with the document's rootUrl and baseUrl set to the simulator
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write a connections.toml for the worker: one connection for each user, one service account.",
 )
+@click.option("--push", is_flag=True, help="Write the connections with push notifications on.")
 @click.option(
     "--quota-model",
     default="none",
@@ -87,6 +90,7 @@ def main(
     quota_model: str,
     record: Path | None,
     *,
+    push: bool,
     short_pages: bool,
     full_pages: bool,
 ) -> None:
@@ -107,7 +111,7 @@ def main(
         with contextlib.ExitStack() as stack:
             if record is not None:
                 simulator.observers.append(stack.enter_context(Recorder(record)))
-            _run(_serve(simulator, write_connections))
+            _run(_serve(simulator, write_connections, push=push))
     except OSError as problem:
         reason = problem.strerror or str(problem)
         click.echo(f"Can't listen on {host}:{port}: {reason}. Choose another --port, or 0 for a free one.", err=True)
@@ -129,7 +133,7 @@ def _settle() -> None:
     gc.freeze()
 
 
-async def _serve(simulator: Simulator, connections_file: Path | None) -> None:
+async def _serve(simulator: Simulator, connections_file: Path | None, *, push: bool) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -138,7 +142,7 @@ async def _serve(simulator: Simulator, connections_file: Path | None) -> None:
     await simulator.start()
     try:
         if connections_file is not None:
-            simulator.write_connections(connections_file)
+            simulator.write_connections(connections_file, push=push)
         _announce(simulator, connections_file)
         await stopped.wait()
     finally:

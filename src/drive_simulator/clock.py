@@ -41,6 +41,19 @@ class ManualClock:
         self._now_ms += int(seconds * 1000)
 
 
+class FastClock:
+    """A clock that goes `speed` times as fast as the machine's, from `now_ms` on: ten days in a few minutes."""
+
+    def __init__(self, speed: float, now_ms: int = 1_767_225_600_000) -> None:
+        self._speed = speed
+        self._start_ms = now_ms
+        self._started_ns = time.monotonic_ns()
+
+    def now_ms(self) -> int:
+        """The present moment, Unix milliseconds."""
+        return self._start_ms + int((time.monotonic_ns() - self._started_ns) * self._speed) // 1_000_000
+
+
 def rfc3339(unix_ms: int) -> str:
     """Write a moment as Drive does: UTC, milliseconds, `Z`."""
     day, rest = divmod(unix_ms, 86_400_000)

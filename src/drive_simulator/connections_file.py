@@ -24,12 +24,14 @@ def refresh_token_of(email: str) -> str:
     return "1//simulated-" + sha256(email.encode()).hexdigest()[:40]
 
 
-def connections_toml(accounts: Mapping[str, Account], token_uri: str) -> str:
-    """The file's text: a table for each connection, its id the table's name."""
+def connections_toml(accounts: Mapping[str, Account], token_uri: str, *, push: bool = False) -> str:
+    """The file's text: a table for each connection, its id the table's name. `push`: with push notifications on."""
     lines = ["# Written by the Drive simulator. The credentials open made-up Drives only."]
     for connection_id, account in accounts.items():
         lines += ["", f"[{_quote(connection_id)}]", f"# {account.email}"]
         lines += [f"connection_id = {_quote(connection_id)}", f"customer_id = {_quote(account.customer_id)}"]
+        if push:
+            lines += ["settings = { push_notifications = true }"]
         lines += ["", f"[{_quote(connection_id)}.credentials]"]
         if account.service_account is None:
             values = {

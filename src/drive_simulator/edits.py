@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from drive_simulator import api
 from drive_simulator.access import own_grantees
+from drive_simulator.channels import ChannelBook
 from drive_simulator.collaboration_edits import MORE_KINDS
 from drive_simulator.edit import (
     ALL_DRIVES,
@@ -75,7 +76,7 @@ class Editor:
         rules = rules or ListingRules()
         uploads = UploadSessions(lambda: world.ids.token(24))
         operations = Operations(lambda: world.ids.token(24))
-        services = api.Services(world, rules, Lister(world, rules), uploads, operations)
+        services = api.Services(world, rules, Lister(world, rules), uploads, operations, ChannelBook(world))
         rooms = (changes, comments, drives, files, labels, permissions, replies, revisions)
         handlers = api.handlers_of(*(room.HANDLERS for room in rooms))
         self._api = api.DriveApi(services, handlers, _trust)

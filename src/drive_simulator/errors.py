@@ -368,3 +368,18 @@ def drive_id_and_corpora() -> ApiError:
     """403 `teamDriveIdRequiresTeamDriveCorpora`: one of driveId and corpora=drive without the other."""
     message = "The driveId parameter must be specified if and only if corpora is set to drive."
     return ApiError(403, "teamDriveIdRequiresTeamDriveCorpora", message)
+
+
+def channel_id_not_unique(channel_id: str) -> ApiError:
+    """400 `channelIdNotUnique`: a living channel has that id."""
+    return ApiError(400, "channelIdNotUnique", f"Channel id {channel_id} not unique")
+
+
+def webhook_not_https(address: str) -> ApiError:
+    """400 `push.webhookUrlNotHttps`."""
+    return ApiError(400, "push.webhookUrlNotHttps", f"WebHook callback must be HTTPS: {address}")
+
+
+def channel_not_found(channel_id: str) -> ApiError:
+    """404 `notFound` of a channel: never made, ended, of another resource or of another account."""
+    return ApiError(404, "notFound", f"Channel '{channel_id}' not found for project 'simulated'")

@@ -23,6 +23,8 @@ from aiohttp import web
 from drive_simulator import api, faults, oauth
 from drive_simulator.admin import PREFIX, add_admin_routes
 from drive_simulator.batch import parse_batch, run_batch
+from drive_simulator.channel_routes import add_channel_routes
+from drive_simulator.channels import ChannelBook
 from drive_simulator.compression import compress, wants_gzip
 from drive_simulator.connections_file import CLIENT_ID, CLIENT_SECRET, Account, connections_toml, refresh_token_of
 from drive_simulator.counters import Counters
@@ -33,6 +35,7 @@ from drive_simulator.listing import Lister, ListingRules
 from drive_simulator.methods import (
     about,
     changes,
+    channels,
     comments,
     downloads,
     drives,
@@ -43,6 +46,8 @@ from drive_simulator.methods import (
     replies,
     revisions,
 )
+from drive_simulator.notification_faults import NotificationFaults
+from drive_simulator.notifications import Notifier, Pace
 from drive_simulator.operations import Operations
 from drive_simulator.quota import UNLIMITED, Quota, QuotaModel
 from drive_simulator.service_account import DEFAULT_EMAIL, new_service_account
@@ -58,7 +63,10 @@ UNKNOWN_METHOD = "unknown"
 Observer = Callable[["Exchange"], None]
 T = TypeVar("T")
 
-_ROOMS = (about, changes, comments, downloads, drives, exports, files, labels, permissions, replies, revisions)
+_ROOMS = (
+    *(about, changes, channels, comments, downloads, drives),
+    *(exports, files, labels, permissions, replies, revisions),
+)
 
 
 class Exchange:
@@ -109,6 +117,7 @@ class Simulator:
         quota: QuotaModel | None = None,
         rules: ListingRules | None = None,
         seed: int = 0,
+        pace: Pace | None = None,
     ) -> None:
         self.world = world
         self.faults = FaultPlan(seed=seed)
@@ -123,7 +132,11 @@ class Simulator:
         self._batch_order = random.Random(seed)  # noqa: S311 - the order of parts
         self.operations = Operations(lambda: world.ids.token(24))
         uploads = UploadSessions(lambda: world.ids.token(24))
-        self._services = api.Services(world, self.rules, Lister(world, self.rules), uploads, self.operations)
+        self.channels = ChannelBook(world)
+        self.notification_faults = NotificationFaults(seed=seed)
+        self.notifier = Notifier(self.channels, self.notification_faults, pace or Pace())
+        lister = Lister(world, self.rules)
+        self._services = api.Services(world, self.rules, lister, uploads, self.operations, self.channels)
         tables = (room.HANDLERS for room in _ROOMS)
         self._api = api.DriveApi(self._services, api.handlers_of(*tables), self._authenticate)
         self._runner: web.AppRunner | None = None
@@ -157,6 +170,7 @@ class Simulator:
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[strike])
         add_admin_routes(app, self.faults, self.counters, self.tokens, self.quota)
         add_truth_routes(app, self.world)
+        add_channel_routes(app, self.channels, self.notifier, self.notification_faults)
         self.tokens.add_routes(app)
         for path in ("/batch/drive/v3", "/batch"):
             app.router.add_post(path, self._serve_batch)
@@ -172,9 +186,11 @@ class Simulator:
         self._port = self._runner.addresses[0][1]
         self._services.base_url = self.world.site.origin = self.origin
         self._open_accounts()
+        await self.notifier.start()
 
     async def stop(self) -> None:
         """Stop listening and drop what is open."""
+        await self.notifier.stop()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -183,9 +199,9 @@ class Simulator:
         """An access token of that user with every scope, without a call to the token endpoint."""
         return self.tokens.issue_access_token(email)
 
-    def write_connections(self, path: Path | str) -> None:
+    def write_connections(self, path: Path | str, *, push: bool = False) -> None:
         """Write a connections.toml that the worker takes as it is: a connection for each user, one service account."""
-        Path(path).write_text(connections_toml(self._accounts, self.token_uri), encoding="utf-8")
+        Path(path).write_text(connections_toml(self._accounts, self.token_uri, push=push), encoding="utf-8")
 
     def apply(self, function: Callable[[World], T]) -> T:
         """Run `function` on the world between two calls: the way to change or compare the world of a served simulator.

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -13,22 +13,26 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from google_drive_worker.allocation import tune_allocation
+from google_drive_worker.channel_care import Push, random_channel_ids
 from google_drive_worker.client.quota import QUOTA_MODELS, QuotaModel
 from google_drive_worker.client.setup import open_drives
 from google_drive_worker.config import HEALTH_OFF, Settings
 from google_drive_worker.connections.mutual_tls import CertificateFiles
 from google_drive_worker.connections.setup import Owner, connections_file, control_plane
 from google_drive_worker.contents import ContentMirror
+from google_drive_worker.domain.connection import Secret
 from google_drive_worker.domain.ports import Clock, Drives
 from google_drive_worker.handlers.trigger import TriggerHandler
+from google_drive_worker.handlers.webhook import WebhookHandler
 from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.http.transport import TransportLimits
 from google_drive_worker.kafka.intake import Intake
 from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.message_ids import new_message_ids
+from google_drive_worker.kafka.notifications import NotificationIntake
 from google_drive_worker.kafka.partition import CommitLimits
 from google_drive_worker.kafka.state_store import Restored, restore
-from google_drive_worker.kafka.topics import TopicNames, survey
+from google_drive_worker.kafka.topics import BrokerTrouble, TopicNames, survey
 from google_drive_worker.kafka.transactions import BatchLimit, GroupMetadata, TransactionalWriter
 from google_drive_worker.normalization import transformer
 from google_drive_worker.observability.health import HealthServer, Readiness
@@ -40,7 +44,7 @@ from google_drive_worker.reporter import Reporter
 from google_drive_worker.scheduler import Scheduler, Seat
 from google_drive_worker.storage.setup import object_stores
 from google_drive_worker.storage.store import BucketStores
-from google_drive_worker.sync import engine
+from google_drive_worker.sync import channels, engine
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.telemetry import Telemetry, log
@@ -81,7 +85,39 @@ def kafka_config(settings: Settings) -> dict[str, Any]:
         # transaction for good when a broker goes away. What matters comes as errors, and as the consumer's error_cb.
         "log_level": 0,
         "topic.metadata.refresh.interval.ms": 30_000,
+        **_security_config(settings),
     }
+
+
+def _security_config(settings: Settings) -> dict[str, str]:
+    """How the brokers are told who we are, and held to being who they say: nothing where all is in the clear."""
+    password, protocol = settings.kafka_sasl_password, settings.kafka_security_protocol
+    if protocol == "PLAINTEXT":
+        return {}
+    config: dict[str, str] = {"security.protocol": protocol}
+    if protocol.startswith("SASL") and settings.kafka_sasl_username is not None and password is not None:
+        config |= {
+            "sasl.mechanism": settings.kafka_sasl_mechanism,
+            "sasl.username": settings.kafka_sasl_username,
+            "sasl.password": password.get_secret_value(),
+        }
+    if "SSL" in protocol:
+        paths = {
+            "ssl.ca.location": settings.kafka_ssl_ca_path,
+            "ssl.certificate.location": settings.kafka_ssl_cert_path,
+            "ssl.key.location": settings.kafka_ssl_key_path,
+        }
+        config |= {name: str(path) for name, path in paths.items() if path is not None}
+        config["ssl.endpoint.identification.algorithm"] = "https"  # the certificate has to name the broker's host
+    return config
+
+
+def admin_client(settings: Settings) -> tuple[AdminClient, BrokerTrouble]:
+    """A client to look at the brokers with, and what it learns of why they don't let us in."""
+    trouble = BrokerTrouble()
+    # The client's stubs know no callback among its settings.
+    config: Any = {**kafka_config(settings), "error_cb": trouble}
+    return AdminClient(config), trouble
 
 
 def producer_config(settings: Settings) -> dict[str, Any]:
@@ -210,6 +246,12 @@ def stores_of(settings: Settings, owner: Owner) -> BucketStores:
     )
 
 
+def token_secrets(settings: Settings) -> list[Secret]:
+    """The secrets that make tokens of push channels genuine; the first one signs."""
+    found = (settings.webhook_token_secret, settings.webhook_token_secret_previous)
+    return [Secret(each.get_secret_value()) for each in found if each is not None]
+
+
 def quota_model(settings: Settings) -> QuotaModel:
     """Google's prices and limits for the project, with the operator's own where they are set."""
     model = QUOTA_MODELS[settings.gdrive_quota_model]
@@ -251,17 +293,32 @@ class _Wiring:
         self.stores = stores_of(settings, owner)
         self._partitions = 0
         self._assembled = False
-        self._admin = AdminClient(kafka_config(settings))
+        self._has_webhooks = False
+        self._admin, self._trouble = admin_client(settings)
 
     async def lacks(self) -> dict[str, list[str]]:
         """What is missing for the worker to run."""
         found = await asyncio.to_thread(
-            survey, self._admin, self._settings.kafka_bootstrap_servers, self._names, SURVEY_TIMEOUT_S
+            survey,
+            self._admin,
+            self._settings.kafka_bootstrap_servers,
+            self._names,
+            SURVEY_TIMEOUT_S,
+            self._trouble,
         )
         if not found.partitions:  # a client can forget its brokers for good: see `intake.ORPHANED_S`
-            self._admin = AdminClient(kafka_config(self._settings))
+            self._admin, self._trouble = admin_client(self._settings)
         self._heed_partitions(found.partitions.get(self._names.trigger, 0))
+        self._heed_webhooks(found.partitions)
         return {"kafka": found.problems, "connections": await self._owner.lacks()}
+
+    def _heed_webhooks(self, partitions: Mapping[str, int]) -> None:
+        """Without the topic nobody would hear of what Google sends: there are no channels then."""
+        if self._settings.gdrive_webhook_address is None or not partitions:
+            return
+        self._has_webhooks = self._names.webhook in partitions
+        missing = f"the topic {self._names.webhook} (KAFKA_TOPIC_WEBHOOK) is missing: polls alone bring changes"
+        self._telemetry.push(None if self._has_webhooks else missing)
 
     def _heed_partitions(self, partitions: int) -> None:
         if self._assembled and partitions not in {0, self._partitions}:
@@ -286,6 +343,14 @@ class _Wiring:
         batches = BatchLimit()
         reporter = Reporter(self._owner.reports, clock, telemetry.on_report_failed)
         ownership = Ownership(
+            partitions=self._partitions,
+            webhooks=WebhookHandler(
+                settings.worker_integration_id,
+                token_secrets(settings),
+                trigger_topic=self._names.trigger,
+                partitions=self._partitions,
+                is_owned=lambda number: number in ownership.ready,
+            ),
             handler=TriggerHandler(settings.worker_integration_id, self._partitions),
             outbox=outbox,
             new_writer=lambda number: self._openers.new_writer(settings, number, intake.group_metadata, batches),
@@ -298,7 +363,20 @@ class _Wiring:
             release_s=RELEASE_S,
         )
         intake = Intake(self._consumer_config(), self._names.trigger, ownership)
+        notifications = None
+        if settings.gdrive_webhook_address is not None:
+            notifications = NotificationIntake(
+                {**self._consumer_config(), "group.id": f"{settings.kafka_consumer_group_id}-webhook"},
+                producer_config(settings),
+                self._names.webhook,
+                ownership,
+            )
         means = Means(
+            push=Push(
+                address=lambda: settings.gdrive_webhook_address if self._has_webhooks else None,
+                secret=next(iter(token_secrets(settings)), None),
+                new_ids=random_channel_ids(),
+            ),
             connections=self._owner.connections,
             drives=self._drives,
             normalizer=transformer,
@@ -322,12 +400,16 @@ class _Wiring:
         def due_at(seat: Seat) -> datetime | None:
             partition = ownership.partition(seat.partition)
             checkpoint = partition.checkpoint(seat.connection_id) if partition is not None else None
-            return None if checkpoint is None else engine.due_at(checkpoint, clock.now())
+            if checkpoint is None:
+                return None
+            now = clock.now()
+            dues = engine.due_at(checkpoint, now), channels.due_at(checkpoint, means.push.address(), now)
+            return min((due for due in dues if due is not None), default=None)
 
         scheduler = Scheduler(
             turn, due_at, clock, at_once=settings.worker_max_concurrent_connections, turn_s=settings.worker_turn_s
         )
-        return Parts(intake, ownership, scheduler, reporter, self._watch_store)
+        return Parts(intake, ownership, scheduler, reporter, self._watch_store, notifications)
 
     async def _watch_store(self) -> None:
         """Say what is wrong with the object store until it is well. Only what needs it waits for it."""

@@ -11,12 +11,11 @@ import click
 import msgspec
 import uvloop
 from confluent_kafka import KafkaException, Producer
-from confluent_kafka.admin import AdminClient
 
 from google_drive_worker import __version__
 from google_drive_worker.bootstrap import (
+    admin_client,
     connections_of,
-    kafka_config,
     producer_config,
     run_worker,
     stores_of,
@@ -56,17 +55,21 @@ def _mistakes_in_a_line() -> Iterator[None]:
 
 
 class _Commands(click.Group):
-    """The commands; `demo` is loaded when it is asked for, since the worker should not carry a simulator along."""
+    """The commands; `demo` and `proxy` are loaded when asked for, since the worker should not carry them along."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["demo", *super().list_commands(ctx)]
+        return ["demo", "proxy", *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name != "demo":
-            return super().get_command(ctx, cmd_name)
-        from google_drive_worker.demo.command import demo  # noqa: PLC0415 - see above
+        if cmd_name == "demo":
+            from google_drive_worker.demo.command import demo  # noqa: PLC0415 - see above
 
-        return demo
+            return demo
+        if cmd_name == "proxy":
+            from google_drive_worker.proxy.command import proxy  # noqa: PLC0415 - see above
+
+            return proxy
+        return super().get_command(ctx, cmd_name)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,6 +86,7 @@ def main() -> None:
       google-drive-worker check                   see whether all that it needs is there
       google-drive-worker run                     run the worker
       google-drive-worker trigger conn_1 --type full_sync
+      google-drive-worker proxy                   take triggers and push notifications over HTTP
 
     Configuration is by environment variables: see .env.example and docs/configuration.md.
     """
@@ -118,13 +122,13 @@ def topics(*, check: bool) -> None:
 
 
 def _topics(settings: Settings, *, check: bool) -> list[str]:
-    client, names = AdminClient(kafka_config(settings)), topic_names(settings)
-    found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S)
+    (client, trouble), names = admin_client(settings), topic_names(settings)
+    found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S, trouble)
     if not check and names.state not in found.partitions and names.trigger in found.partitions:
         partitions = found.partitions[names.trigger]
         create_state_topic(client, names.state, partitions, settings.kafka_topic_replication_factor, BROKER_TIMEOUT_S)
         click.echo(f"created: {names.state}, {partitions} partitions, compacted")
-        found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S)
+        found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S, trouble)
     for name, partitions in sorted(found.partitions.items()):
         click.echo(f"found: {name}, {partitions} partition{'s' if partitions != 1 else ''}")
     return _kafka_problems(settings)
@@ -163,8 +167,8 @@ async def _check(settings: Settings) -> dict[str, list[str]]:
 
 
 def _kafka_problems(settings: Settings) -> list[str]:
-    client, names = AdminClient(kafka_config(settings)), topic_names(settings)
-    found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S)
+    (client, trouble), names = admin_client(settings), topic_names(settings)
+    found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S, trouble)
     problems = list(found.problems)
     if {names.state, names.data, names.errors} <= found.partitions.keys():
         problems += setting_problems(client, names, BROKER_TIMEOUT_S)

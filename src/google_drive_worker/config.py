@@ -5,14 +5,14 @@ Only `bootstrap` and the commands read it; everything else is given the values i
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -92,8 +92,11 @@ def _lower(value: object) -> object:
 Text = Annotated[str, Field(min_length=1, max_length=256)]
 Topic = Annotated[str, AfterValidator(_topic_name)]
 Url = Annotated[str, AfterValidator(_plain_url)]
+TokenSecret = Annotated[SecretStr, Field(min_length=16, max_length=1024)]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["json", "console"]
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 QuotaModel = Literal["units", "requests"]
 
 
@@ -111,8 +114,25 @@ class Settings(BaseSettings):
     kafka_consumer_group_id: Text = Field(
         default="google-drive-worker", description="Consumer group; workers of one group share the partitions."
     )
+    kafka_security_protocol: Annotated[SecurityProtocol, BeforeValidator(_upper)] = Field(
+        default="PLAINTEXT", description="How brokers are spoken to; `SSL` and `SASL_SSL` keep others from reading."
+    )
+    kafka_sasl_mechanism: Annotated[SaslMechanism, BeforeValidator(_upper)] = Field(
+        default="SCRAM-SHA-512", description="How the password is proven, with `SASL_SSL` and `SASL_PLAINTEXT`."
+    )
+    kafka_sasl_username: Text | None = Field(default=None, description="Who the worker is to the brokers, with SASL.")
+    kafka_sasl_password: SecretStr | None = Field(default=None, description="Its password; never logged.")
+    kafka_ssl_ca_path: Path | None = Field(
+        default=None, description="Authority that signed the brokers' certificates (PEM); unset: the system's."
+    )
+    kafka_ssl_cert_path: Path | None = Field(
+        default=None, description="The worker's certificate for the brokers (PEM), where they ask for one."
+    )
+    kafka_ssl_key_path: Path | None = Field(default=None, description="Its key (PEM, without a password).")
     kafka_topic_trigger: Topic = Field(default="integration.trigger", description="Triggers, in.")
-    kafka_topic_webhook: Topic = Field(default="webhook.raw", description="Google's notifications, in; not read yet.")
+    kafka_topic_webhook: Topic = Field(
+        default="webhook.raw", description="Google's notifications, in; may be missing where there is no push."
+    )
     kafka_topic_data: Topic = Field(default="ingestion.data", description="Records, out.")
     kafka_topic_errors: Topic = Field(default="integration.errors", description="Errors, out.")
     kafka_topic_state: Topic = Field(
@@ -223,6 +243,17 @@ class Settings(BaseSettings):
         description="Time for all attempts at one request; after it the connection is parked.",
     )
 
+    gdrive_webhook_address: Url | None = Field(
+        default=None,
+        description="Where Google sends push notifications: the Webhook Proxy's https address. Unset: no push.",
+    )
+    webhook_token_secret: TokenSecret | None = Field(
+        default=None, description="Signs the tokens of push channels; required with GDRIVE_WEBHOOK_ADDRESS."
+    )
+    webhook_token_secret_previous: TokenSecret | None = Field(
+        default=None, description="The secret before it, which stays valid for a week when it is changed."
+    )
+
     s3_bucket_name: Annotated[Text, AfterValidator(_bucket)] = Field(
         default="clustera-integrations",
         description="Bucket for large payloads and file contents, or a directory as `file:///path`.",
@@ -313,17 +344,44 @@ def _conflicts(settings: Settings) -> list[str]:
     for name, topic in topics.items():
         if others := [other.upper() for other, value in topics.items() if value == topic and other < name]:
             lines.append(f"{name.upper()}={topic} is {others[0]} as well; set a topic of its own for each")
+    if settings.gdrive_webhook_address is not None and settings.webhook_token_secret is None:
+        lines.append("GDRIVE_WEBHOOK_ADDRESS is set without WEBHOOK_TOKEN_SECRET; set one of 16 characters or more")
     if settings.worker_commit_interval_ms >= settings.kafka_transaction_timeout_ms:
         lines.append(
             f"WORKER_COMMIT_INTERVAL_MS={settings.worker_commit_interval_ms} is not below KAFKA_TRANSACTION_TIMEOUT_MS="
             f"{settings.kafka_transaction_timeout_ms}; set a smaller one"
         )
-    return lines
+    return lines + list(_kafka_security_conflicts(settings))
+
+
+def _kafka_security_conflicts(settings: Settings) -> Iterator[str]:
+    """A secret that would go unused is a mistake: the connection is less safe than its owner believes."""
+    protocol = settings.kafka_security_protocol
+    given = {
+        "KAFKA_SASL_USERNAME": settings.kafka_sasl_username,
+        "KAFKA_SASL_PASSWORD": settings.kafka_sasl_password,
+        "KAFKA_SSL_CA_PATH": settings.kafka_ssl_ca_path,
+        "KAFKA_SSL_CERT_PATH": settings.kafka_ssl_cert_path,
+        "KAFKA_SSL_KEY_PATH": settings.kafka_ssl_key_path,
+    }
+    for name, value in given.items():
+        kind = name.split("_")[1]
+        if value is not None and kind not in protocol:
+            yield f"{name} is set, but KAFKA_SECURITY_PROTOCOL={protocol} does not use it; set another"
+        if value is None and kind == "SASL" and kind in protocol:
+            yield f"KAFKA_SECURITY_PROTOCOL={protocol} needs {name}; set it"
+        if isinstance(value, Path) and not os.access(value, os.R_OK):
+            yield f"{name}={value} can't be read; set the path of a PEM file"
+    if (settings.kafka_ssl_cert_path is None) != (settings.kafka_ssl_key_path is None):
+        yield "KAFKA_SSL_CERT_PATH and KAFKA_SSL_KEY_PATH go together; set both, or neither"
+    if protocol == "SASL_PLAINTEXT" and settings.kafka_sasl_mechanism == "PLAIN":
+        yield "KAFKA_SASL_MECHANISM=PLAIN would send the password unencrypted; set KAFKA_SECURITY_PROTOCOL=SASL_SSL"
 
 
 def _line(error: ErrorDetails, given: Mapping[str, str | None]) -> str:
     name = str(error["loc"][0])
-    return f"{name.upper()}={_shown(given.get(name))} {_trouble(error, Settings.model_fields[name])}"
+    shown = "***" if "secret" in name or "password" in name else _shown(given.get(name))
+    return f"{name.upper()}={shown} {_trouble(error, Settings.model_fields[name])}"
 
 
 def _shown(value: object) -> str:
@@ -346,6 +404,8 @@ def _trouble(error: ErrorDetails, field: FieldInfo) -> str:
         "float_parsing": f"is no number; {span}",
         "bool_parsing": "is neither true nor false; set true or false",
         "literal_error": f"is unknown; set one of: {', '.join(choices(field))}",
+        "too_short": f"is shorter than {context.get('min_length')} characters; set a longer one",
+        "too_long": f"is longer than {context.get('max_length')} characters; set a shorter one",
         "string_too_long": f"is longer than {context.get('max_length')} characters; set a shorter one",
         "value_error": str(context.get("error", "")),
     }

@@ -13,6 +13,7 @@ _GROUPS = {
     "KAFKA": "Kafka",
     "WORKER": "The worker",
     "GDRIVE": "Google Drive",
+    "WEBHOOK": "Push notifications",
     "S3": "Object store",
     "CONNECTIONS": "Connections",
     "CONTROL": "Control Plane",

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from google_drive_worker.domain.ids import ConnectionId
-from google_drive_worker.domain.message import Incoming
+from google_drive_worker.domain.message import Incoming, Outgoing
+from google_drive_worker.domain.partitioning import partition_of
 from google_drive_worker.domain.ports import Clock
-from google_drive_worker.handlers.base import Accept, Handler, PassOn, Reject, Skip
+from google_drive_worker.handlers.base import Accept, Drop, Handler, PassOn, Reject, Skip
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.partition import CommitLimits, Committed, OwnedPartition
@@ -23,7 +24,7 @@ from google_drive_worker.kafka.transactions import TransactionalWriter
 from google_drive_worker.kafka.writer_thread import WriterThread
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.scheduler import Scheduler, Seat
-from google_drive_worker.sync import engine
+from google_drive_worker.sync import channels, engine
 from google_drive_worker.utils.errors import Fenced, Retryable, WorkerError, origin
 
 OPEN_TIMEOUT_S = 20.0
@@ -58,7 +59,11 @@ class Observer(Protocol):
     """Who is told what happens to messages and partitions, to log and count it."""
 
     def on_message(self, message: Incoming, outcome: str) -> None:
-        """A message came to `outcome`: accepted, skipped, passed_on or rejected."""
+        """A message came to `outcome`: accepted, skipped, dropped, passed_on or rejected."""
+        ...
+
+    def on_notification(self, outcome: str) -> None:
+        """A notification was accepted, confirmed or passed on, or dropped for the reason named."""
         ...
 
     def on_commit(self, partition: int, committed: Committed) -> None:
@@ -82,30 +87,35 @@ class Ownership:
     """Holds the owned partitions, and hears of messages and rebalances as the consumer's listener.
 
     `new_writer` and `restore` are for a partition's number; what they do blocks, and has its own time limits.
-    `on_commit` hears of every transaction that went through, after the observer.
-    `release_s` is how long turns may take to end when a partition is revoked.
+    `partitions` is how many the trigger topic has. `webhooks` decides on notifications, where any are read.
+    `on_commit` hears of every transaction that went through, after the observer. `release_s` is how long turns may
+    take to end when a partition is revoked.
     """
 
     def __init__(
         self,
         *,
         handler: Handler,
+        webhooks: Handler | None = None,
         outbox: Outbox,
         new_writer: Callable[[int], TransactionalWriter],
         restore: Callable[[int], Restored],
         clock: Clock,
         memory: ItemMemory,
+        partitions: int,
         limits: CommitLimits,
         observer: Observer,
         on_commit: Callable[[Committed], None],
         release_s: float,
     ) -> None:
         self._handler = handler
+        self._webhooks = webhooks
         self._outbox = outbox
         self._new_writer = new_writer
         self._restore = restore
         self._clock = clock
         self._memory = memory
+        self._partitions = partitions
         self._limits = limits
         self._observer = observer
         self._on_commit = on_commit
@@ -182,12 +192,70 @@ class Ownership:
             case Reject(report):
                 partition.write(self._outbox.report(report, position))
                 self._observer.on_message(message, "rejected")
-            case Accept(connection_id, owed):
-                accepted = engine.accept(partition.checkpoint(connection_id), connection_id, owed)
-                partition.write(Entry([], connection_id, accepted, position))
-                self._observer.on_message(message, "accepted")
-                if self._scheduler is not None:
-                    self._scheduler.ask(Seat(partition.number, connection_id))
+            case Drop(reason):
+                partition.pass_by(position)
+                self._dropped(message, reason)
+            case Accept() as accept:
+                if not self._accept(partition, message, accept, position):
+                    partition.pass_by(position)
+
+    async def on_notifications(self, messages: list[Incoming]) -> list[Outgoing]:
+        """Take notifications in; what concerns partitions of ours is committed when this returns the rest.
+
+        Raises `Retryable` or `TimeoutError` where a commit failed: its partition is opened anew without them.
+        """
+        outgoing: list[Outgoing] = []
+        touched: set[OwnedPartition] = set()
+        for message in messages:
+            match self._webhooks.decide(message) if self._webhooks is not None else Skip():
+                case Skip():
+                    self._observer.on_message(message, "skipped")
+                case Drop(reason):
+                    self._dropped(message, reason)
+                case PassOn(passed_on):
+                    outgoing.append(passed_on)
+                    self._observer.on_message(message, "passed_on")
+                    self._observer.on_notification("passed_on")
+                case Reject(report):
+                    outgoing += self._outbox.report(report, 0).outgoing
+                    self._observer.on_message(message, "rejected")
+                case Accept() as accept:
+                    partition = self._home_of(accept.connection_id)
+                    if partition is None:
+                        raise Retryable("a partition was let go of in between")
+                    self._accept(partition, message, accept, None)
+                    touched.add(partition)
+        async with asyncio.timeout(ROOM_TIMEOUT_S):
+            for partition in touched:
+                if not await partition.committed():
+                    raise Retryable("a commit failed, and its partition is opened anew")
+        return outgoing
+
+    def _home_of(self, connection_id: ConnectionId) -> OwnedPartition | None:
+        return self._open.get(partition_of(connection_id, self._partitions))
+
+    def _accept(self, partition: OwnedPartition, message: Incoming, accept: Accept, position: int | None) -> bool:
+        """Write what the connection owes from now on; false where a notification turns out to be none of its own."""
+        connection_id, owed, notice = accept
+        checkpoint = partition.checkpoint(connection_id)
+        if notice is not None:
+            heeded = channels.heed(checkpoint, notice, self._clock.now())
+            checkpoint = heeded.checkpoint
+            if checkpoint is None:
+                self._dropped(message, heeded.outcome)
+                return False
+            self._observer.on_notification(heeded.outcome)
+        if notice is None or not notice.is_sync:
+            checkpoint = engine.accept(checkpoint, connection_id, owed)
+        partition.write(Entry([], connection_id, checkpoint, position))
+        self._observer.on_message(message, "accepted")
+        if self._scheduler is not None:
+            self._scheduler.ask(Seat(partition.number, connection_id))
+        return True
+
+    def _dropped(self, message: Incoming, reason: str) -> None:
+        self._observer.on_message(message, "dropped")
+        self._observer.on_notification(reason)
 
     async def _hold(self, number: int) -> None:
         """Keep the partition open until cancelled, whatever happens to its writer."""

@@ -26,6 +26,7 @@ class Telemetry:
         self._metrics = metrics
         self._readiness = readiness
         self._last_trouble = ""
+        self._push_problem: str | None = None
 
     def on_call(self, call: CallReport) -> None:
         """A call to Google ended."""
@@ -124,7 +125,7 @@ class Telemetry:
         self._metrics.message_processed(message.topic)
         if outcome == "rejected":
             self._metrics.message_failed(message.topic)
-        write = log.debug if outcome == "skipped" else log.warning if outcome == "rejected" else log.info
+        write = log.debug if outcome in {"skipped", "dropped"} else log.warning if outcome == "rejected" else log.info
         write(
             f"message_{outcome}",
             topic=message.topic,
@@ -132,6 +133,10 @@ class Telemetry:
             offset=message.offset,
             connection_id=None if message.key is None else message.key.decode("utf-8", "replace")[:256],
         )
+
+    def on_notification(self, outcome: str) -> None:
+        """A push notification came to something."""
+        self._metrics.notification(outcome)
 
     def on_commit(self, partition: int, committed: Committed) -> None:
         """A transaction went through: only now do its records count."""
@@ -186,6 +191,13 @@ class Telemetry:
         self._metrics.object_store(usable=problem is None)
         if problem is not None:
             log.warning("object_store_unusable", message=problem)
+
+    def push(self, problem: str | None) -> None:
+        """Whether notifications can come, which they can without a problem; a change is logged."""
+        if problem is not None and problem != self._push_problem:
+            log.warning("push_off", message=problem)
+        self._push_problem = problem
+        self._metrics.push(on=problem is None)
 
     def gauges(self, partitions: int, states: dict[str, int]) -> None:
         """How many partitions and connections there are."""

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
 
+from google_drive_worker.channel_care import Push, keep_channels
 from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.connection import Connection, fingerprint
 from google_drive_worker.domain.details import DetailsPage
@@ -24,7 +25,7 @@ from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, 
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.kafka.entry import Entry, TooLarge
 from google_drive_worker.messages.references import PAYLOAD_TYPE
-from google_drive_worker.sync import engine, failure
+from google_drive_worker.sync import channels, engine, failure
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Scope
 from google_drive_worker.sync.content import Contents, wanted_contents
 from google_drive_worker.sync.details import Hanging, files_in, is_all_that_is_left, let_in, wanted_of
@@ -73,6 +74,10 @@ LOOK_AGAIN_S = 5.0
 """How often a turn asks whether its connection still is as it was: paused, disconnected, or of other settings."""
 
 
+CHANNELS = "Channels"
+"""Name of the step that looks after push channels."""
+
+
 class Ledger(Protocol):
     """Where checkpoints stand and steps are written: the connection's partition."""
 
@@ -90,6 +95,10 @@ class Ledger(Protocol):
 
     async def room(self) -> None:
         """Wait while too much is pending."""
+        ...
+
+    async def committed(self) -> bool:
+        """Wait until what was written up to now is committed; false where it never will be."""
         ...
 
 
@@ -123,7 +132,7 @@ class Means:
     `enter` turns a step into what Kafka is to carry, or says what is too large for that and goes to `stores` first;
     `include_shared_drives` counts where a connection has no setting of its own; `fetches_allowed` is asked again and
     again how many calls side by side one connection may have now; `folders` is what is known of the permissions of
-    folders, of all connections, and `places` of where they are.
+    folders, of all connections, and `places` of where they are; `push` is where notifications go.
     """
 
     connections: Connections
@@ -139,6 +148,7 @@ class Means:
     fetches_allowed: Callable[[], int]
     folders: KnownFolders[PermissionSet]
     places: KnownFolders[Place]
+    push: Push
 
 
 async def take_turn(means: Means, connection_id: ConnectionId, ledger: Ledger, is_over: Callable[[], bool]) -> None:
@@ -151,9 +161,17 @@ async def take_turn(means: Means, connection_id: ConnectionId, ledger: Ledger, i
     try:
         await turn.run(await active(means.connections, connection_id))
     except WorkerError as error:
-        turn.park(engine.CONNECTING, error)
+        turn.rest(engine.CONNECTING, error)
     except Exception as bug:
-        turn.park(engine.TURN, Retryable(f"a bug of the worker's: {origin(bug)}", code="internal_error"))
+        turn.rest(engine.TURN, Retryable(f"a bug of the worker's: {origin(bug)}", code="internal_error"))
+    try:
+        await turn.keep_channels()
+    except WorkerError as error:
+        means.observer.on_trouble(connection_id, CHANNELS, error)
+    except Exception as bug:
+        problem = Retryable(f"a bug of the worker's: {origin(bug)}", code="internal_error")
+        means.observer.on_trouble(connection_id, CHANNELS, problem)
+    turn.postpone_channels()
 
 
 async def active(connections: Connections, connection_id: ConnectionId) -> Connection:
@@ -194,6 +212,50 @@ class _Turn:
                     await self._look_again()
         if self._stopped is not None:
             self.park(engine.CONNECTING, self._stopped)
+
+    async def keep_channels(self) -> None:
+        """Look after the push channels: of a connection that is not active, none is left.
+
+        Raises what `Connections.get` raises. Nothing is asked where no channel is due and none may have to be made.
+        """
+        means, checkpoint = self._means, self._ledger.checkpoint(self._connection_id)
+        if checkpoint is None or (checkpoint.watching is None and not self._are_channels_due(checkpoint)):
+            return
+        connection = await means.connections.get(self._connection_id)
+        on = connection.status == "active" and connection.settings.push_notifications
+        drive, random = means.drives.open(connection), means.randomness.random
+        await keep_channels(means.push, drive, self, means.clock, random, means.observer.on_trouble, on=on)
+
+    def postpone_channels(self) -> None:
+        """What is due still, though it was just looked at, waits: one turn after the other would change nothing."""
+        checkpoint = self.checkpoint()
+        if checkpoint is not None:
+            later = channels.postponed(checkpoint, self._means.push.address(), self._means.clock.now())
+            if later is not checkpoint:
+                self.write(checkpoint, later)
+
+    def _are_channels_due(self, checkpoint: Checkpoint) -> bool:
+        now = self._means.clock.now()
+        due = channels.due_at(checkpoint, self._means.push.address(), now)
+        return due is not None and due <= now
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The connection's checkpoint as it is now."""
+        return self._ledger.checkpoint(self._connection_id)
+
+    def write(self, before: Checkpoint, after: Checkpoint) -> None:
+        """Write a checkpoint that no records go with."""
+        self._write(before, Step(after))
+
+    async def committed(self) -> bool:
+        """Wait until what was written is committed; false where it never will be."""
+        return await self._ledger.committed()
+
+    def rest(self, step: str, error: WorkerError) -> None:
+        """Park what was to be synced; a turn that was for channels alone parks nothing."""
+        checkpoint = self.checkpoint()
+        if checkpoint is not None and (self._is_due(checkpoint) or step == engine.TURN):
+            self.park(step, error)
 
     async def _look_again(self) -> None:
         """Heed what became of the connection meanwhile. A source that can't be asked stops nobody."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.kafka.intake import Intake
+from google_drive_worker.kafka.notifications import NotificationIntake
 from google_drive_worker.ownership import Ownership
 from google_drive_worker.reporter import Reporter
 from google_drive_worker.scheduler import Scheduler
@@ -33,6 +34,7 @@ class Parts:
     scheduler: Scheduler
     reporter: Reporter
     watch_store: Callable[[], Coroutine[None, None, None]]
+    notifications: NotificationIntake | None = None
 
 
 Lacks = Callable[[], Awaitable[dict[str, list[str]]]]
@@ -75,11 +77,15 @@ class Worker:
                 group.create_task(parts.watch_store(), name="object-store"),
             ]
             parts.intake.start()
+            if parts.notifications is not None:
+                parts.notifications.start()
             try:
                 await stop.wait()
                 log.info("worker_stopping", turns=parts.scheduler.running)
                 await parts.scheduler.stop(self._shutdown_s)
             finally:  # whatever happened: the others of the group should not wait for a worker that is gone
+                if parts.notifications is not None:
+                    await parts.notifications.stop()
                 await parts.intake.stop()
             await turns
             await parts.reporter.drained(REPORT_S)
@@ -105,6 +111,8 @@ class Worker:
         while True:
             if parts.intake.failure is not None:
                 raise parts.intake.failure
+            if parts.notifications is not None and parts.notifications.failure is not None:
+                raise parts.notifications.failure
             ownership = parts.ownership
             self._tell(await self._lacks())
             closed = sorted(ownership.assigned - ownership.ready)

@@ -1,8 +1,5 @@
 """The commands as a person runs them: what they print, and how they end."""
 
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,20 +8,13 @@ from confluent_kafka.admin import AdminClient
 from drive_simulator.corpus import CorpusPlan, generate
 from google_drive_worker import __version__
 from google_drive_worker.domain.partitioning import partition_of
+from support.commands import command
 from support.consume import partitions_of, read_all
 from support.mirroring import FIRST, staged
 from support.ports import free_ports
 from support.topics import Topics
-from support.worker_process import clean_environment
 
 DEADLINE_S = 60.0
-
-
-def command(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `google-drive-worker` with those settings alone, to its end."""
-    words = [sys.executable, "-m", "google_drive_worker", *arguments]
-    settings = {**clean_environment(), **(environment or {})}
-    return subprocess.run(words, capture_output=True, text=True, env=settings, timeout=DEADLINE_S, check=False)
 
 
 def _drop(topics: Topics, *names: str) -> None:

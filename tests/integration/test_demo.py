@@ -34,6 +34,8 @@ def test_the_embedded_demo_ends_equal() -> None:
     assert found["records_per_second"] > 0
     assert found["api_calls"] > 0
     assert found["duration_s"] > 0
+    assert found["push"]["edits"] == 40
+    assert 0 < found["push"]["p50_s"] <= found["push"]["p99_s"]
     assert (found["kafka"], found["misorders"]) == ("embedded", 0)
     assert {"rename", "move", "trash", "delete", "share", "upload", "move between drives"} <= found["edits"].keys()
 

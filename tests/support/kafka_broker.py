@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from support.ports import free_ports
+from support.secured_broker import Listener
 
 POM = Path(__file__).parent / "kafka" / "pom.xml"
 START_DEADLINE_S = 90.0
@@ -125,15 +127,20 @@ class Front:
 class KafkaBroker:
     """One broker with its data and ports, which outlive `stop()` and `kill()` until `close()`.
 
-    `fronts` is for how many proxies it has a listener; nobody listens on their ports until a proxy does.
+    `fronts` is for how many proxies it has a listener; nobody listens on their ports until a proxy does. `listeners`
+    are others beside the plain one; `format_arguments` go to the tool that formats its storage.
     """
 
-    def __init__(self, *, fronts: int = 0) -> None:
+    def __init__(
+        self, *, fronts: int = 0, listeners: Sequence[Listener] = (), format_arguments: Sequence[str] = ()
+    ) -> None:
         self._class_path = class_path()
         self.directory = Path(tempfile.mkdtemp(prefix="gdw-kafka-"))
         self.log = self.directory / "broker.log"
         self._port, self._controller_port, *others = free_ports(2 + 2 * fronts)
         self.fronts = tuple(Front(port, behind) for port, behind in zip(others[::2], others[1::2], strict=True))
+        self._listeners = tuple(listeners)
+        self._format_arguments = tuple(format_arguments)
         self._server: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
 
@@ -231,18 +238,21 @@ class KafkaBroker:
 
     def _format(self, properties: Path) -> None:
         named = [(f"FRONT{number}", front) for number, front in enumerate(self.fronts)]
+        others = "".join(f",{each.name}://127.0.0.1:{each.port}" for each in self._listeners)
         text = _PROPERTIES.format(
             port=self._port,
             controller_port=self._controller_port,
             data=self.data,
-            behind="".join(f",{name}://127.0.0.1:{front.behind}" for name, front in named),
-            fronts="".join(f",{name}://127.0.0.1:{front.port}" for name, front in named),
-            protocols="".join(f",{name}:PLAINTEXT" for name, _ in named),
-        )
+            behind="".join(f",{name}://127.0.0.1:{front.behind}" for name, front in named) + others,
+            fronts="".join(f",{name}://127.0.0.1:{front.port}" for name, front in named) + others,
+            protocols="".join(f",{name}:PLAINTEXT" for name, _ in named)
+            + "".join(f",{each.name}:{each.protocol}" for each in self._listeners),
+        ) + "".join(each.properties for each in self._listeners)
         properties.write_text(text)
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # An id that starts with a dash would be read as an option.
         arguments = ["format", "--standalone", f"--cluster-id={cluster_id}", "--config", str(properties)]
+        arguments += self._format_arguments
         tool = self._java("kafka.tools.StorageTool", *arguments, heap="-Xmx128m")
         try:
             failed = tool.wait(START_DEADLINE_S) != 0

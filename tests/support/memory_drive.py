@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
-from google_drive_worker.domain.connection import Connection
+from google_drive_worker.domain.channel import Watched
+from google_drive_worker.domain.connection import Connection, Secret
 from google_drive_worker.domain.content import Source
 from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage
@@ -40,6 +41,7 @@ class MemoryDrive:
     calls: list[str] = field(default_factory=list)
     under_way: int = 0
     most_under_way: int = 0
+    channels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -73,6 +75,32 @@ class MemoryDrive:
         """The end of the log."""
         await self._call(f"start {drive_id}")
         return PageToken(str(len(self.log)))
+
+    async def watch_changes(
+        self,
+        drive_id: DriveId | None,
+        page_token: PageToken,
+        *,
+        channel_id: str,
+        address: str,
+        token: Secret,
+        expires_at: str,
+    ) -> Watched:
+        """A channel that lives until it is stopped."""
+        await self._call(f"watch {drive_id} {page_token}")
+        assert address
+        assert token.reveal()
+        if channel_id in self.channels:
+            raise SkipItem("taken", code="channel_not_unique", http_status=400)
+        self.channels[channel_id] = f"resource of {drive_id}"
+        return Watched(self.channels[channel_id], expires_at)
+
+    async def stop_channel(self, channel_id: str, resource_id: str) -> None:
+        """End it."""
+        await self._call("stop")
+        if self.channels.get(channel_id) != resource_id:
+            raise NotFound("no such channel")
+        del self.channels[channel_id]
 
     async def list_drives(self, page_token: PageToken | None) -> DrivesPage:
         """There is none."""

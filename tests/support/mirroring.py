@@ -251,10 +251,12 @@ def staged(
     latency_ms: float = 0,
     quota: QuotaModel | None = None,
     details: bool = False,
+    push: bool = False,
 ) -> Iterator[Stage]:
     """Serve the world, write its connections file into the directory, and read the topics.
 
     Revisions and comments, which take a call for each file, are mirrored where `details` are asked for.
+    `push` switches push notifications on for every connection.
     """
     with (
         serving_in_thread(world, latency_ms=latency_ms, quota=quota) as (simulator, _),
@@ -263,8 +265,9 @@ def staged(
     ):
         stage = Stage(simulator, topics, directory, data, states)
         simulator.write_connections(stage.connections_file)
-        if not details:
-            with stage.connections_file.open("a") as file:
-                for name in simulator.accounts:
-                    file.write(f"\n[{name}.settings]\nsync_revisions = false\nsync_comments = false\n")
+        with stage.connections_file.open("a") as file:
+            for name in simulator.accounts:
+                wanted = f"push_notifications = {str(push).lower()}\n"
+                wanted += "" if details else "sync_revisions = false\nsync_comments = false\n"
+                file.write(f"\n[{name}.settings]\n{wanted}")
         yield stage

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from drive_simulator.listing import ListingRules
+from drive_simulator.notifications import Pace
 from drive_simulator.quota import QuotaModel
 from drive_simulator.server import Simulator, run_in_thread
 from drive_simulator.world import World
@@ -42,9 +43,10 @@ async def serving(
     rules: ListingRules | None = None,
     seed: int = 0,
     port: int = 0,
+    pace: Pace | None = None,
 ) -> AsyncIterator[Simulator]:
     """A watched simulator in this event loop."""
-    simulator = Simulator(world, port=port, latency_ms=latency_ms, quota=quota, rules=rules, seed=seed)
+    simulator = Simulator(world, port=port, latency_ms=latency_ms, quota=quota, rules=rules, seed=seed, pace=pace)
     with watched(simulator):
         await simulator.start()
         try:

@@ -35,7 +35,7 @@ _SWIFT = {
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without any setting of the worker's."""
-    ours = ("KAFKA_", "WORKER_", "GDRIVE_", "S3_", "CONTROL_PLANE_", "HEALTH_", "LOG_", "CONNECTIONS_FILE")
+    ours = ("KAFKA_", "WORKER_", "GDRIVE_", "S3_", "CONTROL_PLANE_", "HEALTH_", "LOG_", "CONNECTIONS_FILE", "WEBHOOK_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 

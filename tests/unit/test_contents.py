@@ -8,7 +8,7 @@ from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.content import Content, ContentStatus
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.sync.checkpoint import Scope
-from google_drive_worker.utils.errors import ChecksumMismatch, NotFound, Retryable, SkipItem, Terminal, WorkerError
+from google_drive_worker.utils.errors import ChecksumMismatch, NotFound, Retryable, SkipForNow, SkipItem, Terminal, WorkerError
 from support.memory_drive import MemoryDrive
 from support.memory_store import MemoryStore
 from support.syncs import file, read
@@ -66,7 +66,7 @@ async def test_an_export_is_fetched_anew_when_the_document_or_the_format_changed
         (SkipItem("x", code="export_too_large"), "too_large"),
         (SkipItem("x", code="link_refused"), "unavailable"),
         (Terminal("x", code="bad_request", http_status=400), "unavailable"),
-        (Retryable("x", code="file_quota_exceeded", http_status=403), "unavailable"),
+        (SkipForNow("x", code="file_quota_exceeded", http_status=403), "unavailable"),
         (Retryable("x", http_status=500, reason="backendError"), "unavailable"),
         (Retryable("x", code="truncated"), "unavailable"),
         (ChecksumMismatch("x"), "unavailable"),

@@ -1,6 +1,7 @@
 """A turn: one connection's sync, driven for a while over a Drive in memory."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Literal
 import msgspec
 import pytest
 
+from google_drive_worker.channel_care import Push
 from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Secret
 from google_drive_worker.domain.drive import DriveFile
@@ -46,6 +48,7 @@ class Bench:
         self.rooms: list[int] = []
         self.state: Checkpoint | None = None
         self.troubles: list[str] = []
+        self.address: str | None = None
         self.started: list[str] = []
         self.completed: list[str] = []
         clock = ManualClock()
@@ -71,16 +74,32 @@ class Bench:
             fetches_allowed=lambda: fetches_allowed,
             folders=KnownFolders(),
             places=KnownFolders(),
+            push=Push(
+                address=lambda: self.address,
+                secret=Secret("a secret of thirty-two characters"),
+                new_ids=(f"channel-{number}" for number in itertools.count(1)),
+            ),
         )
 
-    def connect(self, status: Literal["active", "paused", "disconnected"] = "active", *, details: bool = True) -> None:
+    def connect(
+        self,
+        status: Literal["active", "paused", "disconnected"] = "active",
+        *,
+        details: bool = True,
+        push: bool = False,
+    ) -> None:
         """The connection as its source knows it; with `details`, revisions and comments are mirrored."""
         self.connections.known[CONNECTION] = Connection(
             connection_id=CONNECTION,
             customer_id=CUSTOMER,
             credentials=AccessToken(Secret("token")),
             status=status,
-            settings=ConnectionSettings(include_shared_drives=False, sync_revisions=details, sync_comments=details),
+            settings=ConnectionSettings(
+                include_shared_drives=False,
+                sync_revisions=details,
+                sync_comments=details,
+                push_notifications=push,
+            ),
         )
 
     def owe(self, kind: SyncKind = "full") -> None:
@@ -111,6 +130,10 @@ class Bench:
     async def room(self) -> None:
         """The ledger's: there is always room. Keeps how much had been written each time it was asked."""
         self.rooms.append(len(self.entries))
+
+    async def committed(self) -> bool:
+        """The ledger's: what is written is committed."""
+        return True
 
     def on_trouble(self, connection_id: ConnectionId, step: str, error: WorkerError) -> None:
         """The observer's."""
@@ -445,3 +468,46 @@ async def test_a_store_that_is_down_parks_the_connection() -> None:
     await made.turn()
     assert made.completed == ["full"]
     assert "upsert big" in made.records()
+
+
+async def test_channels_are_made_when_the_first_full_sync_is_through() -> None:
+    """In the turn that ends it, and what happened in between is read at once."""
+    made = Bench()
+    made.connect(push=True)
+    made.address = "https://hooks.example/google"
+    made.owe()
+    await made.turn()
+    assert made.state is not None
+    assert made.state.watching is not None
+    assert [channel.state for channel in made.state.watching.channels] == ["standing"]
+    assert made.state.owed is not None
+    assert list(made.drive.channels) == ["channel-1"]
+
+
+@pytest.mark.parametrize("status", ["paused", "disconnected"])
+async def test_a_connection_that_is_not_active_has_no_channels(status: Literal["paused", "disconnected"]) -> None:
+    """They are stopped at the next look, though nothing is to be synced, and nothing is parked for it."""
+    made = Bench()
+    made.connect(push=True)
+    made.address = "https://hooks.example/google"
+    made.owe()
+    await made.turn()
+    await made.turn()
+    made.connect(status, push=True)
+    await made.turn()
+    assert not made.drive.channels
+    assert made.parked is None
+    assert made.state is not None
+    assert made.state.watching is not None
+    assert not made.state.watching.channels
+
+
+async def test_without_an_address_nothing_is_asked_for_channels() -> None:
+    """Nor is any state written for it."""
+    made = Bench()
+    made.connect(push=True)
+    made.owe()
+    await made.turn()
+    assert made.state is not None
+    assert made.state.watching is None
+    assert not made.drive.channels

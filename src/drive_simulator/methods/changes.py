@@ -16,17 +16,13 @@ from drive_simulator.wire import Response
 
 def get_start_page_token(call: Call) -> Response:
     """changes.getStartPageToken."""
-    token = start_page_token(call.user, _drive(call))
+    token = start_page_token(call.user, drive_of_log(call))
     return answer(call, "StartPageToken", {"kind": "drive#startPageToken", "startPageToken": token})
 
 
 def list_changes(call: Call) -> Response:
     """changes.list."""
-    drive = _drive(call)
-    if call.include_all and not call.supports_all_drives:
-        raise errors.include_items_not_supported()
-    if drive is not None and not call.include_all:
-        raise errors.include_items_required()
+    drive = drive_of_list(call)
     mask = call.mask("ChangeList")
     size = call.number("pageSize", 100)
     # `changes/file/parents` falls under the same cap as in a listing.
@@ -57,7 +53,18 @@ def list_changes(call: Call) -> Response:
     return json_response(call, kept)
 
 
-def _drive(call: Call) -> SharedDrive | None:
+def drive_of_list(call: Call) -> SharedDrive | None:
+    """`drive_of_log` for methods that also take includeItemsFromAllDrives. Raises ApiError where they don't fit."""
+    drive = drive_of_log(call)
+    if call.include_all and not call.supports_all_drives:
+        raise errors.include_items_not_supported()
+    if drive is not None and not call.include_all:
+        raise errors.include_items_required()
+    return drive
+
+
+def drive_of_log(call: Call) -> SharedDrive | None:
+    """The shared drive whose log is meant, None for the user's. Raises ApiError 404 or 403."""
     if call.drive_id is None:
         return None
     if not call.supports_all_drives:

@@ -27,6 +27,7 @@ from google_drive_worker.utils.errors import Retryable, WorkerError
 T = TypeVar("T")
 
 OK = 200
+NO_CONTENT = 204
 UNAUTHORIZED = 401
 _FORBIDDEN = 403
 _REQUEST_TIMEOUT = 408
@@ -64,13 +65,14 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a call asks for: a path under the API's address, percent-encoded already, its parameters, and headers of its
-    own."""
+    """What a call asks for: a path under the API's address, percent-encoded already, its parameters, headers of its
+    own, and a body."""
 
     path: str
     query: Sequence[Parameter] = ()
     verb: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +209,7 @@ class Caller:
         if response.status == UNAUTHORIZED:
             self.authorizer.invalidate(token)
             response, token = await self._send(method, call, target, tally)
-        if response.status == OK:
+        if response.status in {OK, NO_CONTENT}:
             return decoded(decode, response.body)
         raise self.refusal(method, response, token)
 
@@ -220,7 +222,7 @@ class Caller:
             headers = headers_with(token)
             if call.headers:
                 headers.update(call.headers)
-            response = await self.shared.transport.send(HttpRequest(call.verb, target, headers))
+            response = await self.shared.transport.send(HttpRequest(call.verb, target, headers, call.body))
             tally.status = response.status
             if is_outage_status(response.status):
                 passage.outage = self.refusal(method, response, token)

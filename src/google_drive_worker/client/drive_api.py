@@ -6,7 +6,8 @@ parameters and limits: Google's discovery document `drive.v3.json`.
 
 import random as system_random
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -19,14 +20,15 @@ from google_drive_worker.client.faults import CallKind
 from google_drive_worker.client.load import LoadObserver, Loads, Unwatched
 from google_drive_worker.client.many import Page, call_many, list_many
 from google_drive_worker.client.quota import Cost, QuotaLimiter
-from google_drive_worker.domain.connection import Connection
+from google_drive_worker.domain.channel import Watched
+from google_drive_worker.domain.connection import Connection, Secret
 from google_drive_worker.domain.content import Source
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
 from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, ChangesPage, DriveFile, DrivesPage, FilesPage, read_file
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.domain.sharing import ItemSharing, Permission
-from google_drive_worker.domain.times import TimeRange
+from google_drive_worker.domain.times import TimeRange, from_rfc3339, rfc3339
 from google_drive_worker.http.addresses import address_problem
 from google_drive_worker.http.retry import DRIVE_RETRY, RetryPolicy
 from google_drive_worker.http.transport import StreamTransport, Transport
@@ -37,6 +39,9 @@ P = TypeVar("P", bound=Page)
 
 PAGE_SIZE_AT_MOST = 1000
 _DRIVES_PAGE_SIZE = 100
+
+_LATEST_MS = 253_402_300_799_000
+"""The end of the year 9999: the last moment that can be written down."""
 
 _DETAILS_PAGE_SIZE = 200
 """Files at a time whose revisions and comments are read: as many as fill two batches of each, and few enough that all
@@ -72,6 +77,24 @@ class _CommentsPage(msgspec.Struct, rename="camel"):
     next_page_token: PageToken | None = None
 
 
+class _ChannelOrder(msgspec.Struct):
+    id: str
+    address: str
+    token: str
+    expiration: str
+    type: str = "web_hook"
+
+
+class _Channel(msgspec.Struct, rename="camel"):
+    resource_id: str
+    expiration: Annotated[int, msgspec.Meta(ge=0, le=_LATEST_MS)] | None = None
+
+
+class _ChannelIds(msgspec.Struct, rename="camel"):
+    id: str
+    resource_id: str
+
+
 class _TimesPage(msgspec.Struct):
     files: tuple[_Modified, ...] = ()
 
@@ -82,10 +105,15 @@ _CHANGES_LIST = Method("drive.changes.list", CallKind.LISTING, Cost.LIST)
 _START_PAGE_TOKEN = Method("drive.changes.getStartPageToken", CallKind.LISTING, Cost.READ)
 _DRIVES_LIST = Method("drive.drives.list", CallKind.LISTING, Cost.LIST)
 
+_CHANGES_WATCH = Method("drive.changes.watch", CallKind.ITEM, Cost.OTHER)
+_CHANNELS_STOP = Method("drive.channels.stop", CallKind.ITEM, Cost.OTHER)
+
 _PERMISSIONS_LIST = Method("drive.permissions.list", CallKind.ITEM, Cost.LIST)
 _REVISIONS_LIST = Method("drive.revisions.list", CallKind.ITEM, Cost.LIST)
 _COMMENTS_LIST = Method("drive.comments.list", CallKind.ITEM, Cost.LIST)
 
+_JSON = {"Content-Type": "application/json"}
+_CHANNEL = msgspec.json.Decoder(_Channel, strict=False)
 _FILES_PAGE = msgspec.json.Decoder(FilesPage)
 _SHARING = msgspec.json.Decoder(ItemSharing)
 _DETAILS_PAGE = msgspec.json.Decoder(DetailsPage)
@@ -234,6 +262,38 @@ class DriveApi:
             ("pageToken", page_token),
         ]
         return await self._call(_CHANGES_LIST, "/changes", query, _CHANGES_PAGE.decode)
+
+    async def watch_changes(
+        self,
+        drive_id: DriveId | None,
+        page_token: PageToken,
+        *,
+        channel_id: str,
+        address: str,
+        token: Secret,
+        expires_at: str,
+    ) -> Watched:
+        """changes.watch; see `Drive.watch_changes`."""
+        query = [
+            *self._in_drive(drive_id),
+            *self._items_from_all_drives(drive_id),
+            ("includeRemoved", "true"),
+            ("includeCorpusRemovals", "true"),
+            ("spaces", "drive"),
+            ("pageToken", page_token),
+        ]
+        expiration = str(int(from_rfc3339(expires_at).timestamp() * 1000))
+        body = msgspec.json.encode(_ChannelOrder(channel_id, address, token.reveal(), expiration))
+        made = await self._caller.call(
+            _CHANGES_WATCH, Call("/changes/watch", query, "POST", _JSON, body), _CHANNEL.decode
+        )
+        ends = made.expiration
+        return Watched(made.resource_id, None if ends is None else rfc3339(datetime.fromtimestamp(ends / 1000, UTC)))
+
+    async def stop_channel(self, channel_id: str, resource_id: str) -> None:
+        """channels.stop; see `Drive.stop_channel`."""
+        body = msgspec.json.encode(_ChannelIds(channel_id, resource_id))
+        await self._caller.call(_CHANNELS_STOP, Call("/channels/stop", (), "POST", _JSON, body), len)
 
     async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
         """files.get of each; see `Drive.get_files`. A file whose answer doesn't fit its type is a `SkipItem`."""

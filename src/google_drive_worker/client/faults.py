@@ -78,6 +78,7 @@ DAILY_LIMIT = "daily_limit_exceeded"
 DRIVE_ERRORS: tuple[Row, ...] = (
     Row(400, "invalid", Action.RESTART_LISTING, "page_token_rejected", location="pageToken"),
     Row(400, "invalidParameter", Action.RESTART_LISTING, "page_token_rejected", location="pageToken"),
+    Row(400, "channelIdNotUnique", Action.SKIP, "channel_not_unique"),
     Row(400, None, Action.STOP, "bad_request"),
     Row(401, None, Action.AUTHORIZE_ANEW, "unauthorized"),
     Row(403, "pageTokenExpired", Action.RESTART_LISTING, "page_token_rejected"),

@@ -10,6 +10,8 @@ from google_drive_worker.demo.drive_part import DrivePart
 from google_drive_worker.demo.simulator_process import simulator_process
 from google_drive_worker.demo.states import incremental_done, trouble
 from google_drive_worker.demo.story import Options, Parts, free_port
+from google_drive_worker.proxy.command import running_proxy
+from google_drive_worker.proxy.server import WEBHOOK_PATH
 
 
 @contextlib.asynccontextmanager
@@ -23,7 +25,7 @@ async def running_drive(options: Options) -> AsyncIterator[DrivePart]:
         "--latency-ms": options.latency_ms,
     }
     words = [str(word) for pair in arguments.items() for word in pair]
-    async with simulator_process(*words, port=free_port()) as drive:
+    async with simulator_process(*words, "--push", port=free_port()) as drive:
         yield await drive.meet(2)
 
 
@@ -43,4 +45,17 @@ async def running_worker(environment: Mapping[str, str]) -> AsyncIterator[None]:
             stop.set()
 
 
-PARTS = Parts(drive=running_drive, worker=running_worker, settled=incremental_done, trouble=trouble)
+@contextlib.asynccontextmanager
+async def running_webhooks(environment: Mapping[str, str]) -> AsyncIterator[str]:
+    """Run the webhook proxy in this process on these settings, until left; the address where Google's messages go."""
+    async with running_proxy(load_settings(environment), "127.0.0.1", 0) as proxy:
+        yield proxy.origin + WEBHOOK_PATH
+
+
+PARTS = Parts(
+    drive=running_drive,
+    webhooks=running_webhooks,
+    worker=running_worker,
+    settled=incremental_done,
+    trouble=trouble,
+)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from google_drive_worker.demo.mirror import Difference
+from google_drive_worker.demo.push import PushLatency
 
 MAX_DIFFERENCES = 20
 """How many differences are written out; all are counted."""
@@ -44,6 +45,7 @@ class Outcome:
     notes: Sequence[str]
     duration_s: float
     kafka: str
+    push: PushLatency | None = None
 
     @property
     def equal(self) -> bool:
@@ -90,6 +92,13 @@ def to_json(outcome: Outcome) -> bytes:
             "repeated_messages": outcome.repeated_messages,
             "misorders": outcome.misorders,
             "kafka": outcome.kafka,
+            "push": None
+            if outcome.push is None
+            else {
+                "edits": outcome.push.edits,
+                "p50_s": round(outcome.push.p50_s, 3),
+                "p99_s": round(outcome.push.p99_s, 3),
+            },
         }
     )
 
@@ -117,6 +126,11 @@ def show(outcome: Outcome, console: Console) -> None:
     console.print(f"Drive API calls by the worker: {calls or 'none'}")
     edits = ", ".join(f"{kind} {count}" for kind, count in outcome.edits.items())
     console.print(f"Edits made through the Drive API: {edits or 'none'}")
+    if outcome.push is not None:
+        console.print(
+            f"{outcome.push.edits} edits by push, from edit to committed record: p50 {outcome.push.p50_s:.2f} s, "
+            f"p99 {outcome.push.p99_s:.2f} s"
+        )
     for note in outcome.notes:
         console.print(f"[yellow]out of order:[/] {note}", highlight=False)
     if outcome.equal:

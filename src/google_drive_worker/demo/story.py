@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import secrets
 import socket
 import time
 import uuid
@@ -20,8 +21,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from google_drive_worker.demo.drive_part import DrivePart, Person
 from google_drive_worker.demo.drive_user import DriveUser
-from google_drive_worker.demo.mirror import Mirror, compare
+from google_drive_worker.demo.mirror import Difference, Mirror, Truth, compare
 from google_drive_worker.demo.objects import read_object
+from google_drive_worker.demo.push import PREFIX as PUSHED_PREFIX
+from google_drive_worker.demo.push import PUSHED_EDITS, Arrivals, PushLatency
 from google_drive_worker.demo.reader import TICK_S, TopicReader
 from google_drive_worker.demo.report import Outcome, Phase
 from google_drive_worker.demo.scenario import edit_my_drive, edit_shared_drives
@@ -30,6 +33,9 @@ from google_drive_worker.demo.topics import DemoKafka, demo_kafka
 
 PATIENCE_S = 60.0
 """How long nothing at all may come before the demonstration gives up."""
+
+SETTLE_S = 10.0
+"""How long what was edited last may take to come, before what is missing counts as a difference."""
 
 READY_S = 30.0
 """How long the worker may take to start."""
@@ -47,6 +53,10 @@ class Options:
     keep: bool = False
 
 
+_EDITORS = frozenset({"files.create"})
+"""What the user calls while the worker is at work; the worker only reads."""
+
+
 class SyncFailed(Exception):
     """The worker says that the connection's sync can't go on."""
 
@@ -55,11 +65,13 @@ class SyncFailed(Exception):
 class Parts:
     """What the demonstration is put together from.
 
-    `drive` starts a simulator, `worker` starts the real worker on settings given as environment variables; `settled`
-    tells from a state record that nothing is owed any more, `trouble` that it never will be, and why.
+    `drive` starts a simulator, `webhooks` the webhook proxy, and tells its address, `worker` the real worker, both on
+    settings given as environment variables; `settled` tells from a state record that nothing is owed any more,
+    `trouble` that it never will be, and why.
     """
 
     drive: Callable[[Options], AbstractAsyncContextManager[DrivePart]]
+    webhooks: Callable[[Mapping[str, str]], AbstractAsyncContextManager[str]]
     worker: Callable[[Mapping[str, str]], AbstractAsyncContextManager[object]]
     settled: Callable[[bytes], bool]
     trouble: Callable[[bytes], str | None]
@@ -75,6 +87,7 @@ class Stage:
     parts: Parts
     mirror: Mirror
     states: LatestStates
+    arrivals: Arrivals
     console: Console
     health_port: int
     phases: list[Phase] = field(default_factory=list)
@@ -126,6 +139,39 @@ class Stage:
                 self.edits += await edit_my_drive(user, colleague, draw)
                 self.edits += await edit_shared_drives(user, draw)
 
+    async def edit_by_push(self) -> PushLatency:
+        """Make files one after another and wait for the record of each; nobody asks for a sync but Google's messages.
+
+        Raises `Stalled` where one does not come.
+        """
+        records, calls, began_s = self.mirror.total, await self._calls(), time.monotonic()
+        account = self.owner.account
+        async with DriveUser(account, self.drive.api_base_url, self.drive.token_uri) as user:
+            with self.console.status("Editing, and waiting for what comes by push …"):
+                for number in range(PUSHED_EDITS):
+                    name = f"{PUSHED_PREFIX}{number}.txt"
+                    await user.upload(name, b"pushed\n")
+                    self.arrivals.expect(name)
+                await self.reader.until(self.arrivals.all_came, "an edit by push", patience_s=PATIENCE_S)
+        spent = await self._calls() - calls
+        spent -= Counter({method: count for method, count in spent.items() if method in _EDITORS})
+        self.edits["upload"] += PUSHED_EDITS
+        self.api_calls += spent
+        took_s = time.monotonic() - began_s
+        self.phases.append(Phase("edits by push", self.mirror.total - records, took_s, spent.total()))
+        return self.arrivals.latency()
+
+    async def differences(self) -> tuple[Truth, list[Difference]]:
+        """The truth, and how the mirror differs from it once nothing more comes by push, or after `SETTLE_S`."""
+        deadline_s = time.monotonic() + SETTLE_S
+        while True:
+            truth = await self.drive.truth(self.owner.email)
+            await self.reader.until_caught_up(patience_s=PATIENCE_S)
+            found = await asyncio.to_thread(compare, self.mirror, truth, self.connection_id)
+            if not found or time.monotonic() > deadline_s:
+                return truth, found
+            await asyncio.sleep(TICK_S)
+
     async def _calls(self) -> Counter[str]:
         return await self.drive.calls(self.owner.email)
 
@@ -153,7 +199,7 @@ class Stage:
 @contextlib.asynccontextmanager
 async def opened(options: Options, parts: Parts, console: Console) -> AsyncIterator[Stage]:
     """Start everything, the reader before the worker, and stop it in reverse."""
-    mirror, states = Mirror(read_object), LatestStates()
+    mirror, states, arrivals = Mirror(read_object), LatestStates(), Arrivals()
     async with contextlib.AsyncExitStack() as stack:
         with console.status(f"Starting a simulated Google Drive with {options.files:,} files …"):
             drive = await stack.enter_async_context(parts.drive(options))
@@ -163,20 +209,28 @@ async def opened(options: Options, parts: Parts, console: Console) -> AsyncItera
             if topic == kafka.state:
                 states.take(offset, key, value)
             elif value is not None:
-                mirror.apply(value, partition=partition, offset=offset)
+                arrivals.take(mirror.apply(value, partition=partition, offset=offset).data.name)
 
         followed = {kafka.data: kafka.partitions, kafka.state: kafka.partitions}
         reader = stack.enter_context(TopicReader(kafka.bootstrap_servers, followed, take))
+        webhooks = await stack.enter_async_context(parts.webhooks(kafka.environment))
         objects = Path(stack.enter_context(TemporaryDirectory(prefix="drive-objects-")))
         with console.status("Starting the worker …"):
             health_port = free_port()
-            await stack.enter_async_context(parts.worker(worker_environment(drive, kafka, objects, health_port)))
+            environment = worker_environment(drive, kafka, objects, health_port) | {
+                "GDRIVE_WEBHOOK_ADDRESS": webhooks,
+                "WEBHOOK_TOKEN_SECRET": secrets.token_urlsafe(32),
+            }
+            await stack.enter_async_context(parts.worker(environment))
             await until_ready(health_port)
-        yield Stage(drive, kafka, reader, parts, mirror, states, console, health_port)
+        yield Stage(drive, kafka, reader, parts, mirror, states, arrivals, console, health_port)
 
 
 async def play(stage: Stage, options: Options) -> Outcome:
-    """Sync, edit, sync, edit, sync, compare. Raises `SyncFailed`, `RecordsLost`, `Stalled` or `CallFailed`."""
+    """Sync, edit, sync, edit, sync, edit by push, compare.
+
+    Raises `SyncFailed`, `RecordsLost`, `Stalled` or `CallFailed`.
+    """
     began_s = time.monotonic()
     before = await stage.drive.truth(stage.owner.email)
     expected = len(before.drives) + sum(not file.trashed for file in before.files.values())
@@ -190,8 +244,8 @@ async def play(stage: Stage, options: Options) -> Outcome:
     for number in (1, 2):
         await stage.edit(draw)
         await stage.sync(f"incremental sync {number}", "incremental", 0)
-    truth = await stage.drive.truth(stage.owner.email)
-    differences = await asyncio.to_thread(compare, stage.mirror, truth, stage.connection_id)
+    push = await stage.edit_by_push()
+    truth, differences = await stage.differences()
     mirror = stage.mirror
     return Outcome(
         records=mirror.records,
@@ -204,6 +258,7 @@ async def play(stage: Stage, options: Options) -> Outcome:
         repeated_messages=mirror.repeated_messages,
         misorders=mirror.misorders,
         notes=mirror.notes,
+        push=push,
         duration_s=time.monotonic() - began_s,
         kafka="embedded" if stage.kafka.embedded else stage.kafka.bootstrap_servers,
     )

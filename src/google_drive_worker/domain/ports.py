@@ -6,7 +6,8 @@ from typing import Protocol
 
 import msgspec
 
-from google_drive_worker.domain.connection import Connection, Grant
+from google_drive_worker.domain.channel import Watched
+from google_drive_worker.domain.connection import Connection, Grant, Secret
 from google_drive_worker.domain.content import ContentStatus, Source
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, UnreadableItem
@@ -131,6 +132,26 @@ class Drive(Protocol):
         self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
     ) -> DetailsPage:
         """files.list of one corpus, in no order, with no more of each file than decides what to ask of it."""
+        ...
+
+    async def watch_changes(
+        self,
+        drive_id: DriveId | None,
+        page_token: PageToken,
+        *,
+        channel_id: str,
+        address: str,
+        token: Secret,
+        expires_at: str,
+    ) -> Watched:
+        """changes.watch of a log: Google will notify the address. `expires_at` is RFC 3339.
+
+        Raises `SkipItem` of code `channel_not_unique` where Google has a channel of that id already.
+        """
+        ...
+
+    async def stop_channel(self, channel_id: str, resource_id: str) -> None:
+        """channels.stop. Raises `NotFound` where Google has none of these ids."""
         ...
 
     async def list_contents(

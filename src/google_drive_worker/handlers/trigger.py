@@ -1,13 +1,10 @@
 """Triggers: the platform's wish that a connection be synced (platform contract, "In: trigger")."""
 
-from msgspec.structs import replace
-
 from google_drive_worker.domain.message import Incoming, Outgoing
 from google_drive_worker.domain.partitioning import partition_of
-from google_drive_worker.domain.record import ErrorReport, Source
-from google_drive_worker.handlers.base import Accept, Decision, PassOn, Reject, Skip
-from google_drive_worker.messages.error import original_of
-from google_drive_worker.messages.trigger import decode_trigger, identify
+from google_drive_worker.domain.record import Source
+from google_drive_worker.handlers.base import Accept, Decision, PassOn, Reject, Skip, unreadable
+from google_drive_worker.messages.trigger import decode_trigger
 from google_drive_worker.sync.checkpoint import Owed, SyncKind
 from google_drive_worker.utils.errors import InvalidMessage
 
@@ -29,7 +26,7 @@ class TriggerHandler:
         try:
             trigger = decode_trigger(message.value, integration_id=self._integration_id)
         except InvalidMessage as problem:
-            return Reject(_report(problem, source, message.value))
+            return Reject(unreadable(problem, source, message.value))
         if trigger is None:
             return Skip()
         connection_id = trigger.integration_connection_id
@@ -40,17 +37,4 @@ class TriggerHandler:
             )
         kind: SyncKind = "full" if trigger.trigger_type == "full_sync" else "incremental"
         source = Source(message.topic, message.partition, message.offset, trigger.message_id)
-        return Accept(connection_id, Owed(kind, trigger.customer_id, source, trigger.page_token))
-
-
-def _report(problem: InvalidMessage, source: Source, value: bytes | None) -> ErrorReport:
-    identity = identify(value)
-    return ErrorReport(
-        code=problem.code,
-        category="invalid_message",
-        message=problem.message,
-        customer_id=identity.customer_id,
-        connection_id=identity.integration_connection_id,
-        source=replace(source, message_id=identity.message_id),
-        original=None if value is None else original_of(value),
-    )
+        return Accept(connection_id, Owed(kind, trigger.customer_id, source, trigger.page_token), trigger.notice)

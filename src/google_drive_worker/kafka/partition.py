@@ -90,6 +90,8 @@ class OwnedPartition:
         self._settled = asyncio.Condition()
         self._busy = False
         self._over = False
+        self._taken = 0
+        self._done = 0
 
     @property
     def checkpoints(self) -> dict[ConnectionId, Checkpoint]:
@@ -120,6 +122,7 @@ class OwnedPartition:
             if entry.remembered:
                 self._memory.note(entry.connection_id, entry.remembered)
         self._pending.append(entry)
+        self._taken += 1
         self._pending_bytes += entry.size_bytes
         self._pending_records += entry.message_count
         self._written.set()
@@ -135,6 +138,7 @@ class OwnedPartition:
             self._pending[-1] = Entry([], position=position)
             return
         self._pending.append(Entry([], position=position))
+        self._taken += 1
         asyncio.get_running_loop().call_later(QUIET_S, self._wake)
 
     def _wake(self) -> None:
@@ -151,6 +155,13 @@ class OwnedPartition:
         self._wake()
         async with self._settled:
             await self._settled.wait_for(lambda: self._over or not (self._pending or self._busy))
+
+    async def committed(self) -> bool:
+        """Wait until what was written up to now is committed; false where the partition is over before."""
+        mark = self._taken
+        async with self._settled:
+            await self._settled.wait_for(lambda: self._over or self._done >= mark)
+        return self._done >= mark
 
     async def run(self) -> None:
         """Commit what is written, until cancelled. Raises `Fenced` or `Retryable` as the writer does."""
@@ -207,6 +218,7 @@ class OwnedPartition:
         self.position = position
         self._pending_bytes -= self._committing_bytes
         self._committing_bytes = 0
+        self._done += len(batch)
         self._on_commit(Committed(batch, self._clock.monotonic_s() - began_s))
         async with self._settled:
             self._settled.notify_all()

@@ -1,10 +1,11 @@
 """The topics: whether they are there and fit together, and the making of our own."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
@@ -17,6 +18,9 @@ STATE_CONFIG = {
 }
 """Of the state topic, as `create_state_topic` makes it."""
 
+
+FIRST_LOOK_S = 1.0
+"""After which a survey asks what keeps it from an answer, before it goes on waiting for one."""
 
 LEAST_MESSAGE_BYTES = 1_000_000
 """What a topic must take in one message: a larger record is left out by the worker itself."""
@@ -39,16 +43,51 @@ class Survey(NamedTuple):
     problems: list[str]
 
 
-def survey(client: AdminClient, brokers: str, names: TopicNames, timeout_s: float) -> Survey:
-    """Look at the brokers. Blocks up to `timeout_s`; never raises for what it finds, nor for finding no broker."""
+class BrokerTrouble:
+    """A client's `error_cb` that keeps why brokers and we don't trust each other: calls say only that none answered.
+
+    Kafka's text names the broker and what it holds against the other side, never a password.
+    """
+
+    def __init__(self) -> None:
+        self.text: str | None = None  # of the last one
+
+    def __call__(self, error: KafkaError) -> None:
+        """Keep it, if it is of that kind."""
+        if error.code() == KafkaError._AUTHENTICATION:  # noqa: SLF001 - confluent-kafka spells librdkafka's codes so
+            self.text = f"{error.str()} (KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_SASL_MECHANISM)"
+        # With TLS 1.3 a broker refuses our certificate only after the handshake: that comes as a broken connection.
+        alerted = error.code() == KafkaError._TRANSPORT and "SSL alert" in error.str()  # noqa: SLF001
+        if alerted or error.code() == KafkaError._SSL:  # noqa: SLF001
+            self.text = f"{error.str()} (KAFKA_SSL_CA_PATH, KAFKA_SSL_CERT_PATH, KAFKA_SSL_KEY_PATH)"
+
+
+def survey(
+    client: AdminClient, brokers: str, names: TopicNames, timeout_s: float, trouble: BrokerTrouble | None = None
+) -> Survey:
+    """Look at the brokers. Blocks up to `timeout_s`; never raises for what it finds, nor for finding no broker.
+
+    `trouble` is the client's `error_cb`; where it learns of something, that ends the wait early.
+    """
     try:
-        metadata = client.list_topics(timeout=timeout_s)
+        metadata = _list_topics(client, timeout_s, trouble)
     except KafkaException as problem:
-        return Survey({}, [f"no Kafka broker answers at {brokers} (KAFKA_BOOTSTRAP_SERVERS): {problem.args[0].str()}"])
+        reason = (trouble and trouble.text) or problem.args[0].str()
+        return Survey({}, [f"no Kafka broker answers at {brokers} (KAFKA_BOOTSTRAP_SERVERS): {reason}"])
     partitions = {
         name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None and name in names
     }
     return Survey(partitions, _problems(names, partitions))
+
+
+def _list_topics(client: AdminClient, timeout_s: float, trouble: BrokerTrouble | None) -> ClusterMetadata:
+    if trouble is not None:
+        with suppress(KafkaException):
+            return client.list_topics(timeout=min(FIRST_LOOK_S, timeout_s))
+        client.poll(0)  # calls `trouble`
+        if trouble.text is not None:
+            timeout_s = 0.0
+    return client.list_topics(timeout=max(timeout_s - FIRST_LOOK_S, 0.01))
 
 
 def _problems(names: TopicNames, partitions: Mapping[str, int]) -> list[str]:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
+from google_drive_worker.domain.channel import Notice
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken
 from google_drive_worker.messages.problems import explain
 from google_drive_worker.utils.errors import InvalidMessage
@@ -31,7 +32,10 @@ class LastCursor(msgspec.Struct, frozen=True):
 
 
 class Trigger(msgspec.Struct, frozen=True):
-    """A wish that a connection be synced. Ids are 1 to 256 printable characters; an empty cursor is none."""
+    """A wish that a connection be synced. Ids are 1 to 256 printable characters; an empty cursor is none.
+
+    `notice` is ours alone: the trigger stands for a push notification that another worker got, whose token is genuine.
+    """
 
     message_id: Annotated[str, _Length]
     customer_id: Annotated[CustomerId, _Length]
@@ -39,6 +43,7 @@ class Trigger(msgspec.Struct, frozen=True):
     integration_connection_id: Annotated[ConnectionId, _Length]
     trigger_type: TriggerType
     last_cursor: LastCursor | None = None
+    notice: Notice | None = None
 
     @property
     def page_token(self) -> PageToken | None:
@@ -94,6 +99,11 @@ def decode_trigger(value: bytes | None, *, integration_id: str, max_bytes: int =
         raise _unreadable(problem) from None
     _refuse_unprintable(trigger)
     return trigger
+
+
+def encode_trigger(trigger: Trigger) -> bytes:
+    """Write a trigger as the platform does."""
+    return msgspec.json.encode(trigger)
 
 
 def identify(value: bytes | None, *, max_bytes: int = MAX_TRIGGER_BYTES) -> Identity:

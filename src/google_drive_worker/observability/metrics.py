@@ -90,6 +90,14 @@ class Metrics:
             "1 where the object store took what was last tried, 0 where not.",
             registry=registry,
         )
+        self._notifications = Counter(
+            "google_drive_notifications", "Push notifications, by what they came to.", ["outcome"], registry=registry
+        )
+        self._push = Gauge(
+            "google_drive_push_on",
+            "1 where notifications can come, 0 where polls alone bring changes.",
+            registry=registry,
+        )
         self._turns = Gauge(
             "google_drive_turns",
             "Connections that are being synced now, or finishing a turn that is over.",
@@ -188,6 +196,14 @@ class Metrics:
     def object_store(self, *, usable: bool) -> None:
         """Set whether the object store can be used."""
         self._object_store.set(usable)
+
+    def notification(self, outcome: str) -> None:
+        """Count a notification; `outcome` is `accepted`, `confirmed`, `passed_on`, or why it was dropped."""
+        self._notifications.labels(outcome).inc()
+
+    def push(self, *, on: bool) -> None:
+        """Set whether notifications can come."""
+        self._push.set(on)
 
     def turns(self, running: int, waiting: int, longest_wait_s: float) -> None:
         """Set how many turns are under way, how many wait for one, and how long the first of these has waited."""

@@ -22,6 +22,7 @@ SyncKind = Literal["full", "incremental"]
 Youngest = Literal["once", "again", "asked"]
 OrderKnown = Literal["unknown", "kept", "ignored"]
 Stage = Literal["start_token", "listing", "changes", "done"]
+ChannelState = Literal["asked", "standing", "lost", "stopping"]
 
 
 class _Value(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -213,6 +214,37 @@ class Parked(_Value, frozen=True):
     refused: str | None = None
 
 
+class Channel(_Value, frozen=True):
+    """A push channel that Google has, or may have: see `channels` for its life.
+
+    It is written before Google is asked for it, so `expires_at` is what will be asked for until Google answers what it
+    is. `resource_id`, which stopping needs, is known from then on; `guessed` says that it is another channel's on the
+    same corpus. `last_number` is the number of its last message, `retry_at` when Google is asked again, for the
+    `attempts`th time.
+    """
+
+    channel_id: str
+    corpus: str
+    customer_id: CustomerId
+    address: str
+    made_at: str
+    expires_at: str
+    state: ChannelState = "asked"
+    resource_id: str | None = None
+    guessed: bool = False
+    last_number: int = 0
+    attempts: int = 0
+    retry_at: str | None = None
+
+
+class Watching(_Value, frozen=True):
+    """The connection's push channels, as they were last looked at: for which address, and when to look again."""
+
+    address: str | None = None
+    due: str | None = None
+    channels: tuple[Channel, ...] = ()
+
+
 class Checkpoint(_Value, frozen=True):
     """The state of one connection.
 
@@ -221,6 +253,7 @@ class Checkpoint(_Value, frozen=True):
     them after all. `in_doubt` says that the mirror may hold items of which nothing is remembered: the worker took
     over from another one, or had to forget, or went on from a trigger's cursor, and there was no full sync since.
     `content_again` are files whose content could not be had the last time, and is asked for in every sync.
+    `watching` is about push channels, `None` where nobody asked for any yet.
     """
 
     connection_id: ConnectionId
@@ -237,6 +270,7 @@ class Checkpoint(_Value, frozen=True):
     completed_at: str | None = None
     in_doubt: bool = False
     content_again: tuple[FileId, ...] = ()
+    watching: Watching | None = None
 
 
 class CheckpointProblem(Exception):
@@ -271,9 +305,16 @@ def decode_checkpoint(value: bytes) -> Checkpoint:
         if version > VERSION:
             raise CheckpointProblem(f"written in version {version}, this worker reads up to {VERSION}", newer=True)
         checkpoint = _DECODER.decode(value)
-        for moment in (checkpoint.parked and checkpoint.parked.until, checkpoint.sync and checkpoint.sync.started_at):
-            if moment:
-                from_rfc3339(moment)
+        watching = checkpoint.watching or Watching()
+        moments = [
+            checkpoint.parked.until if checkpoint.parked else None,
+            checkpoint.sync.started_at if checkpoint.sync else None,
+            watching.due,
+        ]
+        for channel in watching.channels:
+            moments += [channel.made_at, channel.expires_at, channel.retry_at]
+        for moment in filter(None, moments):
+            from_rfc3339(moment)
     except (msgspec.MsgspecError, ValueError, RecursionError) as problem:
         raise CheckpointProblem(f"not a checkpoint: {problem}") from problem
     return checkpoint

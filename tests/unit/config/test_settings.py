@@ -154,3 +154,22 @@ def test_a_commit_must_fit_its_transaction() -> None:
     """Waiting longer for a commit than the broker allows would abort every transaction."""
     (line,) = lines_of(WORKER_COMMIT_INTERVAL_MS="1000", KAFKA_TRANSACTION_TIMEOUT_MS="1000")
     assert line.startswith("WORKER_COMMIT_INTERVAL_MS=1000 is not below")
+
+
+def test_kafka_s_secrets_are_used_or_refused(tmp_path: Path) -> None:
+    """What SASL and TLS need must be there, and what would go unused is a mistake; no line holds a password."""
+    ca = tmp_path / "ca.pem"
+    ca.write_text("")
+    sasl = {"KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "a-secret"}
+    assert lines_of(KAFKA_SECURITY_PROTOCOL="SASL_SSL") == [
+        "KAFKA_SECURITY_PROTOCOL=SASL_SSL needs KAFKA_SASL_USERNAME; set it",
+        "KAFKA_SECURITY_PROTOCOL=SASL_SSL needs KAFKA_SASL_PASSWORD; set it",
+    ]
+    assert "does not use it" in lines_of(KAFKA_SSL_CA_PATH=str(ca))[0]
+    assert "can't be read" in lines_of(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SSL_CA_PATH=str(tmp_path / "no"))[0]
+    assert "go together" in lines_of(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SSL_KEY_PATH=str(ca))[0]
+    plain = lines_of(KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT", KAFKA_SASL_MECHANISM="PLAIN", **sasl)
+    assert "would send the password unencrypted" in plain[0]
+    unused = lines_of(**sasl)
+    assert len(unused) == 2
+    assert "a-secret" not in "".join(unused) + repr(load_settings(sasl | {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}))

@@ -6,6 +6,7 @@ import json
 from rich.console import Console
 
 from google_drive_worker.demo.mirror import Difference
+from google_drive_worker.demo.push import Arrivals, PushLatency
 from google_drive_worker.demo.report import Outcome, Phase, failure_json, show, to_json
 from google_drive_worker.demo.states import LatestStates, incremental_done, trouble
 
@@ -25,6 +26,7 @@ def outcome(*differences: Difference, misorders: int = 0) -> Outcome:
         notes=[],
         duration_s=5.0,
         kafka="embedded",
+        push=PushLatency(40, 0.2, 0.75),
     )
 
 
@@ -81,3 +83,25 @@ def test_the_state_tells_when_a_sync_has_ended() -> None:
     assert states.since("c", states.mark("c")) is None
     states.take(9, b"c", b"{}")
     assert states.since("c", 7) == b"{}"
+
+
+def test_the_latency_of_pushed_edits_is_told_in_both_forms() -> None:
+    """Median and 99th percentile, from the edit to the committed record."""
+    assert json.loads(to_json(outcome()))["push"] == {"edits": 40, "p50_s": 0.2, "p99_s": 0.75}
+    assert "p50 0.20 s, p99 0.75 s" in shown(outcome())
+
+
+def test_edits_are_waited_for_until_each_has_come() -> None:
+    """A record may come before its edit was answered; files of other names don't count."""
+    arrivals = Arrivals()
+    arrivals.take("pushed 0.txt")
+    for number in range(2):
+        arrivals.expect(f"pushed {number}.txt")
+    arrivals.take("another.txt")
+    arrivals.take(None)
+    assert not arrivals.all_came()
+    arrivals.take("pushed 1.txt")
+    assert arrivals.all_came()
+    latency = arrivals.latency()
+    assert latency.edits == 2
+    assert 0 <= latency.p50_s <= latency.p99_s

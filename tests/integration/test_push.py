@@ -1,0 +1,120 @@
+"""Push from end to end: simulated Google, the proxy, a real broker, the worker, records."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from drive_simulator.corpus import CorpusPlan, generate
+from google_drive_worker.domain.connection import Secret
+from google_drive_worker.domain.ids import ConnectionId, CustomerId
+from google_drive_worker.messages.channel_token import Owner, token_of
+from support.mirroring import FIRST, Stage, staged
+from support.produce import send
+from support.push import SECRET, channels_of, edits_by_push, living, proxy_process, push_settings
+from support.topics import Topics
+from support.worker_process import WorkerProcess
+
+pytestmark = pytest.mark.kafka
+
+LATENCY_MS = 100
+EDITS = 200
+
+
+def watched(stage: Stage, worker: WorkerProcess) -> None:
+    """A full sync, then a channel for the user and each drive, all standing, and their sync messages in."""
+    stage.trigger(FIRST, "full_sync")
+    worker.wait_until(
+        lambda: bool(found := channels_of(stage)) and all(each.get("last_number") for each in found), "channels stand"
+    )
+    stage.settle(FIRST)
+
+
+def test_edits_arrive_by_push_fast_and_for_fewer_calls_than_edits(topics: Topics, tmp_path: Path) -> None:
+    """None is lost, the mirror is equal, and nobody sent a trigger."""
+    world = generate(CorpusPlan(files=100))
+    with (
+        staged(world, topics, tmp_path, latency_ms=LATENCY_MS, push=True) as stage,
+        proxy_process(stage.environment) as address,
+        stage.worker(push_settings(address)) as worker,
+    ):
+        watched(stage, worker)
+        before = stage.simulator.counters.requests
+        edits = edits_by_push(stage, EDITS, per_second=50)
+        calls = stage.simulator.counters.requests - before
+        stage.settle(FIRST)
+        stage.assert_equal()
+        assert len(edits.seen_s) == EDITS
+        assert calls < EDITS
+        assert edits.quantile_s(0.5) < 0.5
+        assert edits.quantile_s(0.99) < 2.0
+
+
+def test_what_is_not_genuine_causes_no_call(topics: Topics, tmp_path: Path) -> None:
+    """Forged tokens, replayed numbers, channels of others and channels of ours that are gone, on any partition."""
+    with (
+        staged(generate(CorpusPlan(files=30)), topics, tmp_path, push=True) as stage,
+        proxy_process(stage.environment) as address,
+        stage.worker({**push_settings(address), "LOG_LEVEL": "DEBUG"}) as worker,
+    ):
+        watched(stage, worker)
+        channel = channels_of(stage)[0]
+        customer = CustomerId(channel["customer_id"])
+        mine = genuine(FIRST, customer, channel["channel_id"])
+        evil = [
+            notification(channel["channel_id"], "forged", channel["resource_id"], 900),
+            notification(channel["channel_id"], mine, channel["resource_id"], 1),
+            notification(channel["channel_id"], mine, "another resource", 900),
+            notification("gone", genuine(FIRST, customer, "gone"), channel["resource_id"], 900),
+            notification("theirs", genuine("conn_other", customer, "theirs"), channel["resource_id"], 900),
+            notification(channel["channel_id"], mine, channel["resource_id"], 900, customer_id="cust_other"),
+        ]
+        before = stage.simulator.counters.requests
+        send(topics.bootstrap_servers, topics.webhook, [(f"any-{n}", each) for n, each in enumerate(evil * 2)])
+        send(topics.bootstrap_servers, topics.webhook, [("junk", "{")])
+        dropped = 2 * len(evil)
+        worker.wait_until(lambda: len(worker.lines("message_dropped")) >= dropped, "all are dropped")
+        stage.settle(FIRST)
+        assert stage.simulator.counters.requests == before
+        worker.wait_until(lambda: len(stage.errors()) == 1, "what can't be read is reported")
+        assert stage.errors()[0]["error"]["category"] == "invalid_message"
+
+
+def test_channels_survive_restarts_and_end_with_push(topics: Topics, tmp_path: Path) -> None:
+    """A worker that is killed leaves channels that the next one knows; switched off, none is left at Google."""
+    with (
+        staged(generate(CorpusPlan(files=30)), topics, tmp_path, push=True) as stage,
+        proxy_process(stage.environment) as address,
+        stage.worker(push_settings(address)) as worker,
+    ):
+        watched(stage, worker)
+        before = living(stage)
+        assert len(before) == len(channels_of(stage))
+        worker.kill()
+        worker.start()
+        worker.wait_ready()
+        stage.sync()
+        assert living(stage) == before
+        worker.terminate()
+        with stage.worker({"GDRIVE_WEBHOOK_ADDRESS": ""}) as without:
+            without.wait_until(lambda: not living(stage), "all are stopped")
+            without.wait_until(lambda: not channels_of(stage), "and forgotten")
+
+
+def genuine(connection_id: str, customer_id: CustomerId, channel_id: str) -> str:
+    """A token that the worker's secret made."""
+    token = token_of(Owner(customer_id, ConnectionId(connection_id)), channel_id, Secret(SECRET))
+    assert token is not None
+    return token.reveal()
+
+
+def notification(channel_id: str, token: str, resource_id: str, number: int, **fields: str) -> str:
+    """A message of webhook.raw."""
+    headers = {
+        "X-Goog-Channel-ID": channel_id,
+        "X-Goog-Channel-Token": token,
+        "X-Goog-Resource-ID": resource_id,
+        "X-Goog-Resource-State": "change",
+        "X-Goog-Message-Number": str(number),
+    }
+    return json.dumps({"message_id": "m", "integration_id": "google-drive", "headers": headers, "body": None, **fields})
