@@ -17,8 +17,9 @@ from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.plan import drive_of
 from google_drive_worker.utils.errors import Terminal, WorkerError
 
-ROUNDS = 10
-"""How often a look asks for what the last round led to: a channel is made, then its predecessor stopped."""
+ROUNDS = 60
+"""How often a look asks for what the last round led to, or left: a thousand shared drives are done in one, which takes
+Google some ten seconds."""
 
 
 class State(Protocol):

@@ -37,5 +37,5 @@ def test_a_trigger_during_a_sync_makes_one_more(topics: Topics, tmp_path: Path) 
         stage.settle(FIRST)
         stage.assert_equal()
         assert [line["kind"] for line in worker.lines("sync_started")] == ["full", "incremental"]
-        events = [line["event"] for line in worker.lines() if line["event"].startswith("sync_")]
-        assert events == ["sync_started", "sync_completed"] * 2
+        # A sync is told of as completed when it is committed, by which time the next may have begun.
+        assert [line["kind"] for line in worker.lines("sync_completed")] == ["full", "incremental"]

@@ -1,6 +1,8 @@
 """Push from end to end: simulated Google, the proxy, a real broker, the worker, records."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from drive_simulator.corpus import CorpusPlan, generate
 from google_drive_worker.domain.connection import Secret
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.messages.channel_token import Owner, token_of
+from google_drive_worker.sync.checkpoint import USER_CORPUS
 from support.mirroring import FIRST, Stage, staged
 from support.produce import send
 from support.push import SECRET, channels_of, edits_by_push, living, proxy_process, push_settings
@@ -101,6 +104,11 @@ def test_channels_survive_restarts_and_end_with_push(topics: Topics, tmp_path: P
             without.wait_until(lambda: not channels_of(stage), "and forgotten")
 
 
+def is_at_least(count: Callable[[], int], wanted: int) -> bool:
+    """Whether it has come to so many."""
+    return count() >= wanted
+
+
 def genuine(connection_id: str, customer_id: CustomerId, channel_id: str) -> str:
     """A token that the worker's secret made."""
     token = token_of(Owner(customer_id, ConnectionId(connection_id)), channel_id, Secret(SECRET))
@@ -118,3 +126,45 @@ def notification(channel_id: str, token: str, resource_id: str, number: int, **f
         "X-Goog-Message-Number": str(number),
     }
     return json.dumps({"message_id": "m", "integration_id": "google-drive", "headers": headers, "body": None, **fields})
+
+
+def test_a_notification_that_another_worker_gets_reaches_the_owner(topics: Topics, tmp_path: Path) -> None:
+    """Two workers share the notifications; the one that does not own the connection passes its own on as triggers."""
+    with (
+        staged(generate(CorpusPlan(files=30)), topics, tmp_path, push=True) as stage,
+        proxy_process(stage.environment) as address,
+        stage.worker(push_settings(address)) as one,
+        stage.worker(push_settings(address)) as other,
+    ):
+        watched(stage, one)
+        channel = next(each for each in channels_of(stage) if each["corpus"] == USER_CORPUS)
+        token = genuine(FIRST, CustomerId(channel["customer_id"]), channel["channel_id"])
+
+        def lines(event: str, topic: str) -> int:
+            return sum(len(worker.lines(event, topic=topic)) for worker in (one, other))
+
+        def accepted() -> int:
+            return lines("message_accepted", topics.webhook) + lines("message_accepted", topics.trigger)
+
+        for number in range(1000, 1012):  # one by one, since an older number counts for nothing
+            wanted = accepted() + 1
+            told = notification(channel["channel_id"], token, channel["resource_id"], number)
+            send(topics.bootstrap_servers, topics.webhook, [(f"any-{number}", told)])
+            one.wait_until(partial(is_at_least, accepted, wanted), "accepted by the owner")
+        assert lines("message_passed_on", topics.webhook) > 0
+        stage.settle(FIRST)
+        stage.assert_equal()
+
+
+def test_without_the_topic_push_is_off_and_triggers_work(topics: Topics, tmp_path: Path) -> None:
+    """The log says so, and no channel is made that nobody would hear."""
+    missing = {**push_settings("http://127.0.0.1:9/webhooks"), "KAFKA_TOPIC_WEBHOOK": f"{topics.webhook}.missing"}
+    with (
+        staged(generate(CorpusPlan(files=30)), topics, tmp_path, push=True) as stage,
+        stage.worker(missing) as worker,
+    ):
+        stage.sync(kind="full_sync")
+        stage.sync()
+        stage.assert_equal()
+        assert len(worker.lines("push_off")) == 1
+        assert not living(stage)
