@@ -8,7 +8,15 @@ import msgspec
 
 from google_drive_worker.domain.connection import Connection
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
-from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, UnreadableItem
+from google_drive_worker.domain.drive import (
+    Change,
+    ChangesPage,
+    DriveFile,
+    DrivesPage,
+    FilesPage,
+    SharedDrive,
+    UnreadableItem,
+)
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, DriveId, FileId, PageToken
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.record import (
@@ -205,6 +213,10 @@ class Normalizer(Protocol):
 
     def transform_comment(self, file_id: FileId, comment: Comment) -> Record:
         """The upsert of a file's comment, with its replies."""
+        ...
+
+    def transform_change(self, resource_id: str, log: str, change: Change) -> Record:
+        """The record of an entry of a change log, which is the user's or a shared drive's, under that id."""
         ...
 
     def deletion(self, resource_type: ResourceType, resource_id: str, cause: DeleteCause) -> Record:

@@ -214,6 +214,25 @@ class CommentData(Data, frozen=True, gc=False):
     assignee: str | None = None
 
 
+class ChangeData(Data, frozen=True, gc=False):
+    """An entry of a change log: what it tells of, and that as it was when the log was read."""
+
+    id: str
+    type: Literal["change"]
+    log: str
+    change_type: str
+    changed_at: str | None
+    removed: bool
+    file_id: str | None = None
+    drive_id: str | None = None
+    name: str | None = None
+    mime_type: str | None = None
+    version: int | None = None
+    modified_at: str | None = None
+    trashed: bool | None = None
+    parents: tuple[str, ...] | None = None
+
+
 class DeletedData(msgspec.Struct, frozen=True, gc=False):
     """What no longer is, or no longer concerns the connection, and why."""
 

@@ -19,6 +19,7 @@ from google_drive_worker.domain.drive import (
     unreadable,
 )
 from google_drive_worker.domain.record import DeleteCause, ListedFile, Record, ResourceType, SyncSummary
+from google_drive_worker.normalization.changes import transform_change
 from google_drive_worker.normalization.details import transform_comment, transform_revision
 from google_drive_worker.normalization.exports import EXPORT_FORMATS
 from google_drive_worker.normalization.nested import content_restrictions_of, nested_of, shortcut_of
@@ -39,6 +40,7 @@ __all__ = [
     "permission_frames",
     "read_listed",
     "sync_record",
+    "transform_change",
     "transform_comment",
     "transform_drive",
     "transform_file",

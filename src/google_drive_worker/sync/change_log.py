@@ -18,6 +18,7 @@ from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, Fil
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import DeleteCause, ErrorReport, Record
+from google_drive_worker.sync.change_events import events_of
 from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
     Checkpoint,
@@ -41,10 +42,12 @@ def on_changes(
 ) -> Step:
     """A page's entries become records and things to find out; the log goes on at the page's token."""
     errors: list[ErrorReport] = []
-    for item in page.items():
+    for index, item in enumerate(page.items()):
         if isinstance(item, UnreadableItem):
             errors.append(skipped(checkpoint, item.id, "change", item.problem))
             continue
+        if checkpoint.scope.sync_changes:
+            writer.records.extend(events_of(checkpoint, action, index, item, normalizer))
         checkpoint, more = _on_change(checkpoint, action.corpus, item, normalizer)
         writer.extend(more)
     sync = checkpoint.sync

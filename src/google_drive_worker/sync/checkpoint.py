@@ -41,6 +41,11 @@ class Scope(_Value, frozen=True):
     sync_revisions: bool = False
     max_revisions: int | None = None
     sync_comments: bool = False
+    sync_changes: bool = False
+
+    def mirrors_as(self, other: "Scope") -> bool:
+        """Whether the mirror holds the same under both: events of the logs are no part of what Drive holds now."""
+        return msgspec.structs.replace(self, sync_changes=other.sync_changes) == other
 
 
 class Part(_Value, frozen=True):

@@ -90,9 +90,9 @@ def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
         return None
     if owed.customer_id != checkpoint.customer_id or checkpoint.contested:
         return None
-    if owed.kind == "full" or checkpoint.scope != scope:
+    if owed.kind == "full" or not checkpoint.scope.mirrors_as(scope):
         return given_up(checkpoint)
-    return replace(checkpoint, owed=None, corpora=to_follow(checkpoint.corpora, scope))
+    return replace(checkpoint, scope=scope, owed=None, corpora=to_follow(checkpoint.corpora, scope))
 
 
 def is_all_that_is_left(checkpoint: Checkpoint) -> bool:

@@ -170,7 +170,7 @@ def begin(
 
 def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict[str, Corpus]:
     if checkpoint.corpora:
-        if checkpoint.scope != scope:
+        if not checkpoint.scope.mirrors_as(scope):
             return {}
         followed = to_follow(checkpoint.corpora, scope)
         return {name: replace(corpus, sighted=0) for name, corpus in followed.items()}

@@ -32,6 +32,7 @@ def scope_of(settings: ConnectionSettings, *, include_shared_drives: bool) -> Sc
         settings.sync_revisions,
         settings.max_revisions if settings.sync_revisions else None,
         settings.sync_comments,
+        settings.sync_changes,
     )
 
 
