@@ -111,6 +111,11 @@ class SharedDrive(Resource, frozen=True, gc=False):
     restrictions: dict[str, bool | dict[str, bool]] | None = None
     capabilities: dict[str, bool] | None = None
 
+    @property
+    def is_managed(self) -> bool | None:
+        """Whether the account is a manager of it; `None` where Google does not say."""
+        return None if self.capabilities is None else self.capabilities.get("canManageMembers")
+
 
 class Change(Resource, frozen=True, gc=False):
     """Drive's `Change`: the present state of one item of a change log, never a delta. Made by `read_change`."""
