@@ -216,6 +216,8 @@ class _Turn:
     async def _fetch(self, checkpoint: Checkpoint, drive: Drive, action: Action) -> engine.Answer | WorkerError:
         """Google's answer, with the permissions of its items where they are mirrored; or what went wrong."""
         sync = checkpoint.sync
+        if checkpoint.labels_refused:
+            drive = drive.without_labels()
         try:
             if sync is None or not checkpoint.scope.sync_permissions:
                 return await _answer(drive, checkpoint, action)

@@ -233,6 +233,8 @@ class Run:
         if isinstance(flight.action, ListFiles):
             self._replay_is_clean = True  # edits until the logs are read are in the replay
         drive = self.google.open(flight.settings)
+        if flight.checkpoint.labels_refused:
+            drive = drive.without_labels()
         if flight.finding is None:
             self._first_answer(flight, answer(drive, flight.action, flight.checkpoint))
         elif flight.question is not None:

@@ -244,10 +244,12 @@ def staged(
     latency_ms: float = 0,
     quota: QuotaModel | None = None,
     details: bool = False,
+    settings: str = "",
 ) -> Iterator[Stage]:
     """Serve the world, write its connections file into the directory, and read the topics.
 
-    Revisions and comments, which take a call for each file, are mirrored where `details` are asked for.
+    Revisions and comments, which take a call for each file, are mirrored where `details` are asked for. `settings` are
+    lines of TOML: those of every connection.
     """
     with (
         serving_in_thread(world, latency_ms=latency_ms, quota=quota) as (simulator, _),
@@ -257,7 +259,8 @@ def staged(
         stage = Stage(simulator, topics, directory, data, states)
         simulator.write_connections(stage.connections_file)
         if not details:
-            with stage.connections_file.open("a") as file:
-                for name in simulator.accounts:
-                    file.write(f"\n[{name}.settings]\nsync_revisions = false\nsync_comments = false\n")
+            settings += "\nsync_revisions = false\nsync_comments = false\n"
+        with stage.connections_file.open("a") as file:
+            for name in simulator.accounts:
+                file.write(f"\n[{name}.settings]\n{settings}")
         yield stage

@@ -90,6 +90,7 @@ class DriveFile(Resource, frozen=True, gc=False):
     capabilities: msgspec.Raw = ABSENT
     content_restrictions: msgspec.Raw = ABSENT
     link_share_metadata: msgspec.Raw = ABSENT
+    label_info: msgspec.Raw = ABSENT
 
     @property
     def is_folder(self) -> bool:

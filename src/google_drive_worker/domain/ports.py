@@ -119,6 +119,10 @@ class Drive(Protocol):
         """files.list of one corpus, in no order, with no more of each file than decides what to ask of it."""
         ...
 
+    def without_labels(self) -> "Drive":
+        """The same Drive, which asks for no labels: where Google refuses those that the connection names."""
+        ...
+
     # Calls for many items at once. Each has an answer for every id that it was asked for: an item that can't be had is
     # a `SkipItem` (or `NotFound`) in its place, and what concerns more than one item is raised.
 

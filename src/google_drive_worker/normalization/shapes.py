@@ -61,6 +61,22 @@ class LinkShareData(Data, frozen=True, gc=False):
     security_update_enabled: bool | None = None
 
 
+class LabelFieldData(Data, frozen=True, gc=False):
+    """A field of a label: a list of values, of one type or persons."""
+
+    id: str
+    value_type: str | None
+    values: tuple[str | int | PersonData, ...]
+
+
+class LabelData(Data, frozen=True, gc=False):
+    """A label on a file, with the fields that have a value."""
+
+    id: str
+    revision_id: str | None
+    fields: tuple[LabelFieldData, ...]
+
+
 class FileData(Data, frozen=True, gc=False):
     """A file or a folder."""
 
@@ -114,6 +130,7 @@ class FileData(Data, frozen=True, gc=False):
     capabilities: Encoded = ABSENT
     content_restrictions: Encoded = ABSENT
     link_share_metadata: Encoded = ABSENT
+    labels: Encoded = ABSENT
 
 
 class SharedDriveData(Data, frozen=True, gc=False):

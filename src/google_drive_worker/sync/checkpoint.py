@@ -42,6 +42,7 @@ class Scope(_Value, frozen=True):
     max_revisions: int | None = None
     sync_comments: bool = False
     sync_changes: bool = False
+    label_ids: tuple[str, ...] = ()
 
     def mirrors_as(self, other: "Scope") -> bool:
         """Whether the mirror holds the same under both: events of the logs are no part of what Drive holds now."""
@@ -228,6 +229,7 @@ class Checkpoint(_Value, frozen=True):
     last_sync_id: SyncId | None = None
     completed_at: str | None = None
     in_doubt: bool = False
+    labels_refused: bool = False
 
 
 class CheckpointProblem(Exception):

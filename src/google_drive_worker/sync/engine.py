@@ -163,6 +163,7 @@ def begin(
         corpora=corpora or {USER_CORPUS: Corpus("start_token")},
         last_sync_id=sync_id,
         in_doubt=kind == "incremental" and (from_trigger or checkpoint.in_doubt),
+        labels_refused=kind == "incremental" and checkpoint.labels_refused,
     )
     records = (normalizer.sync_record(_summary(checkpoint, sync, None)),) if kind == "full" else ()
     return Step(checkpoint, records, refused)

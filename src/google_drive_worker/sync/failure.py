@@ -10,6 +10,7 @@ from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked
 from google_drive_worker.sync.details import given_up
+from google_drive_worker.sync.labels import on_refused_labels
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
     Action,
@@ -56,6 +57,9 @@ def on_failure(
     """The step for an action that failed: nothing, where nobody waits for it any more. `jitter` is from 0 to 1."""
     if not still_wanted(checkpoint, action):
         return Step(checkpoint)
+    without = on_refused_labels(checkpoint, action, error)
+    if without is not None:
+        return without
     match error, action:
         case _, ProveOrder(corpus):  # it is not proven then, and nothing needs it
             return Step(with_corpus(checkpoint, corpus, replace(checkpoint.corpora[corpus], order="ignored")))

@@ -33,6 +33,7 @@ def scope_of(settings: ConnectionSettings, *, include_shared_drives: bool) -> Sc
         settings.max_revisions if settings.sync_revisions else None,
         settings.sync_comments,
         settings.sync_changes,
+        settings.label_ids,
     )
 
 
