@@ -22,6 +22,7 @@ from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint
 from google_drive_worker.sync.details import Hanging, is_all_that_is_left, let_in, wanted_of
 from google_drive_worker.sync.items import Shared
+from google_drive_worker.sync.labels import asks_for_labels
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
 from google_drive_worker.sync.plan import (
     Action,
@@ -88,6 +89,7 @@ class Observer(Protocol):
 class _Fetch(NamedTuple):
     action: Action
     sync_id: SyncId | None
+    labelled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +213,7 @@ class _Turn:
             if fetch_key(action) not in busy:
                 fetch = self._fetch(checkpoint, drive, action)
                 task = group.create_task(fetch, name=f"{self._connection_id}:{step_name(action)}")
-                self._under_way[task] = _Fetch(action, sync_id)
+                self._under_way[task] = _Fetch(action, sync_id, asks_for_labels(checkpoint))
 
     async def _fetch(self, checkpoint: Checkpoint, drive: Drive, action: Action) -> engine.Answer | WorkerError:
         """Google's answer, with the permissions of its items where they are mirrored; or what went wrong."""
@@ -240,7 +242,9 @@ class _Turn:
         if isinstance(answer, WorkerError):
             means.observer.on_trouble(self._connection_id, step_name(fetch.action), answer)
             now, jitter = means.clock.now(), means.randomness.random()
-            step = failure.on_failure(checkpoint, fetch.action, answer, now, jitter, means.normalizer)
+            step = failure.on_failure(
+                checkpoint, fetch.action, answer, now, jitter, means.normalizer, labelled=fetch.labelled
+            )
         else:
             recall = self._ledger.recall(self._connection_id)
             step = engine.on_answer(checkpoint, fetch.action, answer, means.normalizer, recall)

@@ -52,12 +52,22 @@ RESTARTS_AT_ONCE = 3
 
 
 def on_failure(
-    checkpoint: Checkpoint, action: Action, error: WorkerError, now: datetime, jitter: float, normalizer: Normalizer
+    checkpoint: Checkpoint,
+    action: Action,
+    error: WorkerError,
+    now: datetime,
+    jitter: float,
+    normalizer: Normalizer,
+    *,
+    labelled: bool = False,
 ) -> Step:
-    """The step for an action that failed: nothing, where nobody waits for it any more. `jitter` is from 0 to 1."""
+    """The step for an action that failed: nothing, where nobody waits for it any more.
+
+    `jitter` is from 0 to 1; `labelled` says that the call asked for labels.
+    """
     if not still_wanted(checkpoint, action):
         return Step(checkpoint)
-    without = on_refused_labels(checkpoint, action, error)
+    without = on_refused_labels(checkpoint, action, error) if labelled else None
     if without is not None:
         return without
     match error, action:

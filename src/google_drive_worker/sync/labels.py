@@ -22,11 +22,16 @@ def asks_for_labels(checkpoint: Checkpoint) -> bool:
 
 
 def on_refused_labels(checkpoint: Checkpoint, action: Action, error: WorkerError) -> Step | None:
-    """The step that leaves labels out from now on, with its one report; `None` where they can't be the cause."""
-    if not asks_for_labels(checkpoint) or not isinstance(action, ListFiles | ReadChanges):
+    """The step that leaves labels out from now on, with its one report; `None` where they can't be the cause.
+
+    The call asked for them. Of others that were under way with it and are refused as well, nothing more is reported.
+    """
+    if not isinstance(action, ListFiles | ReadChanges):
         return None
     if not isinstance(error, Terminal | NotFound) or error.http_status not in _REFUSALS:
         return None
+    if checkpoint.labels_refused:
+        return Step(checkpoint)
     report = ErrorReport(
         code="labels_refused",
         category="skipped_item",

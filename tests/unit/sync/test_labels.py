@@ -8,6 +8,7 @@ from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import Checkpoint, Scope, SyncKind, Walk
 from google_drive_worker.sync.engine import begin
 from google_drive_worker.sync.failure import on_failure
+from google_drive_worker.sync.labels import asks_for_labels
 from google_drive_worker.sync.plan import Action, ListFiles, ReadChanges, WalkFolder, plan
 from google_drive_worker.sync.step import Step, with_sync
 from google_drive_worker.utils.errors import NotFound, Retryable, Terminal, WorkerError
@@ -19,7 +20,8 @@ REFUSED = Terminal("no such label", code="bad_request", http_status=400, reason=
 
 def failed(checkpoint: Checkpoint, action: Action, error: WorkerError) -> Step:
     """The step of a failure."""
-    return on_failure(checkpoint, action, error, NOW, 0.0, transformer)
+    labelled = asks_for_labels(checkpoint)
+    return on_failure(checkpoint, action, error, NOW, 0.0, transformer, labelled=labelled)
 
 
 @pytest.mark.parametrize("status", [400, 403])
@@ -34,6 +36,14 @@ def test_a_refused_listing_is_asked_for_without_labels(status: int) -> None:
     again = failed(state(step), action, Terminal("no", http_status=status))
     assert [each.code for each in again.errors] == ["terminal"]
     assert state(again).parked is not None
+
+
+def test_calls_that_were_under_way_with_the_refused_one_are_made_again_too() -> None:
+    """They asked for labels as well: nothing more is reported, and nothing rests."""
+    before = syncing("full", user=corpus("listing"), d=corpus("listing"), scope=WANTED)
+    refused = state(failed(before, ListFiles("user", None), REFUSED))
+    step = on_failure(refused, ListFiles(D, None), REFUSED, NOW, 0.0, transformer, labelled=True)
+    assert step == Step(refused)
 
 
 def test_a_drive_is_not_lost_for_its_labels() -> None:
