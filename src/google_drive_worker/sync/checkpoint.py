@@ -230,6 +230,7 @@ class Checkpoint(_Value, frozen=True):
     completed_at: str | None = None
     in_doubt: bool = False
     labels_refused: bool = False
+    details_refused: bool = False
 
 
 class CheckpointProblem(Exception):

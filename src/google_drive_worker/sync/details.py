@@ -52,9 +52,10 @@ class Hanging(msgspec.Struct, frozen=True):
     page: DetailsPage | None = None
 
 
-def wants_details(scope: Scope) -> bool:
-    """Whether anything that hangs on files is mirrored."""
-    return scope.sync_revisions or scope.sync_comments
+def wants_details(checkpoint: Checkpoint) -> bool:
+    """Whether anything that hangs on files is mirrored, and the account's consent covers it."""
+    scope = checkpoint.scope
+    return (scope.sync_revisions or scope.sync_comments) and not checkpoint.details_refused
 
 
 def changed_of(scope: Scope, file: DetailedFile) -> Changed | None:
@@ -71,7 +72,7 @@ def changed_of(scope: Scope, file: DetailedFile) -> Changed | None:
 
 def on_metadata_done(checkpoint: Checkpoint, sync: Sync) -> Checkpoint | None:
     """The sync with the pass begun, where all else is done and one is due; `None` where nothing is left to begin."""
-    if not sync.listed or not wants_details(checkpoint.scope):
+    if not sync.listed or not wants_details(checkpoint):
         return None
     due = tuple(Reading(name) for name in sync.listed if name in checkpoint.corpora)
     return with_sync(checkpoint, replace(sync, listed=(), details=(*sync.details, *due)))
@@ -109,6 +110,14 @@ def given_up(checkpoint: Checkpoint) -> Checkpoint:
     return checkpoint if sync is None else with_sync(checkpoint, replace(sync, listed=(), details=(), changed=()))
 
 
+def on_refused(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint without the pass, where a scope does not cover it: nobody asks again before the next full sync.
+
+    So it is one error, however many syncs have files that changed.
+    """
+    return replace(given_up(checkpoint), details_refused=True)
+
+
 def noted(step: Step, files: Iterable[DriveFile], recall: Recall, *, all_of_them: bool = True) -> Step:
     """The step with the files that it wrote to be read anew; those that it deleted need it no more.
 
@@ -116,7 +125,7 @@ def noted(step: Step, files: Iterable[DriveFile], recall: Recall, *, all_of_them
     deleted before, in the trash or out of sight, and what hung on them went with them.
     """
     checkpoint = step.checkpoint
-    if checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint.scope):
+    if checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint):
         return step
     written = {each.resource_id: each.operation for each in step.records if each.resource_type in {"file", "folder"}}
     changed = {each.file_id: each for each in checkpoint.sync.changed if written.get(each.file_id) != "delete"}
@@ -145,7 +154,7 @@ def files_in(answer: ItemsAnswer) -> Iterator[DriveFile]:
 def rewritten(step: Step, file_ids: Sequence[FileId]) -> Step:
     """The step, with what hung on items that it deleted before it wrote them to be read anew."""
     checkpoint = step.checkpoint
-    if not file_ids or checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint.scope):
+    if not file_ids or checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint):
         return step
     scope, known = checkpoint.scope, {each.file_id: each for each in checkpoint.sync.changed}
     for file_id in file_ids:

@@ -164,6 +164,7 @@ def begin(
         last_sync_id=sync_id,
         in_doubt=kind == "incremental" and (from_trigger or checkpoint.in_doubt),
         labels_refused=kind == "incremental" and checkpoint.labels_refused,
+        details_refused=kind == "incremental" and checkpoint.details_refused,
     )
     records = (normalizer.sync_record(_summary(checkpoint, sync, None)),) if kind == "full" else ()
     return Step(checkpoint, records, refused)

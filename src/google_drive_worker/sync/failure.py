@@ -9,7 +9,7 @@ from google_drive_worker.domain.record import ErrorCategory, ErrorReport
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked
-from google_drive_worker.sync.details import given_up
+from google_drive_worker.sync.details import on_refused
 from google_drive_worker.sync.labels import on_refused_labels
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
@@ -87,7 +87,7 @@ def on_failure(
         case SkipItem(), ListDetails(corpus):  # gone by now, which its log or the user's will tell
             return Step(_without_details(checkpoint, corpus))
         case Terminal(), ListDetails() | ReadDetails():  # a scope that does not cover them: the rest goes on without
-            return Step(given_up(checkpoint), errors=(report(checkpoint, error),))
+            return Step(on_refused(checkpoint), errors=(report(checkpoint, error),))
         case _:
             return park(checkpoint, step_name(action), error, now, jitter)
 

@@ -10,12 +10,13 @@ from google_drive_worker.normalization import transformer
 from google_drive_worker.sync import failure
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Reading, Removal, Scope, Walk
 from google_drive_worker.sync.details import CHANGED_AT_MOST, Hanging, changed_of, given_up, let_in, wanted_of
-from google_drive_worker.sync.engine import complete, on_answer
+from google_drive_worker.sync.engine import begin, complete, on_answer
 from google_drive_worker.sync.items import nothing_remembered
 from google_drive_worker.sync.plan import Action, ListDetails, LookUpRemoved, ReadChanges, ReadDetails, WalkFolder, plan
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
 from google_drive_worker.utils.errors import NotFound, PageTokenRejected, Retryable, SkipItem, Terminal
 from support.syncs import (
+    CUSTOMER,
     NOW,
     D,
     changed,
@@ -272,3 +273,20 @@ def test_trouble_with_the_pass() -> None:
     assert sync_of(refused).details == ()
     assert [report.code for report in refused.errors] == ["insufficient_scope"]
     assert state(refused).parked is None
+
+
+def test_what_the_scope_does_not_cover_is_asked_for_by_full_syncs_alone() -> None:
+    """One cause makes one error, however many files change before the next one."""
+    before = msgspec.structs.replace(passing(changed=(Changed(A, comments=True),)), owed=None)
+    action = ReadDetails((Changed(A, comments=True),))
+    refused = state(failure.on_failure(before, action, Terminal("scope"), NOW, 0.5, transformer))
+    assert sync_of(refused).changed == ()
+    ended = state(complete(refused, NOW, transformer))
+    later = state(
+        begin(msgspec.structs.replace(ended, owed=owed("incremental")), CUSTOMER, WANTED, NOW, 7, transformer)
+    )
+    page = changes_page(changed(file("a")), start="c2")
+    step = on_answer(later, ReadChanges("user", token("c1")), page, transformer)
+    assert (written(step), sync_of(step).changed) == (["upsert file a"], ())
+    full = state(begin(msgspec.structs.replace(ended, owed=owed("full")), CUSTOMER, WANTED, NOW, 7, transformer))
+    assert sync_of(state(complete(with_listed(full, "user"), NOW, transformer))).details == (Reading("user"),)
