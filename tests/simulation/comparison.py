@@ -1,4 +1,4 @@
-"""What must hold at rest: what the log's mirror holds of revisions and comments is what the account may read of them."""
+"""What must hold at rest: the mirror's revisions and comments are those that the account may read."""
 
 from collections.abc import Iterator
 

@@ -35,6 +35,13 @@ def test_permissions_in_trees_of_folders_come_right_as_well(seed: int) -> None:
     assert run.done["compared, settled"] > 0
 
 
+@pytest.mark.parametrize("seed", [8, 10, *range(20, 26)])
+def test_revisions_and_comments_come_right_as_well(seed: int) -> None:
+    """Files are edited, commented on, shared, unshared and moved: the mirror holds what the account may read of them."""
+    run = play(seed, 1_500, Size(details=True))
+    assert run.done["compared, settled"] > 0
+
+
 @pytest.mark.parametrize("ignore_order", [False, True])
 @pytest.mark.parametrize("seed", range(4))
 def test_in_peace_every_item_is_written_once(seed: int, ignore_order: bool) -> None:
@@ -83,7 +90,7 @@ class EngineMachine(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 500))
     def begin(self, seed: int) -> None:
         """A world of its own, and the first trigger."""
-        self.run = Run(seed, Size(files=25, drives=2, users=3, longest_page=5))
+        self.run = Run(seed, Size(files=25, drives=2, users=3, longest_page=5, details=True))
         self.run.trigger("full")
         self.run.intake()
 

@@ -119,9 +119,9 @@ def removed(name: str) -> dict[str, object]:
     return {"changeType": "file", "fileId": name, "removed": True}
 
 
-def drive_change(drive: str, *, left: bool = False, managed: bool | None = None) -> dict[str, object]:
-    """An entry of the user's log about a shared drive; `managed` is whether the user is a manager of it."""
-    capabilities = {} if managed is None else {"capabilities": {"canManageMembers": managed}}
+def drive_change(drive: str, *, left: bool = False, rights: tuple[str, ...] | None = None) -> dict[str, object]:
+    """An entry of the user's log about a shared drive; `rights` are the user's capabilities there."""
+    capabilities = {} if rights is None else {"capabilities": dict.fromkeys(rights, True)}
     shown = {} if left else {"drive": {"id": drive, "name": drive, **capabilities}}
     return {"changeType": "drive", "driveId": drive, "removed": left, **shown}
 

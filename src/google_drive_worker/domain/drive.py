@@ -98,6 +98,10 @@ class DriveFile(Resource, frozen=True, gc=False):
         return self.mime_type == FOLDER_MIME_TYPE
 
 
+DECISIVE_RIGHTS = ("canComment", "canManageMembers", "canReadRevisions")
+"""Who manages a drive sees into every folder with limited access; the others are of what hangs on files."""
+
+
 class SharedDrive(Resource, frozen=True, gc=False):
     """Drive's `Drive`: a shared drive."""
 
@@ -113,9 +117,10 @@ class SharedDrive(Resource, frozen=True, gc=False):
     capabilities: dict[str, bool] | None = None
 
     @property
-    def is_managed(self) -> bool | None:
-        """Whether the account is a manager of it; `None` where Google does not say."""
-        return None if self.capabilities is None else self.capabilities.get("canManageMembers")
+    def rights(self) -> tuple[str, ...] | None:
+        """What the account may, of what decides what it can read in the drive; `None` where Google doesn't say."""
+        may = self.capabilities
+        return None if may is None else tuple(name for name in DECISIVE_RIGHTS if may.get(name))
 
 
 class Change(Resource, frozen=True, gc=False):

@@ -221,18 +221,17 @@ def _on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normali
     if known is None:
         # As a member the user sees more than was shared with them: what a walk brings of it counts as written, too.
         due = checkpoint.scope.sync_permissions
-        managed = bool(change.drive.is_managed)
-        joined = Corpus("start_token", written=True, members_due=due, managed=managed)
+        joined = Corpus("start_token", written=True, members_due=due, rights=change.drive.rights)
         checkpoint = with_corpus(checkpoint, drive_id, joined)
     else:
         # Who is a member may be what has changed.
         due = known.members_due or checkpoint.scope.sync_permissions
-        managed = known.managed if change.drive.is_managed is None else change.drive.is_managed
-        checkpoint = with_corpus(checkpoint, drive_id, replace(known, members_due=due, managed=managed))
+        rights = known.rights if change.drive.rights is None else change.drive.rights
+        checkpoint = with_corpus(checkpoint, drive_id, replace(known, members_due=due, rights=rights))
         checkpoint = _perhaps_rejoined(checkpoint, known)
-        if known.managed and not managed:
-            # What lies in folders with limited access is out of sight now. Where the account was away in between, no
-            # log says so: not that of the drive, in which nobody lost anything, nor its own, that of a leaver.
+        if known.rights is not None and known.rights != rights:
+            # Items in folders with limited access, or what hangs on files, have gone out of sight or come into it. No
+            # log says so: none of what came, and where the account was away in between none of what went.
             checkpoint = owe_full(checkpoint)
     return checkpoint, [normalizer.transform_drive(change.drive)]
 

@@ -92,8 +92,7 @@ class Corpus(_Value, frozen=True):
     its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
     written, `relisted` says that it is listed anew because of them, `member_ids` are their
     permissions' ids, and `members_due` says that they are to be read again, before
-    anything else of the drive. `managed` says that the account was a manager of the drive when last seen, who sees into
-    every folder with limited access.
+    anything else of the drive. `rights` are the drive's `SharedDrive.rights` as they were last seen.
     """
 
     stage: Stage = "done"
@@ -114,7 +113,7 @@ class Corpus(_Value, frozen=True):
     relisted: bool = False
     member_ids: tuple[str, ...] = ()
     members_due: bool = False
-    managed: bool = False
+    rights: tuple[str, ...] | None = None
 
 
 class Walk(_Value, frozen=True):

@@ -223,7 +223,7 @@ def on_answer(
     step = _decided(checkpoint, sync, action, answer, writer, recall, normalizer)
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))
-        step = noted(step, files, recall, all_of_them=isinstance(action, ReadChanges))
+        step = noted(step, files, recall, normalizer, all_of_them=isinstance(action, ReadChanges))
     return rewritten(step, writer.rewritten)
 
 

@@ -113,7 +113,8 @@ class ItemWriter:
             )
         if found.permissions:
             self.records.extend(self._normalizer.transform_permissions(item_id, self._frames_of(found)))
-        self.remembered[item_id] = Remembered(is_folder, found.ids, None if before is None else before.head)
+        head, comments = (None, None) if before is None else (before.head, before.comments)
+        self.remembered[item_id] = Remembered(is_folder, found.ids, head, comments)
 
     def _write_item(self, record: Record, item_id: FileId, found: PermissionSet | SkipItem | None) -> None:
         before = self._before(item_id)

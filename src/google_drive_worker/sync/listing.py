@@ -49,7 +49,7 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     records = tuple(normalizer.transform_drive(drive) for drive in page.drives)
     due = checkpoint.scope.sync_permissions
     joined = {
-        str(drive.id): Corpus("start_token", members_due=due, managed=bool(drive.is_managed))
+        str(drive.id): Corpus("start_token", members_due=due, rights=drive.rights)
         for drive in page.drives
         if drive.id not in checkpoint.corpora
     }
@@ -171,7 +171,7 @@ def without_listing(corpus: Corpus) -> Corpus:
         members=corpus.members,
         member_ids=corpus.member_ids,
         members_due=corpus.members_due,
-        managed=corpus.managed,
+        rights=corpus.rights,
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from google_drive_worker.domain.drive import DriveFile, DrivesPage, SharedDrive
+from google_drive_worker.domain.drive import DECISIVE_RIGHTS, DriveFile, DrivesPage, SharedDrive
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.normalization import transformer
@@ -339,26 +339,30 @@ def test_an_unknown_drive_that_was_left_owes_a_full_sync() -> None:
 
 
 @pytest.mark.parametrize("kind", ["full", "incremental"])
-def test_a_drive_that_is_managed_no_more_owes_a_full_sync(kind: SyncKind) -> None:
-    """Its folders with limited access are closed now; where the account was away in between, no log says so."""
+@pytest.mark.parametrize("right", DECISIVE_RIGHTS)
+def test_another_standing_in_a_drive_owes_a_full_sync(kind: SyncKind, right: str) -> None:
+    """Folders with limited access open or close, revisions and comments come or go, and no log is sure to say so."""
     before = syncing(kind, user=corpus("changes"), d=replace(corpus("done"), written=True))
-    promoted = answered(before, log_of(), changes_page(drive_change(D, managed=True)))
-    assert state(promoted).owed is None
-    silent = answered(renewed(promoted), log_of(), changes_page(drive_change(D)))
-    assert (state(silent).owed, state(silent).corpora[D].managed) == (None, True)
-    demoted = answered(renewed(silent), log_of(), changes_page(drive_change(D, managed=False)))
-    assert (state(demoted).owed or pytest.fail("nothing owed")).kind == "full"
-    assert not state(demoted).corpora[D].managed
+    first = answered(before, log_of(), changes_page(drive_change(D, rights=(right,))))
+    assert (state(first).owed, state(first).corpora[D].rights) == (None, (right,))
+    silent = answered(renewed(first), log_of(), changes_page(drive_change(D)))
+    assert (state(silent).owed, state(silent).corpora[D].rights) == (None, (right,))
+    same = answered(renewed(silent), log_of(), changes_page(drive_change(D, rights=(right, "canRename"))))
+    assert state(same).owed is None
+    for rights in ((), DECISIVE_RIGHTS):
+        after = answered(renewed(same), log_of(), changes_page(drive_change(D, rights=rights)))
+        assert (state(after).owed or pytest.fail("nothing owed")).kind == "full"
+        assert state(after).corpora[D].rights == rights
 
 
-def test_who_manages_a_drive_is_known_from_its_listing_on() -> None:
+def test_the_standing_in_a_drive_is_known_from_its_listing_on() -> None:
     """Also where the drive is listed once more."""
     before = syncing("full", user=corpus("changes"))
     before = with_sync(before, replace(sync_of(before), drives_listed=False))
-    page = DrivesPage((SharedDrive(DriveId(D), D, capabilities={"canManageMembers": True}),))
+    page = DrivesPage((SharedDrive(DriveId(D), D, capabilities={"canManageMembers": True, "canComment": False}),))
     known = answered(before, ListDrives(None), page)
     listed = answered(state(known), TakeStartToken(D), token("c5"))
-    assert state(listed).corpora[D] == Corpus("listing", token("c5"), managed=True)
+    assert state(listed).corpora[D] == Corpus("listing", token("c5"), rights=("canManageMembers",))
 
 
 def test_a_drive_left_and_joined_again_takes_no_answer_from_before() -> None:
