@@ -37,7 +37,7 @@ def test_permissions_in_trees_of_folders_come_right_as_well(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [8, 10, *range(20, 26)])
 def test_revisions_and_comments_come_right_as_well(seed: int) -> None:
-    """Files are edited, commented on, shared, unshared and moved: the mirror holds what the account may read of them."""
+    """Files are edited, commented on, shared and moved: the mirror holds what the account may read of them."""
     run = play(seed, 1_500, Size(details=True))
     assert run.done["compared, settled"] > 0
 
