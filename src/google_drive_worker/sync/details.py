@@ -127,9 +127,10 @@ def noted(
 ) -> Step:
     """The step with the files that it wrote to be read anew; those that it deleted need it no more.
 
-    Of what a log tells of, `all_of_them`; of what a walk or a look-up brings, those that are not remembered (they were
-    deleted before, in the trash or out of sight, and what hung on them went with them), and those of which the account
-    may read more than it did. Of which it may read less, are deleted before they are written: so goes what it read.
+    Of what a log tells of, if only that it left, `all_of_them`; of what a walk brings, those that are not remembered
+    (they were deleted before, in the trash or out of sight, and what hung on them went with them), and those of which
+    the account may read more than it did. Of which it may read less, are deleted before they are written: so goes what
+    it read.
     """
     checkpoint = step.checkpoint
     if checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint):

@@ -223,7 +223,8 @@ def on_answer(
     step = _decided(checkpoint, sync, action, answer, writer, recall, normalizer)
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))
-        step = noted(step, files, recall, normalizer, all_of_them=isinstance(action, ReadChanges))
+        told = isinstance(action, ReadChanges | LookUpRemoved)  # an entry that an item is gone hides what else changed
+        step = noted(step, files, recall, normalizer, all_of_them=told)
     return rewritten(step, writer.rewritten)
 
 

@@ -271,6 +271,16 @@ def test_what_the_account_may_read_now_is_read_below_a_folder_as_well(
     assert (written(step), sync_of(step).changed) == (["upsert file a"], due)
 
 
+def test_a_file_that_moved_between_corpora_has_its_comments_read() -> None:
+    """The log that it left says no more than that, though it was commented on before."""
+    before = syncing("incremental", user=corpus("changes"), d=corpus("changes"), scope=WANTED)
+    before = with_sync(before, msgspec.structs.replace(sync_of(before), removals=(Removal(A, "user"),)))
+    found = {A: read(file("a", modifiedTime="t", driveId=D))}
+    known = {A: Remembered(head="t", comments=False)}
+    step = on_answer(before, LookUpRemoved((A,)), found, transformer, known.get)
+    assert sync_of(step).changed == (Changed(A, comments=True, head="t"),)
+
+
 def test_items_that_are_deleted_before_they_are_written_have_all_read_anew() -> None:
     """With them went what hung on them, whatever the head."""
     scope = msgspec.structs.replace(WANTED, sync_permissions=True)
