@@ -30,6 +30,7 @@ from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Scope
 from google_drive_worker.sync.content import Contents, wanted_contents
 from google_drive_worker.sync.details import Hanging, files_in, is_all_that_is_left, let_in, wanted_of
 from google_drive_worker.sync.items import NOWHERE, Shared
+from google_drive_worker.sync.labels import asks_for_labels
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
 from google_drive_worker.sync.places import Place, places_of
 from google_drive_worker.sync.plan import (
@@ -117,6 +118,7 @@ class Observer(Protocol):
 class _Fetch(NamedTuple):
     action: Action
     sync_id: SyncId | None
+    labelled: bool
 
 
 class _Opened(NamedTuple):
@@ -293,6 +295,7 @@ class _Turn:
                 include_shared_drives=scope.include_shared_drives,
                 sync_permissions=scope.sync_permissions,
                 exclude_mime_types=scope.exclude_mime_types,
+                label_ids=scope.label_ids,
             )
             drive = self._means.drives.open(replace(self._connection, settings=settings))
             opened = self._opened = _Opened(self._connection, scope, drive)
@@ -369,11 +372,13 @@ class _Turn:
             if fetch_key(action) not in busy:
                 fetch = self._fetch(checkpoint, self._drive(checkpoint.scope), action)
                 task = group.create_task(fetch, name=f"{self._connection_id}:{step_name(action)}")
-                self._under_way[task] = _Fetch(action, sync_id)
+                self._under_way[task] = _Fetch(action, sync_id, asks_for_labels(checkpoint))
 
     async def _fetch(self, checkpoint: Checkpoint, drive: Drive, action: Action) -> engine.Answer | WorkerError:
         """Google's answer, with the permissions of its items where they are mirrored; or what went wrong."""
         sync = checkpoint.sync
+        if checkpoint.labels_refused:
+            drive = drive.without_labels()
         try:
             if isinstance(action, ListContent | ReadContent):
                 return await self._contents(drive, checkpoint, action)
@@ -416,7 +421,7 @@ class _Turn:
             self._means.observer.on_trouble(self._connection_id, name, answer)
         stored: dict[bytes, ObjectRef] = {}
         while (checkpoint := self._checkpoint_of(fetch)) is not None:
-            entry = self._means.enter(checkpoint, self._decide(checkpoint, fetch.action, answer), stored)
+            entry = self._means.enter(checkpoint, self._decide(checkpoint, fetch, answer), stored)
             if isinstance(entry, Entry):
                 self._ledger.write(entry)
                 return
@@ -435,13 +440,14 @@ class _Turn:
             return None
         return checkpoint
 
-    def _decide(self, checkpoint: Checkpoint, action: Action, answer: engine.Answer | WorkerError) -> Step:
-        means = self._means
+    def _decide(self, checkpoint: Checkpoint, fetch: _Fetch, answer: engine.Answer | WorkerError) -> Step:
+        means, action = self._means, fetch.action
         if not isinstance(answer, WorkerError):
             recall = self._ledger.recall(self._connection_id)
             return engine.on_answer(checkpoint, action, answer, means.normalizer, recall)
         now, jitter = means.clock.now(), means.randomness.random()
-        step = failure.on_failure(checkpoint, action, answer, now, jitter, means.normalizer)
+        labelled = fetch.labelled
+        step = failure.on_failure(checkpoint, action, answer, now, jitter, means.normalizer, labelled=labelled)
         if isinstance(answer, NeedsReauth):
             step = failure.awaiting_credentials(checkpoint, step, self._fingerprint(), now)
         return step

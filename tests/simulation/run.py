@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from drive_simulator.clock import ManualClock
 from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus_details import Details
 from drive_simulator.edits import Edit, Editor, choose_edit
 from drive_simulator.errors import ApiError
 from drive_simulator.truth import VisiblePermission, visible_drives, visible_items, visible_permissions
@@ -35,6 +36,7 @@ from google_drive_worker.sync.plan import Action, ListFiles, fetch_key, plan, sc
 from google_drive_worker.sync.sharing import Finding, FoldersOfConnection, KnownFolders, Question
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import Retryable, WorkerError
+from simulation.comparison import differences_of_details
 from simulation.drive_edits import sharing_in_a_drive, trees_in_drives
 from simulation.google import CONNECTION, CUSTOMER, Google, answer, reply
 from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
@@ -71,7 +73,8 @@ class _Fetch:
 @dataclass(frozen=True, slots=True)
 class Size:
     """How large a run's world is. `sharing` is the share of edits that are about who may do what in a shared drive,
-    `tree` how many items more each drive has, half of them folders in folders."""
+    `tree` how many items more each drive has, half of them folders in folders. With `details` files are commented and
+    revised all along, and that is compared as well."""
 
     files: int = 40
     drives: int = 3
@@ -79,6 +82,7 @@ class Size:
     longest_page: int = 6
     sharing: float = 0.2
     tree: int = 0
+    details: bool = False
 
 
 @dataclass
@@ -94,7 +98,8 @@ class Run:
     def __post_init__(self) -> None:
         self.die = random.Random(self.seed)  # noqa: S311 - a simulation
         self.clock = ManualClock()
-        plan_ = CorpusPlan(self.size.files, self.size.drives, self.size.users, self.seed)
+        details = Details(commented=0.3, revised=0.3) if self.size.details else Details()
+        plan_ = CorpusPlan(self.size.files, self.size.drives, self.size.users, self.seed, details=details)
         self.world = generate(plan_, clock=self.clock)
         self.user = next(iter(self.world.users.values()))
         self.google = Google(self.world, self.clock, self.user.email, self.die, self.size.longest_page)
@@ -136,12 +141,13 @@ class Run:
         edit = self._membership() if draw < 0.12 else self._retiming() if draw < 0.2 else None
         if draw > 1 - self.size.sharing:
             edit = sharing_in_a_drive(self.world, self.user, self.die)
+        also = ("sharing", "comments", "revisions") if self.size.details else ("sharing",)
         if edit is None:
-            edit = choose_edit(self.world, self.die, also=("sharing",))
+            edit = choose_edit(self.world, self.die, also=also)
             for _ in range(12 if draw < 0.4 else 0):
                 if edit.kind in SPICE:
                     break
-                edit = choose_edit(self.world, self.die, also=("sharing",))
+                edit = choose_edit(self.world, self.die, also=also)
         self._note(f"edit {edit.kind} {edit.user} {edit.path} {dict(edit.query)} {edit.body or ''}")
         try:
             self.editor.make(edit)
@@ -234,6 +240,8 @@ class Run:
         if isinstance(flight.action, ListFiles):
             self._replay_is_clean = True  # edits until the logs are read are in the replay
         drive = self.google.open(flight.settings)
+        if flight.checkpoint.labels_refused:
+            drive = drive.without_labels()
         if flight.finding is None:
             self._first_answer(flight, answer(drive, flight.action, flight.checkpoint))
         elif flight.question is not None:
@@ -433,6 +441,8 @@ class Run:
         differences = self.log.differences(
             files, drives, permissions, untold=untold(self.world, self.user), include_trashed=trashed_too
         )
+        if self.size.details:
+            differences += differences_of_details(self.log.mirror, self.world, self.user, self.settings)
         self.done[f"compared, {when}"] += 1
         if differences:
             text = "; ".join(map(str, differences[:8]))

@@ -17,7 +17,7 @@ faults: st.SearchStrategy[WorkerError | None] = st.sampled_from(
     [None, None, None, None, PageTokenRejected("rejected"), Retryable("unavailable")]
 )
 
-REGRESSIONS = (9, 24, 61, 68, 112, 116, 118, 126, 127, 136, 145, 162, 173, 359, 20_210, 50_375, 60_175)
+REGRESSIONS = (9, 24, 33, 61, 68, 112, 116, 118, 126, 127, 136, 145, 162, 173, 359, 20_210, 50_375, 60_175)
 """Seeds that once found something."""
 
 
@@ -32,6 +32,13 @@ def test_after_every_storm_the_mirror_is_the_drive(seed: int) -> None:
 def test_permissions_in_trees_of_folders_come_right_as_well(seed: int) -> None:
     """Roles, members, limits and places change in shared drives, between every question and its answer."""
     run = play(seed, 1_500, SIZES[3])
+    assert run.done["compared, settled"] > 0
+
+
+@pytest.mark.parametrize("seed", [8, 10, *range(20, 24)])
+def test_revisions_and_comments_come_right_as_well(seed: int) -> None:
+    """Files are edited, commented on, shared and moved: the mirror holds what the account may read of them."""
+    run = play(seed, 1_500, Size(details=True))
     assert run.done["compared, settled"] > 0
 
 
@@ -83,7 +90,7 @@ class EngineMachine(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 500))
     def begin(self, seed: int) -> None:
         """A world of its own, and the first trigger."""
-        self.run = Run(seed, Size(files=25, drives=2, users=3, longest_page=5))
+        self.run = Run(seed, Size(files=25, drives=2, users=3, longest_page=5, details=True))
         self.run.trigger("full")
         self.run.intake()
 

@@ -187,6 +187,10 @@ class MemoryDrive:
         await self._call(f"comments {' '.join(file_ids)}")
         return {each: _found(each, self.files, self.comments.get(each, ()), tuple[Comment, ...]) for each in file_ids}
 
+    def without_labels(self) -> "MemoryDrive":
+        """Nothing in it has labels."""
+        return self
+
     def open(self, connection: Connection) -> "MemoryDrive":
         """Whoever asks gets this Drive."""
         del connection

@@ -252,11 +252,12 @@ def staged(
     quota: QuotaModel | None = None,
     details: bool = False,
     push: bool = False,
+    settings: str = "",
 ) -> Iterator[Stage]:
     """Serve the world, write its connections file into the directory, and read the topics.
 
     Revisions and comments, which take a call for each file, are mirrored where `details` are asked for.
-    `push` switches push notifications on for every connection.
+    `push` switches push notifications on for every connection; `settings` are further lines of TOML, for each.
     """
     with (
         serving_in_thread(world, latency_ms=latency_ms, quota=quota) as (simulator, _),
@@ -269,5 +270,5 @@ def staged(
             for name in simulator.accounts:
                 wanted = f"push_notifications = {str(push).lower()}\n"
                 wanted += "" if details else "sync_revisions = false\nsync_comments = false\n"
-                file.write(f"\n[{name}.settings]\n{wanted}")
+                file.write(f"\n[{name}.settings]\n{wanted}{settings}\n")
         yield stage

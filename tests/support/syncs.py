@@ -119,9 +119,10 @@ def removed(name: str) -> dict[str, object]:
     return {"changeType": "file", "fileId": name, "removed": True}
 
 
-def drive_change(drive: str, *, left: bool = False) -> dict[str, object]:
-    """An entry of the user's log about a shared drive."""
-    shown = {} if left else {"drive": {"id": drive, "name": drive}}
+def drive_change(drive: str, *, left: bool = False, rights: tuple[str, ...] | None = None) -> dict[str, object]:
+    """An entry of the user's log about a shared drive; `rights` are the user's capabilities there."""
+    capabilities = {} if rights is None else {"capabilities": dict.fromkeys(rights, True)}
+    shown = {} if left else {"drive": {"id": drive, "name": drive, **capabilities}}
     return {"changeType": "drive", "driveId": drive, "removed": left, **shown}
 
 

@@ -175,6 +175,7 @@ class DriveApis:
             sync_permissions=connection.settings.sync_permissions,
             excluded=connection.settings.exclude_mime_types,
             downloads=self._downloads,
+            label_ids=connection.settings.label_ids,
         )
 
 
@@ -190,14 +191,30 @@ class DriveApi:
         sync_permissions: bool,
         excluded: tuple[str, ...],
         downloads: StreamTransport | None,
+        label_ids: tuple[str, ...] = (),
     ) -> None:
         """Made by `DriveApis.open`."""
         self._caller = caller
         self._shared = shared
         self._include_shared_drives = include_shared_drives
         self._sync_permissions = sync_permissions
+        self._excluded_types = excluded
         self._excluded = [f"mimeType != {query_literal(each)}" for each in excluded if each != FOLDER_MIME_TYPE]
         self._downloads = downloads
+        self._labels: list[Parameter] = [("includeLabels", ",".join(label_ids))] if label_ids else []
+
+    def without_labels(self) -> "DriveApi":
+        """The same Drive, which asks for no labels; see `Drive.without_labels`."""
+        if not self._labels:
+            return self
+        return DriveApi(
+            self._caller,
+            self._shared,
+            include_shared_drives=self._include_shared_drives,
+            sync_permissions=self._sync_permissions,
+            excluded=self._excluded_types,
+            downloads=self._downloads,
+        )
 
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """changes.getStartPageToken; see `Drive.start_page_token`."""
@@ -259,6 +276,7 @@ class DriveApi:
             ("spaces", "drive"),
             ("pageSize", str(self._shared.page_size)),
             ("fields", self._fields(drive_id, fields.CHANGES_PAGE_FIELDS, fields.SHARED_CHANGES_PAGE_FIELDS)),
+            *self._labels,
             ("pageToken", page_token),
         ]
         return await self._call(_CHANGES_LIST, "/changes", query, _CHANGES_PAGE.decode)
@@ -297,7 +315,8 @@ class DriveApi:
 
     async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
         """files.get of each; see `Drive.get_files`. A file whose answer doesn't fit its type is a `SkipItem`."""
-        return await self._get_many(file_ids, fields.FILE_FIELDS, _decode_file)
+        wanted = fields.LABELLED_FILE_FIELDS if self._labels else fields.FILE_FIELDS
+        return await self._get_many(file_ids, wanted, _decode_file, self._labels)
 
     async def list_details(
         self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
@@ -352,9 +371,9 @@ class DriveApi:
         return _joined(lists, lambda page: page.comments)
 
     async def _get_many(
-        self, file_ids: Sequence[FileId], wanted: str, decode: Callable[[bytes], T]
+        self, file_ids: Sequence[FileId], wanted: str, decode: Callable[[bytes], T], also: Sequence[Parameter] = ()
     ) -> Mapping[FileId, T | SkipItem]:
-        query = [("supportsAllDrives", "true"), ("fields", wanted)]
+        query = [("supportsAllDrives", "true"), ("fields", wanted), *also]
         calls = {file_id: Call(_path_of(file_id), query) for file_id in file_ids if _is_one(file_id)}
         found: dict[FileId, T | SkipItem] = dict.fromkeys(file_ids, NotFound("no file has such an id"))
         for file_id, answer in (await call_many(self._caller, _FILES_GET, calls, decode)).items() if calls else ():
@@ -386,6 +405,7 @@ class DriveApi:
         query = [
             *self._listing(drive_id, q, order_by, self._shared.page_size),
             ("fields", self._fields(drive_id, fields.FILES_PAGE_FIELDS, fields.SHARED_FILES_PAGE_FIELDS)),
+            *self._labels,
             *_page(page_token),
         ]
         return await self._call(_FILES_LIST, "/files", query, _FILES_PAGE.decode)
@@ -402,7 +422,8 @@ class DriveApi:
         ]
 
     def _fields(self, drive_id: DriveId | None, plain: str, with_permissions: str) -> str:
-        return with_permissions if drive_id is None and self._sync_permissions else plain
+        mask = with_permissions if drive_id is None and self._sync_permissions else plain
+        return fields.labelled(mask) if self._labels else mask
 
     def _in_drive(self, drive_id: DriveId | None) -> list[Parameter]:
         if drive_id is not None:

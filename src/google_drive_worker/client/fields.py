@@ -37,6 +37,11 @@ FILE_FIELDS = (
     "linkShareMetadata(securityUpdateEligible,securityUpdateEnabled)"
 )
 
+_LABELS = "labelInfo(labels(id,revisionId,fields))"
+"""Asked for only with `includeLabels`, whose labels it then holds."""
+
+LABELLED_FILE_FIELDS = f"{FILE_FIELDS},{_LABELS}"
+
 PERMISSION_FIELDS = (
     "id,type,role,emailAddress,domain,displayName,photoLink,expirationTime,allowFileDiscovery,view,deleted,pendingOwner,"
     "permissionDetails(permissionType,role,inherited,inheritedFrom)"
@@ -79,3 +84,8 @@ SHARED_CHANGES_PAGE_FIELDS = CHANGES_PAGE_FIELDS.replace(
 )
 DRIVES_PAGE_FIELDS = f"nextPageToken,drives({SHARED_DRIVE_FIELDS})"
 START_PAGE_TOKEN_FIELDS = "startPageToken"  # noqa: S105  (a field's name, no secret)
+
+
+def labelled(mask: str) -> str:
+    """The mask with the labels of its files as well, those that `includeLabels` names."""
+    return mask.replace(FILE_FIELDS, LABELLED_FILE_FIELDS)

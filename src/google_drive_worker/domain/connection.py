@@ -102,6 +102,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     export_formats: dict[str, str] | None = None
     sync_changes: bool = False
     push_notifications: bool = False
+    label_ids: tuple[str, ...] = ()
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):

@@ -90,11 +90,16 @@ class DriveFile(Resource, frozen=True, gc=False):
     capabilities: msgspec.Raw = ABSENT
     content_restrictions: msgspec.Raw = ABSENT
     link_share_metadata: msgspec.Raw = ABSENT
+    label_info: msgspec.Raw = ABSENT
 
     @property
     def is_folder(self) -> bool:
         """Whether it can have children."""
         return self.mime_type == FOLDER_MIME_TYPE
+
+
+DECISIVE_RIGHTS = ("canComment", "canManageMembers", "canReadRevisions")
+"""Who manages a drive sees into every folder with limited access; the others are of what hangs on files."""
 
 
 class SharedDrive(Resource, frozen=True, gc=False):
@@ -110,6 +115,12 @@ class SharedDrive(Resource, frozen=True, gc=False):
     background_image_link: str | None = None
     restrictions: dict[str, bool | dict[str, bool]] | None = None
     capabilities: dict[str, bool] | None = None
+
+    @property
+    def rights(self) -> tuple[str, ...] | None:
+        """What the account may, of what decides what it can read in the drive; `None` where Google doesn't say."""
+        may = self.capabilities
+        return None if may is None else tuple(name for name in DECISIVE_RIGHTS if may.get(name))
 
 
 class Change(Resource, frozen=True, gc=False):

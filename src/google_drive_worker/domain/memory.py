@@ -14,6 +14,7 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
     `permission_ids` are those of its permission records, sorted; a permission that is revoked is in no log of Google's.
     `head` is what its revisions were last read at: the head revision's id of a blob, the modifiedTime of a document.
     `content` is where its bytes are, of the edition `content_head`.
+    `comments` says whether it had any when they were last read; `None`: they never were.
     """
 
     is_folder: bool = False
@@ -21,6 +22,7 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
     head: str | None = None
     content: ObjectRef | None = None
     content_head: str | None = None
+    comments: bool | None = None
 
 
 Recall = Callable[[FileId], Remembered | None]

@@ -10,7 +10,15 @@ from google_drive_worker.domain.channel import Watched
 from google_drive_worker.domain.connection import Connection, Grant, Secret
 from google_drive_worker.domain.content import ContentStatus, Source
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
-from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, UnreadableItem
+from google_drive_worker.domain.drive import (
+    Change,
+    ChangesPage,
+    DriveFile,
+    DrivesPage,
+    FilesPage,
+    SharedDrive,
+    UnreadableItem,
+)
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.record import (
@@ -168,6 +176,10 @@ class Drive(Protocol):
         """
         ...
 
+    def without_labels(self) -> "Drive":
+        """The same Drive, which asks for no labels: where Google refuses those that the connection names."""
+        ...
+
     # Calls for many items at once. Each has an answer for every id that it was asked for: an item that can't be had is
     # a `SkipItem` (or `NotFound`) in its place, and what concerns more than one item is raised.
 
@@ -278,6 +290,10 @@ class Normalizer(Protocol):
 
     def with_content(self, record: Record, status: ContentStatus, ref: ObjectRef | None) -> Record:
         """A file's upsert with what became of its content, and where that is."""
+        ...
+
+    def transform_change(self, resource_id: str, log: str, change: Change) -> Record:
+        """The record of an entry of a change log, which is the user's or a shared drive's, under that id."""
         ...
 
     def deletion(self, resource_type: ResourceType, resource_id: str, cause: DeleteCause) -> Record:

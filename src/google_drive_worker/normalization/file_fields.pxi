@@ -131,6 +131,7 @@ _fill(&FILE, [
     ("capabilities", "capabilities", CAPABILITIES),
     ("contentRestrictions", "content_restrictions", UNUSUAL),
     ("linkShareMetadata", "link_share_metadata", LINK_SHARE),
+    ("labelInfo", "labels", UNUSUAL),
 ])
 _fill(&USER_TABLE, [
     ("displayName", "display_name", TEXT),

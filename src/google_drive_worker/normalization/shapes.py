@@ -61,6 +61,22 @@ class LinkShareData(Data, frozen=True, gc=False):
     security_update_enabled: bool | None = None
 
 
+class LabelFieldData(Data, frozen=True, gc=False):
+    """A field of a label: a list of values, of one type or persons."""
+
+    id: str
+    value_type: str | None
+    values: tuple[str | int | PersonData, ...]
+
+
+class LabelData(Data, frozen=True, gc=False):
+    """A label on a file, with the fields that have a value."""
+
+    id: str
+    revision_id: str | None
+    fields: tuple[LabelFieldData, ...]
+
+
 class FileData(Data, frozen=True, gc=False):
     """A file or a folder."""
 
@@ -114,6 +130,7 @@ class FileData(Data, frozen=True, gc=False):
     capabilities: Encoded = ABSENT
     content_restrictions: Encoded = ABSENT
     link_share_metadata: Encoded = ABSENT
+    labels: Encoded = ABSENT
 
 
 class SharedDriveData(Data, frozen=True, gc=False):
@@ -212,6 +229,25 @@ class CommentData(Data, frozen=True, gc=False):
     quoted_content: QuotedContentData | None = None
     mentions: tuple[str, ...] | None = None
     assignee: str | None = None
+
+
+class ChangeData(Data, frozen=True, gc=False):
+    """An entry of a change log: what it tells of, and that as it was when the log was read."""
+
+    id: str
+    type: Literal["change"]
+    log: str
+    change_type: str
+    changed_at: str | None
+    removed: bool
+    file_id: str | None = None
+    drive_id: str | None = None
+    name: str | None = None
+    mime_type: str | None = None
+    version: int | None = None
+    modified_at: str | None = None
+    trashed: bool | None = None
+    parents: tuple[str, ...] | None = None
 
 
 class DeletedData(msgspec.Struct, frozen=True, gc=False):

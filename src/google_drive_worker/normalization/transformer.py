@@ -28,8 +28,10 @@ from google_drive_worker.domain.record import (
     ResourceType,
     SyncSummary,
 )
+from google_drive_worker.normalization.changes import transform_change
 from google_drive_worker.normalization.details import transform_comment, transform_revision
 from google_drive_worker.normalization.exports import EXPORT_FORMATS
+from google_drive_worker.normalization.labels import labels_of
 from google_drive_worker.normalization.nested import content_restrictions_of, nested_of, shortcut_of
 from google_drive_worker.normalization.permissions import permission_frames, transform_permissions
 from google_drive_worker.normalization.shapes import (
@@ -48,6 +50,7 @@ __all__ = [
     "permission_frames",
     "read_listed",
     "sync_record",
+    "transform_change",
     "transform_comment",
     "transform_drive",
     "transform_file",
@@ -104,7 +107,7 @@ def _file_data(file: DriveFile, kind: Literal["file", "folder"]) -> FileData:
     parents, nested = file.parents, nested_of(file)
     viewed, shared_with_me, trashed = file.viewed_by_me_time, file.shared_with_me_time, file.trashed_time
     modified = utc_time(file.modified_time)
-    shortcut, locks = file.shortcut_details, file.content_restrictions
+    shortcut, locks, labels = file.shortcut_details, file.content_restrictions, file.label_info
     return FileData(
         file.id,
         kind,
@@ -156,6 +159,7 @@ def _file_data(file: DriveFile, kind: Literal["file", "folder"]) -> FileData:
         nested.capabilities,
         ABSENT if locks is ABSENT else content_restrictions_of(locks),
         nested.link_share_metadata,
+        ABSENT if labels is ABSENT else labels_of(labels),
     )
 
 

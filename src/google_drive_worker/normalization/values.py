@@ -7,6 +7,8 @@ from functools import lru_cache
 _DATE_AND_SECONDS = len("2025-01-15T10:00:00Z")
 _WITH_MILLISECONDS = len("2025-01-15T10:00:00.000Z")
 
+_INT64_DIGITS = 19
+
 _moment = datetime.fromisoformat
 
 
@@ -35,6 +37,15 @@ def _in_utc(moment: datetime) -> str | None:
         return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
     except OverflowError:
         return None
+
+
+def whole_number(text: str) -> int | None:
+    """Google's int64, which it sends as a string; `None` for what is none."""
+    digits = text.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > _INT64_DIGITS:
+        return None
+    number = int(text)
+    return number if -(1 << 63) <= number < 1 << 63 else None
 
 
 @lru_cache(maxsize=1024)

@@ -18,6 +18,7 @@ from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, Fil
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import DeleteCause, ErrorReport, Record
+from google_drive_worker.sync.change_events import events_of
 from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
     Checkpoint,
@@ -42,10 +43,12 @@ def on_changes(
 ) -> Step:
     """A page's entries become records and things to find out; the log goes on at the page's token."""
     errors: list[ErrorReport] = []
-    for item in page.items():
+    for index, item in enumerate(page.items()):
         if isinstance(item, UnreadableItem):
             errors.append(skipped(checkpoint, item.id, "change", item.problem))
             continue
+        if checkpoint.scope.sync_changes and _is_told(item, writer):
+            writer.records.extend(events_of(checkpoint, action, index, item, normalizer))
         checkpoint, more = _on_change(checkpoint, action.corpus, item, writer, normalizer)
         writer.extend(more)
     sync = checkpoint.sync
@@ -59,6 +62,14 @@ def on_changes(
     if action.corpus == USER_CORPUS and page.next_page_token is None:
         checkpoint = replace(doubting(checkpoint, doubted=False), gone=())
     return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
+
+
+def _is_told(change: Change, writer: ItemWriter) -> bool:
+    """Whether an entry is of something in scope, or of what the mirror may hold."""
+    file_id = change.file_id or (change.file.id if change.file else None)
+    if change.change_type == "drive" or file_id is None:
+        return True
+    return writer.may_hold(file_id) or (change.file is not None and not writer.is_outside(file_id))
 
 
 def _read(corpus: Corpus, page: ChangesPage) -> Corpus:
@@ -258,12 +269,19 @@ def _on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normali
     if known is None:
         # As a member the user sees more than was shared with them: what a walk brings of it counts as written, too.
         due = checkpoint.scope.sync_permissions
-        checkpoint = with_corpus(checkpoint, drive_id, Corpus("start_token", written=True, members_due=due))
+        joined = Corpus("start_token", written=True, members_due=due, rights=change.drive.rights)
+        checkpoint = with_corpus(checkpoint, drive_id, joined)
         checkpoint = with_roots(checkpoint)
     else:
-        if checkpoint.scope.sync_permissions:  # who is a member may be what has changed
-            checkpoint = with_corpus(checkpoint, drive_id, replace(known, members_due=True))
+        # Who is a member may be what has changed.
+        due = known.members_due or checkpoint.scope.sync_permissions
+        rights = known.rights if change.drive.rights is None else change.drive.rights
+        checkpoint = with_corpus(checkpoint, drive_id, replace(known, members_due=due, rights=rights))
         checkpoint = _perhaps_rejoined(checkpoint, known)
+        if known.rights is not None and known.rights != rights:
+            # Items in folders with limited access, or what hangs on files, have gone out of sight or come into it. No
+            # log says so: none of what came, and where the account was away in between none of what went.
+            checkpoint = owe_full(checkpoint)
     is_held = holds_drive(checkpoint.scope, drive_id)
     return checkpoint, [normalizer.transform_drive(change.drive)] if is_held else []
 

@@ -51,6 +51,12 @@ class Scope(_Value, frozen=True):
     folder_ids: tuple[FileId, ...] | None = None
     exclude_mime_types: tuple[str, ...] = ()
     paths: bool = False
+    sync_changes: bool = False
+    label_ids: tuple[str, ...] = ()
+
+    def mirrors_as(self, other: "Scope") -> bool:
+        """Whether the mirror holds the same under both: events of the logs are no part of what Drive holds now."""
+        return msgspec.structs.replace(self, sync_changes=other.sync_changes) == other
 
 
 class Part(_Value, frozen=True):
@@ -96,7 +102,7 @@ class Corpus(_Value, frozen=True):
     its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
     written, `relisted` says that it is listed anew because of them, `member_ids` are their
     permissions' ids, and `members_due` says that they are to be read again, before
-    anything else of the drive.
+    anything else of the drive. `rights` are the drive's `SharedDrive.rights` as they were last seen.
     """
 
     stage: Stage = "done"
@@ -117,6 +123,7 @@ class Corpus(_Value, frozen=True):
     relisted: bool = False
     member_ids: tuple[str, ...] = ()
     members_due: bool = False
+    rights: tuple[str, ...] | None = None
 
 
 class Walk(_Value, frozen=True):
@@ -271,6 +278,8 @@ class Checkpoint(_Value, frozen=True):
     in_doubt: bool = False
     content_again: tuple[FileId, ...] = ()
     watching: Watching | None = None
+    labels_refused: bool = False
+    details_refused: bool = False
 
 
 class CheckpointProblem(Exception):

@@ -140,6 +140,12 @@ def on_contents(
     return replace(written, checkpoint=with_sync(_asking_again(checkpoint, answer), sync))
 
 
+def on_refused_contents(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint without what is left to fetch, where a scope does not cover it."""
+    sync = checkpoint.sync
+    return checkpoint if sync is None else with_sync(checkpoint, replace(sync, content=(), contents=()))
+
+
 def wanted_contents(checkpoint: Checkpoint, corpus: str | None, files: Iterable[DriveFile]) -> list[DriveFile]:
     """Those of the files whose contents are mirrored; of a page, those that are the corpus' to write."""
     return [

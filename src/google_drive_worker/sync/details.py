@@ -8,8 +8,12 @@ incremental sync that is asked for meanwhile is not kept waiting: between two pa
 The pass' pages are read only while nothing else is: what a log says of a file comes before or after what hangs on it,
 never between. A file that the logs tell of is read anew when they are through, its revisions where its head changed.
 
-What Google's logs do not tell: a revision that is purged, or kept forever, while the head stays; and on files that the
-account may read no more of, what it read before. The next full sync sets these right.
+A file of which the account may read less than it did is deleted before it is written anew: so goes what it read,
+without a list of it. One of which it may read more is read, also where a walk brings it: no log tells of a
+folder's sharing below the folder.
+
+What Google's logs do not tell: a revision that is purged, or kept forever, while the head stays. The next full sync
+sets that right.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,9 +55,10 @@ class Hanging(msgspec.Struct, frozen=True):
     page: DetailsPage | None = None
 
 
-def wants_details(scope: Scope) -> bool:
-    """Whether anything that hangs on files is mirrored."""
-    return scope.sync_revisions or scope.sync_comments
+def wants_details(checkpoint: Checkpoint) -> bool:
+    """Whether anything that hangs on files is mirrored, and the account's consent covers it."""
+    scope = checkpoint.scope
+    return (scope.sync_revisions or scope.sync_comments) and not checkpoint.details_refused
 
 
 def changed_of(scope: Scope, file: DetailedFile) -> Changed | None:
@@ -71,10 +76,10 @@ def changed_of(scope: Scope, file: DetailedFile) -> Changed | None:
 def on_metadata_done(checkpoint: Checkpoint, sync: Sync) -> Checkpoint | None:
     """The sync with the pass begun, where all else is done and one is due; `None` where nothing is left to begin."""
     scope = checkpoint.scope
-    if not sync.listed or not (wants_details(scope) or scope.sync_content):
+    if not sync.listed or not (wants_details(checkpoint) or scope.sync_content):
         return None
     listed = tuple(name for name in sync.listed if name in checkpoint.corpora)
-    due = tuple(map(Reading, listed)) if wants_details(scope) else ()
+    due = tuple(map(Reading, listed)) if wants_details(checkpoint) else ()
     content = (*sync.content, *on_metadata_listed(scope, listed))
     return with_sync(checkpoint, replace(sync, listed=(), details=(*sync.details, *due), content=content))
 
@@ -92,9 +97,9 @@ def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
         return None
     if owed.customer_id != checkpoint.customer_id or checkpoint.contested:
         return None
-    if owed.kind == "full" or checkpoint.scope != scope:
+    if owed.kind == "full" or not checkpoint.scope.mirrors_as(scope):
         return given_up(checkpoint)
-    return replace(checkpoint, owed=None, corpora=to_follow(checkpoint.corpora, scope))
+    return replace(checkpoint, scope=scope, owed=None, corpora=to_follow(checkpoint.corpora, scope))
 
 
 def is_all_that_is_left(checkpoint: Checkpoint) -> bool:
@@ -115,28 +120,85 @@ def given_up(checkpoint: Checkpoint) -> Checkpoint:
     return with_sync(checkpoint, replace(sync, listed=(), details=(), changed=(), content=(), contents=()))
 
 
-def noted(step: Step, files: Iterable[DriveFile], recall: Recall, *, all_of_them: bool = True) -> Step:
+def on_refused(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint without the pass, where a scope does not cover it: nobody asks again before the next full sync.
+
+    So it is one error, however many syncs have files that changed. Contents may be covered all the same.
+    """
+    sync = checkpoint.sync
+    left = None if sync is None else replace(sync, details=(), changed=())
+    return replace(checkpoint, sync=left, details_refused=True)
+
+
+def noted(
+    step: Step, files: Iterable[DriveFile], recall: Recall, normalizer: Normalizer, *, all_of_them: bool = True
+) -> Step:
     """The step with the files that it wrote to be read anew; those that it deleted need it no more.
 
-    Of what a log tells of, `all_of_them`; of what a walk or a look-up brings, those that are not remembered: they were
-    deleted before, in the trash or out of sight, and what hung on them went with them.
+    Of what a log tells of, if only that it left, `all_of_them`; of what a walk brings, those that are not remembered
+    (they were deleted before, in the trash or out of sight, and what hung on them went with them), and those of which
+    the account may read more than it did. Of which it may read less, are deleted before they are written: so goes what
+    it read.
     """
     checkpoint = step.checkpoint
-    if checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint.scope):
+    if checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint):
         return step
+    sync, scope = checkpoint.sync, checkpoint.scope
     written = {each.resource_id: each.operation for each in step.records if each.resource_type in {"file", "folder"}}
-    changed = {each.file_id: each for each in checkpoint.sync.changed if written.get(each.file_id) != "delete"}
+    changed = {each.file_id: each for each in sync.changed if written.get(each.file_id) != "delete"}
+    lost: dict[FileId, Remembered] = {}
     for file in files:
         known = recall(file.id)
-        if written.get(file.id) != "upsert" or (known is not None and not all_of_them):
-            continue
-        if (file.drive_id if file.drive_id in checkpoint.corpora else USER_CORPUS) in checkpoint.sync.listed:
-            continue  # its turn comes with all of its corpus
-        due = changed_of(checkpoint.scope, _detailed(file))
+        name = str(file.drive_id) if file.drive_id in checkpoint.corpora else USER_CORPUS
+        if written.get(file.id) != "upsert" or name in sync.listed:
+            continue  # or its turn comes with all of its corpus
+        due = changed_of(scope, _detailed(file))
+        if not file.is_folder and _has_lost(checkpoint, known, due):
+            lost[file.id] = step.remembered.get(file.id) or known or Remembered()
+        elif known is not None:
+            passes = any(each.corpus == name for each in sync.details)
+            due = _left_to_read(due, known, all_of_them=all_of_them, passes=passes)
         if due is not None:
-            same = known is not None and known.head is not None and known.head == due.head
-            changed[file.id] = replace(due, revisions=due.revisions and not same)
-    return replace(step, checkpoint=_with_changed(checkpoint, checkpoint.sync, changed.values()))
+            changed[file.id] = due
+    step = replace(step, checkpoint=_with_changed(checkpoint, sync, changed.values()))
+    return _without_what_hung(step, lost, normalizer) if lost else step
+
+
+def _has_lost(checkpoint: Checkpoint, known: Remembered | None, due: Changed | None) -> bool:
+    """Whether something of the file may be in the mirror that the account may not read any more."""
+    scope = checkpoint.scope
+    revisions = scope.sync_revisions and not (due is not None and due.revisions)
+    comments = scope.sync_comments and not (due is not None and due.comments)
+    if known is None:  # nobody knows; where permissions are mirrored, it was deleted for that already
+        return (revisions or comments) and checkpoint.in_doubt and not scope.sync_permissions
+    return (revisions and known.head is not None) or (comments and bool(known.comments))
+
+
+def _left_to_read(due: Changed | None, known: Remembered, *, all_of_them: bool, passes: bool) -> Changed | None:
+    """What is to be read of a file that is remembered: revisions where the head is another, comments where it changed.
+
+    A pass that `passes` its corpus comes to what was never read, unless it has been there.
+    """
+    if due is None:
+        return None
+    same = known.head is not None and known.head == due.head
+    if all_of_them:
+        return replace(due, revisions=due.revisions and not same)
+    if passes:
+        return None
+    due = replace(due, revisions=due.revisions and not same, comments=due.comments and known.comments is None)
+    return due if due.revisions or due.comments else None
+
+
+def _without_what_hung(step: Step, lost: Mapping[FileId, Remembered], normalizer: Normalizer) -> Step:
+    """The step with those files deleted before they are written: with them goes what hangs on them."""
+    records: list[Record] = []
+    for record in step.records:
+        if record.resource_type == "file" and record.operation == "upsert" and record.resource_id in lost:
+            records.append(normalizer.deletion("file", record.resource_id, "access_lost"))
+        records.append(record)
+    forgotten = {file_id: replace(known, head=None, comments=None) for file_id, known in lost.items()}
+    return replace(step, records=tuple(records), remembered={**step.remembered, **forgotten})
 
 
 def files_in(answer: ItemsAnswer) -> Iterator[DriveFile]:
@@ -151,7 +213,7 @@ def files_in(answer: ItemsAnswer) -> Iterator[DriveFile]:
 def rewritten(step: Step, file_ids: Sequence[FileId]) -> Step:
     """The step, with what hung on items that it deleted before it wrote them to be read anew."""
     checkpoint = step.checkpoint
-    if not file_ids or checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint.scope):
+    if not file_ids or checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint):
         return step
     scope, known = checkpoint.scope, {each.file_id: each for each in checkpoint.sync.changed}
     for file_id in file_ids:
@@ -221,8 +283,7 @@ def _write(
         if anew:
             records.extend(normalizer.deletion("revision", f"{file_id}/{each.id}", "out_of_scope") for each in beyond)
         records.extend(normalizer.transform_revision(file_id, each) for each in newest)
-        # Of an item whose permissions are mirrored nothing is made up: what is not known of it is in doubt.
-        known = recall(file_id) or (None if checkpoint.scope.sync_permissions else Remembered())
+        known = _known(checkpoint, recall, file_id)
         if known is not None:
             remembered[file_id] = replace(known, head=heads.get(file_id))
     for file_id, comments in answer.comments.items():
@@ -230,12 +291,24 @@ def _write(
             if not is_hidden(comments):
                 errors.append(unread(checkpoint, "file", file_id, "comments", comments))
             continue
-        for comment in comments:
-            if not comment.deleted:
-                records.append(normalizer.transform_comment(file_id, comment))
-            elif anew:
-                records.append(normalizer.deletion("comment", f"{file_id}/{comment.id}", "removed"))
+        records.extend(_said(file_id, comments, normalizer, anew=anew))
+        known = remembered.get(file_id) or _known(checkpoint, recall, file_id)
+        if known is not None:
+            remembered[file_id] = replace(known, comments=not all(comment.deleted for comment in comments))
     return Step(checkpoint, tuple(records), tuple(errors), remembered)
+
+
+def _said(file_id: FileId, comments: Iterable[Comment], normalizer: Normalizer, *, anew: bool) -> Iterator[Record]:
+    for comment in comments:
+        if not comment.deleted:
+            yield normalizer.transform_comment(file_id, comment)
+        elif anew:
+            yield normalizer.deletion("comment", f"{file_id}/{comment.id}", "removed")
+
+
+def _known(checkpoint: Checkpoint, recall: Recall, file_id: FileId) -> Remembered | None:
+    """Of an item whose permissions are mirrored nothing is made up: what is not known of it is in doubt."""
+    return recall(file_id) or (None if checkpoint.scope.sync_permissions else Remembered())
 
 
 def wanted_of(checkpoint: Checkpoint, corpus: str, page: DetailsPage) -> list[Changed]:

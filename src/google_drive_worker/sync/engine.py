@@ -186,6 +186,8 @@ def begin(
         last_sync_id=sync_id,
         in_doubt=kind == "incremental" and (from_trigger or checkpoint.in_doubt),
         content_again=again,
+        labels_refused=kind == "incremental" and checkpoint.labels_refused,
+        details_refused=kind == "incremental" and checkpoint.details_refused,
     )
     if kind == "full":
         checkpoint = with_roots(checkpoint)
@@ -195,7 +197,7 @@ def begin(
 
 def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict[str, Corpus]:
     if checkpoint.corpora:
-        if checkpoint.scope != scope:
+        if not checkpoint.scope.mirrors_as(scope):
             return {}
         followed = to_follow(checkpoint.corpora, scope)
         return {name: replace(corpus, sighted=0) for name, corpus in followed.items()}
@@ -249,7 +251,8 @@ def on_answer(
     step = _decided(checkpoint, sync, action, answer, writer, recall, normalizer)
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))
-        step = noted(step, files, recall, all_of_them=isinstance(action, ReadChanges))
+        told = isinstance(action, ReadChanges | LookUpRemoved)  # an entry that an item is gone hides what else changed
+        step = noted(step, files, recall, normalizer, all_of_them=told)
     if checkpoint.scope.sync_content and _writes_anew(checkpoint, action):
         step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
     return contents_rewritten(rewritten(step, writer.rewritten), writer.rewritten)

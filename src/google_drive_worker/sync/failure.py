@@ -10,7 +10,9 @@ from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked, Reading
-from google_drive_worker.sync.details import given_up
+from google_drive_worker.sync.content import on_refused_contents
+from google_drive_worker.sync.details import on_refused
+from google_drive_worker.sync.labels import on_refused_labels
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
     Action,
@@ -55,11 +57,24 @@ RESTARTS_AT_ONCE = 3
 
 
 def on_failure(
-    checkpoint: Checkpoint, action: Action, error: WorkerError, now: datetime, jitter: float, normalizer: Normalizer
+    checkpoint: Checkpoint,
+    action: Action,
+    error: WorkerError,
+    now: datetime,
+    jitter: float,
+    normalizer: Normalizer,
+    *,
+    labelled: bool = False,
 ) -> Step:
-    """The step for an action that failed: nothing, where nobody waits for it any more. `jitter` is from 0 to 1."""
+    """The step for an action that failed: nothing, where nobody waits for it any more.
+
+    `jitter` is from 0 to 1; `labelled` says that the call asked for labels.
+    """
     if not still_wanted(checkpoint, action):
         return Step(checkpoint)
+    without = on_refused_labels(checkpoint, action, error) if labelled else None
+    if without is not None:
+        return without
     match error, action:
         case _, ProveOrder(corpus):  # it is not proven then, and nothing needs it
             return Step(with_corpus(checkpoint, corpus, replace(checkpoint.corpora[corpus], order="ignored")))
@@ -77,9 +92,10 @@ def on_failure(
         case SkipItem(), ListDetails(corpus) | ListContent(corpus):
             # Gone by now, which its log or the user's will tell.
             return Step(_without_details(checkpoint, corpus))
-        case Terminal(), ListDetails() | ReadDetails() | ListContent() | ReadContent():
-            # A scope that does not cover them: the rest goes on without.
-            return Step(given_up(checkpoint), errors=(report(checkpoint, error),))
+        case Terminal(), ListDetails() | ReadDetails():  # a scope that does not cover them: the rest goes on without
+            return Step(on_refused(checkpoint), errors=(report(checkpoint, error),))
+        case Terminal(), ListContent() | ReadContent():
+            return Step(on_refused_contents(checkpoint), errors=(report(checkpoint, error),))
         case _:
             return park(checkpoint, step_name(action), error, now, jitter)
 

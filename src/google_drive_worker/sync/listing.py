@@ -52,7 +52,9 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     records = tuple(normalizer.transform_drive(drive) for drive in drives if holds_drive(checkpoint.scope, drive.id))
     due = checkpoint.scope.sync_permissions
     joined = {
-        str(drive.id): Corpus("start_token", members_due=due) for drive in drives if drive.id not in checkpoint.corpora
+        str(drive.id): Corpus("start_token", members_due=due, rights=drive.rights)
+        for drive in drives
+        if drive.id not in checkpoint.corpora
     }
     sync = replace(
         counted(sync, records), drives_token=page.next_page_token, drives_listed=page.next_page_token is None
@@ -172,6 +174,7 @@ def without_listing(corpus: Corpus) -> Corpus:
         members=corpus.members,
         member_ids=corpus.member_ids,
         members_due=corpus.members_due,
+        rights=corpus.rights,
     )
 
 

@@ -44,6 +44,8 @@ def scope_of(settings: ConnectionSettings, *, include_shared_drives: bool) -> Sc
         settings.folder_ids or None,
         settings.exclude_mime_types,
         paths=True,
+        sync_changes=settings.sync_changes,
+        label_ids=settings.label_ids,
     )
 
 

@@ -11,6 +11,7 @@ from google_drive_worker.client import fields
 from google_drive_worker.domain.details import Comment, DetailedFile, Revision
 from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, User
 from google_drive_worker.domain.sharing import ItemSharing, Permission
+from google_drive_worker.normalization.labels import LabelInfo
 from google_drive_worker.normalization.nested import ContentRestriction, LinkShareMetadata, ShortcutDetails
 
 Tree = dict[str, Any]
@@ -50,6 +51,7 @@ NESTED: dict[str, type[msgspec.Struct]] = {
     "shortcutDetails": ShortcutDetails,
     "contentRestrictions": ContentRestriction,
     "linkShareMetadata": LinkShareMetadata,
+    "labelInfo": LabelInfo,
     "files": DriveFile,
     "changes": Change,
 }
@@ -66,9 +68,9 @@ def tree_of(struct: type[msgspec.Struct]) -> Tree:
 
 
 def without_named_maps(tree: Tree) -> Tree:
-    """Forget what is asked for inside of `capabilities` and `restrictions`, which are maps in the structs."""
+    """Forget what is inside of `capabilities`, `restrictions` and a label's `fields`, which are maps in the structs."""
     return {
-        name: {} if name in {"capabilities", "restrictions"} else without_named_maps(inner)
+        name: {} if name in {"capabilities", "restrictions", "fields"} else without_named_maps(inner)
         for name, inner in tree.items()
     }
 
@@ -76,11 +78,11 @@ def without_named_maps(tree: Tree) -> Tree:
 @pytest.mark.parametrize(
     ("mask", "struct"),
     [
-        (fields.FILE_FIELDS, DriveFile),
+        (fields.LABELLED_FILE_FIELDS, DriveFile),
         (fields.SHARED_DRIVE_FIELDS, SharedDrive),
-        (fields.CHANGE_FIELDS, Change),
-        (fields.FILES_PAGE_FIELDS, FilesPage),
-        (fields.CHANGES_PAGE_FIELDS, ChangesPage),
+        (fields.labelled(fields.CHANGE_FIELDS), Change),
+        (fields.labelled(fields.FILES_PAGE_FIELDS), FilesPage),
+        (fields.labelled(fields.CHANGES_PAGE_FIELDS), ChangesPage),
         (fields.DRIVES_PAGE_FIELDS, DrivesPage),
         (fields.DETAIL_FIELDS, DetailedFile),
         (fields.REVISION_FIELDS, Revision),
@@ -89,7 +91,7 @@ def without_named_maps(tree: Tree) -> Tree:
 )
 def test_masks_ask_for_what_structs_hold(mask: str, struct: type[msgspec.Struct]) -> None:
     """Every field of a struct is asked for, and nothing else."""
-    assert without_named_maps(parse(mask)) == tree_of(struct)
+    assert without_named_maps(parse(mask)) == without_named_maps(tree_of(struct))
 
 
 def assert_known(tree: Tree, schema: Tree) -> None:
@@ -110,6 +112,8 @@ def assert_known(tree: Tree, schema: Tree) -> None:
         (fields.DRIVES_PAGE_FIELDS, "DriveList"),
         (fields.START_PAGE_TOKEN_FIELDS, "StartPageToken"),
         (fields.SHARED_FILES_PAGE_FIELDS, "FileList"),
+        (fields.labelled(fields.SHARED_FILES_PAGE_FIELDS), "FileList"),
+        (fields.labelled(fields.SHARED_CHANGES_PAGE_FIELDS), "ChangeList"),
         (fields.PERMISSIONS_PAGE_FIELDS, "PermissionList"),
         (fields.SHARING_FIELDS, "File"),
         (fields.DETAILS_PAGE_FIELDS, "FileList"),

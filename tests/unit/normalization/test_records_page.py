@@ -8,7 +8,7 @@ import pytest
 
 from google_drive_worker.domain.record import References
 from google_drive_worker.messages.record import Envelope
-from google_drive_worker.normalization.shapes import DeletedData, FileData, SharedDriveData, SyncData
+from google_drive_worker.normalization.shapes import ChangeData, DeletedData, FileData, SharedDriveData, SyncData
 
 PAGE = Path(__file__).parents[3] / "docs" / "records.md"
 
@@ -19,6 +19,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "records.md"
         ("The envelope", Envelope),
         ("`file` and `folder`, upsert", FileData),
         ("`shared_drive`, upsert", SharedDriveData),
+        ("`change`, upsert", ChangeData),
         ("Any type, delete", DeletedData),
         ("`sync`", SyncData),
     ],

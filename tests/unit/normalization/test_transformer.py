@@ -81,6 +81,11 @@ FILE: dict[str, Any] = {
         }
     ],
     "linkShareMetadata": {"securityUpdateEligible": True, "securityUpdateEnabled": False},
+    "labelInfo": {
+        "labels": [
+            {"id": "l1", "revisionId": "2", "fields": {"s": {"id": "s", "valueType": "selection", "selection": ["x"]}}}
+        ]
+    },
 }
 
 
@@ -162,6 +167,9 @@ def test_every_field_of_a_file_arrives_where_it_belongs() -> None:
             }
         ],
         "link_share_metadata": {"security_update_eligible": True, "security_update_enabled": False},
+        "labels": [
+            {"id": "l1", "revision_id": "2", "fields": [{"id": "s", "value_type": "selection", "values": ["x"]}]}
+        ],
     }
 
 

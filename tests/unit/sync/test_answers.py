@@ -3,12 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.drive import DECISIVE_RIGHTS, DriveFile, DrivesPage, SharedDrive
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.change_log import GONE_AT_MOST
-from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Removal, Scope, Walk
+from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Removal, Scope, SyncKind, Walk
 from google_drive_worker.sync.engine import CONNECTING, Answer, on_answer
 from google_drive_worker.sync.plan import (
     Action,
@@ -52,6 +52,11 @@ def answered(checkpoint: Checkpoint, action: Action, answer: Answer) -> Step:
 def log_of(name: str = "user") -> ReadChanges:
     """The next page of a log."""
     return ReadChanges(name, token("c1"))
+
+
+def renewed(step: Step) -> Checkpoint:
+    """The step's checkpoint, with the user's log to be read from where it was."""
+    return with_corpus(state(step), "user", corpus("changes"))
 
 
 def removing(checkpoint: Checkpoint, *removals: tuple[str, str]) -> Checkpoint:
@@ -331,6 +336,33 @@ def test_an_unknown_drive_that_was_left_owes_a_full_sync() -> None:
     step = answered(known, log_of(), changes_page(drive_change(D, left=True)))
     assert written(step) == ["delete shared_drive drive-d"]
     assert (state(step).owed or pytest.fail("nothing owed")).kind == "full"
+
+
+@pytest.mark.parametrize("kind", ["full", "incremental"])
+@pytest.mark.parametrize("right", DECISIVE_RIGHTS)
+def test_another_standing_in_a_drive_owes_a_full_sync(kind: SyncKind, right: str) -> None:
+    """Folders with limited access open or close, revisions and comments come or go, and no log is sure to say so."""
+    before = syncing(kind, user=corpus("changes"), d=replace(corpus("done"), written=True))
+    first = answered(before, log_of(), changes_page(drive_change(D, rights=(right,))))
+    assert (state(first).owed, state(first).corpora[D].rights) == (None, (right,))
+    silent = answered(renewed(first), log_of(), changes_page(drive_change(D)))
+    assert (state(silent).owed, state(silent).corpora[D].rights) == (None, (right,))
+    same = answered(renewed(silent), log_of(), changes_page(drive_change(D, rights=(right, "canRename"))))
+    assert state(same).owed is None
+    for rights in ((), DECISIVE_RIGHTS):
+        after = answered(renewed(same), log_of(), changes_page(drive_change(D, rights=rights)))
+        assert (state(after).owed or pytest.fail("nothing owed")).kind == "full"
+        assert state(after).corpora[D].rights == rights
+
+
+def test_the_standing_in_a_drive_is_known_from_its_listing_on() -> None:
+    """Also where the drive is listed once more."""
+    before = syncing("full", user=corpus("changes"))
+    before = with_sync(before, replace(sync_of(before), drives_listed=False))
+    page = DrivesPage((SharedDrive(DriveId(D), D, capabilities={"canManageMembers": True, "canComment": False}),))
+    known = answered(before, ListDrives(None), page)
+    listed = answered(state(known), TakeStartToken(D), token("c5"))
+    assert state(listed).corpora[D] == Corpus("listing", token("c5"), rights=("canManageMembers",))
 
 
 def test_a_drive_left_and_joined_again_takes_no_answer_from_before() -> None:

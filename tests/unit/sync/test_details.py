@@ -10,12 +10,13 @@ from google_drive_worker.normalization import transformer
 from google_drive_worker.sync import failure
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Reading, Removal, Scope, Walk
 from google_drive_worker.sync.details import CHANGED_AT_MOST, Hanging, changed_of, given_up, let_in, wanted_of
-from google_drive_worker.sync.engine import complete, on_answer
+from google_drive_worker.sync.engine import begin, complete, on_answer
 from google_drive_worker.sync.items import nothing_remembered
 from google_drive_worker.sync.plan import Action, ListDetails, LookUpRemoved, ReadChanges, ReadDetails, WalkFolder, plan
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
 from google_drive_worker.utils.errors import NotFound, PageTokenRejected, Retryable, SkipItem, Terminal
 from support.syncs import (
+    CUSTOMER,
     NOW,
     D,
     changed,
@@ -117,7 +118,7 @@ def test_a_page_is_written_and_the_pass_goes_on_at_its_token() -> None:
     assert written(step) == ["upsert revision a/1", "upsert revision a/2", "upsert comment a/c"]
     assert sync_of(step).details == (Reading("user", token("two")), Reading(D))
     assert sync_of(step).counts == {"revision": 2, "comment": 1}
-    assert step.remembered == {A: Remembered(head="2")}
+    assert step.remembered == {A: Remembered(head="2", comments=True)}
     assert step.errors == ()
 
 
@@ -159,7 +160,7 @@ def test_a_file_that_changed_is_read_anew_its_revisions_where_the_head_did() -> 
     comments = (Comment("c", deleted=True), Comment("d"))
     anew = follow(later, ReadDetails(due), Hanging({A: revisions("2")}, {A: comments, B: ()}), a=Remembered(head="1"))
     assert written(anew) == ["upsert revision a/2", "delete comment a/c", "upsert comment a/d"]
-    assert anew.remembered == {A: Remembered(head="2")}
+    assert anew.remembered == {A: Remembered(head="2", comments=True), B: Remembered(comments=False)}
 
 
 def test_a_file_that_is_deleted_is_not_read_any_more() -> None:
@@ -195,8 +196,8 @@ def test_what_comes_back_out_of_the_trash_with_its_folder_is_read_anew() -> None
     before = syncing("incremental", user=corpus("changes"), scope=WANTED)
     walk = Walk(FileId("f"))
     before = with_sync(before, msgspec.structs.replace(sync_of(before), walks=(walk,)))
-    page = files_page(file("a"), file("b"), folder("g"))
-    step = on_answer(before, WalkFolder(walk), page, transformer, {B: Remembered()}.get)
+    page = files_page(file("a"), file("b", modifiedTime="t"), folder("g"))
+    step = on_answer(before, WalkFolder(walk), page, transformer, {B: Remembered(head="t", comments=False)}.get)
     assert sync_of(step).changed == (Changed(A, revisions=True, comments=True),)
     look_up = LookUpRemoved((A,))
     removals = (Removal(A, "user"),)
@@ -205,6 +206,79 @@ def test_what_comes_back_out_of_the_trash_with_its_folder_is_read_anew() -> None
     assert sync_of(on_answer(before, look_up, found, transformer)).changed == (
         Changed(A, revisions=True, comments=True),
     )
+
+
+READER = {"canReadRevisions": False, "canComment": False}
+COMMENTER = {"canReadRevisions": False, "canComment": True}
+HAD = Remembered(head="1", comments=True)
+
+
+@pytest.mark.parametrize("permissions", [False, True])
+@pytest.mark.parametrize(
+    ("known", "may", "lost", "due"),
+    [
+        (HAD, READER, True, ()),
+        (HAD, COMMENTER, True, (Changed(A, comments=True, head="t"),)),
+        (Remembered(comments=True), COMMENTER, False, (Changed(A, comments=True, head="t"),)),
+        (Remembered(comments=False), READER, False, ()),
+        (Remembered(), READER, False, ()),
+        (HAD, {}, False, (Changed(A, revisions=True, comments=True, head="t"),)),
+    ],
+)
+def test_what_the_account_may_read_no_more_goes_with_its_file(
+    known: Remembered, may: dict[str, bool], lost: bool, due: tuple[Changed, ...], permissions: bool
+) -> None:
+    """The file is deleted before it is written; what may still be read is read again, and nothing is remembered."""
+    scope = msgspec.structs.replace(WANTED, sync_permissions=permissions)
+    before = syncing("incremental", user=corpus("changes"), scope=scope)
+    page = changes_page(changed(file("a", modifiedTime="t", capabilities=may)), start="c2")
+    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer, {A: known}.get)
+    assert written(step) == (["delete file a"] if lost else []) + ["upsert file a"]
+    assert sync_of(step).changed == due
+    if lost:
+        assert step.remembered[A] == Remembered()
+
+
+def test_where_nothing_is_remembered_what_may_not_be_read_goes_too() -> None:
+    """Without permissions nothing else would delete what another worker wrote; once is enough."""
+    before = msgspec.structs.replace(syncing("incremental", user=corpus("changes"), scope=WANTED), in_doubt=True)
+    page = changes_page(changed(file("a", capabilities=READER)), changed(folder("f")), start="c2")
+    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer, nothing_remembered)
+    assert written(step) == ["delete file a", "upsert file a", "upsert folder f"]
+    again = on_answer(before, ReadChanges("user", token("c1")), page, transformer, step.remembered.get)
+    assert written(again) == ["upsert file a", "upsert folder f"]
+
+
+@pytest.mark.parametrize(
+    ("known", "may", "due"),
+    [
+        (Remembered(), {}, (Changed(A, revisions=True, comments=True, head="t"),)),
+        (Remembered(comments=True), {}, (Changed(A, revisions=True, head="t"),)),
+        (Remembered(head="t", comments=False), {}, ()),
+        (Remembered(), COMMENTER, (Changed(A, comments=True, head="t"),)),
+        (Remembered(), READER, ()),
+    ],
+)
+def test_what_the_account_may_read_now_is_read_below_a_folder_as_well(
+    known: Remembered, may: dict[str, bool], due: tuple[Changed, ...]
+) -> None:
+    """The log names the folder that was shared anew, and its walk brings the files; what was read is not read again."""
+    walk = Walk(FileId("f"))
+    before = syncing("incremental", user=corpus("changes"), scope=WANTED)
+    before = with_sync(before, msgspec.structs.replace(sync_of(before), walks=(walk,)))
+    page = files_page(file("a", modifiedTime="t", capabilities=may))
+    step = on_answer(before, WalkFolder(walk), page, transformer, {A: known}.get)
+    assert (written(step), sync_of(step).changed) == (["upsert file a"], due)
+
+
+def test_a_file_that_moved_between_corpora_has_its_comments_read() -> None:
+    """The log that it left says no more than that, though it was commented on before."""
+    before = syncing("incremental", user=corpus("changes"), d=corpus("changes"), scope=WANTED)
+    before = with_sync(before, msgspec.structs.replace(sync_of(before), removals=(Removal(A, "user"),)))
+    found = {A: read(file("a", modifiedTime="t", driveId=D))}
+    known = {A: Remembered(head="t", comments=False)}
+    step = on_answer(before, LookUpRemoved((A,)), found, transformer, known.get)
+    assert sync_of(step).changed == (Changed(A, comments=True, head="t"),)
 
 
 def test_items_that_are_deleted_before_they_are_written_have_all_read_anew() -> None:
@@ -272,3 +346,20 @@ def test_trouble_with_the_pass() -> None:
     assert sync_of(refused).details == ()
     assert [report.code for report in refused.errors] == ["insufficient_scope"]
     assert state(refused).parked is None
+
+
+def test_what_the_scope_does_not_cover_is_asked_for_by_full_syncs_alone() -> None:
+    """One cause makes one error, however many files change before the next one."""
+    before = msgspec.structs.replace(passing(changed=(Changed(A, comments=True),)), owed=None)
+    action = ReadDetails((Changed(A, comments=True),))
+    refused = state(failure.on_failure(before, action, Terminal("scope"), NOW, 0.5, transformer))
+    assert sync_of(refused).changed == ()
+    ended = state(complete(refused, NOW, transformer))
+    later = state(
+        begin(msgspec.structs.replace(ended, owed=owed("incremental")), CUSTOMER, WANTED, NOW, 7, transformer)
+    )
+    page = changes_page(changed(file("a")), start="c2")
+    step = on_answer(later, ReadChanges("user", token("c1")), page, transformer)
+    assert (written(step), sync_of(step).changed) == (["upsert file a"], ())
+    full = state(begin(msgspec.structs.replace(ended, owed=owed("full")), CUSTOMER, WANTED, NOW, 7, transformer))
+    assert sync_of(state(complete(with_listed(full, "user"), NOW, transformer))).details == (Reading("user"),)

@@ -1,0 +1,47 @@
+"""Labels that Google refuses: they are left out until the next full sync, and nothing else is.
+
+Google shows the labels of a file with the file, where a call names them; what it answers where the account may not see
+one of them, or there is no such label, is documented nowhere. So whatever a call that names labels is refused for, it
+is asked once more without them: should it be refused again, they were not the cause.
+"""
+
+from msgspec.structs import replace
+
+from google_drive_worker.domain.record import ErrorReport
+from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.sync.plan import Action, ListFiles, ReadChanges
+from google_drive_worker.sync.step import Step
+from google_drive_worker.utils.errors import NotFound, Terminal, WorkerError
+
+_REFUSALS = frozenset({400, 403, 404})
+
+
+def asks_for_labels(checkpoint: Checkpoint) -> bool:
+    """Whether files are asked for with their labels."""
+    return bool(checkpoint.scope.label_ids) and not checkpoint.labels_refused
+
+
+def on_refused_labels(checkpoint: Checkpoint, action: Action, error: WorkerError) -> Step | None:
+    """The step that leaves labels out from now on, with its one report; `None` where they can't be the cause.
+
+    The call asked for them. Of others that were under way with it and are refused as well, nothing more is reported.
+    """
+    if not isinstance(action, ListFiles | ReadChanges):
+        return None
+    if not isinstance(error, Terminal | NotFound) or error.http_status not in _REFUSALS:
+        return None
+    if checkpoint.labels_refused:
+        return Step(checkpoint)
+    report = ErrorReport(
+        code="labels_refused",
+        category="skipped_item",
+        message="a call that asks for labels was refused, and is made without; "
+        f"until the next full sync none are asked for: {error.message}",
+        http_status=error.http_status,
+        reason=error.reason,
+        attempts=error.attempts,
+        customer_id=checkpoint.customer_id,
+        connection_id=checkpoint.connection_id,
+        source=checkpoint.sync.source if checkpoint.sync else None,
+    )
+    return Step(replace(checkpoint, labels_refused=True), errors=(report,))
