@@ -33,6 +33,7 @@ def watched(stage: Stage, worker: WorkerProcess) -> None:
     stage.settle(FIRST)
 
 
+@pytest.mark.alone
 def test_edits_arrive_by_push_fast_and_for_fewer_calls_than_edits(topics: Topics, tmp_path: Path) -> None:
     """None is lost, the mirror is equal, and nobody sent a trigger."""
     world = generate(CorpusPlan(files=100))

@@ -15,7 +15,7 @@ from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics
 from support.worker_process import WorkerProcess
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.alone]
 
 SECOND = "conn_user_2"
 STORM: tuple[tuple[str, int | None], ...] = (

@@ -13,7 +13,7 @@ from support.one_owner import Call, CallLog, spans_of
 from support.topics import Topics
 from support.worker_process import WorkerProcess
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.alone]
 
 SIZES = tuple(round(10 * 200 ** (number / 39)) for number in range(40))
 """From 10 to 2,000 files, each a seventh larger than the one before."""
