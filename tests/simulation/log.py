@@ -12,7 +12,7 @@ from google_drive_worker.domain.drive import SharedDrive, read_file
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.kafka.entry import Entry
-from google_drive_worker.sync.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
+from google_drive_worker.sync.checkpoint import Checkpoint, begins_full_sync, decode_checkpoint, encode_checkpoint
 from simulation.google import CONNECTION
 from support.sharing import true_permissions
 
@@ -30,6 +30,7 @@ class Log:
     commits: int = 0
     errors: list[bytes] = field(default_factory=list)
     memory: dict[FileId, Remembered | None] = field(default_factory=dict)
+    _latest: Checkpoint | None = None
     _offsets: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def commit(self, entries: Sequence[Entry]) -> None:
@@ -41,7 +42,10 @@ class Log:
                     self.mirror.apply(outgoing.value, partition=0, offset=next(self._offsets))
                 else:
                     self.errors.append(outgoing.value)
+            if entry.checkpoint is not None and begins_full_sync(self._latest, entry.checkpoint):
+                self.memory.clear()
             if entry.connection_id is not None:
+                self._latest = entry.checkpoint
                 self.state = None if entry.checkpoint is None else encode_checkpoint(entry.checkpoint)
             self.memory.update(entry.remembered)
             if entry.position is not None:

@@ -28,7 +28,7 @@ from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine, failure
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Owed, SyncKind
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Owed, SyncKind, begins_full_sync
 from google_drive_worker.sync.details import let_in
 from google_drive_worker.sync.items import ItemsAnswer, Shared
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
@@ -491,6 +491,8 @@ class Run:
         self._enter(entry)
 
     def _enter(self, entry: Entry) -> None:
+        if entry.checkpoint is not None and begins_full_sync(self.checkpoint, entry.checkpoint):
+            self.memory.clear()
         self.checkpoint = entry.checkpoint
         self.memory.update(entry.remembered)
         self.pending.append(entry)

@@ -35,7 +35,7 @@ def test_permissions_in_trees_of_folders_come_right_as_well(seed: int) -> None:
     assert run.done["compared, settled"] > 0
 
 
-@pytest.mark.parametrize("seed", [8, 10, *range(20, 24)])
+@pytest.mark.parametrize("seed", [8, 10, 183, 186, *range(20, 24)])
 def test_revisions_and_comments_come_right_as_well(seed: int) -> None:
     """Files are edited, commented on, shared and moved: the mirror holds what the account may read of them."""
     run = play(seed, 1_500, Size(details=True))

@@ -14,7 +14,7 @@ from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.transactions import TransactionalWriter
 from google_drive_worker.kafka.writer_thread import WriterThread
-from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.sync.checkpoint import Checkpoint, begins_full_sync
 
 COMMIT_TIMEOUT_S = 25.0
 """When a commit is given up: longer than each of its calls may take, well under the transaction's own timeout."""
@@ -116,8 +116,10 @@ class OwnedPartition:
                 self._checkpoints.pop(entry.connection_id, None)
                 self._memory.forget([entry.connection_id])
             else:
-                if not entry.checkpoint.in_doubt and not self._memory.is_whole(entry.connection_id):
-                    self._memory.begin(entry.connection_id)  # the mirror is new, or a full sync makes it anew
+                before = self._checkpoints.get(entry.connection_id)
+                is_new = not entry.checkpoint.in_doubt and not self._memory.is_whole(entry.connection_id)
+                if is_new or begins_full_sync(before, entry.checkpoint):
+                    self._memory.begin(entry.connection_id)  # what a full sync does not write, it sweeps away
                 self._checkpoints[entry.connection_id] = entry.checkpoint
             if entry.remembered:
                 self._memory.note(entry.connection_id, entry.remembered)

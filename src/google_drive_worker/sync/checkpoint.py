@@ -282,6 +282,13 @@ class Checkpoint(_Value, frozen=True):
     details_refused: bool = False
 
 
+def begins_full_sync(before: Checkpoint | None, after: Checkpoint) -> bool:
+    """Whether a full sync begins between the two: what was written before it counts for nothing once it is over."""
+    if after.sync is None or after.sync.kind != "full":
+        return False
+    return before is None or before.sync is None or before.sync.sync_id != after.sync.sync_id
+
+
 class CheckpointProblem(Exception):
     """A state record that can't be read; `newer` says that a newer worker wrote it."""
 

@@ -150,10 +150,15 @@ def noted(
     for file in files:
         known = recall(file.id)
         name = str(file.drive_id) if file.drive_id in checkpoint.corpora else USER_CORPUS
-        if written.get(file.id) != "upsert" or name in sync.listed:
-            continue  # or its turn comes with all of its corpus
-        due = changed_of(scope, _detailed(file))
-        if not file.is_folder and _has_lost(checkpoint, known, due):
+        if name in sync.listed:
+            continue  # its turn comes with all of its corpus
+        due, what_became = changed_of(scope, _detailed(file)), written.get(file.id)
+        if what_became is None and known is not None and all_of_them:
+            # It is left to the log of the corpus that it has moved to, which may name no more than a folder above it.
+            due = _left_to_read(due, known, all_of_them=True, passes=False)
+        elif what_became != "upsert":
+            continue
+        elif not file.is_folder and _has_lost(checkpoint, known, due):
             lost[file.id] = step.remembered.get(file.id) or known or Remembered()
         elif known is not None:
             passes = any(each.corpus == name for each in sync.details)

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
-from google_drive_worker.domain.ids import ConnectionId, FileId
+from google_drive_worker.domain.ids import ConnectionId, FileId, SyncId
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.message import Outgoing
 from google_drive_worker.kafka.entry import Entry
@@ -18,7 +19,7 @@ from google_drive_worker.kafka.writer_thread import WriterThread
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.utils.errors import Fenced, WorkerError
 from support.clock import ManualClock
-from support.syncs import CUSTOMER
+from support.syncs import CUSTOMER, syncing
 
 
 class MemoryWriter(TransactionalWriter):
@@ -269,3 +270,15 @@ async def test_a_partition_that_was_taken_over_doubts_what_it_does_not_remember(
         partition.write(Entry([], connection, Checkpoint(connection, CUSTOMER)))
         assert partition.checkpoint(connection) == Checkpoint(connection, CUSTOMER)
         assert partition.recall(connection)(FileId("a")) is None
+
+
+async def test_a_full_sync_forgets_what_was_remembered_before_it() -> None:
+    """What it does not write it sweeps away: should such an item come again, nothing of it is there any more."""
+    connection_id = ConnectionId("conn_abc")
+    full, incremental = syncing("full"), syncing("incremental")
+    other = replace(full, sync=replace(full.sync, sync_id=SyncId("another")) if full.sync else None)
+    async with bench() as made:
+        for checkpoint, is_kept in ((full, False), (full, True), (incremental, True), (other, False)):
+            made.partition.write(Entry([], connection_id, checkpoint))
+            assert (made.partition.recall(connection_id)(FileId("a")) is not None) == is_kept
+            made.partition.write(Entry([], connection_id, checkpoint, remembered={FileId("a"): Remembered()}))
