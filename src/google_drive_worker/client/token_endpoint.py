@@ -23,6 +23,7 @@ from google_drive_worker.client.faults import token_error
 from google_drive_worker.domain.connection import AuthorizedUser, Credentials, Grant, Secret, ServiceAccount
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.http.addresses import DEFAULT_TOKEN_URI, token_uri_problem
+from google_drive_worker.messages.nesting import is_too_deep
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, WorkerError
 
 DRIVE_READONLY_SCOPE = "https://www.googleapis.com/auth/drive.readonly"
@@ -151,10 +152,10 @@ class _Exchange(google.auth.transport.Request):
             raise _Aborted(
                 token_error(response.status, response.headers, response.data, now=self.now(), redact=self.redact)
             )
-        try:
-            answer = msgspec.json.decode(response.data, type=_TokenAnswer, strict=False)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            answer = None
+        answer = None
+        if not is_too_deep(response.data):
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                answer = msgspec.json.decode(response.data, type=_TokenAnswer, strict=False)
         if answer is None or not answer.access_token:
             raise _Aborted(Retryable("the token endpoint's answer holds no token", code="bad_answer"))
         lifetime_s = _LIFETIME_S if answer.expires_in is None else max(0.0, answer.expires_in)
