@@ -60,6 +60,10 @@ class _Token:
     refresh_token: str | None
 
 
+GrantObserver = Callable[[Mapping[str, str], Mapping[str, object]], None]
+"""Is told of the form and the answer of each token request that was granted: all of it secret."""
+
+
 class OAuthError(Exception):
     """An answer of the token endpoint that is an error: RFC 6749 §5.2."""
 
@@ -70,7 +74,10 @@ class OAuthError(Exception):
 
 
 class TokenService:
-    """Issues and checks access tokens. `users` are the emails that exist; `now_s` is the wall clock, epoch seconds."""
+    """Issues and checks access tokens. `users` are the emails that exist; `now_s` is the wall clock, epoch seconds.
+
+    `observers` are called for every grant of the token endpoint.
+    """
 
     def __init__(
         self,
@@ -90,6 +97,7 @@ class TokenService:
         self._tokens: dict[str, _Token] = {}
         self._revoked: set[str] = set()
         self.issued = 0
+        self.observers: list[GrantObserver] = []
 
     def add_client(self, client_id: str, client_secret: str) -> None:
         """Make an OAuth client known."""
@@ -253,9 +261,12 @@ class TokenService:
     async def _serve_token(self, request: web.Request) -> web.Response:
         form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
         try:
-            return _json(200, self.exchange(form))
+            answer = self.exchange(form)
         except OAuthError as error:
             return _json(error.status, error.body)
+        for observer in self.observers:
+            observer(form, answer)
+        return _json(200, answer)
 
     async def _serve_revoke(self, request: web.Request) -> web.Response:
         form = await request.post()

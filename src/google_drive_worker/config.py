@@ -297,7 +297,7 @@ class Settings(BaseSettings):
     )
 
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
-        default="INFO", description="The least that is logged."
+        default="INFO", description="The least that is logged; of libraries `INFO` at the least, whatever is set."
     )
     log_format: Annotated[LogFormat, BeforeValidator(_lower)] = Field(
         default="json", description="`json` for machines, `console` for people."

@@ -27,6 +27,7 @@ def _unreadable(stage: Stage) -> dict[str, Bad]:
     wrong_type = stage.trigger_value(integration_connection_id=17)
     unknown = stage.trigger_value(kind="purge")
     latin = b'{"integration_id": "google-drive", "message_id": "caf\xe9"}'
+    deep = stage.trigger_value(padding=json.loads("[" * 200 + "]" * 200))
     huge = stage.trigger_value(padding="x" * (5 << 20))
     return {
         "no JSON": (b'{"message_id": ', '{"message_id": ', "JSON"),
@@ -37,6 +38,7 @@ def _unreadable(stage: Stage) -> dict[str, Bad]:
         "a missing field": (without.encode(), without, "customer_id"),
         "a tombstone": (None, None, "tombstone"),
         "no UTF-8": (latin, base64.b64encode(latin).decode(), "UTF-8"),
+        "two hundred levels": (deep.encode(), deep, "nested too deeply"),
         "five megabytes": (huge.encode(), None, "over the limit"),
     }
 
@@ -45,6 +47,7 @@ CUSTOMER = "cust_1"
 
 KNOWN: dict[str, dict[str, str | None]] = {
     "a wrong type": {"customer_id": CUSTOMER, "integration_connection_id": None},
+    "two hundred levels": {"customer_id": CUSTOMER, "integration_connection_id": FIRST},
     "an unknown trigger type": {"customer_id": CUSTOMER, "integration_connection_id": FIRST},
     "a missing field": {"customer_id": None, "integration_connection_id": FIRST},
 }

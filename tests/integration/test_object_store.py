@@ -165,6 +165,21 @@ async def test_keys_come_by_web_identity(server: str, monkeypatch: pytest.Monkey
         assert front.seen[-1][2]["x-amz-security-token"]
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_takes_neither_contents_nor_signatures_elsewhere(server: str, status: int) -> None:
+    """What is written goes to the configured server alone, and nothing that another host sees is signed."""
+    with (
+        front_of(server) as elsewhere,
+        front_of(server, status=status, location=f"{elsewhere.url.replace('127.0.0.1', 'localhost')}/steal") as front,
+    ):
+        store = stores(front.url).open(CONNECTION)
+        with pytest.raises(Retryable):
+            await store.put(b"private content", TEXT)
+        assert [path for method, path, _ in elsewhere.seen if method not in {"GET", "HEAD"}] == []
+        assert not any("authorization" in headers for _, _, headers in elsewhere.seen)
+        assert any("authorization" in headers for _, _, headers in front.seen)
+
+
 def _no_bucket(server: str, _: Path, __: pytest.MonkeyPatch) -> BucketStores:
     return stores(server, "no-such-bucket")
 

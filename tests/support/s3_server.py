@@ -90,6 +90,7 @@ def uploads_in(url: str) -> list[str]:
 class Front:
     """An HTTP front of the server's. The next `failures` requests are answered with that status and code of S3's;
     of `every` so many requests one is passed on; nothing is while it is `refusing`;
+    all are sent on to `location` by that status where it is set;
     tokens in `rejected` are answered as expired. `seen` are the headers of what came, by method and path."""
 
     upstream: str
@@ -98,6 +99,7 @@ class Front:
     failures: int = 0
     every: int = 0
     refusing: bool = False
+    location: str = ""
     rejected: set[str] = field(default_factory=set)
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     url: str = ""
@@ -109,6 +111,8 @@ class Front:
             self.seen.append((method, path, headers))
             if headers.get("x-amz-security-token") in self.rejected:
                 return 400, "ExpiredToken"
+            if self.location:
+                return self.status, "Redirect"
             if self.refusing:
                 return 403, "AccessDenied"
             if self.failures > 0:
@@ -133,7 +137,8 @@ def front_of(upstream: str, **settings: Any) -> Iterator[Front]:
             refusal = front.refusal(self.command, self.path, headers)
             if refusal is not None:
                 status, code = refusal
-                self._answer(status, {}, f"<Error><Code>{code}</Code></Error>".encode())
+                sent_on = {"Location": front.location} if front.location else {}
+                self._answer(status, sent_on, f"<Error><Code>{code}</Code></Error>".encode())
                 return
             headers.pop("accept-encoding", None)
             headers.setdefault("content-type", "application/octet-stream")  # urllib's own would be a form's

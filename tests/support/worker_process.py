@@ -72,6 +72,17 @@ class WorkerProcess:
             ["sh", "-c", _WATCHDOG, str(self._process.pid)], stdin=subprocess.PIPE, start_new_session=True
         )
 
+    def page(self, path: str) -> str:
+        """What the health server answers there, as text; empty where nobody does."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.read().decode()
+        except OSError:
+            return ""
+
     def health(self, path: str = "/health/ready") -> tuple[int, dict[str, Any]]:
         """Status and JSON of a health endpoint; status 0 where nobody answers."""
         try:

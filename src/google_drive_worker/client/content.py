@@ -40,6 +40,9 @@ PROGRESS_BYTES = 256 * 1024
 
 _PLAIN = re.compile(r"[\w-]{1,128}", re.ASCII)
 
+_HOST = re.compile(r"[a-z0-9.-]{1,253}")
+"""What may be dialled: other URL parsers end a host's name where `urlsplit` does not, at a backslash for one."""
+
 
 EXPORT_HOSTS = ("docs.google.com", "drive.google.com", "drive.usercontent.google.com")
 """Where Google's own addresses of exports and downloads lead to, beside the API's host."""
@@ -78,7 +81,7 @@ async def content_of(caller: Caller, transport: StreamTransport, source: Source)
     pieces: AsyncGenerator[bytes, None]
     if source.export_type is None:
         call = Call(path, [("alt", "media"), ("supportsAllDrives", "true")])
-        read_on = _resumed(caller, transport, _GET, _Place(caller.target(call)), keys, source.file.size)
+        read_on = _resumed(caller, transport, _GET, Place(caller.target(call)), keys, source.file.size)
         pieces = _verified(source.file, read_on)
     else:
         pieces = _exported(caller, transport, source, path, keys)
@@ -150,7 +153,7 @@ async def _export(caller: Caller, path: str, export_type: str, keys: dict[str, s
         raise
 
 
-async def _operated(caller: Caller, path: str, export_type: str, keys: dict[str, str]) -> "_Place | None":
+async def _operated(caller: Caller, path: str, export_type: str, keys: dict[str, str]) -> "Place | None":
     """Where files.download says that the bytes are; `None` where it fails."""
     try:
         begin = Call(f"{path}/download", [("mimeType", export_type)], verb="POST", headers=keys)
@@ -158,7 +161,7 @@ async def _operated(caller: Caller, path: str, export_type: str, keys: dict[str,
         for number in range(1, POLLS + 1):
             if operation.done:
                 uri = operation.response.download_uri if operation.response is not None else None
-                return None if operation.error is not None or uri is None else _place_of(caller, uri)
+                return None if operation.error is not None or uri is None else place_of(caller.shared.origin, uri)
             await caller.shared.clock.sleep(min(POLL_CAP_S, backoff_ceiling_s(number, caller.shared.retry)))
             asked = Call(f"/operations/{quote(operation.name, safe='')}")
             operation = await caller.call(_OPERATION, asked, _OPERATION_DECODER.decode)
@@ -167,16 +170,16 @@ async def _operated(caller: Caller, path: str, export_type: str, keys: dict[str,
     return None
 
 
-async def _linked(caller: Caller, path: str, export_type: str, keys: dict[str, str]) -> "_Place | None":
+async def _linked(caller: Caller, path: str, export_type: str, keys: dict[str, str]) -> "Place | None":
     """Where the file's export link for that type leads; `None` where it has none."""
     query = [("supportsAllDrives", "true"), ("fields", "exportLinks")]
     links = await caller.call(_LINKS, Call(path, query, headers=keys), _LINKS_DECODER.decode)
     link = (links.export_links or {}).get(export_type)
-    place = None if link is None else _place_of(caller, link)
+    place = None if link is None else place_of(caller.shared.origin, link)
     return None if place is None else msgspec.structs.replace(place, is_fixed=False)
 
 
-class _Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True):
     """Where bytes are: a target on the API's own host, or on another one of Google's.
 
     What is not `is_fixed` is made anew each time that it is asked for, and the second time may be other bytes.
@@ -187,22 +190,24 @@ class _Place(msgspec.Struct, frozen=True):
     is_fixed: bool = True
 
 
-def _place_of(caller: Caller, url: str) -> _Place | None:
+def place_of(api_origin: str, url: str) -> Place | None:
     """An address out of an answer, where a token may be sent to it: the API's own host, or Google's for exports where
     the API's is Google's as well. `None` for any other."""
-    ours = urlsplit(caller.shared.origin)
+    ours = urlsplit(api_origin)
     if address_problem(url.partition("?")[0]) is not None:
         return None
     parts = urlsplit(url)
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
     if (parts.scheme, parts.netloc) == (ours.scheme, ours.netloc):
-        return _Place(target)
+        return Place(target)
     google = (ours.hostname or "").endswith(".googleapis.com")
     if not google or parts.scheme != "https" or parts.port not in {None, 443}:
         return None
     host = parts.hostname or ""
+    if not _HOST.fullmatch(host):
+        return None
     if host in EXPORT_HOSTS or host.endswith((".googleapis.com", ".googleusercontent.com")):
-        return _Place(target, f"https://{host}")
+        return Place(target, f"https://{host}")
     return None
 
 
@@ -210,7 +215,7 @@ async def _resumed(
     caller: Caller,
     transport: StreamTransport,
     method: Method,
-    place: _Place,
+    place: Place,
     keys: dict[str, str],
     size: int | None,
 ) -> AsyncGenerator[bytes, None]:
@@ -271,7 +276,7 @@ async def _opened(
     caller: Caller,
     transport: StreamTransport,
     method: Method,
-    place: _Place,
+    place: Place,
     keys: dict[str, str],
     got: int,
     tally: Tally,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from google_drive_worker.client.auth import TOKEN_RETRY, Authorizers
 from google_drive_worker.client.calls import CallReport
@@ -42,7 +43,7 @@ async def open_drives(
     """
     if problem := address_problem(base_url):
         raise Misconfigured(f"GDRIVE_API_BASE_URL {problem}")
-    endpoint = TokenEndpoint(clock)
+    endpoint = TokenEndpoint(clock, api_host=urlsplit(base_url).hostname)
 
     async def grant(connection_id: ConnectionId, credentials: Credentials) -> Grant:
         if tokens is not None and isinstance(credentials, AccessToken):

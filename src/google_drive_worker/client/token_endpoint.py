@@ -22,7 +22,8 @@ import requests
 from google_drive_worker.client.faults import token_error
 from google_drive_worker.domain.connection import AuthorizedUser, Credentials, Grant, Secret, ServiceAccount
 from google_drive_worker.domain.ports import Clock
-from google_drive_worker.http.addresses import DEFAULT_TOKEN_URI, address_problem
+from google_drive_worker.http.addresses import DEFAULT_TOKEN_URI, token_uri_problem
+from google_drive_worker.messages.nesting import is_too_deep
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, WorkerError
 
 DRIVE_READONLY_SCOPE = "https://www.googleapis.com/auth/drive.readonly"
@@ -61,10 +62,19 @@ class TokenEndpoint:
     """Trades a connection's credentials for an access token, in one attempt. Close it at the end."""
 
     def __init__(
-        self, clock: Clock, *, timeout_s: float = 20.0, scopes: tuple[str, ...] = (DRIVE_READONLY_SCOPE,)
+        self,
+        clock: Clock,
+        *,
+        api_host: str | None = None,
+        timeout_s: float = 20.0,
+        scopes: tuple[str, ...] = (DRIVE_READONLY_SCOPE,),
     ) -> None:
-        """Make no call yet; `timeout_s` bounds each wait, `scopes` are a service account's."""
+        """Make no call yet; `timeout_s` bounds each wait, `scopes` are a service account's.
+
+        `api_host` is the Drive API's: the one host beside Google's own that credentials may be traded at.
+        """
         self._clock = clock
+        self._api_host = api_host
         self._timeout_s = timeout_s
         self._scopes = scopes
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="token-endpoint")
@@ -94,7 +104,7 @@ class TokenEndpoint:
     def _attempt(self, credentials: Credentials) -> Grant | WorkerError:
         """Run one grant in this thread. Errors are returned, so that no foreign exception hangs on what is raised."""
         token_uri = _token_uri(credentials)
-        if problem := address_problem(token_uri):
+        if problem := token_uri_problem(token_uri, self._api_host):
             return Terminal(f"the credentials' token_uri {problem}", code="bad_credentials")
         exchange = _Exchange(self._session, token_uri, self._timeout_s, self._clock.now, _redaction(credentials))
         try:
@@ -142,10 +152,10 @@ class _Exchange(google.auth.transport.Request):
             raise _Aborted(
                 token_error(response.status, response.headers, response.data, now=self.now(), redact=self.redact)
             )
-        try:
-            answer = msgspec.json.decode(response.data, type=_TokenAnswer, strict=False)
-        except (msgspec.MsgspecError, RecursionError):
-            answer = None
+        answer = None
+        if not is_too_deep(response.data):
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                answer = msgspec.json.decode(response.data, type=_TokenAnswer, strict=False)
         if answer is None or not answer.access_token:
             raise _Aborted(Retryable("the token endpoint's answer holds no token", code="bad_answer"))
         lifetime_s = _LIFETIME_S if answer.expires_in is None else max(0.0, answer.expires_in)

@@ -21,9 +21,10 @@ from google_drive_worker.domain.ports import Clock
 from google_drive_worker.domain.reports import CredentialsRefused, Report, SyncEnded
 from google_drive_worker.http.retry import RetryPolicy, parse_retry_after_s, retrying
 from google_drive_worker.http.transport import HttpRequest, HttpResponse, Transport
+from google_drive_worker.messages.nesting import TOO_DEEP, is_too_deep
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, UnknownConnection
 
-T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 RETRY = RetryPolicy(attempts=4, base_s=0.2, cap_s=2.0, total_s=8.0, hint_s=5.0)
 """Short: a connection that waits for an answer holds a turn, and is better parked."""
@@ -242,25 +243,29 @@ class ControlPlane:
 
 
 def _described(connection_id: ConnectionId, answer: HttpResponse) -> Connection:
-    problem: str
-    try:
-        described = _ANSWER.decode(answer.body)
+    described = _read(_ANSWER, answer)
+    if isinstance(described, _Answer):
         if described.connection_id == connection_id:
             return connection_of(connection_id, described)
-        problem = "it is of another connection"
-    except msgspec.MsgspecError as error:
-        problem = field_problem(str(error))
-    except (UnicodeDecodeError, RecursionError) as error:
-        problem = type(error).__name__
+        described = "it is of another connection"
+    problem = described
     raise Terminal(f"what the Control Plane says of the connection can't be used: {problem}", code="bad_connection")
 
 
-def _decoded(decoder: "msgspec.json.Decoder[T]", answer: HttpResponse) -> T:
-    problem: str
+def _decoded(decoder: "msgspec.json.Decoder[S]", answer: HttpResponse) -> S:
+    found = _read(decoder, answer)
+    if isinstance(found, str):
+        raise Retryable(f"the Control Plane's answer can't be used: {found}", code="bad_answer")
+    return found
+
+
+def _read(decoder: "msgspec.json.Decoder[S]", answer: HttpResponse) -> S | str:
+    """What the answer says, or what is wrong with it: without any value of it, which may be a secret."""
+    if is_too_deep(answer.body):
+        return TOO_DEEP
     try:
         return decoder.decode(answer.body)
     except msgspec.MsgspecError as error:
-        problem = field_problem(str(error))
+        return field_problem(str(error))
     except (UnicodeDecodeError, RecursionError) as error:
-        problem = type(error).__name__
-    raise Retryable(f"the Control Plane's answer can't be used: {problem}", code="bad_answer")
+        return type(error).__name__

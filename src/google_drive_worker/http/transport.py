@@ -217,6 +217,11 @@ class AiohttpTransport:
 
 def _no_connection(problem: BaseException) -> Retryable:
     """What became of a connection; of TLS it says why, since a person has to mend that."""
+    if isinstance(
+        problem, aiohttp.ClientResponseError
+    ):  # what aiohttp's parser refuses: 8,190 bytes a line are its most
+        told = "what it answers is no HTTP, or its headers are too many or too long"
+        return Retryable(f"no connection to the server: {told}", code=NO_CONNECTION)
     cause = _tls_error(problem)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return Retryable(f"the server's certificate is not accepted: {cause.verify_message}", code=CERTIFICATE_REFUSED)

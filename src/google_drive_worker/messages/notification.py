@@ -6,6 +6,7 @@ import msgspec
 
 from google_drive_worker.domain.channel import Notice
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
+from google_drive_worker.messages.nesting import TOO_DEEP, is_too_deep
 from google_drive_worker.messages.problems import explain
 from google_drive_worker.messages.trigger import MAX_ID_CHARS
 from google_drive_worker.utils.errors import InvalidMessage
@@ -64,6 +65,8 @@ def decode_notification(value: bytes | None, *, integration_id: str) -> Notifica
         return None
     if len(value) > MAX_NOTIFICATION_BYTES:
         raise InvalidMessage(f"the notification has {len(value)} bytes, over the limit of {MAX_NOTIFICATION_BYTES}")
+    if is_too_deep(value):
+        raise InvalidMessage(f"the notification can't be read: {TOO_DEEP}")
     try:
         value.decode()  # msgspec checks no string that it skips
         message = _MESSAGE.decode(value)

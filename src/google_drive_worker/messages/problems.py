@@ -4,6 +4,8 @@ import re
 
 import msgspec
 
+from google_drive_worker.messages.nesting import TOO_DEEP
+
 MAX_PROBLEM_CHARS = 300
 """Enough for the longest path and type; nothing that a producer writes can make it longer."""
 
@@ -15,7 +17,7 @@ _LENGTH = re.compile(r"Expected `str` of length (<=|>=) (\d+)")
 def explain(problem: Exception) -> str:
     """Say which field is wrong and how, for an error that msgspec raised on decoding."""
     if isinstance(problem, RecursionError):
-        return "the JSON is nested too deeply"
+        return TOO_DEEP
     if isinstance(problem, UnicodeDecodeError):
         return "the message is not valid UTF-8"
     text = str(problem)

@@ -22,7 +22,7 @@ _JSON_PAIR = re.compile(
 # `key=value` of a form, `Key: value` of a header.
 _FORM_PAIR = re.compile(rf"""(?P<key>(?:{_KEYS})\s*[=:]\s*)(?:Basic\s+)?[^&\s"',;\\]+""", re.IGNORECASE)
 _KNOWN_SHAPES = re.compile(
-    r"""\bya29\.[\w.-]+|\b1//[\w-]{10,}|\bGOCSPX-[\w-]+|\bBearer\s+[\w.~+/=-]+|"""
+    r"""\bya29\.[\w.-]+|\b1//[\w-]{10,}|\bGOCSPX-[\w-]+|\bBearer\s+[\w.~+/=-]+|\b1~[\w-]*~[\w-]{43}|"""
     r"""-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,20}PRIVATE KEY-----|\Z)""",
     re.IGNORECASE | re.DOTALL,
 )
@@ -34,7 +34,8 @@ def is_secret_key(key: str) -> bool:
 
 
 def redact(text: str) -> str:
-    """Replace what looks like a secret by `***`: values under telling keys, and tokens of Google's known shapes.
+    """Replace what looks like a secret by `***`: values under telling keys, and tokens of known shapes: Google's, and
+    our own channels' (`channel_token`).
 
     Works on JSON (also within strings of JSON), broken JSON, forms and headers. Text that holds no secret comes back as
     it was; JSON stays JSON.

@@ -6,6 +6,7 @@ import msgspec
 
 from google_drive_worker.domain.channel import Notice
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken
+from google_drive_worker.messages.nesting import TOO_DEEP, is_too_deep
 from google_drive_worker.messages.problems import explain
 from google_drive_worker.utils.errors import InvalidMessage
 
@@ -78,8 +79,8 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 def decode_trigger(value: bytes | None, *, integration_id: str, max_bytes: int = MAX_TRIGGER_BYTES) -> Trigger | None:
     """Read a message of the trigger topic; `None` says that it is another integration's.
 
-    Whose it is, is decided first and by `integration_id` alone: another integration's message may have any shape and
-    size besides. Unknown fields are ignored.
+    Whose it is, is decided first and by `integration_id` alone: another integration's message may have any shape, depth
+    and size besides. Unknown fields are ignored.
     Raises `InvalidMessage`, whose text names the field and the problem and repeats nothing of the message.
     """
     if value is None:
@@ -92,6 +93,8 @@ def decode_trigger(value: bytes | None, *, integration_id: str, max_bytes: int =
     if addressee.integration_id != integration_id:
         return None
     _refuse_oversize(value, max_bytes)
+    if is_too_deep(value):
+        raise InvalidMessage(f"the trigger can't be read: {TOO_DEEP}")
     try:
         value.decode()  # msgspec checks no string that it skips
         trigger = _TRIGGER.decode(value)

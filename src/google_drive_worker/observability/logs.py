@@ -25,12 +25,17 @@ _MAX_DEPTH = 4
 _QUIET = {"aiohttp.access": logging.WARNING, "asyncio": logging.WARNING, "urllib3": logging.WARNING}
 """Loggers whose lower levels say nothing about the worker."""
 
+_LIBRARIES_LEAST = logging.INFO
+"""What libraries say below it is never written: botocore's DEBUG lines hold requests to STS and its answers, with the
+web identity token and the keys, under names that no list of ours can be sure to know."""
+
 
 def configure_logging(level: str = "INFO", log_format: LogFormat = "json", stream: BinaryIO | None = None) -> None:
     """Set up logging for the process: structlog's and the standard library's, into one stream.
 
     `level` is a standard name (`DEBUG` to `CRITICAL`), `stream` by default standard error, so that standard output
-    stays for what a command prints. May be called again; the last call holds.
+    stays for what a command prints. `DEBUG` is for our own lines: libraries are heard from `INFO` on. May be called
+    again; the last call holds.
     """
     threshold = logging.getLevelNamesMapping()[level]
     target = sys.stderr.buffer if stream is None else stream
@@ -115,7 +120,7 @@ def _route_standard_library(threshold: int) -> None:
     for handler in [handler for handler in root.handlers if isinstance(handler, _ToStructlog)]:
         root.removeHandler(handler)
     root.addHandler(_ToStructlog())
-    root.setLevel(threshold)
+    root.setLevel(max(threshold, _LIBRARIES_LEAST))
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(threshold, least))
     logging.captureWarnings(capture=True)

@@ -201,7 +201,8 @@ def _s3_store(options: S3Options, keys: Keys) -> S3Store:
                 else {}
             ),
         },
-        client_options={"allow_http": options.endpoint_url is not None, "timeout": _TIMEOUT},
+        # Its HTTP client follows redirects of reads by itself: where the endpoint is https it is to take nothing else.
+        client_options={"allow_http": (options.endpoint_url or "").startswith("http:"), "timeout": _TIMEOUT},
         retry_config={"max_retries": _RETRIES, "retry_timeout": _RETRY_TIME},
     )
 

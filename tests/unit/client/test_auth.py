@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from google_drive_worker.client.auth import Authorizer, Authorizers
 from google_drive_worker.client.token_endpoint import DRIVE_READONLY_SCOPE, TokenEndpoint
 from google_drive_worker.domain.connection import AccessToken, Credentials, Grant, Secret
+from google_drive_worker.http.addresses import token_uri_problem
 from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, WorkerError
 from support.clock import ManualClock
@@ -233,7 +234,7 @@ async def google() -> AsyncIterator[ScriptedServer]:
 @pytest.fixture
 def endpoint() -> Iterator[TokenEndpoint]:
     """The client's side of it."""
-    token_endpoint = TokenEndpoint(ManualClock(), timeout_s=5.0)
+    token_endpoint = TokenEndpoint(ManualClock(), api_host="127.0.0.1", timeout_s=5.0)
     yield token_endpoint
     token_endpoint.close()
 
@@ -284,6 +285,8 @@ async def test_a_service_accounts_grant(google: ScriptedServer, endpoint: TokenE
         (302, b"", Terminal),
         (200, b"<html>captive portal</html>", Retryable),
         (200, b"{}", Retryable),
+        (200, b'{"access_token": "\xff"}', Retryable),
+        (200, b'{"access_token": "a", "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", Retryable),
         (200, answer_of(access_token=""), Retryable),
         (200, b"x" * 1_000_000, Terminal),
     ],
@@ -315,6 +318,39 @@ async def test_secrets_go_over_https_only(endpoint: TokenEndpoint, token_uri: st
     with pytest.raises(Terminal) as caught:
         await endpoint.grant(authorized_user(token_uri))
     assert caught.value.code == "bad_credentials"
+
+
+@pytest.mark.parametrize(
+    "token_uri",
+    [
+        "https://token.example.com/token",
+        "https://oauth2.googleapis.com.example.com/token",
+        "https://oauth2.googleapis.com:8443/token",
+        "https://127.0.0.1.example.com/token",
+        "https://169.254.169.254/token",
+    ],
+)
+async def test_credentials_are_traded_at_google_alone(endpoint: TokenEndpoint, token_uri: str) -> None:
+    """Or at the Drive API's own host: a customer's key file does not say whom the worker calls."""
+    for credentials in (authorized_user(token_uri), service_account(token_uri)):
+        with pytest.raises(Terminal, match="must be Google's, or on the host of GDRIVE_API_BASE_URL") as caught:
+            await endpoint.grant(credentials)
+        assert caught.value.code == "bad_credentials"
+
+
+@pytest.mark.parametrize(
+    "token_uri",
+    ["https://oauth2.googleapis.com/token", "https://accounts.google.com/o/oauth2/token", "https://127.0.0.1/token"],
+)
+def test_googles_own_token_endpoints_are_all_known(token_uri: str) -> None:
+    """Those that older keys name as well, and the API's host's."""
+    assert token_uri_problem(token_uri, "127.0.0.1") is None
+
+
+def test_this_machine_is_spoken_to_only_where_the_api_is_on_it() -> None:
+    """By whatever name."""
+    assert token_uri_problem("http://localhost:1/token", "127.0.0.1") is None
+    assert token_uri_problem("http://localhost:1/token", "www.googleapis.com") is not None
 
 
 @pytest.mark.parametrize("pem", [f"{CANARY}-no-key", ED25519_KEY, "-----BEGIN PRIVATE KEY-----\nx"])

@@ -16,6 +16,7 @@ from drive_simulator.faults import Effect, Match, Rule
 from drive_simulator.items import Item
 from drive_simulator.server import Simulator
 from google_drive_worker.client.calls import CallReport
+from google_drive_worker.client.content import place_of
 from google_drive_worker.client.setup import open_drives
 from google_drive_worker.domain.connection import AccessToken, Secret
 from google_drive_worker.domain.content import Source
@@ -24,7 +25,7 @@ from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.ports import Clock, Drive
 from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.system_clock import SystemClock
-from google_drive_worker.utils.errors import ChecksumMismatch, NotFound, Retryable, SkipForNow, SkipItem
+from google_drive_worker.utils.errors import ChecksumMismatch, NotFound, Retryable, SkipForNow, SkipItem, Terminal
 from support.clock import ManualClock
 from support.credentials import connection
 from support.scripted_http import Answer, reply, scripted_server
@@ -337,6 +338,70 @@ async def test_a_link_to_another_host_is_not_followed() -> None:
                 await all_of(drive.content(bytes_of(read(file("a", mimeType=APPS + "document")), "text/plain")))
             assert raised.value.code == "export_too_large"
             assert other.seen == []
+
+
+GOOGLE = "https://www.googleapis.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        (f"{GOOGLE}/drive/v3/x?y=z", None),
+        ("https://docs.google.com/export?id=1", "https://docs.google.com"),
+        ("https://docs.google.com:443/export?id=1", "https://docs.google.com"),
+        ("https://doc-0s-docs.googleusercontent.com/x", "https://doc-0s-docs.googleusercontent.com"),
+    ],
+)
+def test_googles_own_addresses_are_taken(url: str, origin: str | None) -> None:
+    """The API's host, and those where Google keeps exports."""
+    place = place_of(GOOGLE, url)
+    assert place is not None
+    assert (place.origin, place.target) == (origin, "/" + url.split("/", 3)[3])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://docs.google.com/x",
+        "https://docs.google.com:8443/x",
+        "https://docs.google.com.example.com/x",
+        "https://example.com/docs.google.com",
+        "https://example.com\\.googleapis.com/x",
+        "https://example.com%2f.googleapis.com/x",
+        "https://www.googleapis.com@example.com/x",
+        "https://user:password@docs.google.com/x",
+        "https://googleusercontent.com/x",
+        "https://xgoogleapis.com/x",
+        "//docs.google.com/x",
+        "file:///etc/passwd",
+        "https://[::1/x",
+        "",
+    ],
+)
+def test_no_token_goes_to_an_address_that_only_looks_like_googles(url: str) -> None:
+    """Whatever an answer names: other schemes, ports and hosts, and names that other parsers read differently."""
+    assert place_of(GOOGLE, url) is None
+
+
+@pytest.mark.parametrize("url", ["https://docs.google.com/x", "https://127.0.0.1:80/x", "http://127.0.0.1:81/x"])
+def test_an_api_of_ones_own_has_no_other_hosts(url: str) -> None:
+    """Where the API is not Google's, no address but its own is taken."""
+    assert place_of("http://127.0.0.1:80", url) is None
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_download_follows_no_redirect(status: int) -> None:
+    """Its token goes to the host that it was asked for at."""
+    async with scripted_server() as other:
+        answers = reply(status, headers={"Location": f"{other.url}/steal"})
+        async with (
+            scripted_server(*answers) as server,
+            drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
+        ):
+            with pytest.raises(Terminal) as raised:
+                await all_of(drive.content(bytes_of(read(file("a", size="1")))))
+            assert raised.value.code == "redirected"
+        assert other.seen == []
 
 
 async def test_an_export_that_is_made_anew_is_not_gone_on_with() -> None:

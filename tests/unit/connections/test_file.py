@@ -227,6 +227,14 @@ async def test_files_that_are_no_toml(path: Path, content: bytes) -> None:
     assert str(path) in caught.value.message
 
 
+async def test_a_huge_file_is_refused_before_it_is_parsed(path: Path) -> None:
+    """It is read up to the limit alone."""
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(Misconfigured, match="is larger than 64 MB"):
+        await ConnectionsFile(path).refresh()
+
+
 async def test_a_directory_is_no_file(tmp_path: Path) -> None:
     """A path that can't be read as a file is said to be so."""
     with pytest.raises(Misconfigured, match="can't be read"):

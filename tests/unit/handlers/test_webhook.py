@@ -104,6 +104,8 @@ def test_what_is_not_genuine_is_dropped(headers: dict[str, object], fields: dict
         Incoming("webhook.raw", 0, 0, None, None),
         Incoming("webhook.raw", 0, 0, None, b"{"),
         Incoming("webhook.raw", 0, 0, None, b"[" * 5000),
+        message(body=json.loads("[" * 200 + "]" * 200)),
+        message(body="x" * (5 << 20)),
         message(message_id=None),
         message({"X-Goog-Channel-ID": None}),
         message({"X-Goog-Message-Number": "many"}),

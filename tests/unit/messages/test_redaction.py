@@ -6,6 +6,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from google_drive_worker.domain.connection import Secret
+from google_drive_worker.domain.ids import ConnectionId, CustomerId
+from google_drive_worker.messages.channel_token import Owner, token_of
 from google_drive_worker.messages.redaction import is_secret_key, redact
 
 SECRET = "hunter2-hunter2"
@@ -61,3 +64,13 @@ def test_keys_are_compared_as_a_whole_and_without_case() -> None:
     assert is_secret_key("ACCESS_TOKEN")
     assert not is_secret_key("page_token")
     assert not is_secret_key("my_password_hint")
+
+
+def test_a_channels_token_is_known_by_its_shape() -> None:
+    """It may stand anywhere in a notification that can't be read, such as in a list of headers."""
+    owner = Owner(CustomerId("cust_1"), ConnectionId("conn 1"))
+    token = token_of(owner, "channel", Secret("a secret of the worker's"))
+    assert token is not None
+    told = json.dumps({"headers": [["X", token.reveal()]]})
+    for text in (told, told[:-3]):
+        assert token.reveal().rpartition("~")[2] not in redact(text)

@@ -116,6 +116,7 @@ def test_an_id_that_is_no_id_is_refused(field: str, value: str, trouble: str) ->
         (b"[" * 100_000, "`object`, got `array`"),
         (b'{"a":' * 100_000, "nested too deeply"),
         (b'{"integration_id":"google-drive","a":' + b"[" * 100_000, "nested too deeply"),
+        (b'{"integration_id":"google-drive","a":' + b"[" * 200 + b"]" * 200 + b"}", "nested too deeply"),
         (b"[1]", "`object`, got `array`"),
         (b"null", "wrong type"),
         (b"NaN", "malformed"),

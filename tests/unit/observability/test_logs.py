@@ -76,6 +76,14 @@ def test_a_library_s_message_is_json_as_well(stream: io.BytesIO) -> None:
     assert (between["level"], between["message"]) == ("info", "between")
 
 
+def test_what_libraries_say_for_debugging_is_never_written(stream: io.BytesIO) -> None:
+    """Whole requests and answers stand in it, with secrets under names that nobody here knows."""
+    configure_logging("DEBUG", stream=stream)
+    logging.getLogger("botocore.parsers").debug("Response body: <SecretAccessKey>hunter2</SecretAccessKey>")
+    structlog.get_logger().debug("our_own")
+    assert [line["event"] for line in lines(stream)] == ["our_own"]
+
+
 def test_warnings_become_lines(stream: io.BytesIO) -> None:
     """Python's own warnings don't break the stream of JSON."""
     with warnings.catch_warnings():
