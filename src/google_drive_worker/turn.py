@@ -387,7 +387,7 @@ class _Turn:
             items = items_in(action, answer)
             if items is None:
                 return answer
-            places = await _find(drive, places_of(items, checkpoint.scope, places_known))
+            places = await _find(drive, places_of(items, checkpoint.scope, checkpoint.corpora, places_known))
             if not checkpoint.scope.sync_permissions:
                 return answer if places is NOWHERE else Shared(items, {}, sighted_of(checkpoint, action), places)
             found = await _find(drive, permissions_of(action, items, checkpoint, known))
