@@ -249,7 +249,10 @@ def on_answer(
     step = _decided(checkpoint, sync, action, answer, writer, recall, normalizer)
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))
-        step = noted(step, files, recall, all_of_them=isinstance(action, ReadChanges))
+        # A full sync that walks folders lists nothing: all that hangs on what they hold is to be written again.
+        is_anew = sync.kind == "full" and bool(checkpoint.scope.folder_ids)
+        known = nothing_remembered if is_anew else recall
+        step = noted(step, files, known, all_of_them=isinstance(action, ReadChanges))
     if checkpoint.scope.sync_content and _writes_anew(checkpoint, action):
         step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
     return contents_rewritten(rewritten(step, writer.rewritten), writer.rewritten)

@@ -71,6 +71,16 @@ def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: 
     return Places(outside, paths, roots)
 
 
+def outside_of(
+    items: Iterable[ItemSharing], scope: Scope, drives: Container[str], known: KnownPlaces
+) -> Generator[Question, Reply, frozenset[FileId]]:
+    """Find which of some files are out of scope; see `places_of`."""
+    items = tuple(items) if is_restricted(scope) else ()
+    search = _Search(items, known)
+    yield from search.read_above(items)
+    return frozenset(item.id for item in items if not search.is_within(item, scope, drives))
+
+
 def _holds_folders(answer: ItemsAnswer) -> bool:
     """Whether there may be a folder in it: looked for in all of its bytes at once, which costs next to nothing."""
     if isinstance(answer, FilesPage):

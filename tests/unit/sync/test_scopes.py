@@ -5,12 +5,25 @@ from collections.abc import Mapping
 import pytest
 from msgspec.structs import replace
 
+from google_drive_worker.domain.details import DetailedFile, DetailsPage
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.sharing import Permission, set_of
 from google_drive_worker.normalization import transformer
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Removal, Scope, Walk
+from google_drive_worker.sync.checkpoint import (
+    USER_CORPUS,
+    Changed,
+    Checkpoint,
+    Corpus,
+    Reading,
+    Removal,
+    Scope,
+    SyncKind,
+    Walk,
+)
+from google_drive_worker.sync.content import Contents
+from google_drive_worker.sync.details import CHANGED_AT_MOST, wanted_of
 from google_drive_worker.sync.engine import Answer, on_answer
 from google_drive_worker.sync.items import ItemsAnswer, Places, Shared
 from google_drive_worker.sync.plan import (
@@ -18,8 +31,10 @@ from google_drive_worker.sync.plan import (
     ListFiles,
     LookUpRemoved,
     ReadChanges,
+    ReadContent,
     ReadMembers,
     TakeStartToken,
+    WalkFolder,
     plan,
 )
 from google_drive_worker.sync.step import Step, with_sync
@@ -130,3 +145,57 @@ def test_the_users_listing_brings_nothing_of_drives_that_are_not_named() -> None
         before = syncing("full", user=corpus("listing"), scope=scope)
         step = step_of(before, ListFiles(USER_CORPUS, None), placed(page))
         assert written(step) == [f"upsert file {each}" for each in found]
+
+
+WITH_ALL = replace(CHOSEN, sync_comments=True, sync_content=True)
+
+
+def walking(scope: Scope, kind: SyncKind, **drives: Corpus) -> Checkpoint:
+    """A sync that walks the chosen folder."""
+    before = syncing(kind, user=corpus("changes"), scope=scope, **drives)
+    return with_sync(before, replace(sync_of(before), walks=(Walk(ROOT),)))
+
+
+def test_a_full_sync_that_walks_reads_anew_what_hangs_on_files_that_are_remembered() -> None:
+    """It is swept otherwise, since none of it was written in this sync."""
+    held = {FileId("a"): Remembered(head="h")}
+    page = placed(files_page(file("a", headRevisionId="h", parents=[ROOT])))
+    scope = replace(CHOSEN, sync_revisions=True, sync_comments=True)
+    step = step_of(walking(scope, "full"), WalkFolder(Walk(ROOT)), page, held)
+    assert sync_of(step).changed == (Changed(FileId("a"), revisions=True, comments=True, head="h"),)
+    assert sync_of(step_of(walking(scope, "incremental"), WalkFolder(Walk(ROOT)), page, held)).changed == ()
+
+
+@pytest.mark.parametrize(
+    ("scope", "corpora"),
+    [
+        (WITH_ALL, ("user", D)),
+        (replace(WITH_ALL, folder_ids=None, drive_ids=(D,)), (D,)),
+    ],
+)
+def test_too_many_files_to_keep_in_mind_are_looked_for_where_the_scope_is(
+    scope: Scope, corpora: tuple[str, ...]
+) -> None:
+    """A page of a pass that has yet to begin needs nothing more in mind."""
+    many = [file(f"f{number}", parents=[ROOT]) for number in range(CHANGED_AT_MOST + 1)]
+    before = walking(scope, "incremental", d=corpus("changes"))
+    step = step_of(before, WalkFolder(Walk(ROOT)), placed(files_page(*many, more="2")))
+    assert sync_of(step).details == tuple(Reading(name, anew=True) for name in corpora)
+    assert sync_of(step).content == tuple(Reading(name) for name in corpora)
+    more = step_of(state(step), WalkFolder(Walk(ROOT, page_token=PageToken("2"))), placed(files_page(file("g"))))
+    assert (sync_of(more).changed, sync_of(more).contents) == ((), ())
+    assert sync_of(more).details == sync_of(step).details
+
+
+def test_of_a_page_of_the_pass_nothing_is_asked_that_is_out_of_scope() -> None:
+    """A corpus that only some chosen folders are in is gone through as a whole."""
+    page = DetailsPage((DetailedFile(FileId("in")), DetailedFile(FileId("out"))))
+    assert [each.file_id for each in wanted_of(following(WITH_ALL), "user", page, ids("out"))] == ["in"]
+
+
+def test_a_content_is_asked_for_no_more_when_its_file_is_gone_from_the_scope() -> None:
+    """It could not be had before, and would be asked for in every sync."""
+    before = replace(following(WITH_ALL), content_again=ids("gone", "other"))
+    before = with_sync(before, replace(sync_of(before), contents=ids("gone")))
+    step = step_of(before, ReadContent(ids("gone")), Contents(()))
+    assert state(step).content_again == ("other",)
