@@ -200,6 +200,8 @@ def _comes_anyhow(checkpoint: Checkpoint, sync: Sync, file: DriveFile) -> bool:
 
 
 def _with_contents(checkpoint: Checkpoint, sync: Sync, file_ids: tuple[FileId, ...]) -> Sync:
+    if len(file_ids) <= CHANGED_AT_MOST and not sync.content:
+        return replace(sync, contents=file_ids)
     everything = tuple(Reading(name) for name in gone_through(checkpoint) if name not in sync.listed)
     if len(file_ids) <= CHANGED_AT_MOST and not (everything and set(everything) <= set(sync.content)):
         return replace(sync, contents=file_ids)

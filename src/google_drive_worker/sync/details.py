@@ -163,6 +163,8 @@ def rewritten(step: Step, file_ids: Sequence[FileId]) -> Step:
 
 def _with_changed(checkpoint: Checkpoint, sync: Sync, changed: Iterable[Changed]) -> Checkpoint:
     kept = tuple(changed)
+    if len(kept) <= CHANGED_AT_MOST and not sync.details:
+        return with_sync(checkpoint, replace(sync, changed=kept))
     everything = tuple(Reading(name, anew=True) for name in gone_through(checkpoint) if name not in sync.listed)
     if len(kept) > CHANGED_AT_MOST or (everything and set(everything) <= set(sync.details)):
         # Also what was gone through already: they may stand on any page.

@@ -62,8 +62,8 @@ def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: 
     for item in items:
         if item.is_folder and item.id not in outside and (path := search.path_of(item)) is not None:
             paths[item.id] = path
-    above = {item.id for item in items if item.is_folder and item.id in outside}
     roots: tuple[FileId, ...] = ()
+    above = {item.id for item in items if item.is_folder and item.id in outside} if outside else set()
     if above and scope.folder_ids and not isinstance(answer, FilesPage):
         named = [root for root in scope.folder_ids if root != MY_DRIVE]  # above which there is nothing
         yield from search.read_from(named)
