@@ -22,7 +22,7 @@ from google_drive_worker.domain.ids import ConnectionId, FileId, SyncId
 from google_drive_worker.domain.memory import Recall
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, Normalizer, ObjectStores
-from google_drive_worker.domain.sharing import PermissionSet
+from google_drive_worker.domain.sharing import ItemSharing, PermissionSet
 from google_drive_worker.kafka.entry import Entry, TooLarge
 from google_drive_worker.messages.references import PAYLOAD_TYPE
 from google_drive_worker.sync import channels, engine, failure
@@ -31,8 +31,8 @@ from google_drive_worker.sync.content import Contents, wanted_contents
 from google_drive_worker.sync.details import Hanging, files_in, is_all_that_is_left, let_in, wanted_of
 from google_drive_worker.sync.items import NOWHERE, Shared
 from google_drive_worker.sync.labels import asks_for_labels
-from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
-from google_drive_worker.sync.places import Place, places_of
+from google_drive_worker.sync.page_sharing import items_in, permissions_of, sharing_of, sighted_of
+from google_drive_worker.sync.places import KnownPlaces, Place, outside_of, places_of
 from google_drive_worker.sync.plan import (
     Action,
     ListContent,
@@ -380,19 +380,21 @@ class _Turn:
         if checkpoint.labels_refused:
             drive = drive.without_labels()
         try:
-            if isinstance(action, ListContent | ReadContent):
-                return await self._contents(drive, checkpoint, action)
             if sync is None:
                 return await _answer(drive, checkpoint, action)
             # Another sync, a folder or drive that changed, another owner in between: what was known is out of date.
             mark = (weakref.ref(self._ledger), sync.sync_id, sync.sightings)
             known = self._means.folders.under(self._connection_id, mark)
             places_known = self._means.places.under(self._connection_id, mark)
+            if isinstance(action, ListContent | ReadContent):
+                return await self._contents(drive, checkpoint, action, places_known)
+            if isinstance(action, ListDetails | ReadDetails):
+                return await hanging(drive, checkpoint, action, places_known)
             answer = await _answer(drive, checkpoint, action)
             items = items_in(action, answer)
             if items is None:
                 return answer
-            places = await _find(drive, places_of(items, checkpoint.scope, places_known))
+            places = await _find(drive, places_of(items, checkpoint.scope, checkpoint.corpora, places_known))
             if not checkpoint.scope.sync_permissions:
                 return answer if places is NOWHERE else Shared(items, {}, sighted_of(checkpoint, action), places)
             found = await _find(drive, permissions_of(action, items, checkpoint, known))
@@ -400,7 +402,9 @@ class _Turn:
         except WorkerError as error:
             return error
 
-    async def _contents(self, drive: Drive, checkpoint: Checkpoint, action: ListContent | ReadContent) -> Contents:
+    async def _contents(
+        self, drive: Drive, checkpoint: Checkpoint, action: ListContent | ReadContent, known: KnownPlaces
+    ) -> Contents:
         """The contents of the files on a page, or of those that the action names."""
         page: FilesPage | None = None
         if isinstance(action, ListContent):
@@ -408,8 +412,10 @@ class _Turn:
             page = await drive.list_contents(drive_of(corpus), token, include_trashed=action.include_trashed)
             files = wanted_contents(checkpoint, corpus, files_in(page))
         else:
-            known = await look_up(drive, action.file_ids)
-            files = wanted_contents(checkpoint, None, (file for file in known.values() if file is not None))
+            there = await look_up(drive, action.file_ids)
+            files = wanted_contents(checkpoint, None, (file for file in there.values() if file is not None))
+        outside = await _find(drive, outside_of(map(sharing_of, files), checkpoint.scope, checkpoint.corpora, known))
+        files = [file for file in files if file.id not in outside]
         store = self._means.stores.open(self._connection)
         return Contents(await self._means.contents.mirror(drive, store, checkpoint.scope, files), page)
 
@@ -479,20 +485,22 @@ async def _answer(drive: Drive, checkpoint: Checkpoint, action: Action) -> engin
         case ReadMembers(drives):
             answers = await drive.list_permissions(drives)
             return {drive_id: seen(answers.get(drive_id)) for drive_id in drives}
-        case ListDetails() | ReadDetails():
-            return await hanging(drive, checkpoint, action)
-        case ListContent() | ReadContent():
-            raise TypeError("contents need more than a Drive")
+        case ListDetails() | ReadDetails() | ListContent() | ReadContent():
+            raise TypeError("what is wanted of a page of files rests on more than a Drive")
 
 
-async def hanging(drive: Drive, checkpoint: Checkpoint, action: ListDetails | ReadDetails) -> Hanging:
+async def hanging(
+    drive: Drive, checkpoint: Checkpoint, action: ListDetails | ReadDetails, known: KnownPlaces
+) -> Hanging:
     """Revisions and comments of the files that the action names, or that stand on the page that it asks for."""
     page: DetailsPage | None = None
     wanted: Sequence[Changed]
     if isinstance(action, ListDetails):
         corpus, token = action.corpus, action.page_token
         page = await drive.list_details(drive_of(corpus), token, include_trashed=action.include_trashed)
-        wanted = wanted_of(checkpoint, corpus, page)
+        items = [ItemSharing(each.id, "", each.mime_type, each.drive_id, each.parents) for each in page.files]
+        outside = await _find(drive, outside_of(items, checkpoint.scope, checkpoint.corpora, known))
+        wanted = wanted_of(checkpoint, corpus, page, outside)
     else:
         wanted = action.changed
     revised = [each.file_id for each in wanted if each.revisions]

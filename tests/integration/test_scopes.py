@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus_details import Details
 from drive_simulator.items import Item
 from drive_simulator.truth import visible_items
 from drive_simulator.world import World
+from support.details import assert_details_of
 from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics
 
@@ -21,7 +23,8 @@ Files = Mapping[str, Mapping[str, Any]]
 
 def _restrict(stage: Stage, setting: str) -> None:
     text = stage.connections_file.read_text()
-    stage.connections_file.write_text(text.replace("sync_comments = false\n", f"sync_comments = false\n{setting}\n"))
+    before = "push_notifications = false\n"
+    stage.connections_file.write_text(text.replace(before, f"{before}{setting}\n"))
 
 
 def _seen(stage: Stage) -> Files:
@@ -108,6 +111,26 @@ def test_folders_with_all_that_is_below_them(topics: Topics, tmp_path: Path, see
                 assert {r.resource_id for r in causes} <= held | {r.resource_id for r in stage.records[before:]}
             stage.sync(FIRST, "full_sync")
             _assert_scope(stage, lambda files: _below(files, roots))
+
+
+def test_what_hangs_on_files_of_chosen_folders_stays_through_full_syncs(topics: Topics, tmp_path: Path) -> None:
+    """Revisions, comments and contents of what is in scope, and of nothing else, are written anew each time."""
+    details = Details(shared=0, limited=0, commented=0.4, revised=0.4)
+    world = generate(CorpusPlan(files=250, shared_drives=2, users=1, seed=47, sharing=0, details=details))
+    with staged(world, topics, tmp_path, details=True) as stage:
+        roots = stage.simulator.apply(lambda each: _large_folders(each, stage.email()))
+        _restrict(stage, f"folder_ids = {roots}\nsync_content = true")
+        with stage.worker():
+            for _ in range(2):
+                stage.sync(FIRST, "full_sync")
+                files = _seen(stage)
+                within = _below(files, roots)
+                assert {r.resource_id.partition("/")[0] for r in stage.mirror.held(FIRST)} - {FIRST} == within
+                assert_details_of(stage, within)
+                assert any(record.content_ref for record in stage.mirror.held(FIRST, "file"))
+            stage.edit(1, 60)
+            stage.sync()
+            assert_details_of(stage, _below(_seen(stage), roots))
 
 
 def test_some_drives_and_no_pictures(topics: Topics, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ from google_drive_worker.sync.plan import (
     WalkFolder,
     drive_of,
 )
-from google_drive_worker.sync.sharing import ListPermissions, Question, ReadSharings, Reply, seen
+from google_drive_worker.sync.sharing import ListPermissions, Question, ReadSharings, Reply, nothing_known, seen
 from google_drive_worker.turn import hanging, look_up
 from google_drive_worker.utils.errors import WorkerError
 from support.simulators import unserved
@@ -152,7 +152,7 @@ def answer(drive: DriveApi, action: Action, checkpoint: Checkpoint) -> Answer | 
                 answers = _now(drive.list_permissions(drives))
                 return {drive_id: seen(answers[drive_id]) for drive_id in drives}
             case ListDetails() | ReadDetails():
-                return _now(hanging(drive, checkpoint, action))
+                return _now(hanging(drive, checkpoint, action, nothing_known()))
             case ListContent() | ReadContent():
                 raise TypeError("contents are not simulated")
     except WorkerError as error:

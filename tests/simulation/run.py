@@ -7,7 +7,7 @@ another. Every choice is an argument or drawn from the run's seed, so that one s
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -19,6 +19,7 @@ from drive_simulator.corpus_details import Details
 from drive_simulator.edits import Edit, Editor, choose_edit
 from drive_simulator.errors import ApiError
 from drive_simulator.truth import VisiblePermission, visible_drives, visible_items, visible_permissions
+from google_drive_worker.demo.mirror import Difference
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import FileId, PageToken, SyncId
 from google_drive_worker.domain.memory import Remembered
@@ -30,16 +31,18 @@ from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Owed, SyncKind, begins_full_sync
 from google_drive_worker.sync.details import let_in
-from google_drive_worker.sync.items import ItemsAnswer, Shared
+from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, Shared
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
+from google_drive_worker.sync.places import KnownPlaces, Place, places_of
 from google_drive_worker.sync.plan import Action, ListFiles, fetch_key, plan, scope_of
-from google_drive_worker.sync.sharing import Finding, FoldersOfConnection, KnownFolders, Question
+from google_drive_worker.sync.sharing import FoldersOfConnection, KnownFolders, Question, Reply
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import Retryable, WorkerError
 from simulation.comparison import differences_of_details
 from simulation.drive_edits import sharing_in_a_drive, trees_in_drives
 from simulation.google import CONNECTION, CUSTOMER, Google, answer, reply
 from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
+from simulation.scopes import holds_drive, is_opened_by_link, path_differences, with_scope, within
 from support.sharing import untold
 
 FETCHES_AT_ONCE = 6
@@ -64,8 +67,8 @@ class _Fetch:
     settings: ConnectionSettings
     checkpoint: Checkpoint
     known: FoldersOfConnection
-    items: ItemsAnswer | None = None
-    finding: Finding | None = None
+    places: KnownPlaces
+    finding: Generator[Question, Reply, Shared] | None = None
     question: Question | None = None
     answer: engine.Answer | WorkerError | None = None
 
@@ -74,7 +77,8 @@ class _Fetch:
 class Size:
     """How large a run's world is. `sharing` is the share of edits that are about who may do what in a shared drive,
     `tree` how many items more each drive has, half of them folders in folders. With `details` files are commented and
-    revised all along, and that is compared as well."""
+    revised all along, and that is compared as well. With `scopes` only some folders, drives and types are mirrored, and
+    the paths of folders are."""
 
     files: int = 40
     drives: int = 3
@@ -83,6 +87,7 @@ class Size:
     sharing: float = 0.2
     tree: int = 0
     details: bool = False
+    scopes: bool = False
 
 
 @dataclass
@@ -111,6 +116,8 @@ class Run:
             include_trashed=self.die.random() < 0.3,
             sync_permissions=self.die.random() < 0.9,
         )
+        if self.size.scopes:
+            self.settings = with_scope(self.settings, self.world, self.die)
         self.log = Log()
         self.outbox = Outbox(
             integration_id="google-drive",
@@ -125,6 +132,7 @@ class Run:
         self.checkpoint: Checkpoint | None = None
         self.folders_known = self.die.choice((12, 1_000))
         self.folders = KnownFolders[PermissionSet](limit=self.folders_known)
+        self.places = KnownFolders[Place](limit=self.folders_known)
         self.memory: dict[FileId, Remembered | None] = {}
         self.pending: list[Entry] = []
         self.flights: list[_Fetch] = []
@@ -187,6 +195,8 @@ class Run:
         now = self.settings
         wish = self.die.choice(("include_shared_drives", "include_trashed", "sync_permissions"))
         self.settings = replace(now, **{wish: not getattr(now, wish)})
+        if self.size.scopes and self.die.random() < 0.5:
+            self.settings = with_scope(self.settings, self.world, self.die)
         self._note(f"settings {wish} {getattr(self.settings, wish)}")
         self._replay_is_clean = False
         self.trigger("incremental")
@@ -225,8 +235,10 @@ class Run:
         if free and len(self.flights) < FETCHES_AT_ONCE:
             action = free[choice % len(free)]
             self._note(f"send {action}")
-            known = self.folders.under(CONNECTION, (checkpoint.sync.sync_id, checkpoint.sync.sightings))
-            self.flights.append(_Fetch(action, checkpoint.sync.sync_id, self.settings, checkpoint, known))
+            mark = (checkpoint.sync.sync_id, checkpoint.sync.sightings)
+            known, places = self.folders.under(CONNECTION, mark), self.places.under(CONNECTION, mark)
+            settings = replace(self.settings, exclude_mime_types=checkpoint.scope.exclude_mime_types)
+            self.flights.append(_Fetch(action, checkpoint.sync.sync_id, settings, checkpoint, known, places))
         elif not planned and not self.flights:
             self._complete(checkpoint)
 
@@ -254,22 +266,28 @@ class Run:
 
     def _first_answer(self, flight: _Fetch, said: engine.Answer | WorkerError) -> None:
         items = None if isinstance(said, WorkerError) else items_in(flight.action, said)
-        if items is None or not flight.checkpoint.scope.sync_permissions:
+        if items is None or not (flight.checkpoint.scope.sync_permissions or self.size.scopes):
             flight.answer = said
             return
-        flight.items = items
-        flight.finding = permissions_of(flight.action, items, flight.checkpoint, flight.known)
+        flight.finding = self._find(flight, items)
         self._go_on_finding(flight, next)
 
-    def _go_on_finding(self, flight: _Fetch, go_on: Callable[[Finding], Question]) -> None:
+    def _find(self, flight: _Fetch, items: ItemsAnswer) -> Generator[Question, Reply, Shared]:
+        """Where the items are, then what permissions they have."""
+        checkpoint, places = flight.checkpoint, NOWHERE
+        if self.size.scopes:
+            places = yield from places_of(items, checkpoint.scope, checkpoint.corpora, flight.places)
+        found = yield from permissions_of(flight.action, items, checkpoint, flight.known)
+        permissions = found if checkpoint.scope.sync_permissions else {}
+        return Shared(items, permissions, sighted_of(checkpoint, flight.action), places)
+
+    def _go_on_finding(self, flight: _Fetch, go_on: Callable[[Generator[Question, Reply, Shared]], Question]) -> None:
         """The finding asks its next question, which Google answers when it is served again, or it is through."""
         assert flight.finding is not None
-        assert flight.items is not None
-        assert flight.checkpoint.sync is not None
         try:
             flight.question = go_on(flight.finding)
         except StopIteration as end:
-            flight.answer = Shared(flight.items, end.value, sighted_of(flight.checkpoint, flight.action))
+            flight.answer = end.value
 
     def arrive(self, choice: int = 0, fault: WorkerError | None = None) -> None:
         """One of the answers arrives, or a fault in its place, and is one step."""
@@ -320,6 +338,7 @@ class Run:
         self.checkpoint = self.log.restore()
         self.memory = dict(self.log.memory)
         self.folders = KnownFolders[PermissionSet](limit=self.folders_known)
+        self.places = KnownFolders[Place](limit=self.folders_known)
         self.position = self.log.position
         self._replay_is_clean = False
         self._check_at = None
@@ -438,11 +457,20 @@ class Run:
         files = visible_items(self.world, self.user, include_trashed=trashed_too, include_shared_drives=drives_too)
         drives = visible_drives(self.world, self.user) if drives_too else {}
         permissions = self._visible_permissions() if self.settings.sync_permissions else {}
+        wrong_paths: list[Difference] = []
+        if self.size.scopes:
+            wrong_paths = path_differences(self.log.mirror, self.world, self.user, files)
+            ids = within(self.settings, self.user, files, visible_drives(self.world, self.user))
+            files = {file_id: file for file_id, file in files.items() if file_id in ids}
+            drives = {drive_id: drive for drive_id, drive in drives.items() if holds_drive(self.settings, drive_id)}
+            permissions = {key: each for key, each in permissions.items() if key[0] in files or key[0] in drives}
         differences = self.log.differences(
             files, drives, permissions, untold=untold(self.world, self.user), include_trashed=trashed_too
         )
         if self.size.details:
             differences += differences_of_details(self.log.mirror, self.world, self.user, self.settings)
+        if self.size.scopes:
+            differences = [each for each in differences if not is_opened_by_link(self.world, each)] + wrong_paths
         self.done[f"compared, {when}"] += 1
         if differences:
             text = "; ".join(map(str, differences[:8]))

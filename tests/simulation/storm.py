@@ -100,6 +100,9 @@ SIZES = (
 """The first for whatever can happen between two pages, the next for parts (short pages prove no order), the last for
 permissions in trees of folders."""
 
+SCOPED = Size(files=60, drives=3, users=3, longest_page=6, sharing=0.3, tree=8, scopes=True)
+"""For scopes and paths: trees to choose folders of."""
+
 
 def play(seed: int, steps: int, size: Size | None = None) -> Run:
     """A whole run: storms of `steps` random steps, each followed by a calm in which everything has to come right.

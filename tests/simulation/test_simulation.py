@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from google_drive_worker.utils.errors import NeedsReauth, PageTokenRejected, Retryable, WorkerError
 from simulation.google import CONNECTION
 from simulation.run import Run, Size
-from simulation.storm import SIZES, list_in_peace, play
+from simulation.storm import SCOPED, SIZES, list_in_peace, play
 
 choices = st.integers(0, 7)
 faults: st.SearchStrategy[WorkerError | None] = st.sampled_from(
@@ -39,6 +39,13 @@ def test_permissions_in_trees_of_folders_come_right_as_well(seed: int) -> None:
 def test_revisions_and_comments_come_right_as_well(seed: int) -> None:
     """Files are edited, commented on, shared and moved: the mirror holds what the account may read of them."""
     run = play(seed, 1_500, Size(details=True))
+    assert run.done["compared, settled"] > 0
+
+
+@pytest.mark.parametrize("seed", [11, 19, 24, 44, 144, 185, 201, 357])
+def test_what_is_in_scope_comes_right_and_nothing_else(seed: int) -> None:
+    """Some folders, drives and types, and the paths of folders, through edits of what is above, below and elsewhere."""
+    run = play(seed, 1_000, SCOPED)
     assert run.done["compared, settled"] > 0
 
 

@@ -1,5 +1,7 @@
 """What hangs on files, as it is mirrored and as it is: revisions and comments."""
 
+from collections.abc import Collection
+
 from drive_simulator.truth import visible_comments, visible_revisions
 from drive_simulator.world import World
 from support.mirroring import FIRST, Stage
@@ -39,3 +41,11 @@ def assert_equal_with_details(stage: Stage) -> None:
     revisions, comments = _truth(stage)
     assert _mirrored(stage, "revision") == revisions
     assert _mirrored(stage, "comment") == comments
+
+
+def assert_details_of(stage: Stage, file_ids: Collection[str]) -> None:
+    """Fail where the mirror has not just the revisions and comments of those files."""
+    for resource_type, truth in zip(("revision", "comment"), _truth(stage), strict=True):
+        wanted = {key: shown for key, shown in truth.items() if key.partition("/")[0] in file_ids}
+        assert wanted
+        assert _mirrored(stage, resource_type) == wanted

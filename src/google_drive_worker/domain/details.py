@@ -63,11 +63,12 @@ class Comment(Resource, frozen=True, gc=False):
 
 
 class DetailedFile(Resource, frozen=True, gc=False):
-    """The part of a `File` that tells whether it can have revisions and comments, and which revision is its head."""
+    """The part of a `File` that tells where it is, what can hang on it, and which revision is its head."""
 
     id: FileId
     mime_type: str = "application/octet-stream"
     drive_id: DriveId | None = None
+    parents: tuple[FileId, ...] | None = None
     trashed: bool = False
     modified_time: str | None = None
     head_revision_id: str | None = None

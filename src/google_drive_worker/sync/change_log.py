@@ -31,7 +31,7 @@ from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.page_sharing import moved_corpora
 from google_drive_worker.sync.plan import LookUpRemoved, ReadChanges, WalkFolder, is_step_of
-from google_drive_worker.sync.scope import follows, holds_drive, is_restricted, with_roots
+from google_drive_worker.sync.scope import MY_DRIVE, follows, holds_drive, is_restricted, with_roots
 from google_drive_worker.sync.step import Step, counted, doubting, owe_full, sighted, skipped, with_corpus, with_sync
 
 GONE_AT_MOST = 200
@@ -56,6 +56,7 @@ def on_changes(
         checkpoint = with_sync(checkpoint, counted(sync, writer.records))
         if checkpoint.scope.sync_permissions or checkpoint.scope.paths or is_restricted(checkpoint.scope):
             checkpoint = sighted(checkpoint, moved_corpora(checkpoint, action, page))
+        checkpoint = with_roots(checkpoint, writer.roots_below())
     corpus = checkpoint.corpora.get(action.corpus)
     if corpus is not None:
         checkpoint = with_corpus(checkpoint, action.corpus, _read(corpus, page))
@@ -175,14 +176,16 @@ def on_looked_up(
         if removal.file_id not in asked & found.keys():
             continue
         file = found.get(removal.file_id)
+        is_ours = file is not None and _is_ours(checkpoint, removal, file)
+        if not is_ours and sync.kind == "full" and removal.file_id in (checkpoint.scope.folder_ids or ()):
+            errors.append(_no_root(checkpoint, removal.file_id))
         if file is None:
             writer.extend(_deletions(removal.file_id, None, "removed", normalizer))
-            if sync.kind == "full" and removal.file_id in (checkpoint.scope.folder_ids or ()):
-                errors.append(_no_root(checkpoint, removal.file_id))
-        elif _is_ours(checkpoint, removal, file):
+        elif is_ours:
             if file.is_folder and checkpoint.scope.folder_ids and _is_walked(file, writer):
                 walked.append(_walk_of(checkpoint, file))
-            writer.write(_record_of(checkpoint, file, writer, normalizer))
+            if removal.file_id not in {MY_DRIVE, file.drive_id}:  # no listing shows the top of a Drive either
+                writer.write(_record_of(checkpoint, file, writer, normalizer))
         else:
             writer.extend(_deletions(removal.file_id, file, "out_of_scope", normalizer))
     left = tuple(removal for removal in sync.removals if removal.file_id not in asked)
@@ -190,6 +193,7 @@ def on_looked_up(
     checkpoint = with_sync(checkpoint, replace(counted(sync, writer.records), removals=left))
     for walk in walked:
         checkpoint = _with_walk(checkpoint, walk)
+    checkpoint = with_roots(checkpoint, writer.roots_below())
     return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
 
 
@@ -216,14 +220,17 @@ def _with_gone(checkpoint: Checkpoint, missing: tuple[FileId, ...]) -> Checkpoin
 
 def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
     """Whether one of our corpora has the item now. One that only a link opens is in nobody's corpus."""
-    if file.drive_id is not None and file.drive_id in checkpoint.corpora:
-        return True
-    if file.drive_id is not None:
-        # A drive that is not ours: the item is shared by name, unless it is just that sharing that ended. Should the
-        # drive have been joined meanwhile, its listing brings the item.
-        return checkpoint.scope.include_shared_drives and removal.corpus != USER_CORPUS
     # Google names a parent only to those who can open it: below a shared folder nothing else tells of the sharing.
-    return bool(file.owned_by_me) or file.shared_with_me_time is not None or bool(file.parents)
+    is_shared = file.shared_with_me_time is not None or bool(file.parents)
+    if file.drive_id is None:
+        return bool(file.owned_by_me) or is_shared
+    is_ours = file.drive_id in checkpoint.corpora
+    if removal.corpus == USER_CORPUS and removal.file_id in (checkpoint.scope.folder_ids or ()):
+        # It need not have left a corpus: it is named. The top of a drive has no parent.
+        return checkpoint.scope.include_shared_drives and (is_shared or (is_ours and str(file.id) == file.drive_id))
+    # A drive that is not ours: the item is shared by name, unless it is just that sharing that ended. Should the drive
+    # have been joined meanwhile, its listing brings the item.
+    return is_ours or (checkpoint.scope.include_shared_drives and removal.corpus != USER_CORPUS)
 
 
 def on_children(
@@ -306,7 +313,8 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
     by name may have seen it with a member's eyes, and what a trigger's cursor knew of it nobody can tell.
     """
     left = checkpoint.corpora.get(drive_id)
-    deletions = [normalizer.deletion("shared_drive", drive_id, "access_lost")]
+    is_held = holds_drive(checkpoint.scope, drive_id)
+    deletions = [normalizer.deletion("shared_drive", drive_id, "access_lost")] if is_held else []
     if left is None:
         return owe_full(checkpoint), deletions
     corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if name != drive_id}

@@ -8,7 +8,7 @@ A file that the logs tell of keeps the reference to bytes that have not changed,
 bytes are looked for when the logs are through, and fetched only where the object store does not have them yet.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Reading, Scope, Sync
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListContent, ReadContent
+from google_drive_worker.sync.scope import gone_through
 from google_drive_worker.sync.step import Step, counted, unread, with_sync
 from google_drive_worker.utils.errors import SkipItem
 
@@ -127,7 +128,8 @@ def on_content_page(
         if each.corpus != action.corpus or token is not None
     )
     sync = replace(counted(sync, written.records), content=content)
-    return replace(written, checkpoint=with_sync(_asking_again(checkpoint, answer), sync))
+    looked_at = [each.file.id for each in answer.found]
+    return replace(written, checkpoint=with_sync(_asking_again(checkpoint, answer, looked_at), sync))
 
 
 def on_contents(
@@ -137,7 +139,8 @@ def on_contents(
     written = _write(checkpoint, answer, recall, normalizer)
     left = tuple(each for each in sync.contents if each not in action.file_ids)
     sync = replace(counted(sync, written.records), contents=left)
-    return replace(written, checkpoint=with_sync(_asking_again(checkpoint, answer), sync))
+    # What was asked for and is not in the answer is gone, or has left the scope.
+    return replace(written, checkpoint=with_sync(_asking_again(checkpoint, answer, action.file_ids), sync))
 
 
 def on_refused_contents(checkpoint: Checkpoint) -> Checkpoint:
@@ -147,7 +150,8 @@ def on_refused_contents(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def wanted_contents(checkpoint: Checkpoint, corpus: str | None, files: Iterable[DriveFile]) -> list[DriveFile]:
-    """Those of the files whose contents are mirrored; of a page, those that are the corpus' to write."""
+    """Those of the files whose contents are mirrored, as far as they are in scope; of a page, those of the corpus
+    itself."""
     return [
         file
         for file in files
@@ -178,9 +182,9 @@ def _write(checkpoint: Checkpoint, answer: Contents, recall: Recall, normalizer:
     return Step(checkpoint, tuple(records), tuple(errors), remembered)
 
 
-def _asking_again(checkpoint: Checkpoint, answer: Contents) -> Checkpoint:
+def _asking_again(checkpoint: Checkpoint, answer: Contents, looked_at: Collection[FileId]) -> Checkpoint:
     """The checkpoint with the files to ask for in the next sync, so many at the most: what passes may have passed."""
-    asked = {each.file.id for each in answer.found}
+    asked = frozenset(looked_at)
     before = [each for each in checkpoint.content_again if each not in asked]
     again = (*before, *(each.file.id for each in answer.found if each.content.status == "unavailable"))
     return replace(checkpoint, content_again=again[-CHANGED_AT_MOST:])
@@ -202,10 +206,12 @@ def _comes_anyhow(checkpoint: Checkpoint, sync: Sync, file: DriveFile) -> bool:
 
 
 def _with_contents(checkpoint: Checkpoint, sync: Sync, file_ids: tuple[FileId, ...]) -> Sync:
-    if len(file_ids) <= CHANGED_AT_MOST:
+    if len(file_ids) <= CHANGED_AT_MOST and not sync.content:
+        return replace(sync, contents=file_ids)
+    everything = tuple(Reading(name) for name in gone_through(checkpoint) if name not in sync.listed)
+    if len(file_ids) <= CHANGED_AT_MOST and not (everything and set(everything) <= set(sync.content)):
         return replace(sync, contents=file_ids)
     # Also what was gone through already: they may stand on any page.
-    everything = tuple(Reading(name) for name in checkpoint.corpora if name not in sync.listed)
     return replace(sync, contents=(), content=everything)
 
 

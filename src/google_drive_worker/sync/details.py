@@ -16,7 +16,7 @@ What Google's logs do not tell: a revision that is purged, or kept forever, whil
 sets that right.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -37,6 +37,7 @@ from google_drive_worker.sync.content import on_metadata_listed
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListDetails, ReadDetails
+from google_drive_worker.sync.scope import gone_through
 from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, unread, with_sync
 from google_drive_worker.utils.errors import SkipItem
 
@@ -229,9 +230,11 @@ def rewritten(step: Step, file_ids: Sequence[FileId]) -> Step:
 
 def _with_changed(checkpoint: Checkpoint, sync: Sync, changed: Iterable[Changed]) -> Checkpoint:
     kept = tuple(changed)
-    if len(kept) > CHANGED_AT_MOST:
+    if len(kept) <= CHANGED_AT_MOST and not sync.details:
+        return with_sync(checkpoint, replace(sync, changed=kept))
+    everything = tuple(Reading(name, anew=True) for name in gone_through(checkpoint) if name not in sync.listed)
+    if len(kept) > CHANGED_AT_MOST or (everything and set(everything) <= set(sync.details)):
         # Also what was gone through already: they may stand on any page.
-        everything = tuple(Reading(name, anew=True) for name in checkpoint.corpora if name not in sync.listed)
         return with_sync(checkpoint, replace(sync, changed=(), details=everything))
     return with_sync(checkpoint, replace(sync, changed=kept))
 
@@ -316,13 +319,15 @@ def _known(checkpoint: Checkpoint, recall: Recall, file_id: FileId) -> Remembere
     return recall(file_id) or (None if checkpoint.scope.sync_permissions else Remembered())
 
 
-def wanted_of(checkpoint: Checkpoint, corpus: str, page: DetailsPage) -> list[Changed]:
-    """What is to be asked of the files of a page of the pass."""
+def wanted_of(
+    checkpoint: Checkpoint, corpus: str, page: DetailsPage, outside: Collection[FileId] = ()
+) -> list[Changed]:
+    """What is to be asked of the files of a page of the pass, those that are not out of scope."""
     return [
         due
         for file in page.files
         if (checkpoint.scope.include_trashed or not file.trashed) and belongs(checkpoint, corpus, file.drive_id)
-        if (due := changed_of(checkpoint.scope, file)) is not None
+        if file.id not in outside and (due := changed_of(checkpoint.scope, file)) is not None
     ]
 
 
@@ -335,5 +340,12 @@ def _detailed(file: DriveFile) -> DetailedFile:
     except UNREADABLE:
         capabilities = None
     return DetailedFile(
-        file.id, file.mime_type, file.drive_id, file.trashed, file.modified_time, file.head_revision_id, capabilities
+        file.id,
+        file.mime_type,
+        file.drive_id,
+        file.parents,
+        file.trashed,
+        file.modified_time,
+        file.head_revision_id,
+        capabilities,
     )

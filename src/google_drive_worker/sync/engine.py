@@ -252,7 +252,9 @@ def on_answer(
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))
         told = isinstance(action, ReadChanges | LookUpRemoved)  # an entry that an item is gone hides what else changed
-        step = noted(step, files, recall, normalizer, all_of_them=told)
+        # A full sync that walks folders lists nothing: all that hangs on what they hold is to be written again.
+        known = nothing_remembered if sync.kind == "full" and checkpoint.scope.folder_ids else recall
+        step = noted(step, files, known, normalizer, all_of_them=told)
     if checkpoint.scope.sync_content and _writes_anew(checkpoint, action):
         step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
     return contents_rewritten(rewritten(step, writer.rewritten), writer.rewritten)

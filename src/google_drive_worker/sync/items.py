@@ -28,10 +28,15 @@ _NEW_FOLDER = Remembered(is_folder=True)
 
 
 class Places(NamedTuple):
-    """Where items are: those that are out of scope, and the paths of folders (see `places`)."""
+    """Where items are: those that are out of scope, and the paths of folders (see `places`).
+
+    `roots` are the folders that the scope names and that are below one of the answer's, out of scope by itself: what
+    became of that one reaches them, and no log names them.
+    """
 
     outside: frozenset[FileId] = frozenset()
     paths: Mapping[FileId, tuple[str, ...]] = {}
+    roots: tuple[FileId, ...] = ()
 
 
 NOWHERE = Places()
@@ -122,6 +127,10 @@ class ItemWriter:
     def is_outside(self, item_id: FileId) -> bool:
         """Whether an item is out of scope."""
         return item_id in self._places.outside
+
+    def roots_below(self) -> tuple[FileId, ...]:
+        """The folders that the scope names, below folders of the answer that are out of it."""
+        return self._places.roots
 
     def may_hold(self, item_id: FileId) -> bool:
         """Whether the mirror may have held the item before this step; of a scope that is not restricted nobody asks."""

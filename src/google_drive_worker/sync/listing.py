@@ -120,7 +120,7 @@ def _of_part(
             continue
         drive_id = item.drive_id
         if drive_id not in ours:
-            ours[drive_id] = belongs(checkpoint, name, drive_id)
+            ours[drive_id] = is_listed_by(checkpoint, name, drive_id)
         if not ours[drive_id] or (item.trashed and not trashed_too):
             continue
         if not (asked_again and _is_repeated(corpus, item.record, time)):
@@ -136,6 +136,13 @@ def belongs(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bo
     if corpus != USER_CORPUS:
         return drive_id == corpus
     return drive_id is None or (checkpoint.scope.include_shared_drives and drive_id not in checkpoint.corpora)
+
+
+def is_listed_by(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bool:
+    """Whether a listing of the corpus is to bring an item of that drive: where drives are named, the user's brings
+    nothing of other drives, which it shows as well."""
+    is_foreign = corpus == USER_CORPUS and drive_id is not None
+    return belongs(checkpoint, corpus, drive_id) and not (is_foreign and checkpoint.scope.drive_ids is not None)
 
 
 def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:

@@ -14,7 +14,7 @@ from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Sync, Walk
 from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.listing import without_listing
 from google_drive_worker.sync.plan import ReadMembers
-from google_drive_worker.sync.scope import lists, with_roots
+from google_drive_worker.sync.scope import holds_drive, lists, with_roots
 from google_drive_worker.sync.sharing import Found, digest_of
 from google_drive_worker.sync.step import Step, counted, sighted, unread, with_corpus, with_sync
 
@@ -35,7 +35,8 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
         if not isinstance(members, PermissionSet):
             errors.append(unread(checkpoint, "shared_drive", drive_id, "permissions", members))
         elif (digest := digest_of(members)) != corpus.members:
-            writer.write_permissions(drive_id, members, also_before=corpus.member_ids)
+            if holds_drive(checkpoint.scope, drive_id):  # of another one no more than some folders may be mirrored
+                writer.write_permissions(drive_id, members, also_before=corpus.member_ids)
             if corpus.members is not None and lists(checkpoint.scope, drive_id):
                 corpus = _to_list_anew(corpus)
                 sync = replace(sync, walks=_walks_left(checkpoint, sync, drive_id))

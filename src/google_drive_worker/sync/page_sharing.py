@@ -106,7 +106,7 @@ def permissions_of(action: Action, answer: ItemsAnswer, checkpoint: Checkpoint, 
         known = nothing_known()
     if isinstance(answer, Mapping):
         there = [file for file in answer.values() if file is not None]
-        items = [_sharing_of(file) for file in there if trashed_too or not file.trashed]
+        items = [sharing_of(file) for file in there if trashed_too or not file.trashed]
         derived = [item for item in items if item.drive_id in drives]
         others = [item.id for item in items if item.drive_id not in drives]
         return sharings_of(derived, drives, known, also=others)
@@ -134,7 +134,7 @@ def _is_to_be_written(checkpoint: Checkpoint, action: Action, item: ItemSharing)
 def sharings_in(answer: ItemsAnswer) -> Iterator[ItemSharing]:
     """The answer's items, with what tells where they are and where their permissions come from."""
     if isinstance(answer, Mapping):
-        yield from (_sharing_of(file) for file in answer.values() if file is not None)
+        yield from (sharing_of(file) for file in answer.values() if file is not None)
         return
     raws = answer.files if isinstance(answer, FilesPage) else _files_of(answer)
     for raw in raws:
@@ -153,7 +153,8 @@ def _files_of(page: ChangesPage) -> Iterator[msgspec.Raw]:
             yield entry.file
 
 
-def _sharing_of(file: DriveFile) -> ItemSharing:
+def sharing_of(file: DriveFile) -> ItemSharing:
+    """What a file tells of where it is and where its permissions come from."""
     return ItemSharing(
         id=FileId(file.id),
         name=file.name,

@@ -9,7 +9,7 @@ lies below something that the account does not see has none. A file's path is it
 that is renamed is told by its folders alone, and a page without folders costs nothing.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Container, Generator, Iterable, Iterator
 
 import msgspec
 
@@ -43,8 +43,9 @@ Finding = Generator[Question, Reply, Places]
 _UNSEEN = Place(is_seen=False)
 
 
-def places_of(answer: ItemsAnswer, scope: Scope, known: KnownPlaces) -> Finding:
-    """Find which of the answer's items are out of scope, and the paths of its folders."""
+def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: KnownPlaces) -> Finding:
+    """Find which of the answer's items are out of scope, and the paths of its folders. `drives` are the shared drives
+    that the account is a member of, as far as they are followed."""
     restricted = is_restricted(scope)
     if not restricted and not _holds_folders(answer):
         return NOWHERE
@@ -54,12 +55,30 @@ def places_of(answer: ItemsAnswer, scope: Scope, known: KnownPlaces) -> Finding:
     wanted = items if restricted else [item for item in items if item.is_folder]
     search = _Search(items, known)
     yield from search.read_above(wanted)
-    outside = frozenset(item.id for item in items if not search.is_within(item, scope)) if restricted else frozenset()
+    outside: frozenset[FileId] = frozenset()
+    if restricted:
+        outside = frozenset(item.id for item in items if not search.is_within(item, scope, drives))
     paths: dict[FileId, tuple[str, ...]] = {}
     for item in items:
         if item.is_folder and item.id not in outside and (path := search.path_of(item)) is not None:
             paths[item.id] = path
-    return Places(outside, paths)
+    roots: tuple[FileId, ...] = ()
+    above = {item.id for item in items if item.is_folder and item.id in outside} if outside else set()
+    if above and scope.folder_ids and not isinstance(answer, FilesPage):
+        named = [root for root in scope.folder_ids if root != MY_DRIVE]  # above which there is nothing
+        yield from search.read_from(named)
+        roots = tuple(root for root in named if search.is_below(root, above))
+    return Places(outside, paths, roots)
+
+
+def outside_of(
+    items: Iterable[ItemSharing], scope: Scope, drives: Container[str], known: KnownPlaces
+) -> Generator[Question, Reply, frozenset[FileId]]:
+    """Find which of some files are out of scope; see `places_of`."""
+    items = tuple(items) if is_restricted(scope) else ()
+    search = _Search(items, known)
+    yield from search.read_above(items)
+    return frozenset(item.id for item in items if not search.is_within(item, scope, drives))
 
 
 def _holds_folders(answer: ItemsAnswer) -> bool:
@@ -84,6 +103,11 @@ class _Search:
         level = {parent: None for item in items if (parent := _parent_of(item)) is not None}
         if any(item.drive_id is None for item in items):
             yield from self._read_root()
+        yield from self.read_from(level)
+
+    def read_from(self, folder_ids: Iterable[FileId]) -> Generator[Question, Reply, None]:
+        """Read those folders and what is above them, up to the top."""
+        level = dict.fromkeys(folder_ids)
         for _ in range(DEPTH_AT_MOST):
             unknown = tuple(parent for parent in self._climb(level) if parent != self._root)
             if not unknown:
@@ -127,20 +151,33 @@ class _Search:
                 self._places[folder_id] = place  # kept here, since it may be forgotten there
         return place
 
-    def is_within(self, item: ItemSharing, scope: Scope) -> bool:
-        """Whether the item is in scope."""
+    def is_within(self, item: ItemSharing, scope: Scope, drives: Container[str]) -> bool:
+        """Whether the item is in scope. Where drives are named, what is shared by name out of a drive of other
+        people is not: no listing of theirs would bring it."""
         if item.mime_type in scope.exclude_mime_types and not item.is_folder:
             return False
-        if holds_drive(scope, item.drive_id):
+        is_foreign = item.drive_id is not None and item.drive_id not in drives
+        if holds_drive(scope, item.drive_id) and not (is_foreign and scope.drive_ids is not None):
             return True
-        roots = scope.folder_ids or ()
-        at: FileId | None = item.id
+        roots = frozenset(scope.folder_ids or ())
+        if MY_DRIVE in roots and self._root is not None:
+            roots |= {self._root}
+        return item.id in roots or self._is_any_above(_parent_of(item), roots)
+
+    def is_below(self, folder_id: FileId, folders: Container[FileId]) -> bool:
+        """Whether one of the folders is above that one."""
+        place = self._place(folder_id)
+        return place is not None and self._is_any_above(place.parent, folders)
+
+    def _is_any_above(self, parent: FileId | None, folders: Container[FileId]) -> bool:
+        """Whether one of the folders is the parent, or above it."""
+        at = parent
         for _ in range(DEPTH_AT_MOST):
-            if at is None or at in roots:
+            if at is None or at in folders:
                 break
-            place = _place_of(item) if at == item.id else self._place(at)
+            place = self._place(at)
             at = place.parent if place is not None else None
-        return at is not None and at in roots
+        return at is not None and at in folders
 
     def path_of(self, item: ItemSharing) -> tuple[str, ...] | None:
         """The names from the top down to the folder; `None` where one of them is not to be seen."""

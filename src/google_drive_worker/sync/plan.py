@@ -252,7 +252,7 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
     due = tuple(FileId(name) for name, corpus in checkpoint.corpora.items() if corpus.members_due)
     if due:
         return [*actions, ReadMembers(due[:MEMBERS_AT_ONCE])]
-    if checkpoint.scope.folder_ids and sync.kind == "full" and (starting or not sync.drives_listed):
+    if checkpoint.scope.folder_ids and (starting or not sync.drives_listed):
         return actions  # what is found by walking is found after every log's place is known
     look_ups = _look_ups(checkpoint, sync)
     if look_ups:

@@ -1,7 +1,10 @@
 """What of a Drive is in scope, as far as its settings alone tell."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
+from google_drive_worker.domain.ids import FileId
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Removal, Scope
 
 MY_DRIVE = "root"
@@ -30,11 +33,18 @@ def lists(scope: Scope, corpus: str) -> bool:
     return holds_drive(scope, None if corpus == USER_CORPUS else corpus)
 
 
-def with_roots(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint with the folders that the scope names to be looked up, and walked: some of them may be seen only
-    now, or all that is below them has to be written anew."""
+def gone_through(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The corpora in which something is in scope, or may be below a chosen folder."""
+    scope = checkpoint.scope
+    return tuple(name for name in checkpoint.corpora if scope.folder_ids or lists(scope, name))
+
+
+def with_roots(checkpoint: Checkpoint, folder_ids: Sequence[FileId] | None = None) -> Checkpoint:
+    """The checkpoint with folders that the scope names, these or all of them, to be looked up, and walked: some of them
+    may be seen only now, or all that is below them has to be written anew."""
+    folder_ids = checkpoint.scope.folder_ids if folder_ids is None else folder_ids
     sync = checkpoint.sync
-    if sync is None or not checkpoint.scope.folder_ids:
+    if sync is None or not folder_ids:
         return checkpoint
-    roots = tuple(Removal(folder_id, USER_CORPUS) for folder_id in checkpoint.scope.folder_ids)
+    roots = tuple(Removal(folder_id, USER_CORPUS) for folder_id in folder_ids)
     return replace(checkpoint, sync=replace(sync, removals=tuple(dict.fromkeys((*sync.removals, *roots)))))

@@ -10,7 +10,7 @@ from google_drive_worker.sync.items import NOWHERE, Places
 from google_drive_worker.sync.places import KnownPlaces, Place, places_of
 from google_drive_worker.sync.sharing import KnownFolders, ReadSharings
 from google_drive_worker.utils.errors import NotFound
-from support.syncs import CONNECTION, changed, changes_page, file, files_page, folder
+from support.syncs import CONNECTION, changed, changes_page, file, files_page, folder, ids
 
 FOLDERS = {
     "root": ItemSharing(FileId("r"), "My Drive", "application/vnd.google-apps.folder"),
@@ -32,9 +32,9 @@ class Google:
         self.asked: list[tuple[FileId, ...]] = []
         self.known: KnownPlaces = KnownFolders[Place]().under(CONNECTION, "mark")
 
-    def find(self, answer: FilesPage | ChangesPage, scope: Scope) -> Places:
+    def find(self, answer: FilesPage | ChangesPage, scope: Scope, drives: tuple[str, ...] = ()) -> Places:
         """Answer the questions, until the places are found."""
-        finding = places_of(answer, scope, self.known)
+        finding = places_of(answer, scope, drives, self.known)
         try:
             question = next(finding)
             while True:
@@ -96,13 +96,32 @@ def test_what_is_not_below_the_scopes_folders_is_outside() -> None:
 
 
 def test_named_drives_are_all_that_is_inside() -> None:
-    """My Drive is one of them where it is named."""
+    """My Drive is one of them where it is named; of a drive that the account is no member of nothing is."""
     google = Google()
     page = files_page(file("mine"), file("x", driveId="one"), file("y", driveId="two"))
-    assert google.find(page, Scope(drive_ids=("one",))).outside == {"mine", "y"}
-    assert google.find(page, Scope(drive_ids=("one", "root"))).outside == {"y"}
+    drives = ("one", "two")
+    assert google.find(page, Scope(drive_ids=("one",)), drives).outside == {"mine", "y"}
+    assert google.find(page, Scope(drive_ids=("one", "root")), drives).outside == {"y"}
     both = Scope(drive_ids=("one",), folder_ids=(FileId("y"),))
-    assert google.find(page, both).outside == {"mine"}
+    assert google.find(page, both, drives).outside == {"mine"}
+    assert google.find(page, Scope(drive_ids=("one", "root"))).outside == {"x", "y"}
+
+
+def test_all_of_my_drive_may_be_named_by_its_alias() -> None:
+    """Google takes `root` for an id everywhere."""
+    google = Google()
+    page = files_page(file("mine", parents=["b"]), file("other", parents=["lost"]))
+    assert google.find(page, Scope(folder_ids=(FileId("root"),))).outside == {"other"}
+    told = google.find(changes_page(changed(folder("x", parents=["lost"]))), Scope(folder_ids=(FileId("root"),)))
+    assert told == Places(frozenset(ids("x")))
+
+
+def test_what_happens_to_a_folder_above_a_chosen_one_reaches_it() -> None:
+    """A log names the upper one alone, which is itself out of scope."""
+    google = Google()
+    scope = Scope(folder_ids=(FileId("b"), FileId("lost")))
+    assert google.find(changes_page(changed(named("a", "New", parents=["r"]))), scope).roots == ("b",)
+    assert google.find(changes_page(changed(folder("c", parents=["b"]))), scope).roots == ()
 
 
 def test_a_page_that_tells_of_a_folder_goes_by_nothing_known_before() -> None:
