@@ -71,4 +71,5 @@ async def control_plane(
     try:
         yield Owner(source, lacks, source, source, source.object_store_keys)
     finally:
+        await source.close()
         await transport.close()
