@@ -247,7 +247,7 @@ async def test_reports_arrive_in_the_contracts_words(bench: Bench) -> None:
     )
     async with bench.open() as (plane, _):
         await plane.report(ended)
-        await plane.report(CredentialsRefused(connection_id=ONE, reason="reauth_required"))
+        await plane.report(CredentialsRefused(connection_id=ONE, reason="reauth_required", credentials="of these"))
         with pytest.raises(NeedsReauth):
             await plane.refresh_token(ONE)
         assert await plane.object_store_keys(ONE) is None
