@@ -300,6 +300,19 @@ async def test_a_client_certificate_that_has_expired_is_told_before_anybody_refu
         assert re.match(r"CONTROL_PLANE_MTLS_CERT_PATH: .*client\.crt expired on \d{4}-", transport.problem or "")
 
 
+async def test_a_certificate_whose_time_cant_be_read_is_used_all_the_same(bench: Bench) -> None:
+    """OpenSSL takes more forms than are looked into; a rotation to one of them goes through."""
+    async with bench.open() as (plane, transport):
+        await plane.get(ONE)
+        client = bench.authority.client("trusted")
+        label = (b" CERTIFICATE-", b" TRUSTED CERTIFICATE-")
+        bench.admit(client._replace(certificate=client.certificate.replace(*label)), bench.authority)
+        plane.doubt(ONE)
+        await plane.get(ONE)
+        assert transport.problem is None
+    assert bench.state.calls[-1].client == "trusted"
+
+
 async def test_who_shows_no_certificate_is_let_in_nowhere(bench: Bench) -> None:
     """The stand-in is as strict as the real one."""
     context = ssl.create_default_context(cadata=bench.authority.certificate.decode())
