@@ -1,8 +1,10 @@
 """The object store against a real S3 server process, and against a directory."""
 
+import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -88,6 +90,38 @@ async def test_of_a_stream_that_fails_nothing_is_seen(store: BucketObjects, serv
     with pytest.raises(ChecksumMismatch):
         await store.put_stream(stream(*parts), TEXT, sha256=other)
     assert await store.find(other, TEXT) is None
+    assert uploads_in(server) == []
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+async def test_an_upload_that_is_broken_off_lets_go_of_all_it_held(
+    store: BucketObjects, server: str, is_announced: bool
+) -> None:
+    """By a stop in the middle of a download that brings nothing: no task, no half upload, no open download is left."""
+    ended, silent = asyncio.Event(), asyncio.Event()
+
+    async def download() -> AsyncGenerator[bytes, None]:
+        try:
+            for _ in range(20):
+                yield bytes(MB)
+            silent.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def put() -> None:
+        async with aclosing(download()) as pieces:
+            await store.put_stream(pieces, TEXT, sha256="0" * 64 if is_announced else None)
+
+    before = asyncio.all_tasks()
+    putting = asyncio.create_task(put())
+    async with asyncio.timeout(20):
+        await silent.wait()
+        putting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await putting
+    assert ended.is_set()
+    assert asyncio.all_tasks() == before
     assert uploads_in(server) == []
 
 

@@ -12,16 +12,13 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
 from google_drive_worker.storage.credentials import Keys, KeySource
+from google_drive_worker.storage.upload import upload
 from google_drive_worker.utils.errors import Retryable
 
 T = TypeVar("T")
 
 UNAVAILABLE = "object_store_unavailable"
 
-PART_BYTES = 8 * 1024 * 1024
-"""S3 wants 5 MB at least, and takes 10,000 parts: files up to 80 GB."""
-
-_PARTS_AT_ONCE = 2
 _RETRIES = 5
 _RETRY_TIME = timedelta(seconds=20)
 _TIMEOUT = timedelta(seconds=60)
@@ -91,14 +88,7 @@ class S3Bucket:
         """A multipart upload. It is not repeated as a whole: the parts came from elsewhere, and are gone."""
         store = await self._open()
         try:
-            await obstore.put_async(
-                store,
-                key,
-                parts,
-                attributes={"Content-Type": content_type},
-                chunk_size=PART_BYTES,
-                max_concurrency=_PARTS_AT_ONCE,
-            )
+            await upload(store, key, parts, content_type)
         except (BaseError, OSError) as problem:
             code, failure = self._failure(problem)
             if code in _REJECTED_KEYS:
@@ -225,9 +215,7 @@ class DirectoryBucket:
     async def write_parts(self, key: str, parts: AsyncIterable[bytes], content_type: str) -> None:
         """The same, part by part."""
         del content_type
-        await self._do(
-            lambda store: obstore.put_async(store, key, parts, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
-        )
+        await self._do(lambda store: upload(store, key, parts))
 
     async def read(self, key: str) -> bytes | None:
         """The file's bytes."""
