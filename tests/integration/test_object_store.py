@@ -184,6 +184,34 @@ async def test_temporary_keys_that_are_used_up_are_replaced(server: str) -> None
         assert given == used
 
 
+async def test_an_upload_outlasts_its_keys(server: str) -> None:
+    """A file may take longer than keys live: the parts that come after their end are written by new ones."""
+    given: list[datetime] = []
+
+    async def temporary(_: ConnectionId) -> TemporaryKeys:
+        given.append(datetime.now(UTC) + (timedelta(hours=1) if given else timedelta(seconds=0.5)))
+        return TemporaryKeys("testing", Secret("s"), Secret(f"token-{len(given)}"), given[-1].isoformat())
+
+    with front_of(server) as front:
+
+        async def download() -> AsyncIterator[bytes]:
+            for _ in range(9):
+                yield bytes(MB)
+            async with asyncio.timeout(20):
+                while "PUT" not in [method for method, _, _ in front.seen] or datetime.now(UTC) < given[0]:  # noqa: ASYNC110 - seen from outside
+                    await asyncio.sleep(0.01)
+            front.rejected.add("token-1")
+            for _ in range(20):
+                yield bytes(MB)
+
+        own = object_stores(BUCKET, region="us-east-1", endpoint_url=front.url, temporary_keys=temporary)
+        sha256 = hashlib.sha256(bytes(29 * MB)).hexdigest()
+        ref = await own.open(CONNECTION).put_stream(download(), TEXT, sha256=sha256)
+        used = {headers.get("x-amz-security-token") for _, _, headers in front.seen}
+    assert ref.size_bytes == 29 * MB
+    assert used == {"token-1", "token-2"}
+
+
 async def test_keys_come_by_web_identity(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A mounted token is traded for keys at STS, as in Kubernetes."""
     for name in KEYS:
