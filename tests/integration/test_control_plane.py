@@ -18,7 +18,7 @@ from control_plane_simulator.server import serving
 from control_plane_simulator.state import State
 from google_drive_worker.connections.control_plane import ASK_AGAIN_S, KEPT_FOR_S, KEPT_IN_NEED_S, ControlPlane
 from google_drive_worker.connections.mutual_tls import CertificateFiles, MutualTlsTransport
-from google_drive_worker.connections.setup import FILE_NAMES
+from google_drive_worker.connections.setup import FILE_NAMES, NO_CONNECTION, control_plane, problems_of
 from google_drive_worker.domain.connection import AccessToken, Secret
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken, SyncId
 from google_drive_worker.domain.reports import CredentialsRefused, SyncEnded
@@ -311,6 +311,24 @@ async def test_a_certificate_whose_time_cant_be_read_is_used_all_the_same(bench:
         await plane.get(ONE)
         assert transport.problem is None
     assert bench.state.calls[-1].client == "trusted"
+
+
+async def test_it_is_looked_whether_connections_can_be_had(bench: Bench) -> None:
+    """Whether the Control Plane can be reached, and lets us in; what is wrong is told in a line."""
+    async with (
+        serving(bench.state, bench.authority) as url,
+        control_plane(url, bench.files, bench.clock, timeout_s=5) as owner,
+    ):
+        assert await problems_of(owner) == []
+        bench.state.instead[NO_CONNECTION] = (403, "")
+        (line,) = await problems_of(owner)
+        assert "its certificate is not allowed this" in line
+        bench.admit(Authority("another").client(), bench.authority)
+        (line,) = await problems_of(owner)
+        assert line.startswith("the Control Plane can't be reached: the server does not accept our certificate")
+        bench.files.key.unlink()
+        (line,) = await problems_of(owner)
+        assert line.startswith("CONTROL_PLANE_MTLS_KEY_PATH: there is no file")
 
 
 async def test_who_shows_no_certificate_is_let_in_nowhere(bench: Bench) -> None:
