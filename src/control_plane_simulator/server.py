@@ -74,6 +74,9 @@ async def _behave(request: web.Request, handler: Handler) -> web.StreamResponse:
         await asyncio.sleep(state.latency_s)
     if state.down:
         return web.json_response({"error": "unavailable"}, status=503)
+    if connection_id in state.instead:
+        status, text = state.instead[connection_id]
+        return web.Response(status=status, text=text)
     if connection_id not in state.connections:
         return web.json_response({"error": "no such connection"}, status=404)
     return await handler(request)

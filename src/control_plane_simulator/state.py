@@ -25,7 +25,8 @@ class State:
 
     A connection may hold `refresh_credentials` (client_id, client_secret, refresh_token, token_uri), by which its
     access tokens are refreshed, and `object_store_credentials`, which are given out as they stand. `down` makes every
-    call a 503; `latency_s` delays each.
+    call a 503; `latency_s` delays each; `instead` is what is answered for a connection whatever is asked, by status and
+    body.
     """
 
     connections: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class State:
     calls: list[Call] = field(default_factory=list)
     down: bool = False
     latency_s: float = 0.0
+    instead: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def described(self, connection_id: str) -> dict[str, Any] | None:
         """The answer to GET, `None` where there is no such connection."""

@@ -22,6 +22,7 @@ from google_drive_worker.bootstrap import (
     topic_names,
 )
 from google_drive_worker.config import Settings, load_settings
+from google_drive_worker.connections.setup import problems_of
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.kafka.topics import create_state_topic, setting_problems, survey
 from google_drive_worker.messages.trigger import TRIGGER_TYPES, Trigger, TriggerType
@@ -156,7 +157,9 @@ async def _check(settings: Settings) -> dict[str, list[str]]:
     """What is wrong, by what was looked at; those that take their time are looked at side by side."""
     async with connections_of(settings, SystemClock()) as owner:
         kafka, connections, store = await asyncio.gather(
-            asyncio.to_thread(_kafka_problems, settings), owner.lacks(), stores_of(settings, owner).problem()
+            asyncio.to_thread(_kafka_problems, settings),
+            problems_of(owner),
+            stores_of(settings, owner).problem(),
         )
     where = settings.connections_file or settings.control_plane_base_url
     return {

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from google_drive_worker.channel_care import Push, keep_channels
 from google_drive_worker.contents import ContentMirror
-from google_drive_worker.domain.connection import Connection, fingerprint
+from google_drive_worker.domain.connection import Connection, Credentials, fingerprint
 from google_drive_worker.domain.details import DetailsPage
 from google_drive_worker.domain.drive import DriveFile, FilesPage
 from google_drive_worker.domain.ids import ConnectionId, FileId, SyncId
@@ -26,7 +26,7 @@ from google_drive_worker.domain.sharing import ItemSharing, PermissionSet
 from google_drive_worker.kafka.entry import Entry, TooLarge
 from google_drive_worker.messages.references import PAYLOAD_TYPE
 from google_drive_worker.sync import channels, engine, failure
-from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Scope
+from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Owed, Scope
 from google_drive_worker.sync.content import Contents, wanted_contents
 from google_drive_worker.sync.details import Hanging, files_in, is_all_that_is_left, let_in, wanted_of
 from google_drive_worker.sync.items import NOWHERE, Shared
@@ -74,6 +74,9 @@ FORBIDDEN = 403
 LOOK_AGAIN_S = 5.0
 """How often a turn asks whether its connection still is as it was: paused, disconnected, or of other settings."""
 
+OTHERS_A_TURN = 3
+"""How often a turn goes on at once since a connection has other credentials than those refused: an owner that describes
+others each time must not make it ask Google on and on."""
 
 CHANNELS = "Channels"
 """Name of the step that looks after push channels."""
@@ -119,6 +122,7 @@ class _Fetch(NamedTuple):
     action: Action
     sync_id: SyncId | None
     labelled: bool
+    credentials: Credentials
 
 
 class _Opened(NamedTuple):
@@ -161,7 +165,7 @@ async def take_turn(means: Means, connection_id: ConnectionId, ledger: Ledger, i
     """
     turn = _Turn(means, connection_id, ledger, is_over)
     try:
-        await turn.run(await active(means.connections, connection_id))
+        await turn.run()
     except WorkerError as error:
         turn.rest(engine.CONNECTING, error)
     except Exception as bug:
@@ -200,20 +204,28 @@ class _Turn:
         self._looked_at_s = means.clock.monotonic_s()
         self._stopped: WorkerError | None = None
         self._opened: _Opened | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._owed_before: Owed | None = None
+        self._others_left = OTHERS_A_TURN
 
-    async def run(self, connection: Connection) -> None:
-        """Work for the connection as it is; should it no longer be active, park it when nothing is under way."""
-        self._connection = connection
+    async def run(self) -> None:
+        """Work for the connection as it is; should it no longer be active, park it when nothing is under way.
+
+        Raises what `active` does.
+        """
+        self._owed_before = self._owed()
+        self._connection = await active(self._means.connections, self._connection_id)
         if self._is_refused() and not await self._has_other_credentials():
             self._rest_until_reauthorized()
             return
         async with asyncio.TaskGroup() as group:
             while await self._go_on(group):
                 await self._ledger.room()
-                if self._means.clock.monotonic_s() - self._looked_at_s >= LOOK_AGAIN_S:
-                    await self._look_again()
+                self._look_again_in_time(group)
+            if self._looking is not None:
+                self._looking.cancel()
         if self._stopped is not None:
-            self.park(engine.CONNECTING, self._stopped)
+            self.rest(engine.CONNECTING, self._stopped)
 
     async def keep_channels(self) -> None:
         """Look after the push channels: of a connection that is not active, none is left.
@@ -254,24 +266,51 @@ class _Turn:
         return await self._ledger.committed()
 
     def rest(self, step: str, error: WorkerError) -> None:
-        """Park what was to be synced; a turn that was for channels alone parks nothing."""
+        """Park what was to be synced; a turn that was for channels alone parks nothing.
+
+        What the connection's source said does not count against a trigger that came after it was asked: that may be the
+        one that ends a pause, and no other would follow it. The next turn asks anew.
+        """
         checkpoint = self.checkpoint()
-        if checkpoint is not None and (self._is_due(checkpoint) or step == engine.TURN):
+        if checkpoint is None:
+            return
+        said_before = step == engine.CONNECTING and isinstance(error, Terminal)
+        if said_before and checkpoint.owed is not None and checkpoint.owed is not self._owed_before:
+            return
+        if self._is_due(checkpoint) or step == engine.TURN:
             self.park(step, error)
+
+    def _owed(self) -> Owed | None:
+        checkpoint = self.checkpoint()
+        return checkpoint.owed if checkpoint is not None else None
+
+    def _look_again_in_time(self, group: asyncio.TaskGroup) -> None:
+        """Beside the work, which a source that answers slowly holds up no more than one that does not answer."""
+        is_under_way = self._looking is not None and not self._looking.done()
+        if not is_under_way and self._means.clock.monotonic_s() - self._looked_at_s >= LOOK_AGAIN_S:
+            self._looking = group.create_task(self._look_again(), name=f"{self._connection_id}:look")
 
     async def _look_again(self) -> None:
         """Heed what became of the connection meanwhile. A source that can't be asked stops nobody."""
-        self._looked_at_s = self._means.clock.monotonic_s()
+        self._looked_at_s, owed = self._means.clock.monotonic_s(), self._owed()
         try:
             self._connection = await active(self._means.connections, self._connection_id)
         except Retryable:
             return
         except WorkerError as error:
-            self._stopped = error
+            self._stopped, self._owed_before = error, owed
+        else:
+            self._stopped = None
+
+    async def _has_others_than(self, refused: Credentials) -> bool:
+        """Google refused these. Should there be others by now, what failed is asked again with them."""
+        if self._connection.credentials != refused:
+            return True  # it was asked with them before the others came
+        return self._others_left > 0 and await self._has_other_credentials()
 
     async def _has_other_credentials(self) -> bool:
-        """Google refused these. Should there be others by now, what failed is asked again with them."""
         refused = self._connection.credentials
+        self._others_left -= 1
         self._means.connections.doubt(self._connection_id)
         await self._look_again()
         return self._connection.credentials != refused
@@ -330,7 +369,7 @@ class _Turn:
         # One answer a round: others that are there as well wait while there is no room, and let other turns go between.
         task = next(task for task in self._under_way if task.done())
         fetch, answer = self._under_way.pop(task), task.result()
-        if not isinstance(answer, NeedsReauth) or not await self._has_other_credentials():
+        if not isinstance(answer, NeedsReauth) or not await self._has_others_than(fetch.credentials):
             await self._take_in(fetch, answer)
         return True
 
@@ -372,7 +411,8 @@ class _Turn:
             if fetch_key(action) not in busy:
                 fetch = self._fetch(checkpoint, self._drive(checkpoint.scope), action)
                 task = group.create_task(fetch, name=f"{self._connection_id}:{step_name(action)}")
-                self._under_way[task] = _Fetch(action, sync_id, asks_for_labels(checkpoint))
+                labelled = asks_for_labels(checkpoint)
+                self._under_way[task] = _Fetch(action, sync_id, labelled, self._connection.credentials)
 
     async def _fetch(self, checkpoint: Checkpoint, drive: Drive, action: Action) -> engine.Answer | WorkerError:
         """Google's answer, with the permissions of its items where they are mirrored; or what went wrong."""

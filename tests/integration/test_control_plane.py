@@ -1,9 +1,11 @@
 """The Control Plane's client against the stand-in, over real mutual TLS."""
 
 import asyncio
+import gc
+import json
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from control_plane_simulator.server import serving
 from control_plane_simulator.state import State
 from google_drive_worker.connections.control_plane import ASK_AGAIN_S, KEPT_FOR_S, KEPT_IN_NEED_S, ControlPlane
 from google_drive_worker.connections.mutual_tls import CertificateFiles, MutualTlsTransport
-from google_drive_worker.connections.setup import FILE_NAMES
+from google_drive_worker.connections.setup import FILE_NAMES, NO_CONNECTION, control_plane, problems_of
 from google_drive_worker.domain.connection import AccessToken, Secret
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken, SyncId
 from google_drive_worker.domain.reports import CredentialsRefused, SyncEnded
@@ -127,6 +129,99 @@ async def test_an_unknown_connection_is_no_outage(bench: Bench) -> None:
                 await plane.get(ONE)
 
 
+async def test_a_pause_that_was_known_counts_no_longer_where_nobody_can_be_asked(bench: Bench) -> None:
+    """The trigger that ends it may be here already: the connection is tried again, and not left until another one."""
+    bench.state.connections[ONE] = {**DESCRIBED, "status": "paused"}
+    async with bench.open() as (plane, _):
+        assert (await plane.get(ONE)).status == "paused"
+        bench.state.down = True
+        bench.clock.advance(KEPT_FOR_S + 1)
+        for _ in range(2):
+            with pytest.raises(Retryable) as caught:
+                await plane.get(ONE)
+            assert caught.value.code == "control_plane_unavailable"
+
+
+@pytest.mark.parametrize("trouble", [(500, "broken"), (403, "not yours"), (200, "<html>busy</html>")])
+async def test_trouble_with_one_connection_leaves_the_others_alone(bench: Bench, trouble: tuple[int, str]) -> None:
+    """They are asked for as before; it goes on by what was known of it, and is let be for a while."""
+    other = ConnectionId("another")
+    bench.state.connections[other] = DESCRIBED
+    async with bench.open() as (plane, _):
+        await plane.get(ONE)
+        await plane.get(other)
+        bench.state.instead[other] = trouble
+        bench.state.connections[ONE] = {**DESCRIBED, "status": "paused"}
+        bench.clock.advance(KEPT_FOR_S + 1)
+        assert (await plane.get(other)).status == "active"
+        assert (await plane.get(ONE)).status == "paused"
+        calls = len(bench.state.calls)
+        assert (await plane.get(other)).status == "active"
+        assert len(bench.state.calls) == calls
+
+
+async def test_a_doubt_is_not_answered_by_what_was_asked_before_it(bench: Bench) -> None:
+    """An answer that was under way already may be older than its cause; it does not replace the newer one either."""
+    async with bench.open() as (plane, _):
+        bench.state.connections[ONE] = {**DESCRIBED, "status": "paused"}
+        bench.state.latency_s = 0.3
+        before = asyncio.create_task(plane.get(ONE))
+        await _until(lambda: len(bench.state.calls) == 1)
+        bench.state.latency_s = 0.0
+        bench.state.connections[ONE] = DESCRIBED
+        bench.state.instead[ONE] = (200, json.dumps({**DESCRIBED, "connection_id": ONE}))
+        plane.doubt(ONE)
+        assert (await plane.get(ONE)).status == "active"
+        bench.state.instead[ONE] = (200, json.dumps({**DESCRIBED, "connection_id": ONE, "status": "paused"}))
+        assert (await before).status == "paused"
+        assert (await plane.get(ONE)).status == "active"
+
+
+async def test_nothing_is_left_of_who_went_away(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """A question whose asker was cancelled ends with the client, and its failure is nobody's surprise."""
+    bench.state.latency_s = 1.0
+    async with bench.open() as (plane, _):
+        asker = asyncio.create_task(plane.get(ONE))
+        await _until(lambda: len(bench.state.calls) == 1)
+        asker.cancel()
+        await asyncio.wait([asker])
+        await plane.close()
+        assert [task for task in asyncio.all_tasks() if task.get_name().startswith("control-plane:")] == []
+        bench.state.latency_s, bench.state.down = 0.2, True
+        asker = asyncio.create_task(plane.get(ONE))
+        await _until(lambda: len(bench.state.calls) == 2)
+        asker.cancel()
+        await asyncio.wait([asker])
+        await _until(lambda: not [each for each in asyncio.all_tasks() if each.get_name().startswith("control-plane:")])
+        gc.collect()
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("segment", [".", ".."])
+async def test_an_id_never_becomes_another_path(bench: Bench, segment: str) -> None:
+    """No call is made for it."""
+    async with bench.open() as (plane, _):
+        with pytest.raises(UnknownConnection):
+            await plane.get(ConnectionId(segment))
+    assert bench.state.calls == []
+
+
+async def test_keys_that_are_refused_are_not_the_environments(bench: Bench) -> None:
+    """Only where the Control Plane has none to offer may the environment's do."""
+    async with bench.open() as (plane, _):
+        assert await plane.object_store_keys(ONE) is None
+        bench.state.instead[ONE] = (409, "{}")
+        with pytest.raises(Retryable) as caught:
+            await plane.object_store_keys(ONE)
+    assert caught.value.code == "object_store_unavailable"
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - there is no event to wait for: what holds is seen from outside
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("credentials", [{"type": "password"}, {"type": "access_token"}, "CANARY-token"])
 async def test_a_description_that_makes_no_sense_is_told_without_its_secrets(bench: Bench, credentials: Any) -> None:
     """It names the field."""
@@ -152,7 +247,7 @@ async def test_reports_arrive_in_the_contracts_words(bench: Bench) -> None:
     )
     async with bench.open() as (plane, _):
         await plane.report(ended)
-        await plane.report(CredentialsRefused(connection_id=ONE, reason="reauth_required"))
+        await plane.report(CredentialsRefused(connection_id=ONE, reason="reauth_required", credentials="of these"))
         with pytest.raises(NeedsReauth):
             await plane.refresh_token(ONE)
         assert await plane.object_store_keys(ONE) is None
@@ -203,6 +298,37 @@ async def test_a_client_certificate_that_has_expired_is_told_before_anybody_refu
     async with bench.open() as (_, transport):
         await transport.refresh()
         assert re.match(r"CONTROL_PLANE_MTLS_CERT_PATH: .*client\.crt expired on \d{4}-", transport.problem or "")
+
+
+async def test_a_certificate_whose_time_cant_be_read_is_used_all_the_same(bench: Bench) -> None:
+    """OpenSSL takes more forms than are looked into; a rotation to one of them goes through."""
+    async with bench.open() as (plane, transport):
+        await plane.get(ONE)
+        client = bench.authority.client("trusted")
+        label = (b" CERTIFICATE-", b" TRUSTED CERTIFICATE-")
+        bench.admit(client._replace(certificate=client.certificate.replace(*label)), bench.authority)
+        plane.doubt(ONE)
+        await plane.get(ONE)
+        assert transport.problem is None
+    assert bench.state.calls[-1].client == "trusted"
+
+
+async def test_it_is_looked_whether_connections_can_be_had(bench: Bench) -> None:
+    """Whether the Control Plane can be reached, and lets us in; what is wrong is told in a line."""
+    async with (
+        serving(bench.state, bench.authority) as url,
+        control_plane(url, bench.files, bench.clock, timeout_s=5) as owner,
+    ):
+        assert await problems_of(owner) == []
+        bench.state.instead[NO_CONNECTION] = (403, "")
+        (line,) = await problems_of(owner)
+        assert "its certificate is not allowed this" in line
+        bench.admit(Authority("another").client(), bench.authority)
+        (line,) = await problems_of(owner)
+        assert line.startswith("the Control Plane can't be reached: the server does not accept our certificate")
+        bench.files.key.unlink()
+        (line,) = await problems_of(owner)
+        assert line.startswith("CONTROL_PLANE_MTLS_KEY_PATH: there is no file")
 
 
 async def test_who_shows_no_certificate_is_let_in_nowhere(bench: Bench) -> None:

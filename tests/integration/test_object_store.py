@@ -1,8 +1,10 @@
 """The object store against a real S3 server process, and against a directory."""
 
+import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -91,6 +93,38 @@ async def test_of_a_stream_that_fails_nothing_is_seen(store: BucketObjects, serv
     assert uploads_in(server) == []
 
 
+@pytest.mark.parametrize("is_announced", [True, False])
+async def test_an_upload_that_is_broken_off_lets_go_of_all_it_held(
+    store: BucketObjects, server: str, is_announced: bool
+) -> None:
+    """By a stop in the middle of a download that brings nothing: no task, no half upload, no open download is left."""
+    ended, silent = asyncio.Event(), asyncio.Event()
+
+    async def download() -> AsyncGenerator[bytes, None]:
+        try:
+            for _ in range(20):
+                yield bytes(MB)
+            silent.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def put() -> None:
+        async with aclosing(download()) as pieces:
+            await store.put_stream(pieces, TEXT, sha256="0" * 64 if is_announced else None)
+
+    before = asyncio.all_tasks()
+    putting = asyncio.create_task(put())
+    async with asyncio.timeout(20):
+        await silent.wait()
+        putting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await putting
+    assert ended.is_set()
+    assert asyncio.all_tasks() == before
+    assert uploads_in(server) == []
+
+
 async def test_a_note_leads_to_an_object_that_is_there(store: BucketObjects) -> None:
     """The last one counts; one whose object is gone, or that can't be read, counts for nothing."""
     first, second = await store.put(b"one", TEXT), await store.put(b"two", TEXT)
@@ -148,6 +182,34 @@ async def test_temporary_keys_that_are_used_up_are_replaced(server: str) -> None
         assert used == ["token-1", "token-2"]
         await own.open(CONNECTION).put(b"two", TEXT)
         assert given == used
+
+
+async def test_an_upload_outlasts_its_keys(server: str) -> None:
+    """A file may take longer than keys live: the parts that come after their end are written by new ones."""
+    given: list[datetime] = []
+
+    async def temporary(_: ConnectionId) -> TemporaryKeys:
+        given.append(datetime.now(UTC) + (timedelta(hours=1) if given else timedelta(seconds=0.5)))
+        return TemporaryKeys("testing", Secret("s"), Secret(f"token-{len(given)}"), given[-1].isoformat())
+
+    with front_of(server) as front:
+
+        async def download() -> AsyncIterator[bytes]:
+            for _ in range(9):
+                yield bytes(MB)
+            async with asyncio.timeout(20):
+                while "PUT" not in [method for method, _, _ in front.seen] or datetime.now(UTC) < given[0]:  # noqa: ASYNC110 - seen from outside
+                    await asyncio.sleep(0.01)
+            front.rejected.add("token-1")
+            for _ in range(20):
+                yield bytes(MB)
+
+        own = object_stores(BUCKET, region="us-east-1", endpoint_url=front.url, temporary_keys=temporary)
+        sha256 = hashlib.sha256(bytes(29 * MB)).hexdigest()
+        ref = await own.open(CONNECTION).put_stream(download(), TEXT, sha256=sha256)
+        used = {headers.get("x-amz-security-token") for _, _, headers in front.seen}
+    assert ref.size_bytes == 29 * MB
+    assert used == {"token-1", "token-2"}
 
 
 async def test_keys_come_by_web_identity(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.faults import Effect, Match, Rule
 from support.control_plane import Plane, control_plane_in_thread
 from support.mirroring import FIRST, Stage, staged
+from support.s3_server import BUCKET, KEYS, front_of, object_in, s3_server
 from support.topics import Topics
 from support.worker_process import WorkerProcess
 
@@ -21,14 +23,22 @@ pytestmark = pytest.mark.kafka
 
 @contextmanager
 def owned(
-    topics: Topics, directory: Path, seed: int, *, refreshed_there: bool, settings: Mapping[str, str] | None = None
+    topics: Topics,
+    directory: Path,
+    seed: int,
+    *,
+    refreshed_there: bool,
+    settings: Mapping[str, str] | None = None,
+    keys: Mapping[str, str] | None = None,
+    files: int = 400,
 ) -> Iterator[tuple[Stage, Plane, WorkerProcess]]:
-    """A stage whose worker asks the Control Plane, which knows the simulator's connections."""
-    with staged(generate(CorpusPlan(files=400, shared_drives=1, seed=seed)), topics, directory) as stage:
+    """A stage whose worker asks the Control Plane, which knows the simulator's connections, and may offer S3 `keys`."""
+    with staged(generate(CorpusPlan(files=files, shared_drives=1, seed=seed)), topics, directory) as stage:
         toml = directory / "known.toml"
         toml.write_text(connections_toml(stage.simulator.accounts, stage.simulator.token_uri))
         known = {
             name: {**(as_refreshed_here(each) if refreshed_there else each), "settings": _SETTINGS}
+            | ({} if keys is None else {"object_store_credentials": dict(keys)})
             for name, each in connections_of(toml).items()
         }
         with control_plane_in_thread(known, directory / "certificates") as plane:
@@ -113,3 +123,34 @@ def test_a_pause_is_honoured_in_the_middle_of_a_sync(topics: Topics, tmp_path: P
         stage.sync()
         stage.assert_equal()
         assert stage.mirror.completed_syncs(FIRST) == [sync_id]
+
+
+def test_a_service_account_writes_by_the_keys_that_are_offered_to_it(topics: Topics, tmp_path: Path) -> None:
+    """Large records of a connection go to S3 by its own keys from the Control Plane, never by the environment's."""
+    ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    keys = {"access_key_id": "sts", "secret_access_key": "s", "session_token": "offered", "expires_at": ends}
+    with s3_server() as server, front_of(server) as front:
+        store = {**KEYS, "S3_BUCKET_NAME": BUCKET, "S3_ENDPOINT_URL": front.url, "WORKER_PAYLOAD_LIMIT_BYTES": "1500"}
+        with owned(topics, tmp_path, 15, refreshed_there=False, settings=store, keys=keys, files=60) as (
+            stage,
+            plane,
+            worker,
+        ):
+            stage.mirror.fetch = lambda ref: object_in(server, ref.uri.removeprefix(f"s3://{BUCKET}/"))
+            connection = "conn_service_account"
+            stage.sync(connection, "full_sync")
+            worker.wait_until(lambda: bool(plane.state.cursors.get(connection)), "reported")
+            assert plane.state.connections[connection]["credentials"]["type"] == "service_account"
+            assert plane.state.count("POST", "object-store-credentials") == 1
+        mine = [headers for _, path, headers in front.seen if "/cust_service_account/" in path]
+    assert mine
+    assert {headers.get("x-amz-security-token") for headers in mine} == {"offered"}
+
+
+def test_the_cursor_of_the_last_sync_is_reported_before_the_worker_ends(topics: Topics, tmp_path: Path) -> None:
+    """A stop waits for what its last commit has to tell."""
+    with owned(topics, tmp_path, 16, refreshed_there=False, files=60) as (stage, plane, worker):
+        plane.state.latency_s = 0.5
+        stage.sync(FIRST, "full_sync")
+        assert worker.terminate() == 0
+        assert plane.state.cursors[FIRST][-1]["sync_id"] == stage.state()["last_sync_id"]

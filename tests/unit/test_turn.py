@@ -27,7 +27,7 @@ from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Checkpoint, Parked, SyncKind
 from google_drive_worker.sync.sharing import KnownFolders
-from google_drive_worker.turn import Means, look_up, take_turn
+from google_drive_worker.turn import LOOK_AGAIN_S, Means, look_up, take_turn
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, SkipForNow, SkipItem, WorkerError
 from support.clock import ManualClock
 from support.memory_drive import MemoryConnections, MemoryDrive
@@ -306,6 +306,133 @@ async def test_a_paused_connection_is_left_alone() -> None:
     await made.turn()
     assert made.parked is not None
     assert (made.parked.code, made.parked.until) == ("connection_paused", None)
+
+
+class Source(MemoryConnections):
+    """Connections that are described as `described` says, as soon as it `may_answer`."""
+
+    def __init__(self, made: Bench) -> None:
+        super().__init__()
+        self.active = made.connections.known[CONNECTION]
+        self.paused = msgspec.structs.replace(self.active, status="paused")
+        self.described: Callable[[], Connection] = lambda: self.active
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        made.means = replace(made.means, connections=self)
+
+    def with_token(self, token: str) -> Connection:
+        """The connection with that credential."""
+        return msgspec.structs.replace(self.active, credentials=AccessToken(Secret(token)))
+
+    async def get(self, connection_id: ConnectionId) -> Connection:
+        """What is said of it by then."""
+        assert connection_id == CONNECTION
+        await self.may_answer.wait()
+        return self.described()
+
+
+async def with_four_walks() -> tuple[Bench, Source]:
+    """A connection that is mirrored, and owes four walks that are fetched side by side."""
+    made = Bench()
+    source = Source(made)
+    made.owe()
+    await made.turn()
+    made.drive.page_size = 10
+    for name in "abcd":
+        made.drive.put(folder(name))
+    made.owe("incremental")
+    return made, source
+
+
+async def test_a_trigger_that_comes_while_its_connection_is_asked_for_ends_the_pause() -> None:
+    """The answer may be from before the pause ended, and no other trigger would follow."""
+    made = Bench()
+    source = Source(made)
+
+    def end_the_pause() -> Connection:
+        made.owe("incremental")
+        return source.paused
+
+    made.owe()
+    said = iter([lambda: source.paused, end_the_pause])
+
+    def described() -> Connection:
+        return next(said)()
+
+    source.described = described
+    await made.turn()
+    assert made.parked is None
+    source.described = lambda: source.active
+    await made.turn()
+    assert made.completed == ["full"]
+
+
+async def test_a_pause_that_ends_before_the_sync_has_stopped_parks_nothing() -> None:
+    """What was under way is waited for, and by then the connection is active again."""
+    made, source = await with_four_walks()
+    said: list[str] = []
+
+    def described() -> Connection:
+        if len(said) < 2 and any(call.startswith("children") for call in made.drive.calls):
+            said.append("paused")
+            return source.paused
+        return source.active
+
+    def is_over() -> bool:
+        made.clock.advance(LOOK_AGAIN_S + 1)
+        return False
+
+    source.described = described
+    await made.turn(is_over)
+    assert said == ["paused", "paused"]
+    assert made.parked is None
+    assert made.completed == ["full", "incremental"]
+
+
+async def test_a_source_that_does_not_answer_holds_up_no_sync() -> None:
+    """Pages go on being written while it is looked whether the connection still is as it was."""
+    made, source = await with_four_walks()
+
+    def is_over() -> bool:
+        source.may_answer.clear()
+        made.clock.advance(LOOK_AGAIN_S + 1)
+        return False
+
+    await made.turn(is_over)
+    assert made.completed == ["full", "incremental"]
+    assert [task for task in asyncio.all_tasks() if task.get_name().endswith(":look")] == []
+
+
+async def test_new_credentials_are_not_blamed_for_calls_that_went_out_with_the_old_ones() -> None:
+    """Four calls are refused together; the first one finds the new credentials, and all go through with these."""
+    made, source = await with_four_walks()
+    made.drive.calls.clear()
+
+    def is_over() -> bool:
+        if not refusals and any(call.startswith("changes") for call in made.drive.calls):
+            refusals.extend(NeedsReauth("authorize anew") for _ in "abcd")
+            made.drive.problems.extend(refusals)
+            source.described = lambda: source.with_token("renewed")
+        return False
+
+    refusals: list[NeedsReauth] = []
+    await made.turn(is_over)
+    assert refusals
+    assert made.parked is None
+    assert made.completed == ["full", "incremental"]
+
+
+async def test_credentials_that_are_others_each_time_are_not_tried_on_and_on() -> None:
+    """The connection rests, as one whose credentials are refused."""
+    made = Bench()
+    source, numbers = Source(made), itertools.count()
+    source.described = lambda: source.with_token(str(next(numbers)))
+    made.drive.problems.extend(NeedsReauth("authorize anew") for _ in range(100))
+    made.owe()
+    await made.turn()
+    assert made.parked is not None
+    assert made.parked.refused
+    assert len(made.drive.problems) > 90
 
 
 async def test_an_unknown_connection_is_reported_and_forgotten() -> None:

@@ -2,7 +2,7 @@
 
 A connection's description is asked for when it is needed and kept for a short while. When the Control Plane can't be
 reached, the last description goes on counting for some hours: a sync whose credentials are still good needs nobody. A
-connection that was never described waits.
+connection that was never described waits; so does one that was not active, since it may be by now.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from google_drive_worker.domain.reports import CredentialsRefused, Report, SyncE
 from google_drive_worker.http.retry import RetryPolicy, parse_retry_after_s, retrying
 from google_drive_worker.http.transport import HttpRequest, HttpResponse, Transport
 from google_drive_worker.messages.nesting import TOO_DEEP, is_too_deep
-from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, UnknownConnection
+from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, UnknownConnection, WorkerError
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -42,11 +42,16 @@ KEPT_AT_MOST = 10_000
 """How many descriptions are kept, of some 2 KB each."""
 
 _DEFAULT_LIFETIME_S = 3600.0
-_OK, _NO_CONTENT = 200, 204
+_OK, _CREATED, _NO_CONTENT = 200, 201, 204
 _NOT_FOUND = 404
 _REFUSED = frozenset({401, 403})
 _PASSING = frozenset({408, 425, 429})
 _SERVER_ERRORS = 500
+_OF_ONE_CONNECTION = frozenset({*_REFUSED, _OK, 500})
+"""Statuses that say nothing of other connections: a right that is missing, an answer or a row that is broken."""
+
+_NO_SEGMENTS = frozenset({".", ".."})
+"""Ids that would be another path (RFC 3986, section 5.2.4), however they are quoted."""
 
 
 class _Answer(Described, frozen=True, kw_only=True):
@@ -79,6 +84,10 @@ _KEYS = msgspec.json.Decoder(TemporaryKeys, dec_hook=to_secret)
 class _Kept(NamedTuple):
     connection: Connection
     at_s: float
+    let_be_until_s: float = float("-inf")
+
+    def counts_in_need(self, now_s: float) -> bool:
+        return self.connection.status == "active" and now_s - self.at_s < KEPT_IN_NEED_S
 
 
 class ControlPlane:
@@ -104,31 +113,43 @@ class ControlPlane:
         self._kept: OrderedDict[ConnectionId, _Kept] = OrderedDict()
         self._doubted: set[ConnectionId] = set()
         self._asking: dict[ConnectionId, asyncio.Task[Connection]] = {}
+        self._under_way: set[asyncio.Task[Connection]] = set()
         self._down_until_s = float("-inf")
+
+    async def close(self) -> None:
+        """End what is asked for still, though nobody may wait for it any more."""
+        under_way = tuple(self._under_way)
+        for asking in under_way:
+            asking.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     async def get(self, connection_id: ConnectionId) -> Connection:
         """Return the connection as the Control Plane has it, or had it a short while ago.
 
         Raises `UnknownConnection` where there is none of that id, `Terminal` where what it says of it can't be used,
-        `Retryable` where it can't be asked and nothing is known of the connection.
+        `Retryable` where it can't be asked and the connection is not known to be active.
         """
         now_s, kept = self._clock.monotonic_s(), self._kept.get(connection_id)
         if kept is not None and connection_id not in self._doubted:
             if now_s - kept.at_s < self._kept_for_s:
                 return kept.connection
-            if now_s < self._down_until_s and now_s - kept.at_s < KEPT_IN_NEED_S:
+            if now_s < max(self._down_until_s, kept.let_be_until_s) and kept.counts_in_need(now_s):
                 return kept.connection
         try:
             return await self._ask_once(connection_id)
-        except Retryable:
-            self._down_until_s = self._clock.monotonic_s() + ASK_AGAIN_S
-            if kept is None or self._clock.monotonic_s() - kept.at_s >= KEPT_IN_NEED_S:
+        except Retryable as failure:
+            now_s, kept = self._clock.monotonic_s(), self._kept.get(connection_id)
+            if failure.http_status not in _OF_ONE_CONNECTION:
+                self._down_until_s = now_s + ASK_AGAIN_S
+            if kept is None or not kept.counts_in_need(now_s):
                 raise
+            self._kept[connection_id] = kept._replace(let_be_until_s=now_s + ASK_AGAIN_S)
             return kept.connection
 
     def doubt(self, connection_id: ConnectionId) -> None:
-        """What is kept of the connection may be out of date: ask again the next time."""
+        """What is kept of the connection may be out of date: ask again the next time, and heed no older question."""
         self._doubted.add(connection_id)
+        self._asking.pop(connection_id, None)
 
     async def refresh_token(self, connection_id: ConnectionId) -> Grant:
         """A fresh access token for a connection whose refresh token the Control Plane keeps to itself.
@@ -136,7 +157,7 @@ class ControlPlane:
         Raises `NeedsReauth` where it has none to give, `UnknownConnection`, or `Retryable`.
         """
         answer = await self._exchange("POST", connection_id, "/refresh-token", b"{}")
-        if answer.status != _OK:
+        if answer.status not in {_OK, _CREATED}:
             raise NeedsReauth(
                 f"the Control Plane has no access token for the connection (HTTP {answer.status})",
                 http_status=answer.status,
@@ -149,10 +170,19 @@ class ControlPlane:
     async def object_store_keys(self, connection_id: ConnectionId) -> TemporaryKeys | None:
         """Short-lived keys for the connection's prefix of the object store; `None` where the environment's are to do.
 
-        Raises `Retryable` where the Control Plane can't be asked.
+        Raises `Retryable` where the Control Plane can't be asked, or refuses for another reason than that it has none:
+        the environment's keys may open more than the connection is to have.
         """
         answer = await self._exchange("POST", connection_id, "/object-store-credentials", b"{}", missing_is_none=True)
-        return None if answer.status != _OK else _decoded(_KEYS, answer)
+        if answer.status == _NOT_FOUND:
+            return None
+        if answer.status not in {_OK, _CREATED}:
+            raise Retryable(
+                f"the Control Plane gives no keys to the object store (HTTP {answer.status})",
+                code="object_store_unavailable",
+                http_status=answer.status,
+            )
+        return _decoded(_KEYS, answer)
 
     async def report(self, report: Report) -> None:
         """Tell of a sync that ended, or of credentials that Google refuses. Raises any `WorkerError`."""
@@ -163,38 +193,61 @@ class ControlPlane:
             case CredentialsRefused(connection_id=connection_id):
                 what, body = "/status", msgspec.json.encode(_Status("reauth_required", report.reason))
         answer = await self._exchange("PUT", connection_id, what, body)
-        if answer.status not in {_OK, 201, 202, _NO_CONTENT}:
+        if answer.status not in {_OK, _CREATED, 202, _NO_CONTENT}:
             raise Terminal(f"the Control Plane refused a report (HTTP {answer.status})", http_status=answer.status)
 
     async def _ask_once(self, connection_id: ConnectionId) -> Connection:
         """Ask, together with whoever asks for the same meanwhile."""
         asking = self._asking.get(connection_id)
         if asking is None:
-            asking = asyncio.get_running_loop().create_task(self._ask(connection_id))
+            asking = asyncio.create_task(self._ask(connection_id), name=f"control-plane:{connection_id}")
             self._asking[connection_id] = asking
-            asking.add_done_callback(lambda _: self._asking.pop(connection_id, None))
+            self._under_way.add(asking)
+            asking.add_done_callback(self._asked)
         return await asyncio.shield(asking)
 
+    def _asked(self, asking: asyncio.Task[Connection]) -> None:
+        self._under_way.discard(asking)
+        if not asking.cancelled():
+            asking.exception()  # whoever waited may be gone, and nobody else would have read it
+
     async def _ask(self, connection_id: ConnectionId) -> Connection:
+        """Ask, and keep the answer, unless it was doubted before it came."""
+        connection: Connection | None = None
         try:
-            answer = await self._exchange("GET", connection_id, "")
-        except UnknownConnection:
-            self._kept.pop(connection_id, None)
-            self._doubted.discard(connection_id)
+            connection = await self._described(connection_id)
+        except Terminal:
+            if self._is_latest(connection_id):  # what it says now, be it nothing, is what counts
+                self._kept.pop(connection_id, None)
+                self._doubted.discard(connection_id)
             raise
+        finally:
+            if self._is_latest(connection_id):
+                del self._asking[connection_id]
+                if connection is not None:
+                    self._keep(connection)
+        return connection
+
+    def _is_latest(self, connection_id: ConnectionId) -> bool:
+        return self._asking.get(connection_id) is asyncio.current_task()
+
+    def _keep(self, connection: Connection) -> None:
+        connection_id = connection.connection_id
         self._doubted.discard(connection_id)
+        self._kept[connection_id] = _Kept(connection, self._clock.monotonic_s())
+        self._kept.move_to_end(connection_id)
+        if len(self._kept) > KEPT_AT_MOST:
+            self._kept.popitem(last=False)
+
+    async def _described(self, connection_id: ConnectionId) -> Connection:
+        answer = await self._exchange("GET", connection_id, "")
         if answer.status != _OK:
             raise Terminal(
                 f"the Control Plane does not describe the connection (HTTP {answer.status})",
                 code="bad_connection",
                 http_status=answer.status,
             )
-        connection = _described(connection_id, answer)
-        self._kept[connection_id] = _Kept(connection, self._clock.monotonic_s())
-        self._kept.move_to_end(connection_id)
-        if len(self._kept) > KEPT_AT_MOST:
-            self._kept.popitem(last=False)
-        return connection
+        return _described(connection_id, answer)
 
     async def _exchange(
         self,
@@ -206,6 +259,8 @@ class ControlPlane:
         missing_is_none: bool = False,
     ) -> HttpResponse:
         """The Control Plane's answer, whatever a person has to decide; what passes is tried again, within bounds."""
+        if connection_id in _NO_SEGMENTS:
+            raise UnknownConnection("no connection can have that id")
         target = f"{self._base_path}/api/v1/connections/{quote(connection_id, safe='')}{what}"
         headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
 
@@ -243,29 +298,38 @@ class ControlPlane:
 
 
 def _described(connection_id: ConnectionId, answer: HttpResponse) -> Connection:
-    described = _read(_ANSWER, answer)
-    if isinstance(described, _Answer):
+    """What the answer describes. Raises `Terminal` where a person has to mend it there; what is no JSON at all was
+    written by something in between, and passes."""
+    if is_too_deep(answer.body):
+        raise _unusable(TOO_DEEP)
+    problem: WorkerError
+    try:
+        described = _ANSWER.decode(answer.body)
         if described.connection_id == connection_id:
             return connection_of(connection_id, described)
-        described = "it is of another connection"
-    problem = described
-    raise Terminal(f"what the Control Plane says of the connection can't be used: {problem}", code="bad_connection")
+        problem = _unusable("it is of another connection")
+    except msgspec.ValidationError as error:
+        problem = _unusable(field_problem(str(error)))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        problem = _unreadable(error)
+    raise problem  # outside of `except`: a decoder's error carries a part of what it read
+
+
+def _unusable(what: str) -> Terminal:
+    return Terminal(f"what the Control Plane says of the connection can't be used: {what}", code="bad_connection")
 
 
 def _decoded(decoder: "msgspec.json.Decoder[S]", answer: HttpResponse) -> S:
-    found = _read(decoder, answer)
-    if isinstance(found, str):
-        raise Retryable(f"the Control Plane's answer can't be used: {found}", code="bad_answer")
-    return found
-
-
-def _read(decoder: "msgspec.json.Decoder[S]", answer: HttpResponse) -> S | str:
-    """What the answer says, or what is wrong with it: without any value of it, which may be a secret."""
     if is_too_deep(answer.body):
-        return TOO_DEEP
+        raise Retryable(f"the Control Plane's answer can't be used: {TOO_DEEP}", code="bad_answer", http_status=_OK)
+    problem: Retryable
     try:
         return decoder.decode(answer.body)
-    except msgspec.MsgspecError as error:
-        return field_problem(str(error))
-    except (UnicodeDecodeError, RecursionError) as error:
-        return type(error).__name__
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        problem = _unreadable(error)
+    raise problem
+
+
+def _unreadable(error: Exception) -> Retryable:
+    what = field_problem(str(error)) if isinstance(error, msgspec.MsgspecError) else type(error).__name__
+    return Retryable(f"the Control Plane's answer can't be used: {what}", code="bad_answer", http_status=_OK)

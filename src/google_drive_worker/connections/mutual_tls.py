@@ -70,8 +70,9 @@ class MutualTlsTransport:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with the files as they are now, in one line; `None` while they are in use."""
-        return self._problem
+        """What is wrong with the files as they are now, in one line; `None` while they are in use and not expired."""
+        in_use = self._in_use
+        return self._problem or (None if in_use is None else in_use.problem(datetime.now(UTC)))
 
     async def close(self) -> None:
         """Close all connections; harmless when done twice."""
@@ -89,9 +90,9 @@ class MutualTlsTransport:
                 if isinstance(found, str):
                     self._problem = found
                 else:
-                    self._problem = _expiry_problem(self._files.certificate, self._names.certificate)
-                    before = self._in_use
-                    self._in_use = _InUse(found, AiohttpTransport(self._origin, self._limits, tls=found))
+                    before, self._problem = self._in_use, None
+                    transport = AiohttpTransport(self._origin, self._limits, tls=found.context)
+                    self._in_use = _InUse(found, transport, f"{self._names.certificate}: {self._files.certificate}")
                     if before is not None:
                         await before.retire()
         if self._in_use is None:
@@ -122,11 +123,19 @@ class MutualTlsTransport:
 class _InUse:
     """A transport with the number of its requests under way."""
 
-    def __init__(self, context: ssl.SSLContext, transport: AiohttpTransport) -> None:
-        self.context = context
+    def __init__(self, read: "_Read", transport: AiohttpTransport, certificate: str) -> None:
+        self.context = read.context
         self.transport = transport
+        self._expires = read.expires
+        self._certificate = certificate
         self.requests = 0
         self.retired = False
+
+    def problem(self, now: datetime) -> str | None:
+        """What is wrong with the certificate's time: the server is the judge of it, and so it is used all the same."""
+        if self._expires is None or self._expires >= now:
+            return None
+        return f"{self._certificate} expired on {self._expires:%Y-%m-%d %H:%M} UTC"
 
     async def retire(self) -> None:
         """Close it as soon as nothing is under way."""
@@ -145,7 +154,14 @@ def _stamp(path: Path | None) -> tuple[int, int, int] | None:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _context_of(files: CertificateFiles, names: FileNames) -> ssl.SSLContext | str:
+class _Read(NamedTuple):
+    """What files came to, and when the certificate expires, where that can be read."""
+
+    context: ssl.SSLContext
+    expires: datetime | None
+
+
+def _context_of(files: CertificateFiles, names: FileNames) -> _Read | str:
     """The context that these files make, or what is wrong with them and how to mend it."""
     for name, path in zip(names, files, strict=True):
         if path is not None and (problem := _unreadable(path)):
@@ -164,13 +180,15 @@ def _context_of(files: CertificateFiles, names: FileNames) -> ssl.SSLContext | s
             f"{names.certificate}, {names.key}: {files.certificate} and {files.key} are no certificate with its own "
             f"key in PEM, without a password ({reason})"
         )
-    return context
+    return _Read(context, _expiry_of(files.certificate))
 
 
-def _expiry_problem(path: Path, name: str) -> str | None:
-    """What is wrong with the certificate's time: the server is the judge of it, and so it is used all the same."""
-    expires = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
-    return f"{name}: {path} expired on {expires:%Y-%m-%d %H:%M} UTC" if expires < datetime.now(UTC) else None
+def _expiry_of(path: Path) -> datetime | None:
+    """When the certificate expires; `None` where it is gone again, or of a form that OpenSSL alone reads."""
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return None
 
 
 def _refusal(origin: str, context: ssl.SSLContext, timeout_s: float) -> str | None:

@@ -13,9 +13,12 @@ from google_drive_worker.domain.connection import TemporaryKeys
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock, Connections, Reports, TokenSource
 from google_drive_worker.http.transport import TransportLimits
-from google_drive_worker.utils.errors import Misconfigured
+from google_drive_worker.utils.errors import Misconfigured, UnknownConnection, WorkerError
 
 FILE_NAMES = FileNames("CONTROL_PLANE_MTLS_CERT_PATH", "CONTROL_PLANE_MTLS_KEY_PATH", "CONTROL_PLANE_MTLS_CA_PATH")
+
+NO_CONNECTION = ConnectionId("google-drive-worker-check")
+"""An id of no connection's."""
 
 _ANSWER_BYTES = 4 * 1024 * 1024
 _CALLS_AT_ONCE = 32
@@ -30,6 +33,21 @@ class Owner(NamedTuple):
     reports: Reports | None = None
     tokens: TokenSource | None = None
     object_store_keys: Callable[[ConnectionId], Awaitable[TemporaryKeys | None]] | None = None
+
+
+async def problems_of(owner: Owner) -> list[str]:
+    """What keeps connections from being described, in sentences. Their owner is asked for one that there is not: it is
+    to say so."""
+    lacks = await owner.lacks()
+    if lacks:
+        return lacks
+    try:
+        await owner.connections.get(NO_CONNECTION)
+    except UnknownConnection:
+        return []
+    except WorkerError as problem:
+        return [problem.message]
+    return []
 
 
 def connections_file(path: Path) -> Owner:
@@ -71,4 +89,5 @@ async def control_plane(
     try:
         yield Owner(source, lacks, source, source, source.object_store_keys)
     finally:
+        await source.close()
         await transport.close()

@@ -21,10 +21,11 @@ class SyncEnded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CredentialsRefused(msgspec.Struct, frozen=True, kw_only=True):
-    """Google no longer takes a connection's credentials: the customer has to authorize anew."""
+    """Google no longer takes a connection's credentials, of that fingerprint: the customer has to authorize anew."""
 
     connection_id: ConnectionId
     reason: str
+    credentials: str
 
 
 Report = SyncEnded | CredentialsRefused

@@ -1,27 +1,29 @@
 """One bucket, or one directory: bytes under keys, with every failure told as what a person can mend."""
 
+import asyncio
+import contextlib
 import re
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
 from google_drive_worker.storage.credentials import Keys, KeySource
+from google_drive_worker.storage.upload import upload
 from google_drive_worker.utils.errors import Retryable
+
+if TYPE_CHECKING:
+    from obstore.store import S3Credential
 
 T = TypeVar("T")
 
 UNAVAILABLE = "object_store_unavailable"
 
-PART_BYTES = 8 * 1024 * 1024
-"""S3 wants 5 MB at least, and takes 10,000 parts: files up to 80 GB."""
-
-_PARTS_AT_ONCE = 2
 _RETRIES = 5
 _RETRY_TIME = timedelta(seconds=20)
 _TIMEOUT = timedelta(seconds=60)
@@ -67,13 +69,35 @@ class S3Options:
 
 
 @dataclass(slots=True)
+class _Held:
+    """The keys that are good now, as obstore asks for them before each request: from its own threads, so it can't wait.
+
+    Apart from the bucket, lest that and its store hold each other for good.
+    """
+
+    keys: Keys | None = None
+
+    def __call__(self) -> "S3Credential":
+        """Raises `LookupError` before there are any."""
+        if self.keys is None:
+            raise LookupError("no keys")
+        return {
+            "access_key_id": self.keys.access_key_id,
+            "secret_access_key": self.keys.secret_access_key,
+            "token": self.keys.session_token,
+            "expires_at": datetime.now(UTC),  # to be asked again each time
+        }
+
+
+@dataclass(slots=True)
 class S3Bucket:
     """A bucket of S3's, or of a server that speaks like it. Keys that it says are used up are asked for anew."""
 
     options: S3Options
     keys: KeySource
     _store: S3Store | None = None
-    _good_until: datetime = field(default=datetime.min.replace(tzinfo=UTC))
+    _held: _Held = field(default_factory=_Held)
+    _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def uri(self, key: str) -> str:
         """`s3://bucket/key`."""
@@ -88,24 +112,26 @@ class S3Bucket:
         )
 
     async def write_parts(self, key: str, parts: AsyncIterable[bytes], content_type: str) -> None:
-        """A multipart upload. It is not repeated as a whole: the parts came from elsewhere, and are gone."""
+        """A multipart upload. It is not repeated as a whole: the parts came from elsewhere, and are gone.
+
+        It may outlast its keys by hours: they are renewed while it goes on.
+        """
         store = await self._open()
         try:
-            await obstore.put_async(
-                store,
-                key,
-                parts,
-                attributes={"Content-Type": content_type},
-                chunk_size=PART_BYTES,
-                max_concurrency=_PARTS_AT_ONCE,
-            )
+            await upload(store, key, self._with_good_keys(parts), content_type)
         except (BaseError, OSError) as problem:
             code, failure = self._failure(problem)
             if code in _REJECTED_KEYS:
-                self._store = None
+                self._drop()
         else:
             return
         raise failure
+
+    async def _with_good_keys(self, parts: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        async for part in parts:
+            with contextlib.suppress(Retryable):  # the keys may be good still: S3 will say
+                await self._renew()
+            yield part
 
     async def read(self, key: str) -> bytes | None:
         """GetObject."""
@@ -139,14 +165,24 @@ class S3Bucket:
                 code, failure = self._failure(problem)
             if code not in _REJECTED_KEYS or attempt > 1:
                 break
-            self._store = None
+            self._drop()
         raise failure
 
     async def _open(self) -> S3Store:
-        if self._store is None or datetime.now(UTC) >= self._good_until:
-            keys = await self.keys()
-            self._good_until, self._store = keys.good_until, _s3_store(self.options, keys)
+        await self._renew()
+        if self._store is None:
+            self._store = _s3_store(self.options, self._held)
         return self._store
+
+    async def _renew(self) -> None:
+        async with self._renewing:  # who comes meanwhile has the same keys
+            held = self._held.keys
+            if held is None or datetime.now(UTC) >= held.good_until:
+                self._held.keys = await self.keys()
+
+    def _drop(self) -> None:
+        """These keys are used up. A store may have kept them for a moment, and goes as well."""
+        self._store, self._held = None, _Held()
 
     def _failure(self, problem: Exception) -> tuple[str, Retryable]:
         """The code that S3 gave, and what to tell. S3's own text goes nowhere: it repeats keys and addresses."""
@@ -184,16 +220,14 @@ class _Missing(Retryable):
     """404 of an object; of a bucket S3 says so."""
 
 
-def _s3_store(options: S3Options, keys: Keys) -> S3Store:
+def _s3_store(options: S3Options, held: _Held) -> S3Store:
     return S3Store(
         options.bucket,
+        credential_provider=held,
         config={
-            "access_key_id": keys.access_key_id,
-            "secret_access_key": keys.secret_access_key,
             "region": options.region,
             # TLS has a checksum of its own.
             "unsigned_payload": options.endpoint_url is None or options.endpoint_url.startswith("https:"),
-            **({"session_token": keys.session_token} if keys.session_token else {}),
             **({"endpoint": options.endpoint_url} if options.endpoint_url else {}),
             **(
                 {"server_side_encryption": "aws:kms", "sse_kms_key_id": options.kms_key_id}
@@ -226,9 +260,7 @@ class DirectoryBucket:
     async def write_parts(self, key: str, parts: AsyncIterable[bytes], content_type: str) -> None:
         """The same, part by part."""
         del content_type
-        await self._do(
-            lambda store: obstore.put_async(store, key, parts, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
-        )
+        await self._do(lambda store: upload(store, key, parts))
 
     async def read(self, key: str) -> bytes | None:
         """The file's bytes."""

@@ -11,8 +11,9 @@ import msgspec
 from google_drive_worker.domain.connection import Connection, TemporaryKeys
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.objects import ObjectRef
-from google_drive_worker.storage.bucket import PART_BYTES, Bucket
+from google_drive_worker.storage.bucket import Bucket
 from google_drive_worker.storage.keys import note_key, object_key, tenant_prefix
+from google_drive_worker.storage.upload import PART_BYTES
 from google_drive_worker.utils.errors import ChecksumMismatch, WorkerError
 
 KEPT_AT_MOST = 1_000

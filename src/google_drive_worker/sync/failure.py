@@ -213,7 +213,7 @@ def park(checkpoint: Checkpoint, step: str, error: WorkerError, now: datetime, j
 def awaiting_credentials(before: Checkpoint, step: Step, refused: str, now: datetime) -> Step:
     """The step that was decided on `before`, after Google refused credentials: the rest lasts until there are others.
 
-    Whoever owns the connection is told once of each. They are looked for every now and then, without a trigger too.
+    Whoever owns the connection is to be told. They are looked for every now and then, without a trigger too.
     """
     checkpoint = step.checkpoint
     if checkpoint is None or checkpoint.parked is None:
@@ -221,8 +221,11 @@ def awaiting_credentials(before: Checkpoint, step: Step, refused: str, now: date
     known = before.parked is not None and before.parked.refused == refused
     until = rfc3339(now + timedelta(seconds=CREDENTIALS_LOOK_S))
     checkpoint = replace(checkpoint, parked=replace(checkpoint.parked, until=until, refused=refused))
-    report = CredentialsRefused(connection_id=checkpoint.connection_id, reason=NeedsReauth.code)
-    return replace(step, checkpoint=checkpoint, reports=() if known else (report,))
+    return replace(step, checkpoint=checkpoint, reports=() if known else (_refusal(checkpoint, refused),))
+
+
+def _refusal(checkpoint: Checkpoint, refused: str) -> CredentialsRefused:
+    return CredentialsRefused(connection_id=checkpoint.connection_id, reason=NeedsReauth.code, credentials=refused)
 
 
 def is_refused(checkpoint: Checkpoint, credentials: str) -> bool:
@@ -231,11 +234,16 @@ def is_refused(checkpoint: Checkpoint, credentials: str) -> bool:
 
 
 def rest_refused(checkpoint: Checkpoint, now: datetime) -> Step:
-    """The rest prolonged, since the credentials are still the same; there is nothing new to report."""
-    if checkpoint.parked is None:
+    """The rest prolonged, since the credentials are still the same.
+
+    It is reported again: nobody knows whether the report before was told before a worker ended.
+    """
+    parked = checkpoint.parked
+    if parked is None or parked.refused is None:
         return Step(checkpoint)
     until = rfc3339(now + timedelta(seconds=CREDENTIALS_LOOK_S))
-    return Step(replace(checkpoint, parked=replace(checkpoint.parked, until=until)))
+    again = replace(checkpoint, parked=replace(parked, until=until))
+    return Step(again, reports=(_refusal(again, parked.refused),))
 
 
 def _rests(parked: Parked, now: datetime) -> bool:

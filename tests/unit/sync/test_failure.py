@@ -9,11 +9,20 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import TimeRange, from_rfc3339
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Walk
 from google_drive_worker.sync.engine import on_answer
-from google_drive_worker.sync.failure import PARK_BASE_S, PARK_CAP_S, RESTARTS_AT_ONCE, on_failure, park
+from google_drive_worker.sync.failure import (
+    PARK_BASE_S,
+    PARK_CAP_S,
+    RESTARTS_AT_ONCE,
+    awaiting_credentials,
+    on_failure,
+    park,
+    rest_refused,
+)
 from google_drive_worker.sync.parts import PROOF_TIMES
 from google_drive_worker.sync.plan import (
     Action,
@@ -370,3 +379,17 @@ def test_a_question_about_the_order_that_fails_harms_nothing() -> None:
             assert (step.errors, state(step).parked) == ((), None)
             checkpoint = state(step)
         assert plan(checkpoint) == [ListFiles("user", token("p2")), ListFiles("drive-d", token("p2"))]
+
+
+def test_refused_credentials_are_reported_as_long_as_they_are_the_same() -> None:
+    """The worker that was to tell it may have ended before: whoever tells leaves out what it told already."""
+    action, anew = ListFiles("user", None), NeedsReauth("authorize anew")
+    before = syncing("full", user=corpus("listing"))
+    step = awaiting_credentials(before, failed(before, action, anew), "fingerprint", NOW)
+    assert [report.credentials for report in step.reports if isinstance(report, CredentialsRefused)] == ["fingerprint"]
+    later = rest_refused(state(step), NOW + timedelta(hours=1))
+    assert later.reports == step.reports
+    assert later.errors == ()
+    parked = state(later).parked
+    assert parked is not None
+    assert from_rfc3339(parked.until or "") > NOW + timedelta(hours=1)

@@ -158,7 +158,7 @@ def walking(scope: Scope, kind: SyncKind, **drives: Corpus) -> Checkpoint:
 
 def test_a_full_sync_that_walks_reads_anew_what_hangs_on_files_that_are_remembered() -> None:
     """It is swept otherwise, since none of it was written in this sync."""
-    held = {FileId("a"): Remembered(head="h")}
+    held = {FileId("a"): Remembered(head="h", comments=True)}
     page = placed(files_page(file("a", headRevisionId="h", parents=[ROOT])))
     scope = replace(CHOSEN, sync_revisions=True, sync_comments=True)
     step = step_of(walking(scope, "full"), WalkFolder(Walk(ROOT)), page, held)
