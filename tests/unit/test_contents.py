@@ -8,7 +8,15 @@ from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.content import Content, ContentStatus
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.sync.checkpoint import Scope
-from google_drive_worker.utils.errors import ChecksumMismatch, NotFound, Retryable, SkipForNow, SkipItem, Terminal, WorkerError
+from google_drive_worker.utils.errors import (
+    ChecksumMismatch,
+    NotFound,
+    Retryable,
+    SkipForNow,
+    SkipItem,
+    Terminal,
+    WorkerError,
+)
 from support.memory_drive import MemoryDrive
 from support.memory_store import MemoryStore
 from support.syncs import file, read
