@@ -17,7 +17,7 @@ from drive_simulator.clock import ManualClock
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.edits import Edit, Editor, choose_edit
 from drive_simulator.errors import ApiError
-from drive_simulator.truth import VisiblePermission, visible_drives, visible_items, visible_permissions
+from drive_simulator.truth import VisiblePermission, untold, visible_drives, visible_items, visible_permissions
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import FileId, PageToken, SyncId
 from google_drive_worker.domain.memory import Remembered
@@ -38,7 +38,6 @@ from google_drive_worker.utils.errors import Retryable, WorkerError
 from simulation.drive_edits import sharing_in_a_drive, trees_in_drives
 from simulation.google import CONNECTION, CUSTOMER, Google, answer, reply
 from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
-from support.sharing import untold
 
 FETCHES_AT_ONCE = 6
 SETTLED_WITHIN = 20_000
