@@ -132,18 +132,20 @@ def show(outcome: Outcome, console: Console) -> None:
     console.print(_records_table(outcome))
     console.print(_phases_table(outcome))
     calls = ", ".join(f"{method} {count:,}" for method, count in sorted(outcome.api_calls.items()))
-    console.print(f"Drive API calls by the worker: {calls or 'none'}")
+    console.print(f"Drive API calls by the worker: {calls or 'none'}", highlight=False)
     edits = ", ".join(f"{kind} {count}" for kind, count in outcome.edits.items())
-    console.print(f"Edits made through the Drive API: {edits or 'none'}")
+    console.print(f"Edits made through the Drive API: {edits or 'none'}", highlight=False)
     if outcome.push is not None:
         console.print(
             f"{outcome.push.edits} edits by push, from edit to committed record: p50 {outcome.push.p50_s:.2f} s, "
-            f"p99 {outcome.push.p99_s:.2f} s"
+            f"p99 {outcome.push.p99_s:.2f} s",
+            highlight=False,
         )
     plane = outcome.control_plane
     console.print(
         f"Calls to the Control Plane, over mutual TLS: connection {plane.descriptions}, "
-        f"refresh-token {plane.token_refreshes}, cursor {plane.cursors}"
+        f"refresh-token {plane.token_refreshes}, cursor {plane.cursors}",
+        highlight=False,
     )
     for note in outcome.notes:
         console.print(f"[yellow]out of order:[/] {note}", highlight=False)
@@ -151,12 +153,14 @@ def show(outcome: Outcome, console: Console) -> None:
     if outcome.untold:
         console.print(
             f"Not compared: the sharing of {outcome.untold:,} items below folders that the account does not see; no "
-            "change log tells of it"
+            "change log tells of it",
+            highlight=False,
         )
     if outcome.equal:
         console.print(
             "[bold green]EQUAL[/]: the mirror rebuilt from the topic and the object store alone is the Drive "
-            f"({outcome.duration_s:.1f} s, Kafka: {outcome.kafka})"
+            f"({outcome.duration_s:.1f} s, Kafka: {outcome.kafka})",
+            highlight=False,
         )
         return
     for difference in outcome.differences[:MAX_DIFFERENCES]:
@@ -165,7 +169,8 @@ def show(outcome: Outcome, console: Console) -> None:
     if more > 0:
         console.print(f"  … and {more:,} more")
     console.print(
-        f"[bold red]NOT EQUAL[/]: {len(outcome.differences):,} differences, {outcome.misorders:,} records out of order"
+        f"[bold red]NOT EQUAL[/]: {len(outcome.differences):,} differences, {outcome.misorders:,} records out of order",
+        highlight=False,
     )
 
 
