@@ -59,6 +59,7 @@ bench: $(BENCH_READY)  ## measure the full path beside its floor, as ratios of o
 lock: $(READY)  ## resolve requirements/*.lock anew from pyproject.toml
 	@$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --output-file requirements/runtime.lock pyproject.toml
 	@$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --extra dev --output-file requirements/dev.lock pyproject.toml
+	@$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --all-build-deps --only-build-deps --constraint requirements/dev.lock --output-file requirements/build.lock pyproject.toml
 	@$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --extra bench --constraint requirements/dev.lock --output-file requirements/bench.lock pyproject.toml
 
 clean:  ## remove what was made

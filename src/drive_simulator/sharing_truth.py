@@ -62,6 +62,16 @@ def visible_permissions(
     return found
 
 
+def untold(world: World, user: User) -> frozenset[str]:
+    """The ids of the items below a folder that the user does not see: of its sharing no log of theirs tells."""
+    reach = Reach(world, user)
+    return frozenset(
+        item.id
+        for item in world.items.values()
+        if any(at is not item and at is not user.root and not reach.sees(at) for at in item.chain())
+    )
+
+
 class _Tables:
     """What is given on each item, from the top down; a folder's is worked out once."""
 

@@ -1,9 +1,10 @@
 """What somebody should have mirrored, straight from the model: what tests compare a mirror with.
 
-It is worked out from the model here and in `reach`, `sharing_truth` and `details_truth`, not by the rooms that the API
-answers from: the truth must not share their mistakes.
+It is worked out from the model here and in `reach`, `sharing_truth`, `details_truth` and `content_truth`, not by the
+rooms that the API answers from: the truth must not share their mistakes.
 """
 
+from drive_simulator.content_truth import VisibleContent, visible_contents
 from drive_simulator.details_truth import (
     VisibleComment,
     VisibleReply,
@@ -14,16 +15,19 @@ from drive_simulator.details_truth import (
 from drive_simulator.items import User
 from drive_simulator.reach import Reach, visible
 from drive_simulator.resources import Resource, drive_resource, file_resource
-from drive_simulator.sharing_truth import VisiblePermission, visible_permissions
+from drive_simulator.sharing_truth import VisiblePermission, untold, visible_permissions
 from drive_simulator.world import World
 
 __all__ = [
     "VisibleComment",
+    "VisibleContent",
     "VisiblePermission",
     "VisibleReply",
     "VisibleRevision",
+    "untold",
     "visible",
     "visible_comments",
+    "visible_contents",
     "visible_drives",
     "visible_items",
     "visible_permissions",

@@ -3,9 +3,11 @@
 Each line is `{"file": …}` or `{"drive": …}`. `include_trashed=true` and `include_shared_drives=false` are understood,
 and `fields`, a mask of the File schema, cuts the files. `also=permissions,revisions,comments` adds lines of what hangs
 on the files, in the words of `truth`: `{"permission": {"item_id", "id", …}}`, `{"revision": …}` and `{"comment": …}`.
+`also=contents` adds `{"content": {"id", "status", "size", "sha256"}}` for each file; documents are exported as each
+`export=TYPE:TO` says. `also=untold` adds `{"untold": ID}` for what is below a folder that the user does not see.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from itertools import islice
 from typing import Any, Protocol
@@ -19,7 +21,15 @@ from drive_simulator.fields import compile_fields
 from drive_simulator.items import User
 from drive_simulator.methods.files import render
 from drive_simulator.sharing import end_expired
-from drive_simulator.truth import visible, visible_comments, visible_drives, visible_permissions, visible_revisions
+from drive_simulator.truth import (
+    untold,
+    visible,
+    visible_comments,
+    visible_contents,
+    visible_drives,
+    visible_permissions,
+    visible_revisions,
+)
 from drive_simulator.world import World
 
 _CHUNK = 1_000
@@ -60,20 +70,28 @@ def add_truth_routes(app: web.Application, world: World) -> None:
         items = list(visible(world, user, **options))
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
-        drives = b"".join(orjson.dumps({"drive": each}) + b"\n" for each in visible_drives(world, user).values())
-        await response.write(drives)
+        await response.write(_lines({"drive": each} for each in visible_drives(world, user).values()))
         rest = iter(items)
         while chunk := list(islice(rest, _CHUNK)):
-            await response.write(b"".join(orjson.dumps({"file": render(i, user, mask)}) + b"\n" for i in chunk))
-        for kind in (each for each in request.query.get("also", "").split(",") if each in _DETAILS):
+            await response.write(_lines({"file": render(each, user, mask)} for each in chunk))
+        also = request.query.get("also", "").split(",")
+        for kind in (each for each in also if each in _DETAILS):
             details = _DETAILS[kind](world, user, **options)
             pairs = iter([({"item_id": key[0], "id": key[1]}, detail) for key, detail in details.items()])
             while part := list(islice(pairs, _CHUNK)):
                 name = kind.removesuffix("s")
-                await response.write(
-                    b"".join(orjson.dumps({name: ids | asdict(detail)}) + b"\n" for ids, detail in part)
-                )
+                await response.write(_lines({name: ids | asdict(detail)} for ids, detail in part))
+        if "contents" in also:
+            export_types = dict(each.partition(":")[::2] for each in request.query.getall("export", []))
+            contents = visible_contents(world, user, export_types, **options)
+            await response.write(_lines({"content": {"id": id_, **asdict(each)}} for id_, each in contents.items()))
+        if "untold" in also:
+            await response.write(_lines({"untold": id_} for id_ in untold(world, user)))
         await response.write_eof()
         return response
 
     app.router.add_get("/_simulator/truth", get_truth)
+
+
+def _lines(values: Iterable[Mapping[str, object]]) -> bytes:
+    return b"".join(orjson.dumps(each) + b"\n" for each in values)

@@ -24,7 +24,13 @@ from google_drive_worker.bootstrap import (
 from google_drive_worker.config import Settings, load_settings
 from google_drive_worker.connections.setup import problems_of
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
-from google_drive_worker.kafka.topics import create_state_topic, setting_problems, survey
+from google_drive_worker.kafka.topics import (
+    Survey,
+    create_platform_topics,
+    create_state_topic,
+    setting_problems,
+    survey,
+)
 from google_drive_worker.messages.trigger import TRIGGER_TYPES, Trigger, TriggerType
 from google_drive_worker.observability.logs import configure_logging
 from google_drive_worker.system_clock import SystemClock
@@ -32,6 +38,9 @@ from google_drive_worker.utils.errors import WorkerError, first_of, origin
 
 BROKER_TIMEOUT_S = 10.0
 """How long a command waits for the broker: a person is watching."""
+
+PLATFORM_PARTITIONS = 4
+"""Of the topics of a Kafka of one's own: enough to see several workers share them."""
 
 EXIT_MISTAKE = 2
 """The exit status for what the caller can mend."""
@@ -108,7 +117,8 @@ def run() -> None:
 
 @main.command()
 @click.option("--check", is_flag=True, help="Create nothing, only look.")
-def topics(*, check: bool) -> None:
+@click.option("--platform", is_flag=True, help="Create the platform's missing topics too, for a Kafka of your own.")
+def topics(*, check: bool, platform: bool) -> None:
     """Create the worker's state topic, and say what is wrong with the platform's.
 
     Ends with status 1 while something is wrong.
@@ -116,20 +126,31 @@ def topics(*, check: bool) -> None:
     with _mistakes_in_a_line():
         settings = load_settings()
         configure_logging("ERROR", settings.log_format)
-        problems = _topics(settings, check=check)
+        problems = _topics(settings, check=check, platform=platform)
     for problem in problems:
         click.echo(f"wrong: {problem}", err=True)
     sys.exit(1 if problems else 0)
 
 
-def _topics(settings: Settings, *, check: bool) -> list[str]:
+def _topics(settings: Settings, *, check: bool, platform: bool) -> list[str]:
     (client, trouble), names = admin_client(settings), topic_names(settings)
-    found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S, trouble)
+    replicas = settings.kafka_topic_replication_factor
+
+    def look() -> Survey:
+        return survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S, trouble)
+
+    found = look()
+    missing = [name for name in names if name != names.state and name not in found.partitions]
+    if platform and not check and missing and found.answered:
+        partitions = found.partitions.get(names.trigger, PLATFORM_PARTITIONS)
+        create_platform_topics(client, missing, partitions, replicas, BROKER_TIMEOUT_S)
+        click.echo(f"created: {', '.join(missing)}, {partitions} partitions each")
+        found = look()
     if not check and names.state not in found.partitions and names.trigger in found.partitions:
         partitions = found.partitions[names.trigger]
-        create_state_topic(client, names.state, partitions, settings.kafka_topic_replication_factor, BROKER_TIMEOUT_S)
+        create_state_topic(client, names.state, partitions, replicas, BROKER_TIMEOUT_S)
         click.echo(f"created: {names.state}, {partitions} partitions, compacted")
-        found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S, trouble)
+        found = look()
     for name, partitions in sorted(found.partitions.items()):
         click.echo(f"found: {name}, {partitions} partition{'s' if partitions != 1 else ''}")
     return _kafka_problems(settings)

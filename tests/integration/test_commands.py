@@ -46,6 +46,18 @@ def test_topics_makes_our_topic_and_finds_the_others(stateless: Topics) -> None:
 
 
 @pytest.mark.kafka
+def test_topics_makes_all_that_is_missing_where_there_is_no_platform(topics: Topics) -> None:
+    """With --platform a bare Kafka is made ready, and a second time there is nothing left to do."""
+    _drop(topics, topics.trigger, topics.webhook, topics.data, topics.errors, topics.state)
+    first = command("topics", "--platform", environment=topics.environment)
+    assert first.returncode == 0, first.stderr
+    assert f"found: {topics.trigger}, 4 partitions" in first.stdout
+    assert f"created: {topics.state}, 4 partitions, compacted" in first.stdout
+    second = command("topics", "--platform", environment=topics.environment)
+    assert second.returncode == 0, second.stderr
+    assert "created" not in second.stdout
+
+
 def test_topics_check_makes_nothing_and_names_what_is_missing(stateless: Topics) -> None:
     """With --check the missing topics are named, a line each, and the command ends with 1."""
     _drop(stateless, stateless.errors)

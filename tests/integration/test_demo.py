@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 DEADLINE_S = 120.0
+COMPARED = {"file", "folder", "shared_drive", "permission", "revision", "comment", "content"}
 
 
 def demo(*arguments: str, kafka: str | None = None) -> list[str]:
@@ -25,7 +26,7 @@ def demo(*arguments: str, kafka: str | None = None) -> list[str]:
 
 
 def test_the_embedded_demo_ends_equal() -> None:
-    """Nothing is needed; the last line is the result, and records came by full sync and by change log."""
+    """Nothing is needed; the last line is the result: all kinds were compared, and the Control Plane was asked."""
     found = json.loads(demo("--files", "400", "--shared-drives", "2", "--json")[-1])
     assert found["equal"] is True
     assert found["records"]["sync"] == 2
@@ -37,6 +38,11 @@ def test_the_embedded_demo_ends_equal() -> None:
     assert found["push"]["edits"] == 40
     assert 0 < found["push"]["p50_s"] <= found["push"]["p99_s"]
     assert (found["kafka"], found["misorders"]) == ("embedded", 0)
+    assert set(found["compared"]) == COMPARED
+    assert min(found["compared"].values()) > 0
+    assert found["control_plane"]["descriptions"] > 0
+    assert found["control_plane"]["token_refreshes"] > 0
+    assert found["control_plane"]["cursors"] > 0
     assert {"rename", "move", "trash", "delete", "share", "upload", "move between drives"} <= found["edits"].keys()
 
 
@@ -48,9 +54,10 @@ def test_the_demo_ends_equal_on_a_real_broker(kafka_bootstrap: str) -> None:
 
 
 def test_the_table_ends_with_the_verdict() -> None:
-    """Without --json a person reads tables and EQUAL."""
+    """Without --json a person reads tables, what was compared, and EQUAL."""
     text = "\n".join(demo("--files", "50", "--shared-drives", "0"))
     assert "Records on the data topic" in text
+    assert "contents of files, by SHA-256" in text
     assert "EQUAL" in text
     assert "NOT EQUAL" not in text
 

@@ -18,7 +18,7 @@ from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.corpus_details import Details
 from drive_simulator.edits import Edit, Editor, choose_edit
 from drive_simulator.errors import ApiError
-from drive_simulator.truth import VisiblePermission, visible_drives, visible_items, visible_permissions
+from drive_simulator.truth import VisiblePermission, untold, visible_drives, visible_items, visible_permissions
 from google_drive_worker.demo.mirror import Difference
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import FileId, PageToken, SyncId
@@ -43,7 +43,6 @@ from simulation.drive_edits import sharing_in_a_drive, trees_in_drives
 from simulation.google import CONNECTION, CUSTOMER, Google, answer, reply
 from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
 from simulation.scopes import holds_drive, is_opened_by_link, path_differences, with_scope, within
-from support.sharing import untold
 
 FETCHES_AT_ONCE = 6
 SETTLED_WITHIN = 20_000

@@ -22,14 +22,14 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from drive_simulator.edits import random_edits
 from drive_simulator.quota import QuotaModel
 from drive_simulator.server import Simulator
-from drive_simulator.truth import visible_drives, visible_items, visible_permissions
+from drive_simulator.truth import untold, visible_drives, visible_items, visible_permissions
 from drive_simulator.world import World
 from google_drive_worker.demo.mirror import Mirror, ReceivedRecord, Truth, compare
 from google_drive_worker.demo.objects import read_object
 from google_drive_worker.domain.drive import DriveFile, SharedDrive
 from support.consume import PASSING, Message, TopicReader, read_all, wait_for_open_transactions
 from support.produce import send
-from support.sharing import true_permissions, untold
+from support.sharing import true_permissions
 from support.simulators import serving_in_thread
 from support.topics import Topics
 from support.worker_process import WorkerProcess, worker_process

@@ -48,8 +48,10 @@ EXPECTED_FAILURES = (
 def demo(*, files: int, shared_drives: int, seed: int, latency_ms: float, as_json: bool, keep: bool) -> None:
     """Mirror a simulated Google Drive into Kafka, edit it, and prove that the mirror is equal.
 
-    Nothing needs to be installed or running. Kafka is embedded, unless KAFKA_BOOTSTRAP_SERVERS names a cluster; there,
-    the demonstration makes topics of its own and drops them at the end. Exits 0 only if mirror and Drive are equal.
+    The worker has its connection from a simulated Control Plane, over mutual TLS, and leaves the contents of files in a
+    directory. Nothing needs to be installed or running. Kafka is embedded, unless KAFKA_BOOTSTRAP_SERVERS names a
+    cluster; there, the demonstration makes topics of its own and drops them at the end. Exits 0 only if mirror and
+    Drive are equal.
     """
     options = Options(
         files=files,
@@ -98,7 +100,9 @@ async def _stay(stage: Stage, console: Console) -> None:
         "Google Drive API (simulated)": drive.api_base_url,
         "its token endpoint": drive.token_uri,
         "its counters and truth": f"{drive.origin}/_simulator/counters, …/_simulator/truth?user={stage.owner.email}",
-        "connections file": str(drive.connections_file),
+        "Control Plane (simulated)": stage.plane.base_url,
+        "certificates to get in": str(stage.plane.certificates),
+        "objects": str(stage.objects),
         "Kafka": kafka.bootstrap_servers,
         "topics": ", ".join(kafka.all_topics),
         "connection": stage.connection_id,

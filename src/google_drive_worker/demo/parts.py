@@ -1,4 +1,4 @@
-"""The seam between the demonstration and what it demonstrates: how the simulator and the worker are started."""
+"""The seam between the demonstration and what it demonstrates: how the simulators and the worker are started."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from google_drive_worker.bootstrap import run_worker
 from google_drive_worker.config import load_settings
 from google_drive_worker.demo.drive_part import DrivePart
+from google_drive_worker.demo.plane_part import plane_part
 from google_drive_worker.demo.simulator_process import simulator_process
 from google_drive_worker.demo.states import incremental_done, trouble
 from google_drive_worker.demo.story import Options, Parts, free_port
@@ -54,6 +55,7 @@ async def running_webhooks(environment: Mapping[str, str]) -> AsyncIterator[str]
 
 PARTS = Parts(
     drive=running_drive,
+    plane=plane_part,
     webhooks=running_webhooks,
     worker=running_worker,
     settled=incremental_done,

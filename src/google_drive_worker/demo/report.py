@@ -1,13 +1,15 @@
 """What the demonstration found, as a table for people and as one JSON object for machines. Pure but for the console."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import orjson
 from rich.console import Console
 from rich.table import Table
 
+from google_drive_worker.demo.details import Compared
 from google_drive_worker.demo.mirror import Difference
+from google_drive_worker.demo.plane_part import PlaneCalls
 from google_drive_worker.demo.push import PushLatency
 
 MAX_DIFFERENCES = 20
@@ -31,26 +33,31 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """All that is reported. `records` is by (resource type, operation); `api_calls` is the worker's, by method."""
+    """All that is reported. `records` is by (resource type, operation); `api_calls` is the worker's, by method.
+
+    `untold` counts items whose sharing was not compared, since no change log tells the account of it.
+    """
 
     records: Mapping[tuple[str, str], int]
     phases: Sequence[Phase]
     api_calls: Mapping[str, int]
     edits: Mapping[str, int]
     differences: Sequence[Difference]
-    compared: int
+    compared: Sequence[Compared]
     duplicates: int
     repeated_messages: int
     misorders: int
     notes: Sequence[str]
     duration_s: float
     kafka: str
+    control_plane: PlaneCalls
+    untold: int = 0
     push: PushLatency | None = None
 
     @property
     def equal(self) -> bool:
-        """Whether the mirror is the Drive, and nothing on the way was out of order."""
-        return not self.differences and self.misorders == 0
+        """Whether the mirror is the Drive in all that was compared, and nothing on the way was out of order."""
+        return not self.differences and self.misorders == 0 and any(each.count for each in self.compared)
 
     @property
     def records_per_second(self) -> float:
@@ -85,7 +92,9 @@ def to_json(outcome: Outcome) -> bytes:
                 for phase in outcome.phases
             ],
             "edits": dict(outcome.edits),
-            "compared": outcome.compared,
+            "compared": {each.what: each.count for each in outcome.compared},
+            "sharing_not_compared": outcome.untold,
+            "control_plane": asdict(outcome.control_plane),
             "differences": [str(each) for each in outcome.differences[:MAX_DIFFERENCES]],
             "difference_count": len(outcome.differences),
             "duplicates": outcome.duplicates,
@@ -123,20 +132,35 @@ def show(outcome: Outcome, console: Console) -> None:
     console.print(_records_table(outcome))
     console.print(_phases_table(outcome))
     calls = ", ".join(f"{method} {count:,}" for method, count in sorted(outcome.api_calls.items()))
-    console.print(f"Drive API calls by the worker: {calls or 'none'}")
+    console.print(f"Drive API calls by the worker: {calls or 'none'}", highlight=False)
     edits = ", ".join(f"{kind} {count}" for kind, count in outcome.edits.items())
-    console.print(f"Edits made through the Drive API: {edits or 'none'}")
+    console.print(f"Edits made through the Drive API: {edits or 'none'}", highlight=False)
     if outcome.push is not None:
         console.print(
             f"{outcome.push.edits} edits by push, from edit to committed record: p50 {outcome.push.p50_s:.2f} s, "
-            f"p99 {outcome.push.p99_s:.2f} s"
+            f"p99 {outcome.push.p99_s:.2f} s",
+            highlight=False,
         )
+    plane = outcome.control_plane
+    console.print(
+        f"Calls to the Control Plane, over mutual TLS: connection {plane.descriptions}, "
+        f"refresh-token {plane.token_refreshes}, cursor {plane.cursors}",
+        highlight=False,
+    )
     for note in outcome.notes:
         console.print(f"[yellow]out of order:[/] {note}", highlight=False)
+    console.print(_compared_table(outcome))
+    if outcome.untold:
+        console.print(
+            f"Not compared: the sharing of {outcome.untold:,} items below folders that the account does not see; no "
+            "change log tells of it",
+            highlight=False,
+        )
     if outcome.equal:
         console.print(
-            f"[bold green]EQUAL[/]: the mirror rebuilt from the topic alone is the Drive, all {outcome.compared:,} "
-            f"items and shared drives ({outcome.duration_s:.1f} s, Kafka: {outcome.kafka})"
+            "[bold green]EQUAL[/]: the mirror rebuilt from the topic and the object store alone is the Drive "
+            f"({outcome.duration_s:.1f} s, Kafka: {outcome.kafka})",
+            highlight=False,
         )
         return
     for difference in outcome.differences[:MAX_DIFFERENCES]:
@@ -145,9 +169,30 @@ def show(outcome: Outcome, console: Console) -> None:
     if more > 0:
         console.print(f"  … and {more:,} more")
     console.print(
-        f"[bold red]NOT EQUAL[/]: {len(outcome.differences):,} differences in {outcome.compared:,} items and shared "
-        f"drives, {outcome.misorders:,} records out of order"
+        f"[bold red]NOT EQUAL[/]: {len(outcome.differences):,} differences, {outcome.misorders:,} records out of order",
+        highlight=False,
     )
+
+
+_WORDS = {
+    "file": "files",
+    "folder": "folders",
+    "shared_drive": "shared drives",
+    "permission": "permissions",
+    "revision": "revisions",
+    "comment": "comments",
+    "content": "contents of files, by SHA-256",
+}
+
+
+def _compared_table(outcome: Outcome) -> Table:
+    table = Table(title="Mirror and Drive compared", title_justify="left")
+    table.add_column("what")
+    for name in ("in the Drive", "different"):
+        table.add_column(name, justify="right")
+    for each in outcome.compared:
+        table.add_row(_WORDS[each.what], f"{each.count:,}", f"{each.differences:,}")
+    return table
 
 
 def _records_table(outcome: Outcome) -> Table:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import secrets
 import socket
@@ -19,10 +20,12 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from google_drive_worker.demo.details import Compared, TrueDetails, compare_details, compared, records_expected
 from google_drive_worker.demo.drive_part import DrivePart, Person
 from google_drive_worker.demo.drive_user import DriveUser
 from google_drive_worker.demo.mirror import Difference, Mirror, Truth, compare
 from google_drive_worker.demo.objects import read_object
+from google_drive_worker.demo.plane_part import CONTENT_LIMIT_BYTES, PlanePart
 from google_drive_worker.demo.push import PREFIX as PUSHED_PREFIX
 from google_drive_worker.demo.push import PUSHED_EDITS, Arrivals, PushLatency
 from google_drive_worker.demo.reader import TICK_S, TopicReader
@@ -65,12 +68,13 @@ class SyncFailed(Exception):
 class Parts:
     """What the demonstration is put together from.
 
-    `drive` starts a simulator, `webhooks` the webhook proxy, and tells its address, `worker` the real worker, both on
-    settings given as environment variables; `settled` tells from a state record that nothing is owed any more,
-    `trouble` that it never will be, and why.
+    `drive` starts a simulator, `plane` a Control Plane that has the connections of a file, `webhooks` the webhook
+    proxy, and tells its address, `worker` the real worker, both on settings given as environment variables; `settled`
+    tells from a state record that nothing is owed any more, `trouble` that it never will be, and why.
     """
 
     drive: Callable[[Options], AbstractAsyncContextManager[DrivePart]]
+    plane: Callable[[Path], AbstractAsyncContextManager[PlanePart]]
     webhooks: Callable[[Mapping[str, str]], AbstractAsyncContextManager[str]]
     worker: Callable[[Mapping[str, str]], AbstractAsyncContextManager[object]]
     settled: Callable[[bytes], bool]
@@ -82,7 +86,9 @@ class Stage:
     """The running demonstration."""
 
     drive: DrivePart
+    plane: PlanePart
     kafka: DemoKafka
+    objects: Path
     reader: TopicReader
     parts: Parts
     mirror: Mirror
@@ -115,7 +121,7 @@ class Stage:
                 lambda: self._is_settled(mark),
                 f"the end of the {name}",
                 patience_s=PATIENCE_S,
-                tick=lambda: progress.update(bar, completed=self.mirror.total - records),
+                tick=lambda: progress.update(bar, completed=min(self.mirror.total - records, expected or math.inf)),
             )
             await self.reader.until_caught_up(patience_s=PATIENCE_S)
             took_s = time.monotonic() - began_s
@@ -161,16 +167,27 @@ class Stage:
         self.phases.append(Phase("edits by push", self.mirror.total - records, took_s, spent.total()))
         return self.arrivals.latency()
 
-    async def differences(self) -> tuple[Truth, list[Difference]]:
-        """The truth, and how the mirror differs from it once nothing more comes by push, or after `SETTLE_S`."""
+    async def truth(self) -> tuple[Truth, TrueDetails]:
+        """What the mirror should hold now."""
+        return await self.drive.truth(self.owner.email, limit_bytes=CONTENT_LIMIT_BYTES)
+
+    async def compared(self) -> tuple[list[Compared], list[Difference], int]:
+        """What was compared, and how the mirror differs once nothing more comes by push, or after `SETTLE_S`.
+
+        And of how many items the sharing could not be compared.
+        """
         deadline_s = time.monotonic() + SETTLE_S
         while True:
-            truth = await self.drive.truth(self.owner.email)
+            truth, details = await self.truth()
             await self.reader.until_caught_up(patience_s=PATIENCE_S)
-            found = await asyncio.to_thread(compare, self.mirror, truth, self.connection_id)
+            found = await asyncio.to_thread(self._differences, truth, details)
             if not found or time.monotonic() > deadline_s:
-                return truth, found
+                return compared(truth, details, found), found, len(truth.untold & truth.files.keys())
             await asyncio.sleep(TICK_S)
+
+    def _differences(self, truth: Truth, details: TrueDetails) -> list[Difference]:
+        found = compare(self.mirror, truth, self.connection_id)
+        return found + compare_details(self.mirror, details, self.connection_id, read_object)
 
     async def _calls(self) -> Counter[str]:
         return await self.drive.calls(self.owner.email)
@@ -203,6 +220,7 @@ async def opened(options: Options, parts: Parts, console: Console) -> AsyncItera
     async with contextlib.AsyncExitStack() as stack:
         with console.status(f"Starting a simulated Google Drive with {options.files:,} files …"):
             drive = await stack.enter_async_context(parts.drive(options))
+            plane = await stack.enter_async_context(parts.plane(drive.connections_file))
         kafka = stack.enter_context(demo_kafka(options.bootstrap_servers, keep=options.keep))
 
         def take(topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None) -> None:
@@ -217,13 +235,13 @@ async def opened(options: Options, parts: Parts, console: Console) -> AsyncItera
         objects = Path(stack.enter_context(TemporaryDirectory(prefix="drive-objects-")))
         with console.status("Starting the worker …"):
             health_port = free_port()
-            environment = worker_environment(drive, kafka, objects, health_port) | {
+            environment = worker_environment(drive, plane, kafka, objects, health_port) | {
                 "GDRIVE_WEBHOOK_ADDRESS": webhooks,
                 "WEBHOOK_TOKEN_SECRET": secrets.token_urlsafe(32),
             }
             await stack.enter_async_context(parts.worker(environment))
             await until_ready(health_port)
-        yield Stage(drive, kafka, reader, parts, mirror, states, arrivals, console, health_port)
+        yield Stage(drive, plane, kafka, objects, reader, parts, mirror, states, arrivals, console, health_port)
 
 
 async def play(stage: Stage, options: Options) -> Outcome:
@@ -232,7 +250,7 @@ async def play(stage: Stage, options: Options) -> Outcome:
     Raises `SyncFailed`, `RecordsLost`, `Stalled` or `CallFailed`.
     """
     began_s = time.monotonic()
-    before = await stage.drive.truth(stage.owner.email)
+    before, details = await stage.truth()
     expected = len(before.drives) + sum(not file.trashed for file in before.files.values())
     stage.console.print(
         f"A simulated Google of {options.files:,} items and {options.shared_drives} shared drives. The worker "
@@ -240,12 +258,12 @@ async def play(stage: Stage, options: Options) -> Outcome:
         highlight=False,
     )
     draw = random.Random(options.seed)  # noqa: S311 - a scenario, nothing secret
-    await stage.sync("full sync", "full_sync", expected)
+    await stage.sync("full sync", "full_sync", records_expected(before, details))
     for number in (1, 2):
         await stage.edit(draw)
         await stage.sync(f"incremental sync {number}", "incremental", 0)
     push = await stage.edit_by_push()
-    truth, differences = await stage.differences()
+    lines, differences, untold = await stage.compared()
     mirror = stage.mirror
     return Outcome(
         records=mirror.records,
@@ -253,7 +271,9 @@ async def play(stage: Stage, options: Options) -> Outcome:
         api_calls=stage.api_calls,
         edits=stage.edits,
         differences=differences,
-        compared=len(truth.drives) + sum(not file.trashed for file in truth.files.values()),
+        compared=lines,
+        untold=untold,
+        control_plane=stage.plane.calls(),
         duplicates=mirror.duplicates.total(),
         repeated_messages=mirror.repeated_messages,
         misorders=mirror.misorders,
@@ -290,17 +310,19 @@ def free_port() -> int:
         return port
 
 
-def worker_environment(drive: DrivePart, kafka: DemoKafka, objects: Path, health_port: int) -> dict[str, str]:
-    """The worker's settings: where Drive and Kafka are; its logs only say what went wrong."""
+def worker_environment(
+    drive: DrivePart, plane: PlanePart, kafka: DemoKafka, objects: Path, health_port: int
+) -> dict[str, str]:
+    """The worker's settings: where Drive, Control Plane, Kafka and objects are; its logs only say what went wrong."""
     return {
         **kafka.environment,
+        **plane.environment,
         "GDRIVE_API_BASE_URL": drive.api_base_url,
         "GDRIVE_INCLUDE_SHARED_DRIVES": "true",
         "GDRIVE_PAGE_SIZE": "1000",
         # The simulated Google has no quota; Google's own would have a demo of two seconds take a minute.
         "GDRIVE_QUOTA_PROJECT_PER_MINUTE": "1000000000",
         "GDRIVE_QUOTA_USER_PER_MINUTE": "1000000000",
-        "CONNECTIONS_FILE": str(drive.connections_file),
         "S3_BUCKET_NAME": objects.as_uri(),
         "HEALTH_HOST": "127.0.0.1",
         "HEALTH_PORT": str(health_port),

@@ -1,6 +1,7 @@
 """The topics: whether they are there and fit together, and the making of our own."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ STATE_CONFIG = {
 }
 """Of the state topic, as `create_state_topic` makes it."""
 
+
+_LOOK_AGAIN_S = 0.05
 
 FIRST_LOOK_S = 1.0
 """After which a survey asks what keeps it from an answer, before it goes on waiting for one."""
@@ -37,10 +40,14 @@ class TopicNames(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What is there: `partitions` by topic, of those that exist, and what is wrong, a sentence each."""
+    """What is there: `partitions` by topic, of those that exist, and what is wrong, a sentence each.
+
+    `answered`: whether any broker did.
+    """
 
     partitions: dict[str, int]
     problems: list[str]
+    answered: bool = True
 
 
 class BrokerTrouble:
@@ -73,7 +80,7 @@ def survey(
         metadata = _list_topics(client, timeout_s, trouble)
     except KafkaException as problem:
         reason = (trouble and trouble.text) or problem.args[0].str()
-        return Survey({}, [f"no Kafka broker answers at {brokers} (KAFKA_BOOTSTRAP_SERVERS): {reason}"])
+        return Survey({}, [f"no Kafka broker answers at {brokers} (KAFKA_BOOTSTRAP_SERVERS): {reason}"], answered=False)
     partitions = {
         name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None and name in names
     }
@@ -113,8 +120,28 @@ def create_state_topic(
 ) -> None:
     """Create our own topic, compacted. Blocks; raises `KafkaException` where the broker refuses."""
     topic = NewTopic(name, num_partitions=partitions, replication_factor=replication_factor, config=STATE_CONFIG)
-    for created in client.create_topics([topic], operation_timeout=timeout_s).values():
-        created.result(timeout_s)
+    _create(client, [topic], timeout_s)
+
+
+def create_platform_topics(
+    client: AdminClient, names: Iterable[str], partitions: int, replication_factor: int, timeout_s: float
+) -> None:
+    """Create topics as brokers make them by default, where there is no platform. Blocks; raises `KafkaException`."""
+    wanted = [NewTopic(name, num_partitions=partitions, replication_factor=replication_factor) for name in names]
+    _create(client, wanted, timeout_s)
+
+
+def _create(client: AdminClient, wanted: list[NewTopic], timeout_s: float) -> None:
+    """Create them, and wait up to `timeout_s` until the broker that is asked knows of them: it learns of it later."""
+    created = client.create_topics(wanted, operation_timeout=timeout_s)
+    for outcome in created.values():
+        outcome.result(timeout_s)
+    deadline_s = time.monotonic() + timeout_s
+    while time.monotonic() < deadline_s:
+        found = client.list_topics(timeout=timeout_s).topics
+        if all(name in found and found[name].error is None for name in created):
+            return
+        client.poll(_LOOK_AGAIN_S)
 
 
 def setting_problems(client: AdminClient, names: TopicNames, timeout_s: float) -> list[str]:

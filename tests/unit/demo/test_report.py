@@ -2,10 +2,13 @@
 
 import io
 import json
+from dataclasses import replace
 
 from rich.console import Console
 
+from google_drive_worker.demo.details import Compared
 from google_drive_worker.demo.mirror import Difference
+from google_drive_worker.demo.plane_part import PlaneCalls
 from google_drive_worker.demo.push import Arrivals, PushLatency
 from google_drive_worker.demo.report import Outcome, Phase, failure_json, show, to_json
 from google_drive_worker.demo.states import LatestStates, incremental_done, trouble
@@ -19,7 +22,8 @@ def outcome(*differences: Difference, misorders: int = 0) -> Outcome:
         api_calls={"files.list": 7, "changes.list": 2},
         edits={"rename": 3},
         differences=differences,
-        compared=2000,
+        compared=[Compared("file", 1500, len(differences)), Compared("content", 1200, 0)],
+        control_plane=PlaneCalls(descriptions=3, token_refreshes=1, cursors=4),
         duplicates=0,
         repeated_messages=0,
         misorders=misorders,
@@ -46,6 +50,8 @@ def test_the_json_has_what_is_promised() -> None:
     assert found["records"] == {"file": 1503, "folder": 500}
     assert found["operations"] == {"delete": 3, "upsert": 2000}
     assert (found["records_per_second"], found["api_calls"], found["duration_s"]) == (500.0, 9, 5.0)
+    assert found["compared"] == {"file": 1500, "content": 1200}
+    assert found["control_plane"] == {"descriptions": 3, "token_refreshes": 1, "cursors": 4}
     assert set(json.loads(failure_json("why"))) <= set(found) | {"error"}
 
 
@@ -63,7 +69,16 @@ def test_the_table_says_equal() -> None:
     text = shown(outcome())
     assert "1,500" in text
     assert "NOT EQUAL" not in text
-    assert "EQUAL: the mirror rebuilt from the topic alone is the Drive, all 2,000 items" in text
+    assert "EQUAL: the mirror rebuilt from the topic and the object store alone is the Drive" in text
+    assert "contents of files, by SHA-256 │        1,200 │         0" in text
+    assert "connection 3, refresh-token 1, cursor 4" in text
+    assert "Not compared" not in text
+
+
+def test_what_was_not_compared_is_told() -> None:
+    """Sharing of which no change log tells is named; where nothing at all was compared, nothing is equal."""
+    assert "Not compared: the sharing of 7 items" in shown(replace(outcome(), untold=7))
+    assert not replace(outcome(), compared=[]).equal
 
 
 def test_the_state_tells_when_a_sync_has_ended() -> None:

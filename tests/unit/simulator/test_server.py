@@ -4,15 +4,18 @@ import json
 import random
 import tomllib
 import urllib.request
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlencode
 
 import aiohttp
 import pytest
 
+from drive_simulator import content, exports
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.edits import choose_edit, random_edits
 from drive_simulator.truth import (
+    untold,
     visible_comments,
     visible_drives,
     visible_items,
@@ -72,6 +75,34 @@ async def test_the_truth_is_served_a_line_an_item() -> None:
             assert truth
         async with session.get(simulator.origin + "/_simulator/truth?user=nobody") as response:
             assert response.status == 404
+
+
+async def test_the_truth_tells_of_bytes_and_of_what_no_log_tells() -> None:
+    """Sizes and checksums, or why there are none, and the ids below folders that the user does not see."""
+    world = generate(CorpusPlan(files=300, shared_drives=1))
+    user = list(world.users.values())[1]
+    document = "application/vnd.google-apps.document"
+    async with serving(world) as simulator, aiohttp.ClientSession() as session:
+        query = [
+            ("user", user.email),
+            ("fields", "id"),
+            ("also", "contents,untold"),
+            ("export", f"{document}:text/plain"),
+        ]
+        async with session.get(simulator.origin + "/_simulator/truth", params=query) as response:
+            lines = [json.loads(line) for line in (await response.text()).splitlines()]
+    contents = {line["content"].pop("id"): line["content"] for line in lines if "content" in line}
+    blob = next(item for item in world.items.values() if item.id in contents and item.size > 0)
+    bytes_ = content.read(blob)
+    assert contents[blob.id] == {"status": "available", "size": len(bytes_), "sha256": sha256(bytes_).hexdigest()}
+    exported = next(item for item in world.items.values() if item.id in contents and item.mime_type == document)
+    text = exports.export(exported, "text/plain")
+    assert text is not None
+    assert contents[exported.id]["sha256"] == sha256(text).hexdigest()
+    others = {world.items[each].mime_type for each, found in contents.items() if found["status"] == "not_exportable"}
+    assert others
+    assert document not in others
+    assert {line["untold"] for line in lines if "untold" in line} == untold(world, user) != set()
 
 
 def test_it_serves_from_a_thread_while_its_world_changes() -> None:
