@@ -7,69 +7,44 @@ over finishes the fetches under way, so that no page is asked for twice.
 import asyncio
 import random
 import weakref
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
 from google_drive_worker.channel_care import Push, keep_channels
 from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.connection import Connection, Credentials, fingerprint
-from google_drive_worker.domain.details import DetailsPage
-from google_drive_worker.domain.drive import DriveFile, FilesPage
-from google_drive_worker.domain.ids import ConnectionId, FileId, SyncId
+from google_drive_worker.domain.ids import ConnectionId, SyncId
 from google_drive_worker.domain.memory import Recall
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, Normalizer, ObjectStores
-from google_drive_worker.domain.sharing import ItemSharing, PermissionSet
+from google_drive_worker.domain.sharing import PermissionSet
+from google_drive_worker.fetching import Sources, fetched
 from google_drive_worker.kafka.entry import Entry, TooLarge
 from google_drive_worker.messages.references import PAYLOAD_TYPE
 from google_drive_worker.sync import channels, engine, failure
-from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Owed, Scope
-from google_drive_worker.sync.content import Contents, wanted_contents
-from google_drive_worker.sync.details import Hanging, files_in, is_all_that_is_left, let_in, wanted_of
-from google_drive_worker.sync.items import NOWHERE, Shared
+from google_drive_worker.sync.checkpoint import Checkpoint, Owed, Scope
+from google_drive_worker.sync.details import is_all_that_is_left, let_in
 from google_drive_worker.sync.labels import asks_for_labels
-from google_drive_worker.sync.page_sharing import items_in, permissions_of, sharing_of, sighted_of
-from google_drive_worker.sync.places import KnownPlaces, Place, outside_of, places_of
+from google_drive_worker.sync.places import Place
 from google_drive_worker.sync.plan import (
     Action,
-    ListContent,
-    ListDetails,
-    ListDrives,
-    ListFiles,
-    LookUpRemoved,
-    ProveOrder,
-    ReadChanges,
-    ReadContent,
-    ReadDetails,
-    ReadMembers,
-    TakeStartToken,
-    WalkFolder,
-    drive_of,
     fetch_key,
     plan,
     scope_of,
     step_name,
 )
-from google_drive_worker.sync.sharing import KnownFolders, ListPermissions, Question, ReadSharings, Reply, seen
+from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import (
     NeedsReauth,
-    NotFound,
     Retryable,
-    SkipForNow,
-    SkipItem,
     Terminal,
     WorkerError,
     origin,
 )
-
-T = TypeVar("T")
-
-FORBIDDEN = 403
-"""The status for an item that is not ours to see any more."""
 
 LOOK_AGAIN_S = 5.0
 """How often a turn asks whether its connection still is as it was: paused, disconnected, or of other settings."""
@@ -419,45 +394,19 @@ class _Turn:
         sync = checkpoint.sync
         if checkpoint.labels_refused:
             drive = drive.without_labels()
+        # Another sync, a folder or drive that changed, another owner in between: what was known is out of date.
+        mark = (weakref.ref(self._ledger), sync and sync.sync_id, sync and sync.sightings)
+        sources = Sources(
+            drive,
+            self._means.stores.open(self._connection),
+            self._means.contents,
+            self._means.folders.under(self._connection_id, mark),
+            self._means.places.under(self._connection_id, mark),
+        )
         try:
-            if sync is None:
-                return await _answer(drive, checkpoint, action)
-            # Another sync, a folder or drive that changed, another owner in between: what was known is out of date.
-            mark = (weakref.ref(self._ledger), sync.sync_id, sync.sightings)
-            known = self._means.folders.under(self._connection_id, mark)
-            places_known = self._means.places.under(self._connection_id, mark)
-            if isinstance(action, ListContent | ReadContent):
-                return await self._contents(drive, checkpoint, action, places_known)
-            if isinstance(action, ListDetails | ReadDetails):
-                return await hanging(drive, checkpoint, action, places_known)
-            answer = await _answer(drive, checkpoint, action)
-            items = items_in(action, answer)
-            if items is None:
-                return answer
-            places = await _find(drive, places_of(items, checkpoint.scope, checkpoint.corpora, places_known))
-            if not checkpoint.scope.sync_permissions:
-                return answer if places is NOWHERE else Shared(items, {}, sighted_of(checkpoint, action), places)
-            found = await _find(drive, permissions_of(action, items, checkpoint, known))
-            return Shared(items, found, sighted_of(checkpoint, action), places)
+            return await fetched(sources, checkpoint, action)
         except WorkerError as error:
             return error
-
-    async def _contents(
-        self, drive: Drive, checkpoint: Checkpoint, action: ListContent | ReadContent, known: KnownPlaces
-    ) -> Contents:
-        """The contents of the files on a page, or of those that the action names."""
-        page: FilesPage | None = None
-        if isinstance(action, ListContent):
-            corpus, token = action.corpus, action.page_token
-            page = await drive.list_contents(drive_of(corpus), token, include_trashed=action.include_trashed)
-            files = wanted_contents(checkpoint, corpus, files_in(page))
-        else:
-            there = await look_up(drive, action.file_ids)
-            files = wanted_contents(checkpoint, None, (file for file in there.values() if file is not None))
-        outside = await _find(drive, outside_of(map(sharing_of, files), checkpoint.scope, checkpoint.corpora, known))
-        files = [file for file in files if file.id not in outside]
-        store = self._means.stores.open(self._connection)
-        return Contents(await self._means.contents.mirror(drive, store, checkpoint.scope, files), page)
 
     async def _take_in(self, fetch: _Fetch, answer: engine.Answer | WorkerError) -> None:
         """Write what the answer comes to. Where a record is too large for Kafka its data is stored first, and the step
@@ -504,76 +453,3 @@ class _Turn:
         if not isinstance(entry, Entry):
             raise TypeError("a record that no answer led to is too large")
         self._ledger.write(entry)
-
-
-async def _answer(drive: Drive, checkpoint: Checkpoint, action: Action) -> engine.Answer:
-    match action:
-        case TakeStartToken(corpus):
-            return await drive.start_page_token(drive_of(corpus))
-        case ListDrives(token):
-            return await drive.list_drives(token)
-        case ListFiles(corpus, token, trashed, modified):
-            return await drive.list_files(drive_of(corpus), token, include_trashed=trashed, modified=modified)
-        case ProveOrder(corpus, trashed, since):
-            return await drive.oldest_times(drive_of(corpus), include_trashed=trashed, since=since)
-        case ReadChanges(corpus, token):
-            return await drive.list_changes(drive_of(corpus), token)
-        case WalkFolder(walk, trashed):
-            return await drive.list_children(walk.folder_id, walk.drive_id, walk.page_token, include_trashed=trashed)
-        case LookUpRemoved(file_ids):
-            return await look_up(drive, file_ids)
-        case ReadMembers(drives):
-            answers = await drive.list_permissions(drives)
-            return {drive_id: seen(answers.get(drive_id)) for drive_id in drives}
-        case ListDetails() | ReadDetails() | ListContent() | ReadContent():
-            raise TypeError("what is wanted of a page of files rests on more than a Drive")
-
-
-async def hanging(
-    drive: Drive, checkpoint: Checkpoint, action: ListDetails | ReadDetails, known: KnownPlaces
-) -> Hanging:
-    """Revisions and comments of the files that the action names, or that stand on the page that it asks for."""
-    page: DetailsPage | None = None
-    wanted: Sequence[Changed]
-    if isinstance(action, ListDetails):
-        corpus, token = action.corpus, action.page_token
-        page = await drive.list_details(drive_of(corpus), token, include_trashed=action.include_trashed)
-        items = [ItemSharing(each.id, "", each.mime_type, each.drive_id, each.parents) for each in page.files]
-        outside = await _find(drive, outside_of(items, checkpoint.scope, checkpoint.corpora, known))
-        wanted = wanted_of(checkpoint, corpus, page, outside)
-    else:
-        wanted = action.changed
-    revised = [each.file_id for each in wanted if each.revisions]
-    commented = [each.file_id for each in wanted if each.comments]
-    revisions = await drive.list_revisions(revised) if revised else {}
-    comments = await drive.list_comments(commented) if commented else {}
-    return Hanging(revisions, comments, page)
-
-
-async def _find(drive: Drive, finding: Generator[Question, Reply, T]) -> T:
-    """Ask Google what the finding asks, until it knows."""
-    try:
-        question = next(finding)
-        while True:
-            match question:
-                case ReadSharings(file_ids):
-                    question = finding.send(await drive.item_sharings(file_ids))
-                case ListPermissions(file_ids):
-                    question = finding.send(await drive.list_permissions(file_ids))
-    except StopIteration as end:
-        found: T = end.value
-        return found
-
-
-def _is_gone(problem: SkipItem) -> bool:
-    return isinstance(problem, NotFound) or (problem.http_status == FORBIDDEN and not isinstance(problem, SkipForNow))
-
-
-async def look_up(drive: Drive, file_ids: tuple[FileId, ...]) -> Mapping[FileId, DriveFile | None]:
-    """What is there of those items, `None` for what is gone; one that is there and can't be read stays as it is."""
-    answers = await drive.get_files(file_ids)
-    return {
-        file_id: answer if isinstance(answer, DriveFile) else None
-        for file_id, answer in answers.items()
-        if not isinstance(answer, SkipItem) or _is_gone(answer)
-    }

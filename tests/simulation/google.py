@@ -24,6 +24,7 @@ from google_drive_worker.domain.connection import (
     Secret,
 )
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
+from google_drive_worker.fetching import hanging, look_up
 from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.http.transport import HttpRequest, HttpResponse
 from google_drive_worker.sync.checkpoint import Checkpoint
@@ -45,7 +46,6 @@ from google_drive_worker.sync.plan import (
     drive_of,
 )
 from google_drive_worker.sync.sharing import ListPermissions, Question, ReadSharings, Reply, nothing_known, seen
-from google_drive_worker.turn import hanging, look_up
 from google_drive_worker.utils.errors import WorkerError
 from support.simulators import unserved
 

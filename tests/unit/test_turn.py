@@ -21,13 +21,14 @@ from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.reports import SyncEnded
 from google_drive_worker.domain.sharing import Permission
 from google_drive_worker.domain.times import rfc3339
+from google_drive_worker.fetching import look_up
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Checkpoint, Parked, SyncKind
 from google_drive_worker.sync.sharing import KnownFolders
-from google_drive_worker.turn import LOOK_AGAIN_S, Means, look_up, take_turn
+from google_drive_worker.turn import LOOK_AGAIN_S, Means, take_turn
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, SkipForNow, SkipItem, WorkerError
 from support.clock import ManualClock
 from support.memory_drive import MemoryConnections, MemoryDrive

@@ -1,0 +1,169 @@
+"""What the engine plans, fetched: each action becomes calls to Google, and their answers one answer of the engine's.
+
+An answer that holds items brings along what was found out of them: their permissions, where they are, what hangs on
+them, what became of their contents. All of it together is one step.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+from google_drive_worker.contents import ContentMirror
+from google_drive_worker.domain.details import DetailsPage
+from google_drive_worker.domain.drive import DriveFile, FilesPage
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.ports import Drive, ObjectStore
+from google_drive_worker.domain.sharing import ItemSharing
+from google_drive_worker.sync import engine
+from google_drive_worker.sync.checkpoint import Changed, Checkpoint
+from google_drive_worker.sync.content import Contents, wanted_contents
+from google_drive_worker.sync.details import Hanging, files_in, wanted_of
+from google_drive_worker.sync.items import NOWHERE, Shared
+from google_drive_worker.sync.page_sharing import items_in, permissions_of, sharing_of, sighted_of
+from google_drive_worker.sync.places import KnownPlaces, outside_of, places_of
+from google_drive_worker.sync.plan import (
+    Action,
+    ListContent,
+    ListDetails,
+    ListDrives,
+    ListFiles,
+    LookUpRemoved,
+    ProveOrder,
+    ReadChanges,
+    ReadContent,
+    ReadDetails,
+    ReadMembers,
+    TakeStartToken,
+    WalkFolder,
+    drive_of,
+)
+from google_drive_worker.sync.sharing import (
+    FoldersOfConnection,
+    ListPermissions,
+    Question,
+    ReadSharings,
+    Reply,
+    seen,
+)
+from google_drive_worker.utils.errors import NotFound, SkipForNow, SkipItem
+
+T = TypeVar("T")
+
+FORBIDDEN = 403
+"""The status for an item that is not ours to see any more."""
+
+
+class Sources(NamedTuple):
+    """What an answer is made of: the connection's Drive and object store, and what is known of its folders."""
+
+    drive: Drive
+    store: ObjectStore
+    contents: ContentMirror
+    folders: FoldersOfConnection
+    places: KnownPlaces
+
+
+async def fetched(sources: Sources, checkpoint: Checkpoint, action: Action) -> engine.Answer:
+    """The answer to an action that was planned from the checkpoint. Raises what `Drive` and `ObjectStore` raise."""
+    drive, scope = sources.drive, checkpoint.scope
+    if isinstance(action, ListContent | ReadContent):
+        return await _contents(sources, checkpoint, action)
+    if isinstance(action, ListDetails | ReadDetails):
+        return await hanging(drive, checkpoint, action, sources.places)
+    answer = await _answer(drive, action)
+    items = items_in(action, answer)
+    if items is None or checkpoint.sync is None:
+        return answer
+    places = await found_by(drive, places_of(items, scope, checkpoint.corpora, sources.places))
+    if not scope.sync_permissions:
+        return answer if places is NOWHERE else Shared(items, {}, sighted_of(checkpoint, action), places)
+    found = await found_by(drive, permissions_of(action, items, checkpoint, sources.folders))
+    return Shared(items, found, sighted_of(checkpoint, action), places)
+
+
+async def _contents(sources: Sources, checkpoint: Checkpoint, action: ListContent | ReadContent) -> Contents:
+    """The contents of the files on a page, or of those that the action names."""
+    drive, scope = sources.drive, checkpoint.scope
+    page: FilesPage | None = None
+    if isinstance(action, ListContent):
+        corpus, token = action.corpus, action.page_token
+        page = await drive.list_contents(drive_of(corpus), token, include_trashed=action.include_trashed)
+        files = wanted_contents(checkpoint, corpus, files_in(page))
+    else:
+        there = await look_up(drive, action.file_ids)
+        files = wanted_contents(checkpoint, None, (file for file in there.values() if file is not None))
+    outside = await found_by(drive, outside_of(map(sharing_of, files), scope, checkpoint.corpora, sources.places))
+    files = [file for file in files if file.id not in outside]
+    return Contents(await sources.contents.mirror(drive, sources.store, scope, files), page)
+
+
+async def _answer(drive: Drive, action: Action) -> engine.Answer:
+    match action:
+        case TakeStartToken(corpus):
+            return await drive.start_page_token(drive_of(corpus))
+        case ListDrives(token):
+            return await drive.list_drives(token)
+        case ListFiles(corpus, token, trashed, modified):
+            return await drive.list_files(drive_of(corpus), token, include_trashed=trashed, modified=modified)
+        case ProveOrder(corpus, trashed, since):
+            return await drive.oldest_times(drive_of(corpus), include_trashed=trashed, since=since)
+        case ReadChanges(corpus, token):
+            return await drive.list_changes(drive_of(corpus), token)
+        case WalkFolder(walk, trashed):
+            return await drive.list_children(walk.folder_id, walk.drive_id, walk.page_token, include_trashed=trashed)
+        case LookUpRemoved(file_ids):
+            return await look_up(drive, file_ids)
+        case ReadMembers(drives):
+            answers = await drive.list_permissions(drives)
+            return {drive_id: seen(answers.get(drive_id)) for drive_id in drives}
+        case ListDetails() | ReadDetails() | ListContent() | ReadContent():
+            raise TypeError("what is wanted of a page of files rests on more than a Drive")
+
+
+async def hanging(
+    drive: Drive, checkpoint: Checkpoint, action: ListDetails | ReadDetails, known: KnownPlaces
+) -> Hanging:
+    """Revisions and comments of the files that the action names, or that stand on the page that it asks for."""
+    page: DetailsPage | None = None
+    wanted: Sequence[Changed]
+    if isinstance(action, ListDetails):
+        corpus, token = action.corpus, action.page_token
+        page = await drive.list_details(drive_of(corpus), token, include_trashed=action.include_trashed)
+        items = [ItemSharing(each.id, "", each.mime_type, each.drive_id, each.parents) for each in page.files]
+        outside = await found_by(drive, outside_of(items, checkpoint.scope, checkpoint.corpora, known))
+        wanted = wanted_of(checkpoint, corpus, page, outside)
+    else:
+        wanted = action.changed
+    revised = [each.file_id for each in wanted if each.revisions]
+    commented = [each.file_id for each in wanted if each.comments]
+    revisions = await drive.list_revisions(revised) if revised else {}
+    comments = await drive.list_comments(commented) if commented else {}
+    return Hanging(revisions, comments, page)
+
+
+async def found_by(drive: Drive, finding: Generator[Question, Reply, T]) -> T:
+    """Ask Google what the finding asks, until it knows."""
+    try:
+        question = next(finding)
+        while True:
+            match question:
+                case ReadSharings(file_ids):
+                    question = finding.send(await drive.item_sharings(file_ids))
+                case ListPermissions(file_ids):
+                    question = finding.send(await drive.list_permissions(file_ids))
+    except StopIteration as end:
+        found: T = end.value
+        return found
+
+
+def _is_gone(problem: SkipItem) -> bool:
+    return isinstance(problem, NotFound) or (problem.http_status == FORBIDDEN and not isinstance(problem, SkipForNow))
+
+
+async def look_up(drive: Drive, file_ids: tuple[FileId, ...]) -> Mapping[FileId, DriveFile | None]:
+    """What is there of those items, `None` for what is gone; one that is there and can't be read stays as it is."""
+    answers = await drive.get_files(file_ids)
+    return {
+        file_id: answer if isinstance(answer, DriveFile) else None
+        for file_id, answer in answers.items()
+        if not isinstance(answer, SkipItem) or _is_gone(answer)
+    }
