@@ -78,11 +78,12 @@ def _end_offsets(bootstrap_servers: str, topic: str, deadline_s: float, isolatio
     return {tp.partition: int(answer.result(deadline_s).offset) for tp, answer in answers.items()}
 
 
-def wait_for_open_transactions(bootstrap_servers: str, topic: str, *, deadline_s: float = 30.0) -> None:
+def wait_for_open_transactions(bootstrap_servers: str, topic: str, *, deadline_s: float = 75.0) -> None:
     """Wait until every transaction that is open now has ended.
 
     A commit is answered before its markers stand in every partition: who has seen it in one topic may look into another
-    too early. Raises `TimeoutError` after `deadline_s`.
+    too early; and one whose producer died ends when the broker next looks for such, some time after its own timeout.
+    Raises `TimeoutError` after `deadline_s`.
     """
     deadline = time.monotonic() + deadline_s
     written = end_offsets(bootstrap_servers, topic, isolation=IsolationLevel.READ_UNCOMMITTED)
