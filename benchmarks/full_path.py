@@ -30,6 +30,7 @@ token_uri = "{origin}/token"
 sync_permissions = false
 sync_revisions = false
 sync_comments = false
+sync_paths = false
 """
 """Metadata alone, as the floor and the common stack have it: what permissions cost is measured in `calls`."""
 

@@ -37,6 +37,7 @@ token_uri = "{1}/token"
 sync_permissions = false
 sync_revisions = false
 sync_comments = false
+sync_paths = false
 """
 """As the checkpoints have it, which are of metadata alone."""
 

@@ -101,6 +101,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     sync_content: bool = False
     export_formats: dict[str, str] | None = None
     sync_changes: bool = False
+    sync_paths: bool = True
     push_notifications: bool = False
     label_ids: tuple[str, ...] = ()
 

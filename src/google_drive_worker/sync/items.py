@@ -99,12 +99,12 @@ class ItemWriter:
 
     def extend(self, records: Iterable[Record]) -> None:
         """Write records, those of items with what belongs to them."""
-        if self._permissions is not None or self._restricted or self._places.paths:
+        if self._permissions is not None or self._restricted:
             for record in records:
                 self.write(record)
             return
         at = len(self.records)
-        self.records.extend(records)
+        self.records.extend(map(self._placed, records) if self._places.paths else records)
         gone = (record.resource_id for record in self.records[at:] if record.operation == "delete")
         self.remembered.update((FileId(each), None) for each in gone)
 
@@ -117,12 +117,16 @@ class ItemWriter:
                 self.records.append(record)
                 self.remembered[item_id] = None
             return
-        if record.resource_type == "folder" and (path := self._places.paths.get(item_id)) is not None:
-            record = self._normalizer.with_path(record, path)
+        record = self._placed(record)
         if is_item and (self._permissions is not None or self._restricted):
             self._write_item(record, item_id, (self._permissions or {}).get(item_id))
         else:
             self.records.append(record)
+
+    def _placed(self, record: Record) -> Record:
+        """The record with its path, where it is a folder's."""
+        path = self._places.paths.get(FileId(record.resource_id)) if record.resource_type == "folder" else None
+        return record if path is None or record.operation == "delete" else self._normalizer.with_path(record, path)
 
     def is_outside(self, item_id: FileId) -> bool:
         """Whether an item is out of scope."""

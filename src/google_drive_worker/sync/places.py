@@ -47,11 +47,11 @@ def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: 
     """Find which of the answer's items are out of scope, and the paths of its folders. `drives` are the shared drives
     that the account is a member of, as far as they are followed."""
     restricted = is_restricted(scope)
-    if not restricted and not _holds_folders(answer):
+    if not restricted and not (scope.paths and _holds_folders(answer)):
         return NOWHERE
     if isinstance(answer, ChangesPage) and tells_of_others(answer):
         known = nothing_known()  # what was known may be out of date, and what is looked up now as well
-    items = list(sharings_in(answer))
+    items = list(sharings_in(answer if restricted else _folders_of(answer)))
     wanted = items if restricted else [item for item in items if item.is_folder]
     search = _Search(items, known)
     yield from search.read_above(wanted)
@@ -59,7 +59,7 @@ def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: 
     if restricted:
         outside = frozenset(item.id for item in items if not search.is_within(item, scope, drives))
     paths: dict[FileId, tuple[str, ...]] = {}
-    for item in items:
+    for item in items if scope.paths else ():
         if item.is_folder and item.id not in outside and (path := search.path_of(item)) is not None:
             paths[item.id] = path
     roots: tuple[FileId, ...] = ()
@@ -88,6 +88,13 @@ def _holds_folders(answer: ItemsAnswer) -> bool:
     if isinstance(answer, ChangesPage):
         return _FOLDER in b"".join(answer.changes)
     return any(file is not None and file.is_folder for file in answer.values())
+
+
+def _folders_of(answer: ItemsAnswer) -> ItemsAnswer:
+    """The answer without most of what is no folder, which need not be decoded once more then."""
+    if not isinstance(answer, FilesPage):
+        return answer
+    return FilesPage(tuple(raw for raw in answer.files if _FOLDER in bytes(raw)))
 
 
 class _Search:

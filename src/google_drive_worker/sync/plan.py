@@ -43,7 +43,7 @@ def scope_of(settings: ConnectionSettings, *, include_shared_drives: bool) -> Sc
         settings.drive_ids or None,
         settings.folder_ids or None,
         settings.exclude_mime_types,
-        paths=True,
+        paths=settings.sync_paths,
         sync_changes=settings.sync_changes,
         label_ids=settings.label_ids,
     )
