@@ -3,10 +3,8 @@
 Google is the simulator, in a process of its own: `python -m benchmarks.content CONNECTIONS_FILE FILES LARGE_BYTES`.
 """
 
-import asyncio
 import hashlib
 import sys
-import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -15,7 +13,7 @@ import msgspec
 import uvloop
 
 from benchmarks.full_path import RunningWorker
-from benchmarks.many_drives import simulated
+from benchmarks.many_drives import serve_simulator, simulated
 from benchmarks.measure import peak_mb_of
 from benchmarks.surroundings import Surroundings, fresh_topics
 from benchmarks.worker_process import START_S, wait_until_open, worker_process
@@ -27,8 +25,7 @@ from drive_simulator.server import Simulator
 FIRST = "conn_user_1"
 LARGE_BYTES = 2 * 1024**3
 RUN_S = 900.0
-_SETTINGS = f"""
-[{FIRST}.settings]
+_SETTINGS = """
 sync_content = true
 sync_permissions = false
 sync_revisions = false
@@ -120,21 +117,7 @@ async def _serve(connections_file: Path, files: int, large_bytes: int) -> None:
     simulator = Simulator(world)
     cut = Match(method="files.get", media=True, path=large.id)
     simulator.faults.add(Rule(Effect(cut_after_bytes=large_bytes // 2), cut, times=1))
-    await simulator.start()
-    simulator.write_connections(connections_file)
-    with connections_file.open("a") as file:
-        file.write(_SETTINGS)
-    sys.stdout.write(f"{simulator.base_url}\n")
-    sys.stdout.flush()
-    loop, over = asyncio.get_running_loop(), asyncio.Event()
-
-    def wait() -> None:
-        sys.stdin.read()
-        loop.call_soon_threadsafe(over.set)
-
-    threading.Thread(target=wait, daemon=True).start()
-    await over.wait()
-    await simulator.stop()
+    await serve_simulator(simulator, connections_file, _SETTINGS)
 
 
 if __name__ == "__main__":

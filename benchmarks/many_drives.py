@@ -43,12 +43,16 @@ async def serve(connections_file: Path, latency_ms: float, plan: CorpusPlan, *, 
 
     Of what can be mirrored besides metadata, only what `synced` names is: permissions, revisions, comments.
     """
-    simulator = Simulator(generate(plan), latency_ms=latency_ms)
+    left_out = [f"sync_{each} = false\n" for each in ("permissions", "revisions", "comments") if each not in synced]
+    await serve_simulator(Simulator(generate(plan), latency_ms=latency_ms), connections_file, "".join(left_out))
+
+
+async def serve_simulator(simulator: Simulator, connections_file: Path, settings: str) -> None:
+    """The same for any simulator; `settings` are lines of TOML, those of each of its connections."""
     await simulator.start()
     simulator.write_connections(connections_file)
-    left_out = [f"sync_{each} = false\n" for each in ("permissions", "revisions", "comments") if each not in synced]
     with connections_file.open("a") as file:
-        file.writelines(f"\n[{name}.settings]\n{''.join(left_out)}" for name in simulator.accounts)
+        file.writelines(f"\n[{name}.settings]\n{settings}" for name in simulator.accounts)
     sys.stdout.write(f"{simulator.base_url}\n")
     sys.stdout.flush()
     loop, over = asyncio.get_running_loop(), asyncio.Event()

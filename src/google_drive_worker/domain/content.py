@@ -11,8 +11,6 @@ from google_drive_worker.utils.errors import SkipItem
 ContentStatus = Literal["stored", "too_large", "not_downloadable", "not_exportable", "abusive", "unavailable"]
 """What became of a file's content (docs/records.md, `content_status`)."""
 
-OCTETS = "application/octet-stream"
-
 
 class Source(msgspec.Struct, frozen=True, gc=False):
     """How a file's bytes are had: exported to `export_type`, or (`None`) as they are.

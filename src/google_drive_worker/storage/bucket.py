@@ -135,25 +135,11 @@ class S3Bucket:
 
     async def read(self, key: str) -> bytes | None:
         """GetObject."""
-
-        async def get(store: S3Store) -> bytes:
-            return bytes(await (await obstore.get_async(store, key)).bytes_async())
-
-        return await self._find(get)
+        return await _found(self._do(_bytes_at(key)))
 
     async def size(self, key: str) -> int | None:
         """HeadObject."""
-
-        async def head(store: S3Store) -> int:
-            return (await obstore.head_async(store, key))["size"]
-
-        return await self._find(head)
-
-    async def _find(self, ask: Callable[[S3Store], Awaitable[T]]) -> T | None:
-        try:
-            return await self._do(ask)
-        except _Missing:
-            return None
+        return await _found(self._do(_size_at(key)))
 
     async def _do(self, what: Callable[[S3Store], Awaitable[T]]) -> T:
         """Do it; once more with other keys, where the server says that these are used up."""
@@ -220,6 +206,28 @@ class _Missing(Retryable):
     """404 of an object; of a bucket S3 says so."""
 
 
+async def _found(asked: Awaitable[T]) -> T | None:
+    """What was asked for, `None` where it is missing."""
+    try:
+        return await asked
+    except _Missing:
+        return None
+
+
+def _bytes_at(key: str) -> Callable[[S3Store | LocalStore], Awaitable[bytes]]:
+    async def get(store: S3Store | LocalStore) -> bytes:
+        return bytes(await (await obstore.get_async(store, key)).bytes_async())
+
+    return get
+
+
+def _size_at(key: str) -> Callable[[S3Store | LocalStore], Awaitable[int]]:
+    async def head(store: S3Store | LocalStore) -> int:
+        return (await obstore.head_async(store, key))["size"]
+
+    return head
+
+
 def _s3_store(options: S3Options, held: _Held) -> S3Store:
     return S3Store(
         options.bucket,
@@ -264,25 +272,11 @@ class DirectoryBucket:
 
     async def read(self, key: str) -> bytes | None:
         """The file's bytes."""
-
-        async def get(store: LocalStore) -> bytes:
-            return bytes(await (await obstore.get_async(store, key)).bytes_async())
-
-        return await self._find(get)
+        return await _found(self._do(_bytes_at(key)))
 
     async def size(self, key: str) -> int | None:
         """The file's size."""
-
-        async def head(store: LocalStore) -> int:
-            return (await obstore.head_async(store, key))["size"]
-
-        return await self._find(head)
-
-    async def _find(self, ask: Callable[[LocalStore], Awaitable[T]]) -> T | None:
-        try:
-            return await self._do(ask)
-        except _Missing:
-            return None
+        return await _found(self._do(_size_at(key)))
 
     async def _do(self, what: Callable[[LocalStore], Awaitable[T]]) -> T:
         failure: Retryable
