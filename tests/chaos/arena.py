@@ -114,8 +114,11 @@ class Arena:
 
     @property
     def connections(self) -> tuple[str, ...]:
-        """All connections, one for each user."""
-        return tuple(self.stage.simulator.accounts)
+        """One connection for each user: a page that is asked for tells whose user's it is, and no more."""
+        of_user: dict[str, str] = {}
+        for name, account in self.stage.simulator.accounts.items():
+            of_user.setdefault(account.email, name)
+        return tuple(of_user.values())
 
     @property
     def topics(self) -> Topics:
