@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
+from google_drive_worker.domain.times import sortable
 
 FOLDER_MIME_TYPE = "application/vnd.google-apps.folder"
 
@@ -136,7 +137,8 @@ class Change(Resource, frozen=True, gc=False):
 
 
 class UnreadableItem(msgspec.Struct, frozen=True, gc=False):
-    """An item of a page that does not fit its type: its id and time where they could be read, and what is wrong."""
+    """An item of a page that does not fit its type: its id and (`sortable`) time where they could be read, and what is
+    wrong."""
 
     id: str | None
     problem: str
@@ -215,7 +217,7 @@ def unreadable(raw: msgspec.Raw, problem: Exception) -> UnreadableItem:
     text = str(problem) if isinstance(problem, msgspec.MsgspecError) else type(problem).__name__
     time: str | None = None
     with suppress(*UNREADABLE):
-        time = _TIME_DECODER.decode(raw).modified_time
+        time = sortable(_TIME_DECODER.decode(raw).modified_time)
     try:
         known = _ID_DECODER.decode(raw)
     except UNREADABLE:

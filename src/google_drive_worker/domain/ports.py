@@ -256,8 +256,8 @@ class ObjectStores(Protocol):
 class Normalizer(Protocol):
     """Turns Google's resources into records; the module `normalization.transformer` is one."""
 
-    def read_listed(self, resource: msgspec.Raw) -> ListedFile | UnreadableItem:
-        """An item of a listing, with its upsert."""
+    def read_page(self, resources: Sequence[msgspec.Raw]) -> Sequence[ListedFile | UnreadableItem]:
+        """The items of a listing's page, in its order, each with its upsert."""
         ...
 
     def transform_file(self, file: DriveFile) -> Record:

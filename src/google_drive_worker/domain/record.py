@@ -30,13 +30,12 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     references: References | None = None
 
 
-class ListedFile(msgspec.Struct, frozen=True, gc=False):
-    """An item of a listing: what decides whether it is written, and the record to write."""
+class ListedFile(Record, frozen=True, gc=False):
+    """The upsert of an item of a listing, with what decides whether it is written; its time is `sortable`."""
 
-    drive_id: DriveId | None
-    trashed: bool
-    modified_time: str | None
-    record: Record
+    drive_id: DriveId | None = None
+    trashed: bool = False
+    modified_time: str | None = None
 
 
 class PermissionFrame(msgspec.Struct, frozen=True, gc=False):

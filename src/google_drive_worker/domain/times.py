@@ -4,6 +4,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
+_CHARS = len("2025-01-20T10:00:00.000Z")
+_SECOND_CHARS = len("2025-01-20T10:00:00")
+
 
 def rfc3339(moment: datetime) -> str:
     """A moment in UTC with milliseconds, as in `2025-01-20T10:00:00.000Z`."""
@@ -13,6 +16,19 @@ def rfc3339(moment: datetime) -> str:
 def from_rfc3339(text: str) -> datetime:
     """The moment that `rfc3339` wrote. Raises `ValueError` for anything else."""
     return datetime.fromisoformat(text)
+
+
+def sortable(text: str | None) -> str | None:
+    """A moment of Google's as `rfc3339` writes it, which is Google's own form; `None` where it can't be read."""
+    if text is None:
+        return None
+    if len(text) == _CHARS and text[_SECOND_CHARS] == "." and text[-1] == "Z":
+        return text
+    try:
+        moment = from_rfc3339(text)
+        return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        return None
 
 
 class TimeRange(msgspec.Struct, frozen=True):

@@ -1,5 +1,7 @@
+from collections.abc import Sequence
+
 import msgspec
 
 from google_drive_worker.domain.record import ListedFile
 
-def fast_file(resource: bytes | msgspec.Raw) -> ListedFile | None: ...
+def fast_files(resources: Sequence[bytes | msgspec.Raw]) -> list[ListedFile | None]: ...

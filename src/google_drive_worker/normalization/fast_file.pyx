@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """The fast way from a listed file to its record, compiled; `transformer` is the one that says what a record is.
 
-`fast_file` does for the files that nearly every drive is full of what `transformer.transform_file` does for all: one pass
+`fast_files` does for the files that nearly every drive is full of what `transformer.transform_file` does for all: one pass
 over Google's JSON that notes where each value stands, and one that writes our names before them. It knows only what is
 usual. Whatever is not (a value of another type, a null, a time with an offset, properties, an escaped surrogate …) makes
 it return `None`, and the caller goes the long way. So it never differs: the tests hold the two against each other.
@@ -20,7 +20,8 @@ from libc.string cimport memchr, memcmp, memcpy
 from msgspec import Raw
 
 from google_drive_worker.domain.drive import FOLDER_MIME_TYPE
-from google_drive_worker.domain.record import ListedFile, Record
+from google_drive_worker.domain.record import ListedFile
+from google_drive_worker.domain.times import sortable
 from google_drive_worker.normalization.exports import EXPORT_FORMATS
 
 include "file_fields.pxi"
@@ -28,14 +29,22 @@ include "json_text.pxi"
 
 
 cdef enum:
+    SHORT_TIME = 22  # in quotes, without milliseconds
     KEPT_BYTES = 65536  # for files of up to 20 KB of JSON: nearly all
 
 cdef uint8_t kept_buffer[KEPT_BYTES]
 cdef bint is_kept_buffer_taken = False
 
 
-def fast_file(resource):
-    """Return the `ListedFile` of a `File` resource (`bytes` or `msgspec.Raw`); `None` where it is not a usual one."""
+def fast_files(resources):
+    """Return the `ListedFile` of each `File` resource (`bytes` or `msgspec.Raw`); `None` for one that is not usual."""
+    cdef list listed = []
+    for resource in resources:
+        listed.append(_fast_file(resource))
+    return listed
+
+
+cdef object _fast_file(resource):
     global is_kept_buffer_taken
     cdef Py_buffer view
     cdef Span spans[MAX_FIELDS]
@@ -87,9 +96,13 @@ cdef object _listed(const uint8_t *text, Py_ssize_t size, Span *spans, uint8_t *
         if not _is_plain_text(spans[DRIVE_ID]):
             return None
         drive_id = _inside(spans[DRIVE_ID])
-    modified = None if spans[MODIFIED].at == NULL else _inside(spans[MODIFIED])
+    modified = None
+    if spans[MODIFIED].at != NULL:
+        modified = _inside(spans[MODIFIED])
+        if spans[MODIFIED].size == SHORT_TIME:
+            modified = sortable(modified)
     trashed = spans[TRASHED].at != NULL and spans[TRASHED].at[0] == c"t"
-    return ListedFile(drive_id, trashed, modified, Record(kind, _inside(spans[ID]), "upsert", data))
+    return ListedFile(kind, _inside(spans[ID]), "upsert", data, None, drive_id, trashed, modified)
 
 
 cdef bint _write_file(Writer *writer, Span *spans, bint is_folder) noexcept:
@@ -362,7 +375,7 @@ cdef bint _find(Table *table, Span value, Span *spans) noexcept:
     cdef const uint8_t *at = _past_space(value.at, end)
     cdef const uint8_t *name
     cdef Py_ssize_t size
-    cdef int number
+    cdef int number, before = MAX_FIELDS
     for number in range(table.count):
         spans[number].at = NULL
     if at >= end or at[0] != c"{":
@@ -388,12 +401,17 @@ cdef bint _find(Table *table, Span value, Span *spans) noexcept:
         at = _past_space(at + 1, end)
         if at >= end:
             return False
-        number = _number_of(table, name, size)
+        number = table.after[before]
+        if table.fields[number].google_size != size or memcmp(table.fields[number].google, name, size) != 0:
+            number = _number_of(table, name, size)
+            if number >= 0:
+                table.after[before] = number
         if number == -2 or (number >= 0 and spans[number].at != NULL):
             return False
         if number < 0:
             at = _past_value(at, end)
             continue
+        before = number
         spans[number].at = at
         spans[number].same = NULL
         if table == &FILE and PERSON <= table.fields[number].kind <= LINK_SHARE:

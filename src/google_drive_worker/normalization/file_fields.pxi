@@ -48,6 +48,8 @@ cdef struct Table:
     # Fields of a name's length, as a chain: the first of each length, and of each field the next.
     int first[MAX_NAME]
     int next[MAX_FIELDS]
+    # The field that came after each one the last time, and (at MAX_FIELDS) the one that came first: mostly it does again.
+    int after[MAX_FIELDS + 1]
 
 cdef struct Writer:
     uint8_t *at
@@ -64,6 +66,8 @@ cdef void _fill(Table *table, fields):
     table.count = 0
     for number in range(MAX_NAME):
         table.first[number] = -1
+    for number in range(MAX_FIELDS + 1):
+        table.after[number] = 0
     for google_name, our_name, kind in fields:
         google, ours = google_name.encode(), f'"{our_name}":'.encode()
         _KEPT.append((google, ours))

@@ -112,7 +112,7 @@ cdef bint _is_utc_time(Span value) noexcept:
     """`"2025-01-15T10:00:00.000Z"` or the same without milliseconds, and a moment that there was."""
     cdef const uint8_t *at = value.at + 1
     cdef int century, year, month, day, days
-    if value.at[0] != c'"' or (value.size != 26 and value.size != 22):
+    if value.at[0] != c'"' or (value.size != 26 and value.size != SHORT_TIME):
         return False
     if at[4] != c"-" or at[7] != c"-" or at[10] != c"T" or at[13] != c":" or at[16] != c":":
         return False
@@ -130,7 +130,7 @@ cdef bint _is_utc_time(Span value) noexcept:
         return False
     if not (0 <= _two_digits(at + 11) < 24 and 0 <= _two_digits(at + 14) < 60 and 0 <= _two_digits(at + 17) < 60):
         return False
-    if value.size == 22:
+    if value.size == SHORT_TIME:
         return at[19] == c"Z"
     return at[19] == c"." and _two_digits(at + 20) >= 0 and c"0" <= at[22] <= c"9" and at[23] == c"Z"
 

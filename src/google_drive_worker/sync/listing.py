@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableItem
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Normalizer
-from google_drive_worker.domain.record import ErrorReport, Record
+from google_drive_worker.domain.record import ErrorReport, ListedFile
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Stage, Sync
 from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.parts import (
@@ -17,7 +17,6 @@ from google_drive_worker.sync.parts import (
     part_asked,
     proven,
     read_page,
-    readable,
     with_recent,
     with_youngest,
     youngest_since,
@@ -77,10 +76,14 @@ def on_files(
     found = _of_part(checkpoint, sync, name, part, page, normalizer)
     if page.incomplete_search:
         found.errors.append(_incomplete(checkpoint, name))
-    writer.extend(record for record, _ in found.written)
+    writer.extend(found.written)
     checkpoint = with_sync(checkpoint, counted(sync, writer.records))
     young = youngest_since(sync.started_at)
-    recent = {FileId(record.resource_id): time for record, time in found.written if time is not None and time >= young}
+    recent = {
+        FileId(file.resource_id): file.modified_time
+        for file in found.written
+        if file.modified_time is not None and file.modified_time >= young
+    }
     corpus = with_recent(read_page(corpus, part, found.times, page.next_page_token), recent)
     corpus = replace(with_youngest(corpus, young), written=True)
     if corpus.parts:
@@ -91,9 +94,9 @@ def on_files(
 
 
 class _Found(NamedTuple):
-    """What a page holds for its part: records with their times, errors, and the times that tell of the order."""
+    """What a page holds for its part: what is written of it, errors, and the times that tell of the order."""
 
-    written: list[tuple[Record, str | None]]
+    written: list[ListedFile]
     errors: list[ErrorReport]
     times: list[str]
 
@@ -101,31 +104,32 @@ class _Found(NamedTuple):
 def _of_part(
     checkpoint: Checkpoint, sync: Sync, name: str, part: Part, page: FilesPage, normalizer: Normalizer
 ) -> _Found:
-    # What is the same for nearly all items is asked once, not a thousand times.
-    found = _Found([], [], [])
-    corpus = checkpoint.corpora[name]
+    # What is the same for nearly all items is asked once, not a thousand times: this runs for each file of a drive.
+    written: list[ListedFile] = []
+    errors: list[ErrorReport] = []
+    times: list[str] = []
+    corpus, started_at = checkpoint.corpora[name], sync.started_at
     trashed_too = checkpoint.scope.include_trashed
     is_limited = part.since is not None or part.until is not None
     asked_again = corpus.youngest == "asked"
     ours: dict[DriveId | None, bool] = {}
-    for resource in page.files:
-        item = normalizer.read_listed(resource)
-        time = readable(item.modified_time)
-        if time is not None and time < sync.started_at:  # what was edited since may stand anywhere, and proves nothing
-            found.times.append(time)
+    for item in normalizer.read_page(page.files):
+        time = item.modified_time
+        if time is not None and time < started_at:  # what was edited since may stand anywhere, and proves nothing
+            times.append(time)
         if is_limited and not is_within(part, time):
             continue  # another part speaks for it
         if isinstance(item, UnreadableItem):
-            found.errors.append(skipped(checkpoint, item.id, "file", item.problem))
+            errors.append(skipped(checkpoint, item.id, "file", item.problem))
             continue
         drive_id = item.drive_id
         if drive_id not in ours:
             ours[drive_id] = is_listed_by(checkpoint, name, drive_id)
         if not ours[drive_id] or (item.trashed and not trashed_too):
             continue
-        if not (asked_again and _is_repeated(corpus, item.record, time)):
-            found.written.append((item.record, time))
-    return found
+        if not (asked_again and _is_repeated(corpus, item)):
+            written.append(item)
+    return _Found(written, errors, times)
 
 
 def belongs(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bool:
@@ -166,9 +170,9 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
     return replace(checkpoint, corpora=corpora, parked=parked, sync=sync)
 
 
-def _is_repeated(corpus: Corpus, record: Record, time: str | None) -> bool:
+def _is_repeated(corpus: Corpus, file: ListedFile) -> bool:
     """Whether this file, one of the youngest that are asked for again, was written as it still is."""
-    return time is not None and corpus.recent.get(FileId(record.resource_id)) == time
+    return file.modified_time is not None and corpus.recent.get(FileId(file.resource_id)) == file.modified_time
 
 
 def without_listing(corpus: Corpus) -> Corpus:

@@ -14,11 +14,13 @@ write nothing but their own ranges.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
+from operator import ge
 
 from msgspec.structs import replace
 
 from google_drive_worker.domain.ids import FileId, PageToken
-from google_drive_worker.domain.times import TimeRange, from_rfc3339, rfc3339
+from google_drive_worker.domain.times import TimeRange, from_rfc3339, sortable
 from google_drive_worker.sync.checkpoint import Corpus, Part
 
 PARTS_AT_ONCE = 16
@@ -41,8 +43,6 @@ RECENT_KEPT = 200
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 """Beyond it there is no next second; a client can set any time."""
 
-_TIME_CHARS = 24
-_SECOND_CHARS = 19
 _MS = timedelta(milliseconds=1)
 _SECOND = timedelta(seconds=1)
 
@@ -72,21 +72,8 @@ def part_asked(corpus: Corpus, modified: TimeRange | None, page_token: PageToken
     return None
 
 
-def readable(modified_time: str | None) -> str | None:
-    """A modifiedTime in the form that sorts as it reads, which is Google's own; `None` where it can't be read."""
-    if modified_time is None:
-        return None
-    if len(modified_time) == _TIME_CHARS and modified_time[_SECOND_CHARS] == "." and modified_time[-1] == "Z":
-        return modified_time
-    try:
-        moment = from_rfc3339(modified_time)
-        return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
-        return None
-
-
 def is_within(part: Part, time: str | None) -> bool:
-    """Whether the part writes a file of that `readable` time; one without is written by whoever lists it."""
+    """Whether the part writes a file of that `sortable` time; one without is written by whoever lists it."""
     if time is None:
         return True
     return (part.since is None or part.since <= time) and (part.until is None or time < part.until)
@@ -107,7 +94,7 @@ def proven(corpus: Corpus, ascending: Sequence[str]) -> Corpus:
 
     Where the oldest files are a pile of one time, which says nothing, those above it are asked for once.
     """
-    times = [time for time in map(readable, ascending) if time is not None]
+    times = [time for time in map(sortable, ascending) if time is not None]
     if not times or times != sorted(times):
         return replace(corpus, order="ignored")
     oldest = corpus.oldest or times[0]
@@ -129,6 +116,8 @@ def read_page(corpus: Corpus, part: Part, times: Sequence[str], next_token: Page
         return corpus
     if not _goes_down(part, times):
         return replace(corpus, order="ignored")
+    if corpus.times_in_order >= PROOF_TIMES:
+        return corpus
     fresh = {time for time in times if part.frontier is None or time < part.frontier}
     return replace(corpus, times_in_order=min(PROOF_TIMES, corpus.times_in_order + len(fresh)))
 
@@ -152,8 +141,8 @@ def read_on(part: Part, times: Sequence[str], next_token: PageToken | None, *, t
 
 def _goes_down(part: Part, times: Sequence[str]) -> bool:
     """Whether those are times in the order that was asked for, and after the part's last page."""
-    above = [] if part.frontier is None else [part.frontier]
-    return [*above, *times] == sorted([*above, *times], reverse=True)
+    above = times if part.frontier is None else chain((part.frontier,), times)
+    return all(map(ge, above, times if part.frontier is not None else islice(times, 1, None)))
 
 
 def start_over(part: Part, *, trusted: bool) -> Part:

@@ -1,6 +1,8 @@
 """A step: what one answer of Google's comes to, committed as a whole or not at all."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 
 import msgspec
 
@@ -10,6 +12,8 @@ from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.domain.reports import Report
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Scope, Sync
 from google_drive_worker.utils.errors import NotFound, SkipForNow, SkipItem
+
+_kind_of = attrgetter("resource_type", "operation")
 
 _HIDDEN_STATUSES = frozenset({403, 404})
 
@@ -78,9 +82,9 @@ def sighted(checkpoint: Checkpoint, corpora: Iterable[str]) -> Checkpoint:
 def counted(sync: Sync, records: Iterable[Record]) -> Sync:
     """The sync with those records added to its counts."""
     counts = dict(sync.counts)
-    for record in records:
-        name = record.resource_type if record.operation == "upsert" else "deleted"
-        counts[name] = counts.get(name, 0) + 1
+    for (resource_type, operation), number in Counter(map(_kind_of, records)).items():
+        name = resource_type if operation == "upsert" else "deleted"
+        counts[name] = counts.get(name, 0) + number
     return msgspec.structs.replace(sync, counts=counts)
 
 

@@ -13,11 +13,12 @@ from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.truth import visible_items
 from google_drive_worker.domain.drive import UNREADABLE, UnreadableItem, read_file
 from google_drive_worker.domain.record import ListedFile
+from google_drive_worker.domain.times import sortable
 from google_drive_worker.normalization import transformer
 from unit.normalization.test_transformer import FILE
 
 compiled = pytest.importorskip("google_drive_worker.normalization.fast_file", exc_type=ImportError)
-fast_file: Callable[[bytes], ListedFile | None] = compiled.fast_file
+fast_files: Callable[[list[bytes]], list[ListedFile | None]] = compiled.fast_files
 
 USUAL = {
     name: value
@@ -26,22 +27,36 @@ USUAL = {
 }
 
 
+def fast_file(resource: bytes) -> ListedFile | None:
+    """What the fast way makes of it, if it does."""
+    [listed] = fast_files([resource])
+    return listed
+
+
+def read_listed(resource: bytes) -> ListedFile | UnreadableItem:
+    """What a page with that item alone comes to."""
+    [listed] = transformer.read_page([msgspec.Raw(resource)])
+    return listed
+
+
 def long_way(resource: bytes) -> ListedFile | None:
     """What the transformer makes of it; `None` where it can't be read."""
     try:
         file = read_file(resource)
     except UNREADABLE:
         return None
-    return ListedFile(file.drive_id, file.trashed, file.modified_time, transformer.transform_file(file))
+    record, time = transformer.transform_file(file), sortable(file.modified_time)
+    return ListedFile(
+        record.resource_type, record.resource_id, record.operation, record.data, None, file.drive_id, file.trashed, time
+    )
 
 
 def shown(listed: ListedFile | UnreadableItem | None) -> Any:
     """All of it, to be compared: the data in its order, as a consumer reads it."""
     if not isinstance(listed, ListedFile):
         return None
-    record = listed.record
-    data = json.loads(msgspec.json.encode(record.data), object_pairs_hook=list)
-    kind = (record.resource_type, record.resource_id, record.operation)
+    data = json.loads(msgspec.json.encode(listed.data), object_pairs_hook=list)
+    kind = (listed.resource_type, listed.resource_id, listed.operation)
     return listed.drive_id, listed.trashed, listed.modified_time, kind, data
 
 
@@ -94,7 +109,7 @@ def test_what_is_not_usual_goes_the_long_way(change: dict[str, object]) -> None:
     """There it becomes null, is left out or spoils its file, as the transformer has it."""
     resource = json.dumps({**USUAL, **change}).encode()
     assert fast_file(resource) is None
-    assert shown(transformer.read_listed(msgspec.Raw(resource))) == shown(long_way(resource))
+    assert shown(read_listed(resource)) == shown(long_way(resource))
 
 
 @pytest.mark.parametrize("text", [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\\ud800"])
@@ -103,15 +118,15 @@ def test_what_is_no_unicode_is_not_passed_on(text: bytes) -> None:
     resource = json.dumps(USUAL).encode().replace(b"a description", text)
     assert fast_file(resource) is None
     if text != b"\\ud800":  # which its page's decoder refuses already
-        assert isinstance(transformer.read_listed(msgspec.Raw(resource)), UnreadableItem)
+        assert isinstance(read_listed(resource), UnreadableItem)
 
 
 def test_people_who_are_no_unicode_are_left_out_and_their_file_stays() -> None:
     """What is nested is read last, and never loses its file."""
     resource = json.dumps(USUAL).encode().replace(b"Sharer", b"\xff")
-    listed = transformer.read_listed(msgspec.Raw(resource))
+    listed = read_listed(resource)
     assert isinstance(listed, ListedFile)
-    data = json.loads(msgspec.json.encode(listed.record.data))
+    data = json.loads(msgspec.json.encode(listed.data))
     assert "shared_by" not in data
     assert data["owners"]
 
@@ -140,7 +155,7 @@ def test_a_time_that_is_changed_comes_to_the_same(time: str, changes: list[tuple
     letters = list(time)
     for at, letter in changes:
         letters[at % len(letters)] = letter
-    resource = json.dumps({**USUAL, "createdTime": "".join(letters)}).encode()
+    resource = json.dumps({**USUAL, "createdTime": "".join(letters), "modifiedTime": "".join(letters)}).encode()
     assert_same(resource)
 
 
@@ -154,7 +169,7 @@ def test_what_many_files_share_is_told_apart() -> None:
 
 def test_an_item_that_can_not_be_read_says_which_and_why() -> None:
     """It spoils nothing but itself."""
-    item = transformer.read_listed(msgspec.Raw(b'{"id":"a","name":7,"mimeType":"x"}'))
+    item = read_listed(b'{"id":"a","name":7,"mimeType":"x"}')
     assert isinstance(item, UnreadableItem)
     assert item.id == "a"
 
@@ -182,7 +197,7 @@ def test_any_file_comes_to_the_same(changes: dict[str, object], without: set[str
     google = {name: value for name, value in USUAL.items() if name not in without} | changes
     resource = json.dumps(google, indent=1 if spaced else None, ensure_ascii=not spaced).encode()
     assert_same(resource)
-    assert shown(transformer.read_listed(msgspec.Raw(resource))) == shown(long_way(resource))
+    assert shown(read_listed(resource)) == shown(long_way(resource))
 
 
 @settings(deadline=None, max_examples=400)

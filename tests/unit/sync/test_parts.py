@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import FilesPage
-from google_drive_worker.domain.times import TimeRange, rfc3339
+from google_drive_worker.domain.times import TimeRange, rfc3339, sortable
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Part, decode_checkpoint, encode_checkpoint
 from google_drive_worker.sync.engine import Answer, on_answer
@@ -36,7 +36,6 @@ from google_drive_worker.sync.parts import (
     proven,
     read_on,
     read_page,
-    readable,
     start_over,
     to_prove,
 )
@@ -415,7 +414,7 @@ def test_the_last_moment_there_is_can_be_started_over() -> None:
 )
 def test_times_are_read_in_whatever_form(sent: str | None, read: str | None) -> None:
     """Google's own form sorts as it reads; others are brought to it, and no time belongs to whoever lists it."""
-    assert readable(sent) == read
+    assert sortable(sent) == read
     assert is_within(Part("2020-01-01T00:00:00"), None)
 
 
