@@ -91,7 +91,7 @@ def transform_file(file: DriveFile) -> Record:
 
 
 def read_page(resources: Sequence[msgspec.Raw]) -> list[ListedFile | UnreadableItem]:
-    """Read the items of a page, with their upserts: as `transform_file(read_file(…))` for each, and much faster mostly."""
+    """Read the items of a page, with their upserts: `transform_file(read_file(…))` for each, mostly much faster."""
     return [listed or _read_listed(raw) for listed, raw in zip(fast_files(resources), resources, strict=True)]
 
 
