@@ -191,8 +191,8 @@ def _produce_all(producer: Producer, entry: Entry) -> None:
 def _produce_records(producer: Producer, batch: RecordBatch) -> None:
     """As `_produce` for each; they share all but value and one header, which is half of what a call costs.
 
-    Every argument stands in its place: confluent-kafka makes a string and hashes it for each that might have been named,
-    a sixth of the call.
+    Every argument stands in its place: confluent-kafka makes a string and hashes it for each that might have been
+    named, a sixth of the call.
     """
     produce, topic, key, headers = producer.produce, batch.topic, batch.key, output_headers(b"")
     for value, idempotency_key in zip(batch.values, batch.idempotency_keys, strict=True):
