@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
-SOURCE := src/google_drive_worker/normalization/fast_file.pyx src/google_drive_worker/messages/fast_envelope.pyx
+SOURCE := src/google_drive_worker/normalization/fast_page.pyx src/google_drive_worker/messages/fast_envelope.pyx
 INCLUDED := $(wildcard src/google_drive_worker/normalization/*.pxi)
 
 .DEFAULT_GOAL := help

@@ -5,8 +5,8 @@ from setuptools import Extension, setup
 setup(
     ext_modules=[
         Extension(
-            "google_drive_worker.normalization.fast_file",
-            ["src/google_drive_worker/normalization/fast_file.pyx"],
+            "google_drive_worker.normalization.fast_page",
+            ["src/google_drive_worker/normalization/fast_page.pyx"],
             depends=[
                 "src/google_drive_worker/normalization/file_fields.pxi",
                 "src/google_drive_worker/normalization/json_text.pxi",

@@ -34,7 +34,7 @@ from google_drive_worker.kafka.partition import CommitLimits
 from google_drive_worker.kafka.state_store import Restored, restore
 from google_drive_worker.kafka.topics import BrokerTrouble, TopicNames, survey
 from google_drive_worker.kafka.transactions import BatchLimit, GroupMetadata, TransactionalWriter
-from google_drive_worker.normalization import transformer
+from google_drive_worker.normalization import pages, transformer
 from google_drive_worker.observability.health import HealthServer, Readiness
 from google_drive_worker.observability.logs import configure_logging
 from google_drive_worker.observability.metrics import Metrics
@@ -207,6 +207,7 @@ async def worker_of(settings: Settings, clock: Clock, openers: Openers = OPENERS
                 on_call=telemetry.on_call,
                 tokens=owner.tokens,
                 observer=telemetry,
+                decode_listing=pages.decode_page,
             )
         )
         wiring = _Wiring(settings, clock, telemetry, owner, drives, openers)
@@ -440,7 +441,7 @@ async def run_worker(
     """
     configure_logging(settings.log_level, settings.log_format)
     tune_allocation()
-    if not transformer.IS_COMPILED:
+    if not pages.IS_COMPILED:
         log.warning("not_compiled", message="installed without a C compiler: listings take twice the processor time")
     if stop is None:
         stop = asyncio.Event()

@@ -27,6 +27,7 @@ from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.fetching import hanging, look_up
 from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.http.transport import HttpRequest, HttpResponse
+from google_drive_worker.normalization.pages import decode_page
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.engine import Answer
 from google_drive_worker.sync.plan import (
@@ -93,6 +94,7 @@ class Google:
             clock=self.time,
             retry=RetryPolicy(attempts=1),
             random=die.random,
+            decode_listing=decode_page,
         )
 
     def end(self) -> None:

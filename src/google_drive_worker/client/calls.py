@@ -18,6 +18,7 @@ from google_drive_worker.client.auth import Authorizer
 from google_drive_worker.client.faults import DAILY_LIMIT, RATE_LIMITED, CallKind, drive_error
 from google_drive_worker.client.load import Load, LoadObserver, is_outage
 from google_drive_worker.client.quota import Cost, QuotaLimiter
+from google_drive_worker.domain.drive import FilesPage
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.http.retry import RetryPolicy, retrying
@@ -89,6 +90,7 @@ class Shared:
     page_size: int
     on_call: Callable[[CallReport], None] | None
     observer: LoadObserver
+    decode_listing: Callable[[bytes], FilesPage]
 
 
 @dataclass(slots=True)

@@ -114,7 +114,8 @@ _COMMENTS_LIST = Method("drive.comments.list", CallKind.ITEM, Cost.LIST)
 
 _JSON = {"Content-Type": "application/json"}
 _CHANNEL = msgspec.json.Decoder(_Channel, strict=False)
-_FILES_PAGE = msgspec.json.Decoder(FilesPage)
+decode_files = msgspec.json.Decoder(FilesPage).decode
+"""Decodes a page of files.list, and leaves its items as they are."""
 _SHARING = msgspec.json.Decoder(ItemSharing)
 _DETAILS_PAGE = msgspec.json.Decoder(DetailsPage)
 _REVISIONS_PAGE = msgspec.json.Decoder(_RevisionsPage, strict=False)
@@ -144,12 +145,14 @@ class DriveApis:
         on_call: Callable[[CallReport], None] | None = None,
         downloads: StreamTransport | None = None,
         observer: LoadObserver | None = None,
+        decode_listing: Callable[[bytes], FilesPage] = decode_files,
     ) -> None:
         """Check what comes from configuration; make no call.
 
         `base_url` is Drive's (`GDRIVE_API_BASE_URL`), on the host of `transport`; `page_size` (`GDRIVE_PAGE_SIZE`)
         goes from 1 to 1,000; `include_shared_drives` (`GDRIVE_INCLUDE_SHARED_DRIVES`) holds where a connection's
-        settings don't say. `downloads` brings the bytes of files; without it there are none. Raises `Misconfigured`.
+        settings don't say. `downloads` brings the bytes of files; without it there are none. `decode_listing` reads the
+        pages of a listing. Raises `Misconfigured`.
         """
         if problem := address_problem(base_url):
             raise Misconfigured(f"GDRIVE_API_BASE_URL {problem}")
@@ -158,7 +161,9 @@ class DriveApis:
         parts = urlsplit(base_url)
         origin, base_path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
         observer = observer or Unwatched()
-        self._shared = Shared(transport, limiter, clock, random, retry, origin, base_path, page_size, on_call, observer)
+        self._shared = Shared(
+            transport, limiter, clock, random, retry, origin, base_path, page_size, on_call, observer, decode_listing
+        )
         self._loads = Loads(observer, clock.monotonic_s())
         self._downloads = downloads
         self._authorizers = authorizers
@@ -241,7 +246,7 @@ class DriveApi:
         """
         order_by = None if modified is None else "modifiedTime desc"
         q = _query_of(modified, include_trashed=include_trashed)
-        return await self._list(q, drive_id, page_token, order_by)
+        return await self._list(q, drive_id, page_token, self._shared.decode_listing, order_by)
 
     async def oldest_times(
         self, drive_id: DriveId | None, *, include_trashed: bool, since: str | None = None
@@ -262,9 +267,8 @@ class DriveApi:
     ) -> FilesPage:
         """files.list of a folder; see `Drive.list_children`."""
         children = f"{query_literal(folder_id)} in parents"
-        return await self._list(
-            children if include_trashed else f"{children} and trashed = false", drive_id, page_token
-        )
+        q = children if include_trashed else f"{children} and trashed = false"
+        return await self._list(q, drive_id, page_token, decode_files)
 
     async def list_changes(self, drive_id: DriveId | None, page_token: PageToken) -> ChangesPage:
         """changes.list; see `Drive.list_changes`."""
@@ -340,7 +344,7 @@ class DriveApi:
             ("fields", fields.FILES_PAGE_FIELDS),
             *_page(page_token),
         ]
-        return await self._call(_FILES_LIST, "/files", query, _FILES_PAGE.decode)
+        return await self._call(_FILES_LIST, "/files", query, decode_files)
 
     def content(self, source: Source) -> AsyncGenerator[bytes, None]:
         """files.get, files.export or files.download; see `Drive.content`."""
@@ -400,7 +404,12 @@ class DriveApi:
         return await self._caller.call(method, Call(path, query), decode)
 
     async def _list(
-        self, q: str, drive_id: DriveId | None, page_token: PageToken | None, order_by: str | None = None
+        self,
+        q: str,
+        drive_id: DriveId | None,
+        page_token: PageToken | None,
+        decode: Callable[[bytes], FilesPage],
+        order_by: str | None = None,
     ) -> FilesPage:
         query = [
             *self._listing(drive_id, q, order_by, self._shared.page_size),
@@ -408,7 +417,7 @@ class DriveApi:
             *self._labels,
             *_page(page_token),
         ]
-        return await self._call(_FILES_LIST, "/files", query, _FILES_PAGE.decode)
+        return await self._call(_FILES_LIST, "/files", query, decode)
 
     def _listing(self, drive_id: DriveId | None, q: str, order_by: str | None, page_size: int) -> list[Parameter]:
         q = " and ".join(filter(None, [q, *self._excluded]))

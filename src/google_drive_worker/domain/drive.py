@@ -3,7 +3,7 @@
 Only the fields that the worker asks for (see `FILE_FIELDS`) are here; unknown ones are ignored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -228,7 +228,7 @@ def unreadable(raw: msgspec.Raw, problem: Exception) -> UnreadableItem:
 class FilesPage(Resource, frozen=True, gc=False):
     """One page of files.list. Its items are decoded one at a time, so that a page costs little memory."""
 
-    files: tuple[msgspec.Raw, ...] = ()
+    files: Sequence[msgspec.Raw] = ()
     next_page_token: PageToken | None = None
     incomplete_search: bool = False
 

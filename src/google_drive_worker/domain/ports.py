@@ -4,8 +4,6 @@ from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-import msgspec
-
 from google_drive_worker.domain.channel import Watched
 from google_drive_worker.domain.connection import Connection, Grant, Secret
 from google_drive_worker.domain.content import ContentStatus, Source
@@ -20,10 +18,10 @@ from google_drive_worker.domain.drive import (
     UnreadableItem,
 )
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
+from google_drive_worker.domain.listed import ListedFile
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.record import (
     DeleteCause,
-    ListedFile,
     PermissionFrame,
     Record,
     ResourceType,
@@ -256,7 +254,7 @@ class ObjectStores(Protocol):
 class Normalizer(Protocol):
     """Turns Google's resources into records; the module `normalization.transformer` is one."""
 
-    def read_page(self, resources: Sequence[msgspec.Raw]) -> Sequence[ListedFile | UnreadableItem]:
+    def read_page(self, page: FilesPage) -> Sequence[ListedFile | UnreadableItem]:
         """The items of a listing's page, in its order, each with its upsert."""
         ...
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from google_drive_worker.domain.ids import ConnectionId, CustomerId, DriveId, PageToken, SyncId
+from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken, SyncId
 from google_drive_worker.domain.objects import ObjectRef
 
 ResourceType = Literal["file", "folder", "permission", "revision", "comment", "shared_drive", "change", "sync"]
@@ -28,14 +28,6 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     operation: Operation
     data: msgspec.Struct | msgspec.Raw
     references: References | None = None
-
-
-class ListedFile(Record, frozen=True, gc=False):
-    """The upsert of an item of a listing, with what decides whether it is written; its time is `sortable`."""
-
-    drive_id: DriveId | None = None
-    trashed: bool = False
-    modified_time: str | None = None
 
 
 class PermissionFrame(msgspec.Struct, frozen=True, gc=False):

@@ -1,4 +1,4 @@
-"""The fields of a file, Google's names and ours: what `fast_file` knows. Included there."""
+"""The fields of a file, Google's names and ours: what `fast_page` knows. Included there."""
 
 cdef enum Kind:
     TEXT
@@ -37,6 +37,7 @@ cdef struct Span:
 
 cdef struct Field:
     const char *google
+    const char *quoted  # the same, with the quote that ends it
     Py_ssize_t google_size
     const char *ours
     Py_ssize_t ours_size
@@ -62,17 +63,18 @@ _KEPT = []  # the names that the tables point into
 
 cdef void _fill(Table *table, fields):
     cdef int number
-    cdef bytes google, ours
+    cdef bytes google, quoted, ours
     table.count = 0
     for number in range(MAX_NAME):
         table.first[number] = -1
     for number in range(MAX_FIELDS + 1):
         table.after[number] = 0
     for google_name, our_name, kind in fields:
-        google, ours = google_name.encode(), f'"{our_name}":'.encode()
-        _KEPT.append((google, ours))
+        google, quoted, ours = google_name.encode(), f'{google_name}"'.encode(), f'"{our_name}":'.encode()
+        _KEPT.append((google, quoted, ours))
         number = table.count
         table.fields[number].google = google
+        table.fields[number].quoted = quoted
         table.fields[number].google_size = len(google)
         table.fields[number].ours = ours
         table.fields[number].ours_size = len(ours)

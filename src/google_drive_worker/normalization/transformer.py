@@ -3,9 +3,7 @@
 `docs/records.md` lists every field with its source.
 """
 
-from collections.abc import Sequence
-from types import FunctionType
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
@@ -15,15 +13,16 @@ from google_drive_worker.domain.drive import (
     FOLDER_MIME_TYPE,
     UNREADABLE,
     DriveFile,
+    FilesPage,
     SharedDrive,
     UnreadableItem,
     read_file,
     unreadable,
 )
+from google_drive_worker.domain.listed import ListedFile, ListedPage
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.record import (
     DeleteCause,
-    ListedFile,
     Record,
     References,
     ResourceType,
@@ -47,7 +46,6 @@ from google_drive_worker.normalization.shapes import (
 from google_drive_worker.normalization.values import flags, snake_case, utc_time
 
 __all__ = [
-    "IS_COMPILED",
     "deletion",
     "permission_frames",
     "read_page",
@@ -61,18 +59,6 @@ __all__ = [
     "with_content",
     "with_path",
 ]
-
-try:
-    from google_drive_worker.normalization.fast_file import fast_files
-except ImportError:  # there was no C compiler when it was installed
-
-    def fast_files(resources: Sequence[bytes | msgspec.Raw]) -> list[ListedFile | None]:
-        """No file goes the fast way."""
-        return [None] * len(resources)
-
-
-IS_COMPILED = not isinstance(fast_files, FunctionType)
-"""Whether there is a fast way: without it a listing costs twice the processor time."""
 
 _HANGING = frozenset({"permission", "revision", "comment"})
 """What hangs on a file and has its id before its own."""
@@ -90,9 +76,14 @@ def transform_file(file: DriveFile) -> Record:
     return Record(kind, file.id, "upsert", msgspec.Raw(_encode(_file_data(file, kind))))
 
 
-def read_page(resources: Sequence[msgspec.Raw]) -> list[ListedFile | UnreadableItem]:
-    """Read the items of a page, with their upserts: `transform_file(read_file(…))` for each, mostly much faster."""
-    return [listed or _read_listed(raw) for listed, raw in zip(fast_files(resources), resources, strict=True)]
+def read_page(page: FilesPage) -> list[ListedFile | UnreadableItem]:
+    """Read the items of a listing's page, with their upserts: those that were not read when it came."""
+    if not isinstance(page, ListedPage):
+        return [_read_listed(raw) for raw in page.files]
+    items: list[ListedFile | UnreadableItem | None] = list(page.listed)
+    for number in page.unread:
+        items[number] = _read_listed(page.files[number])
+    return cast("list[ListedFile | UnreadableItem]", items)
 
 
 def _read_listed(resource: msgspec.Raw) -> ListedFile | UnreadableItem:

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableItem
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
+from google_drive_worker.domain.listed import ListedFile
 from google_drive_worker.domain.ports import Normalizer
-from google_drive_worker.domain.record import ErrorReport, ListedFile
+from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Stage, Sync
 from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.parts import (
@@ -113,7 +114,7 @@ def _of_part(
     is_limited = part.since is not None or part.until is not None
     asked_again = corpus.youngest == "asked"
     ours: dict[DriveId | None, bool] = {}
-    for item in normalizer.read_page(page.files):
+    for item in normalizer.read_page(page):
         time = item.modified_time
         if time is not None and time < started_at:  # what was edited since may stand anywhere, and proves nothing
             times.append(time)

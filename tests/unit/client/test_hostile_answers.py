@@ -76,7 +76,7 @@ async def test_depth_in_a_file_reaches_no_record(field: str) -> None:
     page = f'{{"files":[{{"id":"1","name":"a","mimeType":"text/plain","{field}":{nested(200)}}}]}}'
     async with drive_that_gets(page) as drive:
         got = await drive.list_files(None, None, include_trashed=False)
-    [listed] = transformer.read_page(got.files)
+    [listed] = transformer.read_page(got)
     assert "[[[" not in repr(listed)
 
 

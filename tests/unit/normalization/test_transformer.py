@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from google_drive_worker.domain.drive import DriveFile, SharedDrive, read_file
 from google_drive_worker.domain.ids import FileId, PageToken, SyncId
 from google_drive_worker.domain.record import DeleteCause, Record, ResourceType, SyncSummary
+from google_drive_worker.normalization.pages import IS_COMPILED
 from google_drive_worker.normalization.shapes import FileData
 from google_drive_worker.normalization.transformer import (
-    IS_COMPILED,
     deletion,
     sync_record,
     transform_drive,

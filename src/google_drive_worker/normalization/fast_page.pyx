@@ -1,28 +1,33 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""The fast way from a listed file to its record, compiled; `transformer` is the one that says what a record is.
+"""The fast way from a page of files.list to its records, compiled; `transformer` is the one that says what a record is.
 
-`fast_files` does for the files that nearly every drive is full of what `transformer.transform_file` does for all: one pass
-over Google's JSON that notes where each value stands, and one that writes our names before them. It knows only what is
-usual. Whatever is not (a value of another type, a null, a time with an offset, properties, an escaped surrogate …) makes
-it return `None`, and the caller goes the long way. So it never differs: the tests hold the two against each other.
+`fast_page` does for the files that nearly every drive is full of what msgspec and `transformer.transform_file` do for
+all: one pass over Google's JSON that holds it to its grammar and notes where each value stands, and one that writes our
+names before them. It knows only what is usual. A file that is not (a value of another type, a null, a time with an
+offset, properties, an escaped surrogate …) comes out as `None`, and the caller goes the long way; so does a page that is
+not, or that is no JSON. So it never differs: the tests hold the two against each other.
 
-Its input has been through msgspec's decoder: it is well-formed JSON. UTF-8 is checked here, since what is copied reaches
-a consumer. Bounds are kept all the same: no read goes past the input's end, and the buffer is as large as any output.
+UTF-8 is checked here, since what is copied reaches a consumer. No read goes past the input's end, and the buffer is as
+large as any output.
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_FromStringAndSize
+import sys
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport uint8_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memchr, memcmp, memcpy
 
 from msgspec import Raw
 
 from google_drive_worker.domain.drive import FOLDER_MIME_TYPE
-from google_drive_worker.domain.record import ListedFile
+from google_drive_worker.domain.listed import ListedFile, ListedPage, RawItems
 from google_drive_worker.domain.times import sortable
 from google_drive_worker.normalization.exports import EXPORT_FORMATS
+
+if sys.byteorder != "little":
+    raise ImportError("strings are walked eight bytes at a time, the lowest byte first")
 
 include "file_fields.pxi"
 include "json_text.pxi"
@@ -31,77 +36,188 @@ include "json_text.pxi"
 cdef enum:
     SHORT_TIME = 22  # in quotes, without milliseconds
     KEPT_BYTES = 65536  # for files of up to 20 KB of JSON: nearly all
+    MANY_ITEMS = 1024
+    MOST_BYTES = 0x7FFFFFFF
 
 cdef uint8_t kept_buffer[KEPT_BYTES]
-cdef bint is_kept_buffer_taken = False
+
+cdef struct Limits:
+    # Where each item begins and ends in its page.
+    uint32_t *at
+    Py_ssize_t count
+    Py_ssize_t room
 
 
-def fast_files(resources):
-    """Return the `ListedFile` of each `File` resource (`bytes` or `msgspec.Raw`); `None` for one that is not usual."""
-    cdef list listed = []
-    for resource in resources:
-        listed.append(_fast_file(resource))
-    return listed
-
-
-cdef object _fast_file(resource):
-    global is_kept_buffer_taken
-    cdef Py_buffer view
-    cdef Span spans[MAX_FIELDS]
-    cdef uint8_t *buffer
-    cdef bint is_kept
-    PyObject_GetBuffer(resource, &view, PyBUF_SIMPLE)
-    # Each byte of output is a copied one, an underscore before one, the first parent once more, or one of our names.
-    # The buffer that is kept stays in the processor's cache; one of 10 KB for each file would not.
-    is_kept = not is_kept_buffer_taken and 3 * view.len + 4096 <= KEPT_BYTES
-    if is_kept:
-        buffer = &kept_buffer[0]
-        is_kept_buffer_taken = True
-    else:
-        buffer = <uint8_t *>malloc(3 * view.len + 4096)
-    if buffer == NULL:
-        PyBuffer_Release(&view)
+def fast_page(bytes body not None):
+    """Return the `ListedPage` of an answer of files.list; `None` where it is not a usual one."""
+    cdef const uint8_t *begin = <const uint8_t *>PyBytes_AS_STRING(body)
+    cdef const uint8_t *end = begin + PyBytes_GET_SIZE(body)
+    cdef Limits limits
+    cdef list items = [], unread = []
+    if end - begin > MOST_BYTES:
+        return None
+    limits.count, limits.room = 0, 2 * MANY_ITEMS
+    limits.at = <uint32_t *>malloc(limits.room * sizeof(uint32_t))
+    if limits.at == NULL:
         raise MemoryError
     try:
-        return _listed(<const uint8_t *>view.buf, view.len, spans, buffer)
+        more = _read_page(begin, end, items, unread, &limits)
+        if more is None:
+            return None
+        where = PyBytes_FromStringAndSize(<const char *>limits.at, limits.count * sizeof(uint32_t))
     finally:
-        if is_kept:
-            is_kept_buffer_taken = False
+        free(limits.at)
+    next_page_token, incomplete_search = more
+    return ListedPage(RawItems(body, where), next_page_token, incomplete_search, items, tuple(unread))
+
+
+cdef tuple _read_page(const uint8_t *begin, const uint8_t *end, list items, list unread, Limits *limits):
+    """Fill in the items, and return the token of the next page and whether the search was incomplete."""
+    cdef const uint8_t *at = _past_space(begin, end)
+    cdef Span name, value
+    cdef bint are_listed = False, is_files
+    token, incomplete = None, None
+    if at >= end or at[0] != c"{":
+        return None
+    at = _past_space(at + 1, end)
+    while True:
+        if at >= end or at[0] != c'"':
+            return None
+        name.at = at
+        at = _past_string(at, end)
+        if at == NULL:
+            return None
+        name.size = at - name.at
+        value.at = at = _past_colon(at, end)
+        if at == NULL:
+            return None
+        is_files = _is_named(name, b'"files"', 7)
+        if is_files:
+            if are_listed:
+                return None
+            are_listed = True
+            at = _past_items(at, begin, end, items, unread, limits)
         else:
-            free(buffer)
-        PyBuffer_Release(&view)
+            at = _past_value(at, end)
+        if at == NULL:
+            return None
+        value.size = at - value.at
+        if _is_named(name, b'"nextPageToken"', 15):
+            if token is not None or not _is_plain_text(value) or not _is_utf8(value.at, value.size):
+                return None
+            token = _inside(value)
+        elif _is_named(name, b'"incompleteSearch"', 18):
+            if incomplete is not None or (value.at[0] != c"t" and value.at[0] != c"f"):
+                return None
+            incomplete = value.at[0] == c"t"
+        elif not _is_plain_text(name):
+            return None  # it may be any of those
+        at = _past_space(at, end)
+        if at >= end:
+            return None
+        if at[0] == c"}":
+            break
+        if at[0] != c",":
+            return None
+        at = _past_space(at + 1, end)
+    if _past_space(at + 1, end) != end:
+        return None
+    return token, incomplete is True
 
 
-cdef object _listed(const uint8_t *text, Py_ssize_t size, Span *spans, uint8_t *buffer):
+cdef inline bint _is_named(Span name, const char *quoted, Py_ssize_t size) noexcept:
+    return name.size == size and memcmp(name.at, quoted, size) == 0
+
+
+cdef const uint8_t *_past_items(
+    const uint8_t *at, const uint8_t *begin, const uint8_t *end, list items, list unread, Limits *limits
+) except? NULL:
+    """Past the list of a page's files, each of which is added to `items`; `NULL` where it is none.
+
+    For a file that is not usual `None` is added, and its number to `unread`.
+    """
+    global bits_seen
+    cdef Span spans[MAX_FIELDS]
+    cdef const uint8_t *past
+    if at[0] != c"[":
+        return NULL
+    at = _past_space(at + 1, end)
+    if at < end and at[0] == c"]":
+        return at + 1
+    while True:
+        bits_seen = 0
+        past = _find(&FILE, at, end, spans)
+        listed = None
+        if past != NULL:
+            listed = _listed(at, past - at, spans)
+        else:
+            past = _past_value(at, end)
+            if past == NULL:
+                return NULL
+        if listed is None:
+            unread.append(len(items))
+        items.append(listed)
+        _note(limits, at - begin, past - begin)
+        at = _past_space(past, end)
+        if at >= end:
+            return NULL
+        if at[0] == c"]":
+            return at + 1
+        if at[0] != c",":
+            return NULL
+        at = _past_space(at + 1, end)
+
+
+cdef int _note(Limits *limits, Py_ssize_t begin, Py_ssize_t end) except -1:
+    cdef uint32_t *larger
+    if limits.count + 2 > limits.room:
+        larger = <uint32_t *>realloc(limits.at, 2 * limits.room * sizeof(uint32_t))
+        if larger == NULL:
+            raise MemoryError
+        limits.at, limits.room = larger, 2 * limits.room
+    limits.at[limits.count] = <uint32_t>begin
+    limits.at[limits.count + 1] = <uint32_t>end
+    limits.count += 2
+    return 0
+
+
+cdef object _listed(const uint8_t *text, Py_ssize_t size, Span *spans):
+    """The `ListedFile` of one file, whose fields stand in `spans`; `None` where it is not a usual one."""
     cdef Writer writer
-    cdef Span *mime
-    cdef Span whole
+    cdef Span *mime = &spans[MIME_TYPE]
     cdef bint is_folder
-    whole.at, whole.size = text, size
-    if not _is_utf8(text, size) or not _find(&FILE, whole, spans):
+    cdef uint8_t *buffer = &kept_buffer[0]
+    if bits_seen & HIGH_BITS and not _is_utf8(text, size):
         return None
-    if spans[ID].at == NULL or spans[NAME].at == NULL or spans[MIME_TYPE].at == NULL:
+    if spans[ID].at == NULL or spans[NAME].at == NULL or mime.at == NULL:
         return None
-    mime = &spans[MIME_TYPE]
     if not _is_plain_text(spans[ID]) or not _is_plain_text(mime[0]):
         return None
-    is_folder = mime.size == len(_FOLDER) + 2 and memcmp(mime.at + 1, <const char *>_FOLDER, mime.size - 2) == 0
-    writer.at = buffer
-    if not _write_file(&writer, spans, is_folder):
+    if spans[DRIVE_ID].at != NULL and not _is_plain_text(spans[DRIVE_ID]):
         return None
-    kind = "folder" if is_folder else "file"
-    data = Raw(PyBytes_FromStringAndSize(<const char *>buffer, writer.at - buffer))
-    drive_id = None
-    if spans[DRIVE_ID].at != NULL:
-        if not _is_plain_text(spans[DRIVE_ID]):
+    is_folder = mime.size == len(_FOLDER) + 2 and memcmp(mime.at + 1, <const char *>_FOLDER, mime.size - 2) == 0
+    # Each byte of output is a copied one, an underscore before one, the first parent once more, or one of our names.
+    # The buffer that is kept stays in the processor's cache; one of 10 KB for each file would not.
+    if 3 * size + 4096 > KEPT_BYTES:
+        buffer = <uint8_t *>malloc(3 * size + 4096)
+        if buffer == NULL:
+            raise MemoryError
+    try:
+        writer.at = buffer
+        if not _write_file(&writer, spans, is_folder):
             return None
-        drive_id = _inside(spans[DRIVE_ID])
+        data = Raw(PyBytes_FromStringAndSize(<const char *>buffer, writer.at - buffer))
+    finally:
+        if buffer != &kept_buffer[0]:
+            free(buffer)
+    drive_id = None if spans[DRIVE_ID].at == NULL else _inside(spans[DRIVE_ID])
     modified = None
     if spans[MODIFIED].at != NULL:
         modified = _inside(spans[MODIFIED])
         if spans[MODIFIED].size == SHORT_TIME:
             modified = sortable(modified)
     trashed = spans[TRASHED].at != NULL and spans[TRASHED].at[0] == c"t"
+    kind = "folder" if is_folder else "file"
     return ListedFile(kind, _inside(spans[ID]), "upsert", data, None, drive_id, trashed, modified)
 
 
@@ -186,7 +302,7 @@ cdef bint _put_member(Writer *writer, Field *field, Span value) noexcept:
 
 cdef bint _put_value(Writer *writer, Span value, Kind kind) noexcept:
     if kind == TEXT:
-        if not _is_text(value):
+        if not _is_string(value):
             return False
     elif kind == BOOLEAN:
         if value.at[0] != c"t" and value.at[0] != c"f":
@@ -249,7 +365,10 @@ cdef bint _put_parents(Writer *writer, Span value) noexcept:
     at = _past_space(at, value.at + value.size)
     if at[0] != c"]":
         first.at = at
-        first.size = _past_value(at, value.at + value.size) - at
+        at = _past_value(at, value.at + value.size)
+        if at == NULL:
+            return False
+        first.size = at - first.at
         _put(writer, b',"parent_id":', 13)
         _put(writer, <const char *>first.at, first.size)
     _put_name(writer, &FILE.fields[PARENTS])
@@ -271,8 +390,9 @@ cdef void _put_exports(Writer *writer, Span mime):
 
 cdef bint _put_object(Writer *writer, Span value, Table *table) noexcept:
     cdef Span spans[MAX_FIELDS]
+    cdef const uint8_t *end = value.at + value.size
     cdef int number
-    if not _find(table, value, spans):
+    if _find(table, value.at, end, spans) != end:
         return False
     _put(writer, b"{", 1)
     for number in range(table.count):
@@ -301,6 +421,8 @@ cdef bint _put_people(Writer *writer, Span value) noexcept:
             continue
         item.at = at
         at = _past_value(at, end)
+        if at == NULL:
+            return False
         item.size = at - item.at
         if not _put_object(writer, item, &USER_TABLE):
             return False
@@ -328,7 +450,7 @@ cdef bint _put_capabilities(Writer *writer, Span value) noexcept:
             at += 1
             continue
         past = _past_value(at, end)
-        if at[0] != c'"' or past >= end or count == MAX_FIELDS or _is_among(at, past - at, names, count):
+        if past == NULL or at[0] != c'"' or past >= end or count == MAX_FIELDS or _is_among(at, past - at, names, count):
             return False
         names[count].at, names[count].size = at, past - at
         count += 1
@@ -354,6 +476,8 @@ cdef bint _put_capabilities(Writer *writer, Span value) noexcept:
         if at >= end or (at[0] != c"t" and at[0] != c"f"):
             return False
         past = _past_value(at, end)
+        if past == NULL:
+            return False
         _put(writer, b":", 1)
         _put(writer, <const char *>at, past - at)
         at = past
@@ -369,58 +493,57 @@ cdef bint _is_among(const uint8_t *at, Py_ssize_t size, Span *names, int count) 
     return False
 
 
-cdef bint _find(Table *table, Span value, Span *spans) noexcept:
-    """Where each field's value stands. False for what is no usual object, or has a name twice."""
-    cdef const uint8_t *end = value.at + value.size
-    cdef const uint8_t *at = _past_space(value.at, end)
+cdef const uint8_t *_find(Table *table, const uint8_t *at, const uint8_t *end, Span *spans) noexcept:
+    """Past the object that begins here, with where each field's value stands. `NULL` for what is no usual object, or has
+    a name twice."""
     cdef const uint8_t *name
-    cdef Py_ssize_t size
+    cdef Field *likely
     cdef int number, before = MAX_FIELDS
     for number in range(table.count):
         spans[number].at = NULL
     if at >= end or at[0] != c"{":
-        return False
-    at += 1
+        return NULL
+    at = _past_space(at + 1, end)
+    if at < end and at[0] == c"}":
+        return at + 1
     while True:
-        at = _past_space(at, end)
-        if at >= end:
-            return False
-        if at[0] == c"}":
-            return True
-        if at[0] == c",":
-            at += 1
-            continue
-        if at[0] != c'"':
-            return False
+        if at >= end or at[0] != c'"':
+            return NULL
         name = at + 1
-        at = _past_value(at, end)
-        size = at - 1 - name
-        at = _past_space(at, end)
-        if at >= end or at[0] != c":":
-            return False
-        at = _past_space(at + 1, end)
-        if at >= end:
-            return False
         number = table.after[before]
-        if table.fields[number].google_size != size or memcmp(table.fields[number].google, name, size) != 0:
-            number = _number_of(table, name, size)
+        likely = &table.fields[number]
+        if end - name > likely.google_size and memcmp(name, likely.quoted, likely.google_size + 1) == 0:
+            at = name + likely.google_size + 1
+        else:
+            at = _past_string(at, end)
+            if at == NULL:
+                return NULL
+            number = _number_of(table, name, at - 1 - name)
             if number >= 0:
                 table.after[before] = number
-        if number == -2 or (number >= 0 and spans[number].at != NULL):
-            return False
+        at = _past_colon(at, end)
+        if at == NULL or number == -2 or (number >= 0 and spans[number].at != NULL):
+            return NULL
         if number < 0:
             at = _past_value(at, end)
-            continue
-        before = number
-        spans[number].at = at
-        spans[number].same = NULL
-        if table == &FILE and PERSON <= table.fields[number].kind <= LINK_SHARE:
-            spans[number].same = _recall(number, at, end)
-        if spans[number].same != NULL:
-            at += spans[number].same.size
         else:
-            at = _past_value(at, end)
-        spans[number].size = at - spans[number].at
+            before = number
+            spans[number].at = at
+            spans[number].same = NULL
+            if table == &FILE and PERSON <= table.fields[number].kind <= LINK_SHARE:
+                spans[number].same = _recall(number, at, end)
+            at = _past_value(at, end) if spans[number].same == NULL else at + spans[number].same.size
+            spans[number].size = at - spans[number].at
+        if at == NULL:
+            return NULL
+        at = _past_space(at, end)
+        if at >= end:
+            return NULL
+        if at[0] == c"}":
+            return at + 1
+        if at[0] != c",":
+            return NULL
+        at = _past_space(at + 1, end)
 
 
 cdef inline Remembered *_recall(int number, const uint8_t *at, const uint8_t *end) noexcept:

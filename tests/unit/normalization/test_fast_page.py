@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.truth import visible_items
-from google_drive_worker.domain.drive import UNREADABLE, UnreadableItem, read_file
-from google_drive_worker.domain.record import ListedFile
+from google_drive_worker.domain.drive import UNREADABLE, FilesPage, UnreadableItem, read_file
+from google_drive_worker.domain.listed import ListedFile, ListedPage
 from google_drive_worker.domain.times import sortable
 from google_drive_worker.normalization import transformer
+from google_drive_worker.normalization.pages import decode_page
 from unit.normalization.test_transformer import FILE
 
-compiled = pytest.importorskip("google_drive_worker.normalization.fast_file", exc_type=ImportError)
-fast_files: Callable[[list[bytes]], list[ListedFile | None]] = compiled.fast_files
+compiled = pytest.importorskip("google_drive_worker.normalization.fast_page", exc_type=ImportError)
+fast_page: Callable[[bytes], ListedPage | None] = compiled.fast_page
+decode = msgspec.json.Decoder(FilesPage).decode
 
 USUAL = {
     name: value
@@ -27,15 +29,23 @@ USUAL = {
 }
 
 
+def page_of(*resources: bytes) -> bytes:
+    """A page of those items."""
+    return b'{"files":[' + b",".join(resources) + b"]}"
+
+
 def fast_file(resource: bytes) -> ListedFile | None:
-    """What the fast way makes of it, if it does."""
-    [listed] = fast_files([resource])
+    """What the fast way makes of it, on a page of its own, if it does."""
+    page = fast_page(page_of(resource))
+    if page is None:
+        return None
+    [listed] = page.listed
     return listed
 
 
 def read_listed(resource: bytes) -> ListedFile | UnreadableItem:
     """What a page with that item alone comes to."""
-    [listed] = transformer.read_page([msgspec.Raw(resource)])
+    [listed] = transformer.read_page(decode_page(page_of(resource)))
     return listed
 
 
@@ -117,7 +127,7 @@ def test_what_is_no_unicode_is_not_passed_on(text: bytes) -> None:
     """A consumer could not read the record: the long way sees to it."""
     resource = json.dumps(USUAL).encode().replace(b"a description", text)
     assert fast_file(resource) is None
-    if text != b"\\ud800":  # which its page's decoder refuses already
+    if text != b"\\ud800":  # which msgspec refuses already
         assert isinstance(read_listed(resource), UnreadableItem)
 
 
@@ -200,11 +210,139 @@ def test_any_file_comes_to_the_same(changes: dict[str, object], without: set[str
     assert shown(read_listed(resource)) == shown(long_way(resource))
 
 
-@settings(deadline=None, max_examples=400)
-@given(st.binary(max_size=200), st.integers(0, 2000), st.integers(0, 40))
-def test_bytes_that_are_no_json_do_no_harm(noise: bytes, at: int, cut: int) -> None:
-    """It is only given what is well-formed; were it given anything else, it would still come to an end."""
-    sound = json.dumps(USUAL).encode()
-    fast_file(noise)
-    fast_file(sound[:at] + noise + sound[at + cut :])
-    fast_file(sound[:at])
+def seen(page: FilesPage) -> Any:
+    """All that the engine is told of a page."""
+    files = [shown(item) or item for item in transformer.read_page(page)]
+    return files, [bytes(raw) for raw in page.files], page.next_page_token, page.incomplete_search
+
+
+def assert_same_page(body: bytes) -> bool:
+    """Fail where the fast way takes what msgspec refuses, or makes something else of it; say whether it took it."""
+    fast = fast_page(body)
+    if fast is None:
+        return False
+    assert seen(fast) == seen(decode(body))
+    return True
+
+
+TWO = page_of(
+    json.dumps(USUAL).encode(), b'{"id":"b","name":"n","mimeType":"m","size":7,"new":[{"a":[1,-2.5e3,null]}]}'
+)
+WHOLE = b'{"kind":"drive#fileList","incompleteSearch":true,"nextPageToken":"~!!~next",' + TWO[1:]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [TWO, WHOLE, b' {\n"files" : [ ] , "nextPageToken":"a" }\r\n', page_of(b"{}"), WHOLE.replace(b",", b" ,\n ")],
+)
+def test_a_usual_page_goes_the_fast_way(body: bytes) -> None:
+    """With its token, whether the search was incomplete, and each item, also one that is yet to be read."""
+    assert assert_same_page(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"files":[]',
+        b'{"files":[]}]',
+        b'{"files":[]}{}',
+        b'{"files":[],}',
+        b'{"files":[],"files":[]}',
+        b'{"files":null}',
+        b'{"files":{}}',
+        b'{"files":[1]}',
+        b'{"files":[{}{}]}',
+        b'{"files":[{},]}',
+        b'{"files":[],"nextPageToken":null}',
+        b'{"files":[],"nextPageToken":7}',
+        b'{"files":[],"nextPageToken":"a","nextPageToken":"b"}',
+        b'{"files":[],"nextPageToken":"\xff"}',
+        b'{"files":[],"incompleteSearch":"true"}',
+        b'{"files":[],"next\\u0050ageToken":"a"}',
+        b'\xef\xbb\xbf{"files":[]}',
+        b"{'files':[]}",
+    ],
+)
+def test_a_page_that_is_not_usual_is_left_to_msgspec(body: bytes) -> None:
+    """It says what is wrong with it, or reads it in its own way."""
+    assert fast_page(body) is None or seen(fast_page(body)) == seen(decode(body))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("01", "1.", ".5", "+1", "-", "1e", "1e+", "0x1", "NaN", "Infinity", "tru", "nul", "falsey", "True", "'a'"),
+        *('"a', '"\t"', '"\\x"', '"\\u12"', '"\\u12g4"', '"\\ud800"', '"\\ud83d\\ude00"', '"\x7f"', "", " ", ",", ":"),
+        *(
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "[1",
+            "{}}",
+            '{"a"}',
+            '{"a":}',
+            '{"a":1,}',
+            "{a:1}",
+            '{"a" 1}',
+            "[}",
+            "{]",
+            '{"a":1 "b":2}',
+        ),
+        *(
+            "-0",
+            "-0.5E-7",
+            "1e999",
+            "[]",
+            "[ ]",
+            "{ }",
+            '{"a":[{}]}',
+            "[" * 31 + "]" * 31,
+            "[" * 40 + "]" * 40,
+            '"\\/\\b"',
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "place", ['{"id":"a","name":"n","mimeType":"m","x":%s}', '{"id":"a","name":%s,"mimeType":"m"}']
+)
+def test_what_is_no_json_never_goes_the_fast_way(place: str, value: str) -> None:
+    """Whether it stands where a field of ours is or where nobody looks."""
+    assert_same_page(page_of((place % value).encode()))
+    assert_same_page(b'{"files":[],"new":' + value.encode() + b"}")
+
+
+@settings(deadline=None, max_examples=1500)
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 1, exclude_max=True),
+            st.integers(0, 3),
+            st.binary(max_size=3)
+            | st.sampled_from([bytes([each]) for each in b'{}[],:"\\ \n\t019-+.eEtfnu\x00\x1f\x7f\x80\xff']),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_a_page_with_bytes_changed_comes_to_the_same_or_goes_the_long_way(
+    changes: list[tuple[float, int, bytes]],
+) -> None:
+    """Wherever they are: what the fast way takes, msgspec takes, and they see the same in it."""
+    body = WHOLE
+    for place, cut, put in changes:
+        at = int(place * len(body))
+        body = body[:at] + put + body[at + cut :]
+    assert_same_page(body)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=200), st.integers(0, len(WHOLE)))
+def test_bytes_that_are_no_json_do_no_harm(noise: bytes, at: int) -> None:
+    """Also where they end in the middle of anything."""
+    assert_same_page(noise)
+    assert_same_page(WHOLE[:at])
+    assert_same_page(WHOLE[:at] + noise)

@@ -1,0 +1,3 @@
+from google_drive_worker.domain.listed import ListedPage
+
+def fast_page(body: bytes) -> ListedPage | None: ...
