@@ -13,14 +13,7 @@ import uvloop
 from confluent_kafka import KafkaException, Producer
 
 from google_drive_worker import __version__
-from google_drive_worker.bootstrap import (
-    admin_client,
-    connections_of,
-    producer_config,
-    run_worker,
-    stores_of,
-    topic_names,
-)
+from google_drive_worker.bootstrap import connections_of, run_worker, stores_of
 from google_drive_worker.config import Settings, load_settings
 from google_drive_worker.connections.setup import problems_of
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
@@ -31,6 +24,7 @@ from google_drive_worker.kafka.topics import (
     setting_problems,
     survey,
 )
+from google_drive_worker.kafka_clients import admin_client, producer_config, topic_names
 from google_drive_worker.messages.trigger import TRIGGER_TYPES, Trigger, TriggerType
 from google_drive_worker.observability.logs import configure_logging
 from google_drive_worker.system_clock import SystemClock

@@ -21,11 +21,12 @@ from datetime import UTC, datetime, timedelta
 import uvloop
 from confluent_kafka import Consumer, TopicPartition
 
-from google_drive_worker import bootstrap
-from google_drive_worker.bootstrap import BROKER_TIMEOUT_S, Openers, kafka_config, producer_config, run_worker
+from google_drive_worker import kafka_clients
+from google_drive_worker.bootstrap import run_worker
 from google_drive_worker.config import Settings, load_settings
 from google_drive_worker.kafka.state_store import Restored, restore
 from google_drive_worker.kafka.transactions import BatchLimit, GroupMetadata, TransactionalWriter
+from google_drive_worker.kafka_clients import BROKER_TIMEOUT_S, Openers, kafka_config, producer_config
 from google_drive_worker.system_clock import SystemClock
 
 JUMP_EVERY_S = 0.7
@@ -69,7 +70,7 @@ def openers_without(fences: frozenset[str]) -> Openers:
     def read(settings: Settings, number: int) -> Restored:
         if "stable" in fences:
             return _restore_unstable(settings, number)
-        return bootstrap.restore_partition(settings, number)
+        return kafka_clients.restore_partition(settings, number)
 
     def open_with(settings: Settings, number: int) -> Restored:
         restored = unread[number] if "order" in fences else read(settings, number)

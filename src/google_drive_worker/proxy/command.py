@@ -8,8 +8,8 @@ from ipaddress import ip_address
 
 import click
 
-from google_drive_worker.bootstrap import producer_config
 from google_drive_worker.config import Settings, load_settings
+from google_drive_worker.kafka_clients import producer_config
 from google_drive_worker.observability.logs import configure_logging
 from google_drive_worker.proxy.publisher import KafkaPublisher
 from google_drive_worker.proxy.server import HEALTH_PATH, TRIGGER_PATH, WEBHOOK_PATH, WebhookProxy
