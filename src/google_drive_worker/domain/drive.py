@@ -232,6 +232,10 @@ class FilesPage(Resource, frozen=True, gc=False):
     next_page_token: PageToken | None = None
     incomplete_search: bool = False
 
+    def mentioning(self, text: bytes) -> Sequence[msgspec.Raw]:
+        """The items that hold that text, wherever in them."""
+        return [raw for raw in self.files if text in bytes(raw)]
+
     def items(self) -> Iterator[DriveFile | UnreadableItem]:
         """Decode the items in turn; one that can't be read doesn't spoil the others."""
         for raw in self.files:

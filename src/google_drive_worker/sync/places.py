@@ -47,11 +47,12 @@ def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: 
     """Find which of the answer's items are out of scope, and the paths of its folders. `drives` are the shared drives
     that the account is a member of, as far as they are followed."""
     restricted = is_restricted(scope)
-    if not restricted and not (scope.paths and _holds_folders(answer)):
+    looked_at = answer if restricted else _folders_of(answer) if scope.paths else None
+    if looked_at is None:
         return NOWHERE
     if isinstance(answer, ChangesPage) and tells_of_others(answer):
         known = nothing_known()  # what was known may be out of date, and what is looked up now as well
-    items = list(sharings_in(answer if restricted else _folders_of(answer)))
+    items = list(sharings_in(looked_at))
     wanted = items if restricted else [item for item in items if item.is_folder]
     search = _Search(items, known)
     yield from search.read_above(wanted)
@@ -81,20 +82,17 @@ def outside_of(
     return frozenset(item.id for item in items if not search.is_within(item, scope, drives))
 
 
-def _holds_folders(answer: ItemsAnswer) -> bool:
-    """Whether there may be a folder in it: looked for in all of its bytes at once, which costs next to nothing."""
+def _folders_of(answer: ItemsAnswer) -> ItemsAnswer | None:
+    """The answer without most of what is no folder, which need not be decoded once more then; `None` where none is.
+
+    Folders are looked for in all of its bytes at once, which costs next to nothing.
+    """
     if isinstance(answer, FilesPage):
-        return _FOLDER in b"".join(answer.files)
+        folders = answer.mentioning(_FOLDER)
+        return FilesPage(folders) if folders else None
     if isinstance(answer, ChangesPage):
-        return _FOLDER in b"".join(answer.changes)
-    return any(file is not None and file.is_folder for file in answer.values())
-
-
-def _folders_of(answer: ItemsAnswer) -> ItemsAnswer:
-    """The answer without most of what is no folder, which need not be decoded once more then."""
-    if not isinstance(answer, FilesPage):
-        return answer
-    return FilesPage(tuple(raw for raw in answer.files if _FOLDER in bytes(raw)))
+        return answer if _FOLDER in b"".join(answer.changes) else None
+    return answer if any(file is not None and file.is_folder for file in answer.values()) else None
 
 
 class _Search:
