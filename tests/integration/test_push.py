@@ -10,6 +10,7 @@ import pytest
 from drive_simulator.corpus import CorpusPlan, generate
 from google_drive_worker.domain.connection import Secret
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
+from google_drive_worker.domain.partitioning import partition_of
 from google_drive_worker.messages.channel_token import Owner, token_of
 from google_drive_worker.sync.checkpoint import USER_CORPUS
 from support.mirroring import FIRST, Stage, staged
@@ -82,6 +83,39 @@ def test_what_is_not_genuine_causes_no_call(topics: Topics, tmp_path: Path) -> N
         assert stage.simulator.counters.requests == before
         worker.wait_until(lambda: len(stage.errors()) == 1, "what can't be read is reported")
         assert stage.errors()[0]["error"]["category"] == "invalid_message"
+
+
+def test_a_channel_that_has_expired_causes_no_call(topics: Topics, tmp_path: Path) -> None:
+    """Its messages are genuine and new, and come too late; also where they are many, and on any partition."""
+    with (
+        staged(generate(CorpusPlan(files=30)), topics, tmp_path, push=True) as stage,
+        proxy_process(stage.environment) as address,
+        stage.worker(push_settings(address)) as worker,
+    ):
+        watched(stage, worker)
+        worker.terminate()
+        state = stage.state()
+        for channel in state["watching"]["channels"]:
+            channel |= {"made_at": "2025-01-01T00:00:00.000Z", "expires_at": "2025-01-08T00:00:00.000Z"}
+        partition = partition_of(ConnectionId(FIRST), topics.partitions)
+        send(topics.bootstrap_servers, topics.state, [(FIRST, json.dumps(state))], partition=partition)
+        with stage.worker({**push_settings(address), "LOG_LEVEL": "DEBUG"}) as successor:
+            before = stage.simulator.counters.requests
+            late = [
+                notification(
+                    each["channel_id"],
+                    genuine(FIRST, each["customer_id"], each["channel_id"]),
+                    each["resource_id"],
+                    900 + number,
+                )
+                for number in range(20)
+                for each in state["watching"]["channels"]
+            ]
+            send(topics.bootstrap_servers, topics.webhook, [(f"any-{n}", each) for n, each in enumerate(late)])
+            successor.wait_until(lambda: len(successor.lines("message_dropped")) >= len(late), "all are dropped")
+            stage.settle(FIRST)
+            assert stage.simulator.counters.requests == before
+            assert f'outcome="expired"}} {len(late)}.0' in successor.page("/metrics")
 
 
 def test_channels_survive_restarts_and_end_with_push(topics: Topics, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """A storm of errors over one connection, and what the other one, in the same process, notices of it."""
 
 import statistics
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -66,8 +65,7 @@ def _latencies_s(stage: Stage, worker: WorkerProcess, seed: int, count: int) -> 
 
 
 def _metric(worker: WorkerProcess, name: str) -> float:
-    with urllib.request.urlopen(f"http://127.0.0.1:{worker.port}/metrics", timeout=5) as answer:
-        lines = answer.read().decode().splitlines()
+    lines = worker.page("/metrics").splitlines()
     return next(float(line.removeprefix(f"{name} ")) for line in lines if line.startswith(f"{name} "))
 
 
