@@ -199,6 +199,20 @@ def read_change(resource: bytes | msgspec.Raw) -> Change:
     return Change(entry.change_type, entry.time, entry.removed, entry.file_id, file, entry.drive_id, entry.drive)
 
 
+class _ChangeTime(msgspec.Struct, rename="camel"):
+    time: str | None = None
+
+
+_CHANGE_TIME = msgspec.json.Decoder(_ChangeTime)
+
+
+def time_of(change: bytes | msgspec.Raw) -> str | None:
+    """When a `Change` happened, `sortable`; `None` where that can't be read."""
+    with suppress(*UNREADABLE):
+        return sortable(_CHANGE_TIME.decode(change).time)
+    return None
+
+
 class _IdOnly(msgspec.Struct, rename="camel"):
     id: str | None = None
     file_id: str | None = None

@@ -9,6 +9,9 @@ that is known. Stopping needs Google's id of the resource as well, which comes w
 same id is asked for again: Google makes it, or says that it has it (`channelIdNotUnique`). Then a successor is made,
 and its resource id, which names what is watched and so is the same, stops the lost one; so does the resource id of any
 message of the lost one's. At the very worst it ends when it expires, and is remembered until then.
+
+A channel that Google has dropped without a word is known by its silence: a log holds changes that no message had told
+of (`untold`). It gets a successor as if it were about to expire.
 """
 
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from google_drive_worker.domain.channel import Notice, Watched
+from google_drive_worker.domain.drive import ChangesPage, time_of
 from google_drive_worker.domain.ids import PageToken
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.checkpoint import (
@@ -45,6 +49,15 @@ RETRY_BASE = timedelta(seconds=30)
 
 RETRY_CAP = timedelta(minutes=15)
 """The longest such rest, far below what is left of a channel that is to be renewed."""
+
+SILENT_AFTER = timedelta(minutes=10)
+"""How old a change is of which no message has told, when its channel counts as silent. Messages take seconds."""
+
+SILENT_AT_LEAST = timedelta(hours=6)
+"""How old such a channel is: should Google tell of some changes never, that costs four channels a day and no more."""
+
+CLOCKS_APART = timedelta(minutes=5)
+"""How far our clock may be from Google's: a change of just after the last message may have been told of by it."""
 
 NOT_UNIQUE = "channel_not_unique"
 """Code of Google's answer that it has a channel of that id."""
@@ -174,7 +187,8 @@ def actions(checkpoint: Checkpoint, now: datetime) -> list[Watch | Stop]:
 def on_watched(
     checkpoint: Checkpoint, channel_id: str, answer: Watched | WorkerError, now: datetime, jitter: float
 ) -> Checkpoint:
-    """What changes.watch came to. The first channel of a corpus makes an incremental sync follow.
+    """What changes.watch came to. The first channel of a corpus, or the first after a silent one, makes an incremental
+    sync follow.
 
     What happened between the last sync and the channel was told to nobody; a successor overlaps, and misses nothing.
     """
@@ -186,7 +200,10 @@ def on_watched(
             return _with(checkpoint, channel_id, _after(channel, "taken"))
         return _with(checkpoint, channel_id, _failed(channel, answer, now, jitter))
     first = not any(
-        each.corpus == channel.corpus and each.state == "standing" and each.channel_id != channel_id
+        each.corpus == channel.corpus
+        and each.state == "standing"
+        and each.channel_id != channel_id
+        and not _is_silent(each, now)
         for each in (checkpoint.watching or Watching()).channels
     )
     # A life longer than was asked for is not believed: who remembers a channel for too long leaks none.
@@ -225,11 +242,38 @@ def heed(checkpoint: Checkpoint | None, notice: Notice, now: datetime) -> Heeded
         return Heeded("foreign_resource")
     if notice.message_number <= channel.last_number:
         return Heeded("replayed")
-    told = replace(channel, resource_id=notice.resource_id, guessed=False, last_number=notice.message_number)
+    told = replace(
+        channel,
+        resource_id=notice.resource_id,
+        guessed=False,
+        last_number=notice.message_number,
+        heard_at=rfc3339(now),
+        untold_at=None,
+    )
     checkpoint = _with(checkpoint, notice.channel_id, _after(told, "confirmed"))
     if channel.state == "lost" and checkpoint.watching is not None:  # it can be stopped now
         checkpoint = replace(checkpoint, watching=replace(checkpoint.watching, due=rfc3339(now)))
     return Heeded("confirmed" if notice.is_sync else "accepted", checkpoint, owes=not notice.is_sync)
+
+
+def untold(checkpoint: Checkpoint, corpus: str, page: ChangesPage) -> Checkpoint:
+    """Note changes of a log that should have been told of by the corpus' channel, and were not (yet).
+
+    A message that comes after all clears it: many changes are read in the sync that an earlier one has led to.
+    """
+    standing = [
+        each
+        for each in (checkpoint.watching.channels if checkpoint.watching else ())
+        if each.corpus == corpus and each.state == "standing"
+    ]
+    newest = max(filter(None, (time_of(change) for change in page.changes)), default=None) if standing else None
+    if newest is None:
+        return checkpoint
+    for channel in standing:
+        heard_at = max(channel.made_at, channel.heard_at or channel.made_at)
+        if from_rfc3339(heard_at) + CLOCKS_APART < from_rfc3339(newest):
+            checkpoint = _with(checkpoint, channel.channel_id, replace(channel, untold_at=newest))
+    return checkpoint
 
 
 def diagram() -> str:
@@ -309,7 +353,9 @@ def _successors(
         each.corpus
         for each in channels
         if _fits(checkpoint, each, address)
-        and (each.state == "asked" or (each.state == "standing" and _renew_at(each) > now))
+        and (
+            each.state == "asked" or (each.state == "standing" and _renew_at(each) > now and not _is_silent(each, now))
+        )
     }
     return [
         Channel(next(new_ids), name, checkpoint.customer_id, address, rfc3339(now), rfc3339(now + LIFETIME))
@@ -321,6 +367,13 @@ def _successors(
 def _renew_at(channel: Channel) -> datetime:
     expires, made = from_rfc3339(channel.expires_at), from_rfc3339(channel.made_at)
     return expires - (expires - made) / RENEWED_IN_LAST
+
+
+def _is_silent(channel: Channel, now: datetime) -> bool:
+    """Whether it is taken for one that Google has dropped."""
+    if channel.untold_at is None or now - from_rfc3339(channel.made_at) < SILENT_AT_LEAST:
+        return False
+    return now - from_rfc3339(channel.untold_at) > SILENT_AFTER
 
 
 def _next_due(channels: list[Channel], now: datetime, *, wanted: bool) -> datetime | None:

@@ -227,7 +227,8 @@ class Channel(_Value, frozen=True):
     It is written before Google is asked for it, so `expires_at` is what will be asked for until Google answers what it
     is. `resource_id`, which stopping needs, is known from then on; `guessed` says that it is another channel's on the
     same corpus. `last_number` is the number of its last message, `retry_at` when Google is asked again, for the
-    `attempts`th time.
+    `attempts`th time. `heard_at` is when its last message came, `untold_at` the time of the last change that a log held
+    and no message had told of.
     """
 
     channel_id: str
@@ -242,6 +243,8 @@ class Channel(_Value, frozen=True):
     last_number: int = 0
     attempts: int = 0
     retry_at: str | None = None
+    heard_at: str | None = None
+    untold_at: str | None = None
 
 
 class Watching(_Value, frozen=True):

@@ -28,6 +28,7 @@ from google_drive_worker.domain.record import ErrorReport, SyncSummary
 from google_drive_worker.domain.reports import SyncEnded
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import on_changes, on_children, on_looked_up
+from google_drive_worker.sync.channels import untold
 from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
     Checkpoint,
@@ -243,6 +244,8 @@ def on_answer(
         if permissions is not None:
             permissions = answer.permissions
         places, answer = answer.places, answer.answer
+    if isinstance(action, ReadChanges) and isinstance(answer, ChangesPage):
+        checkpoint = untold(checkpoint, action.corpus, answer)
     if checkpoint.parked is not None and _is_well_again(checkpoint.parked, action, answer):
         checkpoint = replace(checkpoint, parked=None)
     # What a full sync lists was not written before in it, or is swept.

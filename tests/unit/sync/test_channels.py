@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from google_drive_worker.domain.channel import Notice, Watched
+from google_drive_worker.domain.drive import ChangesPage
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync import channels
 from google_drive_worker.sync.channels import Stop, Watch
@@ -280,3 +282,71 @@ def test_a_notification_may_come_before_the_answer() -> None:
     answered = channels.on_watched(heeded.checkpoint, "channel-1", Watched("resource-user"), NOW, 0.5)
     assert answered.watching is not None
     assert [each.state for each in answered.watching.channels] == ["standing", "asked"]
+
+
+def changes_at(*moments: datetime) -> ChangesPage:
+    """A page of a log with changes of those moments."""
+    return ChangesPage(tuple(msgspec.Raw(b'{"time":"%b","fileId":"f"}' % rfc3339(each).encode()) for each in moments))
+
+
+def test_a_channel_that_google_has_dropped_is_known_by_its_silence_and_made_anew() -> None:
+    """A poll finds what no message told of; a sync follows the new one, and the drive's channel stays."""
+    made = Connection()
+    made.look()
+    made.committed = replace(made.committed, owed=None)
+    made.pass_time(made.now + timedelta(hours=8))
+    dropped = next(each for each in made.known().values() if each.corpus == USER_CORPUS)
+    del made.google.living[dropped.channel_id]
+    made.committed = channels.untold(made.committed, USER_CORPUS, changes_at(made.now - timedelta(hours=1)))
+    made.look()
+    assert made.covered() == {USER_CORPUS: 1, D: 1}
+    assert dropped.channel_id not in made.known()
+    assert made.committed.owed is not None
+    assert len(made.known()) == 2
+
+
+@pytest.mark.parametrize(
+    ("age", "change", "heard"),
+    [
+        (timedelta(hours=5), timedelta(hours=1), None),  # it is young
+        (timedelta(hours=8), timedelta(minutes=9), None),  # its message may be on its way
+        (timedelta(hours=8), timedelta(hours=9), None),  # it happened before the channel was made
+        (timedelta(hours=8), timedelta(hours=1), timedelta(hours=1, minutes=4)),  # so far may clocks be apart
+        (timedelta(hours=8), timedelta(hours=1), timedelta(minutes=59)),  # it was told of
+    ],
+)
+def test_a_channel_that_may_be_well_is_left_alone(age: timedelta, change: timedelta, heard: timedelta | None) -> None:
+    """Where it is young, the change is, or a message came since."""
+    made = Connection()
+    made.look()
+    now = NOW + age
+    if heard is not None:
+        heeded = channels.heed(made.committed, Notice("channel-1", "resource-user", 4), now - heard)
+        assert heeded.checkpoint is not None
+        made.committed = heeded.checkpoint
+    made.committed = channels.untold(made.committed, USER_CORPUS, changes_at(now - change, NOW - DAY))
+    made.now = now
+    before = set(made.known())
+    made.look()
+    assert set(made.known()) == before
+
+
+def test_a_message_that_comes_after_all_clears_a_silence() -> None:
+    """The sync before it has read the change already."""
+    made = Connection()
+    made.look()
+    made.committed = channels.untold(made.committed, USER_CORPUS, changes_at(NOW + timedelta(hours=7)))
+    assert made.known()["channel-1"].untold_at is not None
+    heeded = channels.heed(made.committed, Notice("channel-1", "resource-user", 4), NOW + timedelta(hours=7))
+    assert heeded.checkpoint is not None
+    made.committed = heeded.checkpoint
+    assert made.known()["channel-1"].untold_at is None
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"time":null}', b'{"time":7}', b'{"time":"soon"}'])
+def test_a_change_without_a_time_says_nothing_of_a_channel(body: bytes) -> None:
+    """Nor does one of a corpus that no channel watches."""
+    made = Connection()
+    made.look()
+    assert channels.untold(made.committed, USER_CORPUS, ChangesPage((msgspec.Raw(body),))) is made.committed
+    assert channels.untold(made.committed, "elsewhere", changes_at(NOW + DAY)) is made.committed
