@@ -279,6 +279,23 @@ async def test_a_wrong_set_up_is_told_with_its_mend(
     assert "CANARY" not in (problem or "")
 
 
+async def test_a_worker_whose_connections_bring_their_keys_needs_none_of_its_own(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it has none is no problem then; a bucket that is missing still is one where it has some."""
+
+    async def brought(_: ConnectionId) -> None:
+        return None
+
+    def missing() -> BucketStores:
+        return object_stores("no-such-bucket", region="us-east-1", endpoint_url=server, temporary_keys=brought)
+
+    assert (await missing().problem() or "").startswith("there is no bucket no-such-bucket")
+    for name in KEYS:
+        monkeypatch.delenv(name)
+    assert await missing().problem() is None
+
+
 async def test_a_sound_set_up_has_no_problem(server: str, tmp_path: Path) -> None:
     """What is written to see is small, and always the same."""
     assert await stores(server).problem() is None

@@ -34,12 +34,16 @@ class Keys(NamedTuple):
         return f"Keys({self.access_key_id!r})"
 
 
+class NoKeys(Retryable):
+    """The standard chain has no keys."""
+
+
 KeySource = Callable[[], Awaitable[Keys]]
 """Gives keys that are good now. Raises `Retryable` where there are none."""
 
 
 async def chain_keys() -> Keys:
-    """Keys by the standard chain, renewed where they end. Raises `Retryable` where it has none."""
+    """Keys by the standard chain, renewed where they end. Raises `NoKeys` where it has none."""
     return await asyncio.to_thread(_chain_keys)
 
 
@@ -56,7 +60,7 @@ def _chain_keys() -> Keys:
         problem = "there are none"
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         problem = type(error).__name__  # its text may hold anything
-    raise Retryable(
+    raise NoKeys(
         f"no credentials for the object store: {problem}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, "
         "or AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE",
         code="object_store_unavailable",

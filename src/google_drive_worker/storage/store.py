@@ -12,6 +12,7 @@ from google_drive_worker.domain.connection import Connection, TemporaryKeys
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.storage.bucket import Bucket
+from google_drive_worker.storage.credentials import NoKeys
 from google_drive_worker.storage.keys import note_key, object_key, tenant_prefix
 from google_drive_worker.storage.upload import PART_BYTES
 from google_drive_worker.utils.errors import ChecksumMismatch, WorkerError
@@ -141,14 +142,18 @@ class BucketStores:
         return BucketObjects(self._bucket_of(connection.connection_id), connection.customer_id)
 
     async def problem(self) -> str | None:
-        """What keeps the bucket from being used, in one line; `None` where writing and reading went well."""
+        """What keeps the bucket from being used, in one line; `None` where writing and reading went well.
+
+        `None` also where there are no keys but those that connections bring: whether these will do, their syncs show.
+        """
         try:
             store = BucketObjects(self._shared, "google-drive-worker")
             ref = await store.put(_CHECK, "text/plain")
             if await store.find(ref.sha256, ref.content_type) != ref:
                 return "the object store does not show what was written to it just now"
         except WorkerError as problem:
-            return problem.message
+            are_brought = self._own is not None and isinstance(problem, NoKeys)
+            return None if are_brought else problem.message
         return None
 
     def _bucket_of(self, connection_id: ConnectionId) -> Bucket:
