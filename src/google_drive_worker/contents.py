@@ -1,14 +1,17 @@
 """The bytes of files, from Drive to the object store: what is there already is not fetched again.
 
 Only so many streams are open at once in a worker, whatever the number of connections, since each holds some megabytes.
+Connections take turns at them: one with many large files is served no more than one with a few.
 """
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from weakref import WeakValueDictionary
 
 from google_drive_worker.domain.content import Content, ContentStatus, Mirrored, Source
 from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Drive, ObjectStore
 from google_drive_worker.sync.checkpoint import Scope
@@ -40,17 +43,36 @@ _OF_ONE_FILE = frozenset({"redirected", "truncated", "bad_request", ChecksumMism
 _SERVER_ERROR = 500
 
 
+class Places:
+    """So many at once, and connections in turn: each has one in the queue, behind which its others wait."""
+
+    def __init__(self, count: int) -> None:
+        self._free = asyncio.Semaphore(count)
+        self._turns: WeakValueDictionary[ConnectionId, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def one(self, whose: ConnectionId) -> AsyncIterator[None]:
+        """Wait for a place, and have it while the block runs."""
+        turn = self._turns.setdefault(whose, asyncio.Lock())
+        async with turn:
+            await self._free.acquire()
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
 class ContentMirror:
     """Brings contents into the store, within the worker's bounds."""
 
     def __init__(self) -> None:
-        self._small = asyncio.Semaphore(SMALL_AT_ONCE)
-        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._small = Places(SMALL_AT_ONCE)
+        self._large = Places(LARGE_AT_ONCE)
 
     async def mirror(
-        self, drive: Drive, store: ObjectStore, scope: Scope, files: Sequence[DriveFile]
+        self, whose: ConnectionId, drive: Drive, store: ObjectStore, scope: Scope, files: Sequence[DriveFile]
     ) -> tuple[Mirrored, ...]:
-        """What became of the contents of those files; none of a file that can have none, or is gone.
+        """What became of the contents of a connection's files; none of a file that can have none, or is gone.
 
         Raises what concerns more than one file: `Retryable`, `NeedsReauth`, `Terminal`.
         """
@@ -59,7 +81,7 @@ class ContentMirror:
         failure: WorkerError | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._mirror(drive, store, file, source)) for file, source in wanted]
+                tasks = [group.create_task(self._mirror(whose, drive, store, file, source)) for file, source in wanted]
         except* WorkerError as several:
             failure = next(each for each in several.exceptions if isinstance(each, WorkerError))
         if failure is not None:
@@ -67,12 +89,12 @@ class ContentMirror:
         return tuple(found for task in tasks if (found := task.result()) is not None)
 
     async def _mirror(
-        self, drive: Drive, store: ObjectStore, file: DriveFile, source: Source | Content
+        self, whose: ConnectionId, drive: Drive, store: ObjectStore, file: DriveFile, source: Source | Content
     ) -> Mirrored | None:
         if isinstance(source, Content):
             return Mirrored(file, source)
         try:
-            ref = await self._stored(drive, store, source)
+            ref = await self._stored(whose, drive, store, source)
         except NotFound:
             return None  # the change log will tell
         except SkipItem as problem:
@@ -90,10 +112,10 @@ class ContentMirror:
             return Mirrored(file, Content("unavailable", problem=skipped), source.head)
         return Mirrored(file, Content("stored", ref), source.head)
 
-    async def _stored(self, drive: Drive, store: ObjectStore, source: Source) -> ObjectRef:
+    async def _stored(self, whose: ConnectionId, drive: Drive, store: ObjectStore, source: Source) -> ObjectRef:
         """The object of the bytes, there already or new. Bytes that changed meanwhile are fetched once more."""
         is_large = source.export_type is None and (source.file.size or 0) > LARGE_FROM_BYTES
-        async with self._large if is_large else self._small:
+        async with (self._large if is_large else self._small).one(whose):
             sha256 = source.file.sha256_checksum if source.export_type is None else None
             known = await store.find(sha256, source.content_type) if sha256 else await store.recall(source.topic)
             if known is not None:

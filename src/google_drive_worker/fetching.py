@@ -93,7 +93,8 @@ async def _contents(sources: Sources, checkpoint: Checkpoint, action: ListConten
         files = wanted_contents(checkpoint, None, (file for file in there.values() if file is not None))
     outside = await found_by(drive, outside_of(map(sharing_of, files), scope, checkpoint.corpora, sources.places))
     files = [file for file in files if file.id not in outside]
-    return Contents(await sources.contents.mirror(drive, sources.store, scope, files), page)
+    found = await sources.contents.mirror(checkpoint.connection_id, drive, sources.store, scope, files)
+    return Contents(found, page)
 
 
 async def _answer(drive: Drive, action: Action) -> engine.Answer:

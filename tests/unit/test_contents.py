@@ -1,12 +1,14 @@
 """Content, from a Drive into an object store: what is fetched, what is not, and what becomes of trouble."""
 
+import asyncio
 import hashlib
 
 import pytest
 
-from google_drive_worker.contents import ContentMirror
+from google_drive_worker.contents import ContentMirror, Places
 from google_drive_worker.domain.content import Content, ContentStatus
 from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.sync.checkpoint import Scope
 from google_drive_worker.utils.errors import (
     ChecksumMismatch,
@@ -19,11 +21,10 @@ from google_drive_worker.utils.errors import (
 )
 from support.memory_drive import MemoryDrive
 from support.memory_store import MemoryStore
-from support.syncs import file, read
+from support.syncs import CONNECTION, file, read
 
 SCOPE = Scope(sync_content=True, max_file_size_bytes=100)
 DOCUMENT = "application/vnd.google-apps.document"
-LARGE = 10 << 20
 
 
 def blob(name: str, content: bytes, **fields: object) -> DriveFile:
@@ -35,7 +36,7 @@ def blob(name: str, content: bytes, **fields: object) -> DriveFile:
 
 async def mirror_content(drive: MemoryDrive, store: MemoryStore, scope: Scope, shown: DriveFile) -> Content:
     """What becomes of one file's content."""
-    (found,) = await ContentMirror().mirror(drive, store, scope, [shown])
+    (found,) = await ContentMirror().mirror(CONNECTION, drive, store, scope, [shown])
     return found.content
 
 
@@ -83,7 +84,9 @@ async def test_an_export_is_fetched_anew_when_the_document_or_the_format_changed
 async def test_a_file_s_own_trouble_is_a_status(trouble: WorkerError, status: ContentStatus) -> None:
     """And nobody else's."""
     drive = MemoryDrive(contents={"a": trouble, "b": b"text"})
-    found = await ContentMirror().mirror(drive, MemoryStore(), SCOPE, [blob("a", b"other"), blob("b", b"text")])
+    found = await ContentMirror().mirror(
+        CONNECTION, drive, MemoryStore(), SCOPE, [blob("a", b"other"), blob("b", b"text")]
+    )
     assert [(each.file.id, each.content.status) for each in found] == [("a", status), ("b", "stored")]
     assert found[0].content.problem is not None
     assert found[0].content.problem.code == trouble.code
@@ -102,14 +105,14 @@ async def test_what_is_more_than_a_file_s_trouble_is_raised(trouble: Exception) 
     """The connection rests for it, or the pass ends."""
     drive = MemoryDrive(contents={"a": trouble})
     with pytest.raises(type(trouble)) as raised:
-        await ContentMirror().mirror(drive, MemoryStore(), SCOPE, [blob("a", b"text")])
+        await ContentMirror().mirror(CONNECTION, drive, MemoryStore(), SCOPE, [blob("a", b"text")])
     assert raised.value is trouble
 
 
 async def test_a_file_that_is_gone_has_no_content_and_no_record() -> None:
     """Its log will tell."""
     drive = MemoryDrive(contents={"a": NotFound("gone", http_status=404)})
-    assert await ContentMirror().mirror(drive, MemoryStore(), SCOPE, [blob("a", b"text")]) == ()
+    assert await ContentMirror().mirror(CONNECTION, drive, MemoryStore(), SCOPE, [blob("a", b"text")]) == ()
 
 
 async def test_what_the_listing_shows_is_not_asked_for() -> None:
@@ -118,3 +121,23 @@ async def test_what_the_listing_shows_is_not_asked_for() -> None:
     large = await mirror_content(drive, MemoryStore(), SCOPE, blob("a", b"x" * 101))
     closed = await mirror_content(drive, MemoryStore(), SCOPE, blob("b", b"x", capabilities={"canDownload": False}))
     assert (large.status, closed.status, drive.calls) == ("too_large", "not_downloadable", [])
+
+
+async def test_connections_take_turns_at_the_places() -> None:
+    """Who comes behind one with many waits for one of them at a time; a waiter that gives up holds nobody back."""
+    places, served = Places(1), list[str]()
+
+    async def use(whose: str, number: int) -> None:
+        async with places.one(ConnectionId(whose)):
+            served.append(f"{whose}{number}")
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        many = [group.create_task(use("many", number)) for number in range(5)]
+        await asyncio.sleep(0)
+        group.create_task(use("few", 0))
+        group.create_task(use("few", 1))
+        many[1].cancel()
+    assert served[:2] == ["many0", "few0"]
+    assert served.index("few1") <= 3
+    assert [each for each in served if each.startswith("many")] == ["many0", "many2", "many3", "many4"]
