@@ -23,7 +23,7 @@ from google_drive_worker.sync.parts import (
     youngest_since,
 )
 from google_drive_worker.sync.plan import ListFiles, ProveOrder, TakeStartToken, is_step_of
-from google_drive_worker.sync.scope import follows, holds_drive, lists
+from google_drive_worker.sync.scope import MY_DRIVE, follows, holds_drive, lists
 from google_drive_worker.sync.step import Step, counted, give_up, skipped, with_corpus, with_sync
 
 
@@ -59,7 +59,26 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     sync = replace(
         counted(sync, records), drives_token=page.next_page_token, drives_listed=page.next_page_token is None
     )
-    return Step(replace(checkpoint, corpora={**checkpoint.corpora, **joined}, sync=sync), records)
+    checkpoint = replace(checkpoint, corpora={**checkpoint.corpora, **joined}, sync=sync)
+    return Step(checkpoint, records, _unseen_drives(checkpoint) if sync.drives_listed else ())
+
+
+def _unseen_drives(checkpoint: Checkpoint) -> tuple[ErrorReport, ...]:
+    """A report for each drive that the scope names and the account is no member of: somebody expects it."""
+    named = set(checkpoint.scope.drive_ids or ()) - {MY_DRIVE} - checkpoint.corpora.keys()
+    return tuple(
+        ErrorReport(
+            code="drive_not_visible",
+            category="skipped_item",
+            message="drive_ids names a shared drive that this account is no member of; nothing of it is mirrored",
+            customer_id=checkpoint.customer_id,
+            connection_id=checkpoint.connection_id,
+            resource_type="shared_drive",
+            resource_id=drive_id,
+            source=checkpoint.sync.source if checkpoint.sync else None,
+        )
+        for drive_id in sorted(named)
+    )
 
 
 def on_files(

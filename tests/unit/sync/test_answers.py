@@ -79,6 +79,18 @@ def test_a_start_token_opens_its_corpus_listing() -> None:
     assert state(step).corpora["user"] == Corpus("listing", token("c5"))
 
 
+def test_a_drive_that_is_named_and_not_seen_is_reported_when_all_drives_are_listed() -> None:
+    """Somebody expects it in the mirror. My Drive, by its name, is always there."""
+    before = syncing("full", scope=Scope(drive_ids=("drive-e", "nowhere", "root", "drive-d")))
+    before = with_sync(before, replace(sync_of(before), drives_listed=False))
+    step = answered(before, ListDrives(None), drives_page("drive-d", more="p2"))
+    assert step.errors == ()
+    last = answered(state(step), ListDrives(token("p2")), drives_page("drive-e", "drive-f"))
+    assert [(error.code, error.category, error.resource_id) for error in last.errors] == [
+        ("drive_not_visible", "skipped_item", "nowhere")
+    ]
+
+
 def test_drives_become_corpora_page_by_page() -> None:
     """A drive that is known already keeps its place."""
     before = syncing("full", d=corpus("listing"))
