@@ -271,6 +271,29 @@ def test_what_the_account_may_read_now_is_read_below_a_folder_as_well(
     assert (written(step), sync_of(step).changed) == (["upsert file a"], due)
 
 
+@pytest.mark.parametrize(
+    ("may", "due"),
+    [
+        ({}, Changed(A, revisions=True, comments=True, head="2")),
+        (COMMENTER, Changed(A, comments=True, head="2")),
+    ],
+)
+def test_a_walk_takes_nothing_from_what_the_log_left_to_be_read(may: dict[str, bool], due: Changed) -> None:
+    """The log tells of a file that was written on and commented on, and its folder's walk brings it once more."""
+    known = Remembered(head="0", comments=True)
+    walk, earlier = Walk(FileId("f")), Changed(A, revisions=True, comments=True, head="1")
+    before = syncing("incremental", user=corpus("changes"), scope=WANTED)
+    before = with_sync(before, msgspec.structs.replace(sync_of(before), walks=(walk,), changed=(earlier,)))
+    step = on_answer(
+        before,
+        WalkFolder(walk),
+        files_page(file("a", headRevisionId="2", capabilities=may)),
+        transformer,
+        {A: known}.get,
+    )
+    assert sync_of(step).changed == (due,)
+
+
 def test_a_file_that_moved_between_corpora_has_its_comments_read() -> None:
     """The log that it left says no more than that, though it was commented on before."""
     before = syncing("incremental", user=corpus("changes"), d=corpus("changes"), scope=WANTED)
