@@ -32,10 +32,17 @@ from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.page_sharing import moved_corpora
 from google_drive_worker.sync.plan import LookUpRemoved, ReadChanges, WalkFolder, is_step_of
 from google_drive_worker.sync.scope import MY_DRIVE, follows, holds_drive, is_restricted, with_roots
-from google_drive_worker.sync.step import Step, counted, doubting, owe_full, sighted, skipped, with_corpus, with_sync
-
-GONE_AT_MOST = 200
-"""How many items not found are kept in mind: more would weigh on every step, and a full sync finds them as well."""
+from google_drive_worker.sync.step import (
+    Step,
+    counted,
+    doubting,
+    owe_full,
+    sighted,
+    skipped,
+    with_corpus,
+    with_gone,
+    with_sync,
+)
 
 
 def on_changes(
@@ -189,7 +196,7 @@ def on_looked_up(
         else:
             writer.extend(_deletions(removal.file_id, file, "out_of_scope", normalizer))
     left = tuple(removal for removal in sync.removals if removal.file_id not in asked)
-    checkpoint = _with_gone(checkpoint, tuple(file_id for file_id, file in found.items() if file is None))
+    checkpoint = with_gone(checkpoint, (file_id for file_id, file in found.items() if file is None))
     checkpoint = with_sync(checkpoint, replace(counted(sync, writer.records), removals=left))
     for walk in walked:
         checkpoint = _with_walk(checkpoint, walk)
@@ -209,13 +216,6 @@ def _no_root(checkpoint: Checkpoint, folder_id: FileId) -> ErrorReport:
         resource_id=folder_id,
         source=checkpoint.sync.source if checkpoint.sync else None,
     )
-
-
-def _with_gone(checkpoint: Checkpoint, missing: tuple[FileId, ...]) -> Checkpoint:
-    gone = tuple(dict.fromkeys((*checkpoint.gone, *missing)))
-    if len(gone) <= GONE_AT_MOST:
-        return replace(checkpoint, gone=gone)
-    return replace(doubting(checkpoint, doubted=True), gone=())
 
 
 def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:

@@ -38,8 +38,8 @@ from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListDetails, ReadDetails
 from google_drive_worker.sync.scope import gone_through
-from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, unread, with_sync
-from google_drive_worker.utils.errors import SkipItem
+from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, unread, with_gone, with_sync
+from google_drive_worker.utils.errors import NotFound, SkipItem
 
 CHANGED_AT_MOST = 500
 """How many changed files are kept in mind: more would weigh on every step, and all of them are gone through instead."""
@@ -267,7 +267,7 @@ def on_details_page(
         if each.corpus != action.corpus or token is not None
     )
     sync = replace(counted(sync, written.records), details=details)
-    return replace(written, checkpoint=with_sync(checkpoint, sync))
+    return replace(written, checkpoint=with_sync(with_gone(checkpoint, _gone_of(answer)), sync))
 
 
 def on_details(
@@ -278,7 +278,13 @@ def on_details(
     written = _write(checkpoint, heads, answer, recall, normalizer, anew=True)
     left = tuple(each for each in sync.changed if each not in action.changed)
     sync = replace(counted(sync, written.records), changed=left)
-    return replace(written, checkpoint=with_sync(checkpoint, sync))
+    return replace(written, checkpoint=with_sync(with_gone(checkpoint, _gone_of(answer)), sync))
+
+
+def _gone_of(answer: Hanging) -> Iterator[FileId]:
+    """The files that Google does not find any more."""
+    for found in (answer.revisions, answer.comments):
+        yield from (file_id for file_id, each in found.items() if isinstance(each, NotFound))
 
 
 def _write(

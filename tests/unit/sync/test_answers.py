@@ -7,7 +7,6 @@ from google_drive_worker.domain.drive import DECISIVE_RIGHTS, DriveFile, DrivesP
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.normalization import transformer
-from google_drive_worker.sync.change_log import GONE_AT_MOST
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Removal, Scope, SyncKind, Walk
 from google_drive_worker.sync.engine import CONNECTING, Answer, on_answer
 from google_drive_worker.sync.plan import (
@@ -21,7 +20,7 @@ from google_drive_worker.sync.plan import (
     plan,
 )
 from google_drive_worker.sync.plan import WalkFolder as WalkAction
-from google_drive_worker.sync.step import Step, with_corpus, with_sync
+from google_drive_worker.sync.step import GONE_AT_MOST, Step, with_corpus, with_sync
 from support.syncs import (
     D,
     changed,

@@ -351,6 +351,27 @@ def test_a_full_sync_or_another_scope_ends_the_pass() -> None:
     assert (sync_of(given_up(before)).details, sync_of(given_up(before)).changed) == ((), ())
 
 
+def test_files_that_are_not_found_any_more_are_kept_in_mind() -> None:
+    """Their drive may have been left, and be joined again before the log that says so is read."""
+    gone = NotFound("gone", http_status=404)
+    hidden = SkipItem("not for you", code="forbidden", http_status=403)
+    due = Changed(A, revisions=True, comments=True), Changed(B, comments=True)
+    read_anew = follow(passing(changed=due), ReadDetails(due), Hanging({A: gone}, {A: gone, B: hidden}))
+    assert state(read_anew).gone == (A,)
+    page = DetailsPage((DetailedFile(A), DetailedFile(B)))
+    passed = follow(passing(Reading(D)), ListDetails(D, None), Hanging({A: (), B: hidden}, {A: (), B: gone}, page))
+    assert state(passed).gone == (B,)
+
+
+def test_a_drive_that_can_not_be_gone_through_is_doubted() -> None:
+    """What hangs on its files is left out: should it turn out to be ours again, a full sync makes up for that."""
+    step = failure.on_failure(
+        passing(Reading(D)), ListDetails(D, None), NotFound("gone", http_status=404), NOW, 0.5, transformer
+    )
+    assert sync_of(step).details == ()
+    assert state(step).corpora[D].doubted
+
+
 def test_trouble_with_the_pass() -> None:
     """A refused token begins its corpus anew, what passes rests, what the scope does not cover is left out for good."""
     before = passing(Reading(D, token("two")))
