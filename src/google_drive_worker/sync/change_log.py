@@ -224,13 +224,21 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
     is_shared = file.shared_with_me_time is not None or bool(file.parents)
     if file.drive_id is None:
         return bool(file.owned_by_me) or is_shared
-    is_ours = file.drive_id in checkpoint.corpora
+    drive = checkpoint.corpora.get(file.drive_id)
     if removal.corpus == USER_CORPUS and removal.file_id in (checkpoint.scope.folder_ids or ()):
         # It need not have left a corpus: it is named. The top of a drive has no parent.
-        return checkpoint.scope.include_shared_drives and (is_shared or (is_ours and str(file.id) == file.drive_id))
-    # A drive that is not ours: the item is shared by name, unless it is just that sharing that ended. Should the drive
-    # have been joined meanwhile, its listing brings the item.
-    return is_ours or (checkpoint.scope.include_shared_drives and removal.corpus != USER_CORPUS)
+        is_top = drive is not None and str(file.id) == file.drive_id
+        return checkpoint.scope.include_shared_drives and (is_shared or is_top)
+    if drive is None:
+        # It is shared by name or with a folder, unless it is just that sharing that ended. Should the drive have been
+        # joined meanwhile, its listing brings the item.
+        return checkpoint.scope.include_shared_drives and removal.corpus != USER_CORPUS and is_shared
+    if removal.corpus == USER_CORPUS:
+        # A drive that was joined just now is yet to be listed: that brings the item, unless only a link opens it.
+        return drive.stage in {"changes", "done"} or file.shared_with_me_time is not None
+    # Where its own drive's log said that it is not for the account to see, a link opens it: should it have come back
+    # into sight since, a later entry of that log says so, of the item or of a folder above.
+    return removal.corpus != file.drive_id
 
 
 def on_children(

@@ -7,7 +7,7 @@ from google_drive_worker.domain.drive import DECISIVE_RIGHTS, DriveFile, DrivesP
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.normalization import transformer
-from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Removal, Scope, SyncKind, Walk
+from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Removal, Scope, Stage, SyncKind, Walk
 from google_drive_worker.sync.engine import CONNECTING, Answer, on_answer
 from google_drive_worker.sync.plan import (
     Action,
@@ -412,6 +412,32 @@ def test_what_only_a_link_opens_is_deleted() -> None:
     """It is in nobody's corpus."""
     before = removing(syncing("incremental", d=corpus("done")), ("x", "user"))
     assert written(looked_up(before, "x", read(file("x", ownedByMe=False)))) == ["delete file x"]
+
+
+BY_NAME = {"sharedWithMeTime": "2026-01-01T00:00:00.000Z"}
+
+
+@pytest.mark.parametrize(
+    ("left", "stage", "found", "operation"),
+    [
+        # The log of its own drive says that the account does not see it, though a folder that is seen is named.
+        (D, "changes", in_drive("x", D, parents=["limited"]), "delete"),
+        # The user's log does, and the drive's listing is still to come.
+        ("user", "start_token", in_drive("x", D, parents=["limited"]), "delete"),
+        ("user", "listing", in_drive("x", D, parents=["limited"]), "delete"),
+        ("user", "listing", in_drive("x", D, **BY_NAME), "upsert"),
+        ("user", "done", in_drive("x", D, parents=["folder"]), "upsert"),
+        # It is in a drive that the account is no member of: shared, or not.
+        (D, "changes", in_drive("x", "drive-z"), "delete"),
+        (D, "changes", in_drive("x", "drive-z", parents=["shared"]), "upsert"),
+    ],
+)
+def test_what_a_link_opens_in_a_shared_drive_is_deleted(
+    left: str, stage: Stage, found: dict[str, object], operation: str
+) -> None:
+    """Google answers a look-up of it; what else there is to see of it, and which log it left, tells."""
+    before = removing(syncing("incremental", d=corpus(stage)), ("x", left))
+    assert written(looked_up(before, "x", read(found))) == [f"{operation} file x"]
 
 
 def test_what_was_found_in_the_trash_is_deleted() -> None:
