@@ -40,7 +40,7 @@ def test_permissions_in_trees_of_folders_come_right_as_well(seed: int) -> None:
     assert run.done["compared, settled"] > 0
 
 
-@pytest.mark.parametrize("seed", [8, 10, 183, 186, *range(20, 24)])
+@pytest.mark.parametrize("seed", [8, 10, 156, 183, 186, 247, *range(20, 22)])
 def test_revisions_and_comments_come_right_as_well(seed: int) -> None:
     """Files are edited, commented on, shared and moved: the mirror holds what the account may read of them."""
     run = play(seed, 1_500, Size(details=True))
@@ -76,7 +76,7 @@ def test_an_archive_listed_as_it_came_is_mirrored_whole(seed: int) -> None:
     assert list_in_peace(seed, size, ignore_order=False, archive=True).done["part: split off"] > 0
 
 
-@pytest.mark.parametrize("seed", [19, 59, 162, 208, *range(1, 5)])
+@pytest.mark.parametrize("seed", [19, 29, 59, 162, 208, *range(1, 4)])
 def test_labels_events_and_contents_come_right_as_well(seed: int) -> None:
     """Files are labelled, written on and closed to readers, bytes are lost half-way, labels refused: by SHA-256 each
     file's content is the Drive's, its labels are, and each entry of a log is told once a sync."""
