@@ -156,8 +156,6 @@ class ItemWriter:
         if old and old != found.ids:
             kept = frozenset(found.ids)
             cause: DeleteCause = "removed" if found.is_visible else "access_lost"
-            if not found.is_visible:
-                self.hidden.append(item_id)
             self.records.extend(
                 self._normalizer.deletion("permission", f"{item_id}/{each}", cause) for each in old if each not in kept
             )
@@ -177,6 +175,8 @@ class ItemWriter:
             self.rewritten.append(item_id)
         self.records.append(record)
         if isinstance(found, PermissionSet):
+            if before is not None and before.permission_ids and not found.is_visible:
+                self.hidden.append(item_id)
             self.write_permissions(item_id, found, is_folder=is_folder)
             return
         if found is not None:

@@ -244,6 +244,13 @@ def members_read(before: Checkpoint, members: PermissionSet | SkipItem, memory: 
     return on_answer(before, ReadMembers((FileId(D),)), {FileId(D): members}, transformer, recall)
 
 
+def test_a_drive_whose_members_are_not_seen_any_more_is_no_item_to_look_up() -> None:
+    """It is no item that was lost sight of: as one it would be deleted, with all that hangs on it."""
+    step = members_read(due(members=digest_of(shared_with("p"))), UNSEEN, ("p",))
+    assert written(step) == [f"delete permission {D}/p"]
+    assert state(step).gone == ()
+
+
 def test_members_are_read_before_anything_else() -> None:
     """At the beginning of each incremental sync, and for every drive that is joined."""
     idle = msgspec.structs.replace(due(), sync=None, owed=owed("incremental"))
