@@ -22,7 +22,7 @@ faults: st.SearchStrategy[WorkerError | None] = st.sampled_from(
     [None, None, None, None, PageTokenRejected("rejected"), Retryable("unavailable")]
 )
 
-REGRESSIONS = (9, 24, 33, 61, 68, 112, 116, 118, 126, 127, 136, 145, 162, 173, 359, 20_210, 50_375, 60_175)
+REGRESSIONS = (9, 24, 33, 61, 68, 112, 116, 118, 126, 127, 136, 145, 162, 173, 359, 20_210, 50_375, 60_175, 90_033)
 """Seeds that once found something."""
 
 

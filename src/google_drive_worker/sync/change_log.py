@@ -20,6 +20,7 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import DeleteCause, ErrorReport, Record
 from google_drive_worker.sync.change_events import events_of
 from google_drive_worker.sync.checkpoint import (
+    NO_CORPUS,
     USER_CORPUS,
     Checkpoint,
     Corpus,
@@ -183,6 +184,8 @@ def on_looked_up(
         if removal.file_id not in asked & found.keys():
             continue
         file = found.get(removal.file_id)
+        if file is not None and _is_listed_anyhow(checkpoint, sync, removal, file):
+            continue
         is_ours = file is not None and _is_ours(checkpoint, removal, file)
         if not is_ours and sync.kind == "full" and removal.file_id in (checkpoint.scope.folder_ids or ()):
             errors.append(_no_root(checkpoint, removal.file_id))
@@ -216,6 +219,13 @@ def _no_root(checkpoint: Checkpoint, folder_id: FileId) -> ErrorReport:
         resource_id=folder_id,
         source=checkpoint.sync.source if checkpoint.sync else None,
     )
+
+
+def _is_listed_anyhow(checkpoint: Checkpoint, sync: Sync, removal: Removal, file: DriveFile) -> bool:
+    """Whether a full sync has listed the drive that the item is in: that wrote it, or its log will, unless only a link
+    opens it."""
+    listed = sync.kind == "full" and removal.corpus == USER_CORPUS and file.drive_id in sync.listed
+    return listed and removal.file_id not in (checkpoint.scope.folder_ids or ())
 
 
 def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
@@ -308,7 +318,7 @@ def _perhaps_rejoined(checkpoint: Checkpoint, drive: Corpus) -> Checkpoint:
         return owe_full(checkpoint)
     if sync is None or not checkpoint.gone:
         return checkpoint
-    again = tuple(Removal(file_id, USER_CORPUS) for file_id in checkpoint.gone)
+    again = tuple(Removal(file_id, NO_CORPUS) for file_id in checkpoint.gone)
     return replace(with_sync(checkpoint, replace(sync, removals=(*sync.removals, *again))), gone=())
 
 

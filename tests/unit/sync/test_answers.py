@@ -7,7 +7,18 @@ from google_drive_worker.domain.drive import DECISIVE_RIGHTS, DriveFile, DrivesP
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.normalization import transformer
-from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Removal, Scope, Stage, SyncKind, Walk
+from google_drive_worker.sync.checkpoint import (
+    NO_CORPUS,
+    Checkpoint,
+    Corpus,
+    Parked,
+    Part,
+    Removal,
+    Scope,
+    Stage,
+    SyncKind,
+    Walk,
+)
 from google_drive_worker.sync.engine import CONNECTING, Answer, on_answer
 from google_drive_worker.sync.plan import (
     Action,
@@ -456,8 +467,18 @@ def test_what_was_gone_is_looked_up_again_when_a_drive_of_ours_turns_up() -> Non
     """The user may have left it and joined it again, and the item have been in it all the time."""
     before = replace(syncing("incremental", user=corpus("changes"), d=corpus("done")), gone=ids("x"))
     step = answered(before, log_of(), changes_page(drive_change(D)))
-    assert sync_of(step).removals == (Removal(FileId("x"), "user"),)
+    assert sync_of(step).removals == (Removal(FileId("x"), NO_CORPUS),)
     assert state(step).gone == ()
+    again = with_sync(state(step), replace(sync_of(step), kind="full", listed=(D,)))  # it may be back since
+    assert written(looked_up(again, "x", read(in_drive("x", D)))) == ["upsert file x"]
+
+
+def test_what_a_full_sync_listed_with_its_drive_is_left_to_it() -> None:
+    """The listing wrote the item, or the drive's log will: what is in neither is opened by a link alone."""
+    before = removing(syncing("full", d=corpus("changes")), ("x", "user"))
+    before = with_sync(before, replace(sync_of(before), listed=(D,)))
+    step = looked_up(before, "x", read(in_drive("x", D, parents=["limited"])))
+    assert (written(step), sync_of(step).removals) == ([], ())
 
 
 def test_what_was_gone_is_forgotten_when_the_users_log_is_read() -> None:
