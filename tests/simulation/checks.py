@@ -46,8 +46,10 @@ class Checks:
         self._replay_is_clean = False
 
     def on_listed(self) -> None:
-        """A page was listed: edits until then are in the replay of the logs."""
-        self._replay_is_clean = True
+        """A page was listed: edits until then are in the replay of the logs. It is the next sync's page where one that
+        has closed is yet to be committed."""
+        if self._check_at is None:
+            self._replay_is_clean = True
 
     def on_crash(self) -> None:
         """The worker began anew."""

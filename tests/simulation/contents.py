@@ -90,7 +90,7 @@ class ContentFetch:
     def drop(self) -> None:
         """The worker that asked is dead."""
         self._task.cancel()
-        self._loop.run_until_complete(asyncio.wait([self._task]))
+        self._loop.run_until_complete(asyncio.gather(self._task, return_exceptions=True))
 
     def _go_on(self) -> None:
         """Until it is over, or waits for an answer."""

@@ -150,7 +150,8 @@ class Run:
 
     def change_settings(self) -> None:
         """The customer wants other things mirrored; a trigger tells of it, as the Control Plane would."""
-        if self.checkpoint is None or not self.checkpoint.corpora:
+        committed = self.log.restore()
+        if self.checkpoint is None or not self.checkpoint.corpora or committed is None or not committed.corpora:
             return  # where state was lost, nobody knows what was mirrored before: see `lose_state`
         wish, self.settings = draw_other_settings(self.size, self.world, self.die, self.settings)
         self._note(f"settings {wish} {getattr(self.settings, wish)}")
