@@ -15,7 +15,7 @@ from google_drive_worker.domain.ports import Drive, ObjectStore
 from google_drive_worker.domain.sharing import ItemSharing
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint
-from google_drive_worker.sync.content import Contents, wanted_contents
+from google_drive_worker.sync.content import Contents, source_of, wanted_contents
 from google_drive_worker.sync.details import Hanging, files_in, wanted_of
 from google_drive_worker.sync.items import NOWHERE, Shared
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sharing_of, sighted_of
@@ -84,6 +84,7 @@ async def _contents(sources: Sources, checkpoint: Checkpoint, action: ListConten
     """The contents of the files on a page, or of those that the action names."""
     drive, scope = sources.drive, checkpoint.scope
     page: FilesPage | None = None
+    missing: set[FileId] = set()
     if isinstance(action, ListContent):
         corpus, token = action.corpus, action.page_token
         page = await drive.list_contents(drive_of(corpus), token, include_trashed=action.include_trashed)
@@ -91,10 +92,13 @@ async def _contents(sources: Sources, checkpoint: Checkpoint, action: ListConten
     else:
         there = await look_up(drive, action.file_ids)
         files = wanted_contents(checkpoint, None, (file for file in there.values() if file is not None))
+        missing = {file_id for file_id, file in there.items() if file is None}
     outside = await found_by(drive, outside_of(map(sharing_of, files), scope, checkpoint.corpora, sources.places))
     files = [file for file in files if file.id not in outside]
     found = await sources.contents.mirror(checkpoint.connection_id, drive, sources.store, scope, files)
-    return Contents(found, page)
+    expected = {file.id for file in files if source_of(scope, file) is not None}
+    gone = (missing | expected) - {each.file.id for each in found}
+    return Contents(found, page, tuple(sorted(gone)))
 
 
 async def _answer(drive: Drive, action: Action) -> engine.Answer:

@@ -5,7 +5,15 @@ import sys
 import time
 from collections import Counter
 
-from simulation.storm import SCOPED, play
+from simulation.storm import SCOPED, WHOLE, WHOLE_IN_TREES, WHOLE_SCOPED, play
+
+MODES = {
+    "usual": None,
+    "scoped": SCOPED,
+    "whole": WHOLE,
+    "whole-in-trees": WHOLE_IN_TREES,
+    "whole-scoped": WHOLE_SCOPED,
+}
 
 STEPS_A_RUN = 1_500
 
@@ -16,14 +24,14 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=100_000, help="how many steps in all")
     parser.add_argument("--seed", type=int, default=1, help="the first run's seed")
     parser.add_argument("--run-steps", type=int, default=STEPS_A_RUN, help="how many steps a run has at least")
-    parser.add_argument("--scopes", action="store_true", help="with some folders, drives and types alone")
+    parser.add_argument("--mode", choices=MODES, default="usual", help="what is mirrored, and of which worlds")
     parser.add_argument("--keep-going", action="store_true", help="play on after a failure")
     arguments = parser.parse_args()
     began, seed, steps, failures = time.monotonic(), arguments.seed, 0, 0
     done: Counter[str] = Counter()
     while steps < arguments.steps:
         try:
-            run = play(seed, arguments.run_steps, SCOPED if arguments.scopes else None)
+            run = play(seed, arguments.run_steps, MODES[arguments.mode])
         except Exception as problem:
             print(f"seed {seed}: {type(problem).__name__}: {problem} {getattr(problem, '__notes__', '')}")  # noqa: T201
             failures += 1

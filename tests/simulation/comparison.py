@@ -1,13 +1,17 @@
-"""What must hold at rest: the mirror's revisions and comments are those that the account may read."""
+"""What must hold at rest: what is beside items and permissions in the mirror is what the account may have of it."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 
 from drive_simulator.items import User
-from drive_simulator.truth import visible_comments, visible_revisions
+from drive_simulator.labels import labels_of
+from drive_simulator.truth import VisibleContent, visible_comments, visible_contents, visible_revisions
 from drive_simulator.world import World
-from google_drive_worker.demo.mirror import Difference, Mirror
+from google_drive_worker.demo.mirror import Difference, Mirror, ReceivedRecord
 from google_drive_worker.domain.connection import ConnectionSettings
+from google_drive_worker.sync.content import EXPORTS, MAX_FILE_SIZE_BYTES
 from simulation.google import CONNECTION
+from support.memory_store import MemoryStore
 
 _Shown = tuple[object, ...]
 
@@ -41,3 +45,53 @@ def differences_of_details(
             yield Difference("missing", *key)
         elif held[key] != expected[key]:
             yield Difference("different", *key, "details", expected[key], held[key])
+
+
+def differences_of_contents(
+    mirror: Mirror, world: World, user: User, settings: ConnectionSettings, store: MemoryStore
+) -> Iterator[Difference]:
+    """Where the bytes that a file's record leads to are not the file's, by SHA-256, or it says wrongly why it has none.
+
+    A file that the mirror lacks altogether is another comparison's to tell.
+    """
+    true: dict[str, VisibleContent] = {}
+    if settings.sync_content:
+        formats = {**EXPORTS, **(settings.export_formats or {})}
+        true = visible_contents(world, user, formats, include_trashed=settings.include_trashed)
+    limit = settings.max_file_size_bytes
+    limit_bytes = MAX_FILE_SIZE_BYTES if limit is None else limit
+    for record in mirror.held(CONNECTION, "file"):
+        content = true.get(record.resource_id)
+        expected = (None, None) if content is None else _content_fields(content, limit_bytes)
+        actual = record.data.content_status, _stored_sha256(record, store)
+        if actual != expected:
+            yield Difference("different", "content", record.resource_id, "status and SHA-256", expected, actual)
+
+
+def _content_fields(content: VisibleContent, limit_bytes: int) -> tuple[str, str | None]:
+    if content.status != "available":
+        return content.status, None
+    return ("too_large", None) if (content.size or 0) > limit_bytes else ("stored", content.sha256)
+
+
+def _stored_sha256(record: ReceivedRecord, store: MemoryStore) -> str | None:
+    """That of the bytes to which the record leads."""
+    ref = record.content_ref
+    value = None if ref is None else store.objects.get(ref.sha256)
+    if ref is None or value is None:
+        return None if ref is None else f"nothing at {ref.uri}"
+    return sha256(value).hexdigest() if ref.size_bytes == len(value) else f"{len(value)} bytes, not {ref.size_bytes}"
+
+
+def differences_of_labels(mirror: Mirror, world: World, settings: ConnectionSettings) -> Iterator[Difference]:
+    """Where the labels of the mirror's files and folders are not those of the model that the connection names."""
+    for record in (*mirror.held(CONNECTION, "file"), *mirror.held(CONNECTION, "folder")):
+        item = world.items.get(record.resource_id)
+        if item is None:
+            continue  # another comparison's to tell
+        labels = {name: values for name, values in labels_of(item).items() if name in settings.label_ids}
+        expected = {name: {field: tuple(each) for field, each in values.items()} for name, values in labels.items()}
+        shown = record.data.labels or ()
+        actual = {label.id: {field.id: field.values for field in label.fields} for label in shown}
+        if actual != expected:
+            yield Difference("different", record.resource_type, item.id, "labels", expected, actual)

@@ -1,7 +1,9 @@
 """The simulated Google in process: the worker's own client asks, `Simulator.handle` answers, and nothing ever waits."""
 
+import asyncio
 import random
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import parse_qsl
@@ -26,7 +28,7 @@ from google_drive_worker.domain.connection import (
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.fetching import hanging, look_up
 from google_drive_worker.http.retry import RetryPolicy
-from google_drive_worker.http.transport import HttpRequest, HttpResponse
+from google_drive_worker.http.transport import HttpRequest, HttpResponse, HttpStream
 from google_drive_worker.normalization.pages import decode_page
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.engine import Answer
@@ -53,6 +55,12 @@ from support.simulators import unserved
 CONNECTION = ConnectionId("conn_simulated")
 CUSTOMER = CustomerId("cust_simulated")
 
+_NO_SUCH_LABEL = (
+    b'{"error":{"code":400,"message":"Invalid label","errors":'
+    b'[{"message":"Invalid label","domain":"global","reason":"invalid"}]}}'
+)
+"""What Google answers to a label that it does not know is documented nowhere."""
+
 T = TypeVar("T")
 
 
@@ -76,13 +84,18 @@ class WorldTime:
 
 
 class Google:
-    """Answers what the engine plans, for one user. Pages are as short as `die` says: up to `longest` items."""
+    """Answers what the engine plans, for one user. Pages are as short as `die` says: up to `longest` items.
+
+    While it `refuses_labels` every call that names some is answered with an error. `loop` is for what fetches contents.
+    """
 
     def __init__(self, world: World, clock: ManualClock, email: str, die: random.Random, longest: int) -> None:
         self.rules = ListingRules(short_page_probability=0.1, die=die)
         self._watch = unserved(world, rules=self.rules)
         self.simulator = self._watch.__enter__()
         self.time = WorldTime(clock)
+        self.loop = asyncio.new_event_loop()
+        self.refuses_labels = False
         self._die = die
         self._longest = longest
         self._token = self.simulator.access_token(email)
@@ -95,6 +108,7 @@ class Google:
             retry=RetryPolicy(attempts=1),
             random=die.random,
             decode_listing=decode_page,
+            downloads=self,
         )
 
     def end(self) -> None:
@@ -121,14 +135,28 @@ class Google:
             return HttpResponse(200, {"Content-Type": content_type}, body)
         return HttpResponse(*self._serve(request.method, request.target, request.headers))
 
+    @asynccontextmanager
+    async def stream(self, request: HttpRequest, origin: str | None = None) -> AsyncIterator[HttpStream]:
+        """Serve a call that asks for bytes, in one piece."""
+        assert origin is None  # nothing of the simulator's is anywhere else
+        status, headers, body = self._serve(request.method, request.target, request.headers)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield body
+
+        yield HttpStream(status, headers, pieces)
+
     def _serve(self, method: str, target: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
         path, _, query = target.partition("?")
+        if self.refuses_labels and "includeLabels=" in query:
+            return 400, {}, _NO_SUCH_LABEL
         pairs = [
             (name, str(self._die.randint(1, self._longest)) if name == "pageSize" else value)
             for name, value in parse_qsl(query, keep_blank_values=True)
         ]
         response = self.simulator.handle(Request("GET" if method == "POST" else method, path, tuple(pairs), headers))
-        return response.status, response.headers, response.body
+        body = response.body if response.stream is None else b"".join(response.stream.blocks())
+        return response.status, response.headers, body
 
 
 def answer(drive: DriveApi, action: Action, checkpoint: Checkpoint) -> Answer | WorkerError:
@@ -136,27 +164,27 @@ def answer(drive: DriveApi, action: Action, checkpoint: Checkpoint) -> Answer | 
     try:
         match action:
             case TakeStartToken(corpus):
-                return _now(drive.start_page_token(drive_of(corpus)))
+                return at_once(drive.start_page_token(drive_of(corpus)))
             case ListDrives(token):
-                return _now(drive.list_drives(token))
+                return at_once(drive.list_drives(token))
             case ListFiles(corpus, token, trashed, modified):
-                return _now(drive.list_files(drive_of(corpus), token, include_trashed=trashed, modified=modified))
+                return at_once(drive.list_files(drive_of(corpus), token, include_trashed=trashed, modified=modified))
             case ProveOrder(corpus, trashed, since):
-                return _now(drive.oldest_times(drive_of(corpus), include_trashed=trashed, since=since))
+                return at_once(drive.oldest_times(drive_of(corpus), include_trashed=trashed, since=since))
             case ReadChanges(corpus, token):
-                return _now(drive.list_changes(drive_of(corpus), token))
+                return at_once(drive.list_changes(drive_of(corpus), token))
             case WalkFolder(walk, trashed):
                 children = drive.list_children(walk.folder_id, walk.drive_id, walk.page_token, include_trashed=trashed)
-                return _now(children)
+                return at_once(children)
             case LookUpRemoved(file_ids):
-                return _now(look_up(drive, file_ids))
+                return at_once(look_up(drive, file_ids))
             case ReadMembers(drives):
-                answers = _now(drive.list_permissions(drives))
+                answers = at_once(drive.list_permissions(drives))
                 return {drive_id: seen(answers[drive_id]) for drive_id in drives}
             case ListDetails() | ReadDetails():
-                return _now(hanging(drive, checkpoint, action, nothing_known()))
+                return at_once(hanging(drive, checkpoint, action, nothing_known()))
             case ListContent() | ReadContent():
-                raise TypeError("contents are not simulated")
+                raise TypeError("contents take several answers: see `contents`")
     except WorkerError as error:
         return error
 
@@ -166,15 +194,15 @@ def reply(drive: DriveApi, question: Question) -> Reply | WorkerError:
     try:
         match question:
             case ReadSharings(file_ids):
-                return _now(drive.item_sharings(file_ids))
+                return at_once(drive.item_sharings(file_ids))
             case ListPermissions(file_ids):
-                return _now(drive.list_permissions(file_ids))
+                return at_once(drive.list_permissions(file_ids))
     except WorkerError as error:
         return error
 
 
-def _now(call: Coroutine[object, object, T]) -> T:
-    """The result of a coroutine that has nothing to wait for."""
+def at_once(call: Coroutine[object, object, T]) -> T:
+    """The result of a coroutine that has nothing to wait for. Raises what it raises."""
     try:
         call.send(None)
     except StopIteration as end:

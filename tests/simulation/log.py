@@ -13,6 +13,7 @@ from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.sync.checkpoint import Checkpoint, begins_full_sync, decode_checkpoint, encode_checkpoint
+from simulation.events import Events
 from simulation.google import CONNECTION
 from support.sharing import true_permissions
 
@@ -30,6 +31,7 @@ class Log:
     commits: int = 0
     errors: list[bytes] = field(default_factory=list)
     memory: dict[FileId, Remembered | None] = field(default_factory=dict)
+    events: Events = field(default_factory=Events)
     _latest: Checkpoint | None = None
     _offsets: "itertools.count[int]" = field(default_factory=itertools.count)
 
@@ -39,13 +41,15 @@ class Log:
         for entry in entries:
             for outgoing in entry.messages():
                 if outgoing.topic == DATA_TOPIC:
-                    self.mirror.apply(outgoing.value, partition=0, offset=next(self._offsets))
+                    record = self.mirror.apply(outgoing.value, partition=0, offset=next(self._offsets))
+                    self.events.on_record(record)
                 else:
                     self.errors.append(outgoing.value)
             if entry.checkpoint is not None and begins_full_sync(self._latest, entry.checkpoint):
                 self.memory.clear()
             if entry.connection_id is not None:
                 self._latest = entry.checkpoint
+                self.events.on_checkpoint(entry.checkpoint)
                 self.state = None if entry.checkpoint is None else encode_checkpoint(entry.checkpoint)
             self.memory.update(entry.remembered)
             if entry.position is not None:

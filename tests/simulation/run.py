@@ -7,86 +7,45 @@ another. Every choice is an argument or drawn from the run's seed, so that one s
 
 import random
 from collections import Counter
-from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from msgspec.structs import replace
 
 from drive_simulator.clock import ManualClock
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.corpus_details import Details
-from drive_simulator.edits import Edit, Editor, choose_edit
+from drive_simulator.edits import Editor
 from drive_simulator.errors import ApiError
-from drive_simulator.truth import VisiblePermission, untold, visible_drives, visible_items, visible_permissions
-from google_drive_worker.demo.mirror import Difference
 from google_drive_worker.domain.connection import ConnectionSettings
-from google_drive_worker.domain.ids import FileId, PageToken, SyncId
+from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.sharing import PermissionSet
-from google_drive_worker.domain.times import rfc3339
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine, failure
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Owed, SyncKind, begins_full_sync
+from google_drive_worker.sync.checkpoint import (
+    USER_CORPUS,
+    Checkpoint,
+    Owed,
+    Scope,
+    SyncKind,
+    begins_full_sync,
+)
 from google_drive_worker.sync.details import let_in
-from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, Shared
-from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
-from google_drive_worker.sync.places import KnownPlaces, Place, places_of
-from google_drive_worker.sync.plan import Action, ListFiles, fetch_key, plan, scope_of
-from google_drive_worker.sync.sharing import FoldersOfConnection, KnownFolders, Question, Reply
+from google_drive_worker.sync.labels import asks_for_labels
+from google_drive_worker.sync.places import Place
+from google_drive_worker.sync.plan import ListFiles, fetch_key, plan, scope_of
+from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import Retryable, WorkerError
-from simulation.comparison import differences_of_details
-from simulation.drive_edits import sharing_in_a_drive, trees_in_drives
-from simulation.google import CONNECTION, CUSTOMER, Google, answer, reply
+from simulation.checks import Checks, check_cursors
+from simulation.draws import Size, age_by_arrival, draw_edit, draw_other_settings, draw_settings, draw_world
+from simulation.drive_edits import trees_in_drives
+from simulation.fetches import Fetch
+from simulation.google import CONNECTION, CUSTOMER, Google
 from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
-from simulation.scopes import holds_drive, is_opened_by_link, path_differences, with_scope, within
+from support.memory_store import MemoryStore
 
 FETCHES_AT_ONCE = 6
-SETTLED_WITHIN = 20_000
-"""More steps than any run needs to come to rest: whoever takes more will never."""
-
-SPICE = frozenset(
-    {"move_between_drives", "move_folder_between_drives", "move_folder", "share", "unshare", "trash", "untrash"}
-    | {"limit", "unlimit", "change_role", "link", "expire"}
-)
-"""The edits whose meaning a change log only hints at: chosen more often than a day of work would."""
-
-
-class Broken(AssertionError):
-    """What must hold does not."""
-
-
-@dataclass(slots=True, eq=False)
-class _Fetch:
-    action: Action
-    sync_id: SyncId | None
-    settings: ConnectionSettings
-    checkpoint: Checkpoint
-    known: FoldersOfConnection
-    places: KnownPlaces
-    finding: Generator[Question, Reply, Shared] | None = None
-    question: Question | None = None
-    answer: engine.Answer | WorkerError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How large a run's world is. `sharing` is the share of edits that are about who may do what in a shared drive,
-    `tree` how many items more each drive has, half of them folders in folders. With `details` files are commented and
-    revised all along, and that is compared as well. With `scopes` only some folders, drives and types are mirrored, and
-    the paths of folders are."""
-
-    files: int = 40
-    drives: int = 3
-    users: int = 3
-    longest_page: int = 6
-    sharing: float = 0.2
-    tree: int = 0
-    details: bool = False
-    scopes: bool = False
 
 
 @dataclass
@@ -102,22 +61,16 @@ class Run:
     def __post_init__(self) -> None:
         self.die = random.Random(self.seed)  # noqa: S311 - a simulation
         self.clock = ManualClock()
-        details = Details(commented=0.3, revised=0.3) if self.size.details else Details()
-        plan_ = CorpusPlan(self.size.files, self.size.drives, self.size.users, self.seed, details=details)
-        self.world = generate(plan_, clock=self.clock)
+        self.world = draw_world(self.size, self.seed, self.clock)
         self.user = next(iter(self.world.users.values()))
         self.google = Google(self.world, self.clock, self.user.email, self.die, self.size.longest_page)
         self.editor = Editor(self.world)
         for edit in trees_in_drives(self.world, self.die, self.size.tree):
             self.editor.make(edit)
-        self.settings = ConnectionSettings(
-            include_shared_drives=self.die.random() < 0.9,
-            include_trashed=self.die.random() < 0.3,
-            sync_permissions=self.die.random() < 0.9,
-        )
-        if self.size.scopes:
-            self.settings = with_scope(self.settings, self.world, self.die)
+        self.settings = draw_settings(self.size, self.world, self.die)
         self.log = Log()
+        self.store = MemoryStore()
+        self.checks = Checks(self.size, self.world, self.user, self.log, self.store, self.done)
         self.outbox = Outbox(
             integration_id="google-drive",
             data_topic=DATA_TOPIC,
@@ -134,48 +87,56 @@ class Run:
         self.places = KnownFolders[Place](limit=self.folders_known)
         self.memory: dict[FileId, Remembered | None] = {}
         self.pending: list[Entry] = []
-        self.flights: list[_Fetch] = []
+        self.flights: list[Fetch] = []
         self.known_cursor: PageToken | None = None
-        self._replay_is_clean = False
-        self._check_at: SyncId | None = None
-        self._failed: tuple[ListFiles, str] | None = None
+
+    @property
+    def shows_labels(self) -> bool:
+        """Whether the mirror has the labels of files: since they were refused it may lack them."""
+        return self.checkpoint is None or not self.checkpoint.labels_refused
+
+    @property
+    def awaited(self) -> list[FileId]:
+        """The files whose bytes are on their way."""
+        return [each for flight in self.flights for each in flight.awaited]
+
+    def end(self) -> None:
+        """Nothing more happens, whatever became of it so far."""
+        for flight in self.flights:
+            flight.drop()
+        self.google.loop.close()
 
     # What the world does.
 
     def edit(self) -> None:
         """Somebody does something in Drive."""
-        draw = self.die.random()
-        edit = self._membership() if draw < 0.12 else self._retiming() if draw < 0.2 else None
-        if draw > 1 - self.size.sharing:
-            edit = sharing_in_a_drive(self.world, self.user, self.die)
-        also = ("sharing", "comments", "revisions") if self.size.details else ("sharing",)
-        if edit is None:
-            edit = choose_edit(self.world, self.die, also=also)
-            for _ in range(12 if draw < 0.4 else 0):
-                if edit.kind in SPICE:
-                    break
-                edit = choose_edit(self.world, self.die, also=also)
+        edit = draw_edit(self.size, self.world, self.user, self.die, self.google.time.now(), self.awaited)
         self._note(f"edit {edit.kind} {edit.user} {edit.path} {dict(edit.query)} {edit.body or ''}")
         try:
             self.editor.make(edit)
         except ApiError:
             self.done["refused edit"] += 1
         self.clock.advance(0.001)
-        self._replay_is_clean = False
+        self.checks.on_edit()
 
     def ignore_order(self) -> None:
         """Google stops minding the order that is asked for, or minds it again."""
         self.google.rules.ignore_order = not self.google.rules.ignore_order
         self._note(f"ignore order {self.google.rules.ignore_order}")
 
+    def refuse_labels(self, *, refused: bool) -> None:
+        """Google takes no label by its name any more, or does again."""
+        self.google.refuses_labels = refused
+        self._note(f"refuse labels {refused}")
+
+    def break_store(self, *, broken: bool) -> None:
+        """The object store can't be used, or can again."""
+        self.store.problem = Retryable("no answer", code="object_store_unavailable") if broken else None
+        self._note(f"store broken {broken}")
+
     def age_by_arrival(self, edited: int) -> None:
-        """The user's items were modified as they came, ten a day, and so many of the older half yesterday."""
-        items = list(self.user.index)
-        now_ms = self.world.now_ms()
-        for position, item in enumerate(items):
-            item.modified_ms = now_ms - (len(items) + 20 - position) * 8_640_000
-        for item in self.die.sample(items[: len(items) // 2], edited):
-            item.modified_ms = now_ms - 86_400_000 - self.die.randrange(10**6)
+        """The user's items were modified as they came, and so many of the older half yesterday."""
+        age_by_arrival(self.world, self.user, self.die, edited)
 
     def wait(self, seconds: float) -> None:
         """Time passes; after hours the tokens of listings have expired."""
@@ -189,15 +150,12 @@ class Run:
 
     def change_settings(self) -> None:
         """The customer wants other things mirrored; a trigger tells of it, as the Control Plane would."""
-        if self.checkpoint is None or not self.checkpoint.corpora:
+        committed = self.log.restore()
+        if self.checkpoint is None or not self.checkpoint.corpora or committed is None or not committed.corpora:
             return  # where state was lost, nobody knows what was mirrored before: see `lose_state`
-        now = self.settings
-        wish = self.die.choice(("include_shared_drives", "include_trashed", "sync_permissions"))
-        self.settings = replace(now, **{wish: not getattr(now, wish)})
-        if self.size.scopes and self.die.random() < 0.5:
-            self.settings = with_scope(self.settings, self.world, self.die)
+        wish, self.settings = draw_other_settings(self.size, self.world, self.die, self.settings)
         self._note(f"settings {wish} {getattr(self.settings, wish)}")
-        self._replay_is_clean = False
+        self.checks.on_edit()
         self.trigger("incremental")
 
     # What the worker does.
@@ -236,8 +194,9 @@ class Run:
             self._note(f"send {action}")
             mark = (checkpoint.sync.sync_id, checkpoint.sync.sightings)
             known, places = self.folders.under(CONNECTION, mark), self.places.under(CONNECTION, mark)
-            settings = replace(self.settings, exclude_mime_types=checkpoint.scope.exclude_mime_types)
-            self.flights.append(_Fetch(action, checkpoint.sync.sync_id, settings, checkpoint, known, places))
+            settings = _as_begun(self.settings, checkpoint.scope)
+            sync_id, places_too = checkpoint.sync.sync_id, self.size.scopes
+            self.flights.append(Fetch(action, sync_id, settings, checkpoint, known, places, places_too))
         elif not planned and not self.flights:
             self._complete(checkpoint)
 
@@ -249,44 +208,8 @@ class Run:
         flight = waiting[choice % len(waiting)]
         self._note(f"serve {flight.action}")
         if isinstance(flight.action, ListFiles):
-            self._replay_is_clean = True  # edits until the logs are read are in the replay
-        drive = self.google.open(flight.settings)
-        if flight.checkpoint.labels_refused:
-            drive = drive.without_labels()
-        if flight.finding is None:
-            self._first_answer(flight, answer(drive, flight.action, flight.checkpoint))
-        elif flight.question is not None:
-            said = reply(drive, flight.question)
-            self.done[f"question: {type(flight.question).__name__}"] += 1
-            if isinstance(said, WorkerError):
-                flight.answer = said
-            else:
-                self._go_on_finding(flight, lambda finding: finding.send(said))
-
-    def _first_answer(self, flight: _Fetch, said: engine.Answer | WorkerError) -> None:
-        items = None if isinstance(said, WorkerError) else items_in(flight.action, said)
-        if items is None or not (flight.checkpoint.scope.sync_permissions or self.size.scopes):
-            flight.answer = said
-            return
-        flight.finding = self._find(flight, items)
-        self._go_on_finding(flight, next)
-
-    def _find(self, flight: _Fetch, items: ItemsAnswer) -> Generator[Question, Reply, Shared]:
-        """Where the items are, then what permissions they have."""
-        checkpoint, places = flight.checkpoint, NOWHERE
-        if self.size.scopes:
-            places = yield from places_of(items, checkpoint.scope, checkpoint.corpora, flight.places)
-        found = yield from permissions_of(flight.action, items, checkpoint, flight.known)
-        permissions = found if checkpoint.scope.sync_permissions else {}
-        return Shared(items, permissions, sighted_of(checkpoint, flight.action), places)
-
-    def _go_on_finding(self, flight: _Fetch, go_on: Callable[[Generator[Question, Reply, Shared]], Question]) -> None:
-        """The finding asks its next question, which Google answers when it is served again, or it is through."""
-        assert flight.finding is not None
-        try:
-            flight.question = go_on(flight.finding)
-        except StopIteration as end:
-            flight.answer = end.value
+            self.checks.on_listed()
+        flight.serve(self.google, self.store, choice, self.done)
 
     def arrive(self, choice: int = 0, fault: WorkerError | None = None) -> None:
         """One of the answers arrives, or a fault in its place, and is one step."""
@@ -303,12 +226,12 @@ class Run:
         if isinstance(outcome, WorkerError):
             self._note(f"arrive {outcome.code} for {flight.action}")
             now, jitter = self.google.time.now(), self.die.random()
-            step = failure.on_failure(checkpoint, flight.action, outcome, now, jitter, transformer)
+            labelled = asks_for_labels(flight.checkpoint)
+            step = failure.on_failure(checkpoint, flight.action, outcome, now, jitter, transformer, labelled=labelled)
         else:
             self._note(f"arrive {flight.action}")
             step = engine.on_answer(checkpoint, flight.action, outcome, transformer, self._recall)
-        self._check_rest(checkpoint, flight.action, outcome, step)
-        self._count_parts(checkpoint, step)
+        self.checks.on_step(checkpoint, flight.action, outcome, step)
         self._write(checkpoint, step)
 
     def lose_connection(self, error: WorkerError) -> None:
@@ -327,20 +250,21 @@ class Run:
         if batch:
             self._note(f"commit {len(batch)}")
             self.log.commit(batch)
-            self._check_log()
+            self.checks.on_commit(self.settings, is_all=not self.pending, labels_too=self.shows_labels)
 
     def crash(self) -> None:
         """The worker dies; another begins from what is committed."""
         self._note("crash")
         self.pending.clear()
+        for flight in self.flights:
+            flight.drop()
         self.flights.clear()
         self.checkpoint = self.log.restore()
         self.memory = dict(self.log.memory)
         self.folders = KnownFolders[PermissionSet](limit=self.folders_known)
         self.places = KnownFolders[Place](limit=self.folders_known)
         self.position = self.log.position
-        self._replay_is_clean = False
-        self._check_at = None
+        self.checks.on_crash()
 
     def lose_acknowledgement(self) -> None:
         """A commit goes through, and the worker never hears of it: it begins anew from what is committed."""
@@ -354,6 +278,8 @@ class Run:
             return
         if checkpoint.scope != scope_of(self.settings, include_shared_drives=True):
             return  # with the state went the knowledge that something else was mirrored
+        if checkpoint.labels_refused:
+            return  # and likewise that labels are lacking
         self._note("lose state")
         self.known_cursor = checkpoint.corpora[USER_CORPUS].change_token
         self.log.state = None
@@ -362,133 +288,6 @@ class Run:
         self.checkpoint = None
         self.clock.advance(1.0)  # syncs are told apart by their milliseconds once nobody knows the last one
         self.trigger("incremental", with_cursor=True)
-
-    # What must hold.
-
-    def settle(self) -> None:
-        """Edits stop, a last trigger comes, everything is worked off: the mirror is the Drive."""
-        self.trigger("incremental")
-        for _ in range(SETTLED_WITHIN):
-            if self._is_settled():
-                break
-            self._calm_step()
-        else:
-            raise Broken(
-                f"not settled within {SETTLED_WITHIN} steps; {plan(self.checkpoint) if self.checkpoint else ''}"
-            )
-        self._check_equal("settled")
-
-    def _calm_step(self) -> None:
-        self.steps += 1
-        checkpoint = self.checkpoint
-        if self.position < len(self.triggers):
-            self.intake()
-        elif self.flights and (len(self.flights) >= FETCHES_AT_ONCE or self.die.random() < 0.5):
-            self.serve(self.die.randrange(8))
-            self.arrive(self.die.randrange(8))
-        elif checkpoint is not None and self._rests(checkpoint):
-            self._wake(checkpoint)
-        else:
-            before = len(self.flights), len(self.pending)
-            self.go_on(self.die.randrange(8))
-            if before == (len(self.flights), len(self.pending)):
-                self.serve(self.die.randrange(8))
-                self.arrive(self.die.randrange(8))
-        if len(self.pending) > 3:
-            self.commit()
-
-    def _is_settled(self) -> bool:
-        if self.position < len(self.triggers) or self.flights:
-            return False
-        checkpoint = self.checkpoint
-        if checkpoint is not None and engine.due_at(checkpoint, self.google.time.now()) is not None:
-            return False
-        self.commit()
-        if checkpoint is not None and (checkpoint.sync or checkpoint.owed):
-            raise Broken(f"at rest for good with a sync to do: {checkpoint}")
-        return True
-
-    def _rests(self, checkpoint: Checkpoint) -> bool:
-        now = self.google.time.now()
-        due = engine.due_at(checkpoint, now)
-        return not self.flights and due is not None and due > now
-
-    def _wake(self, checkpoint: Checkpoint) -> None:
-        now = self.google.time.now()
-        due = engine.due_at(checkpoint, now) or now
-        if due - now > timedelta(seconds=2 * failure.PARK_CAP_S):
-            raise Broken(f"parked for {due - now}")
-        self.wait((due - now).total_seconds() + 0.001)
-
-    def _check_rest(self, before: Checkpoint, action: Action, outcome: engine.Answer | WorkerError, step: Step) -> None:
-        """What a part of a listing rests for, no other part's answer ends."""
-        after = step.checkpoint
-        rest = None if after is None else after.parked
-        if isinstance(outcome, Retryable):
-            if isinstance(action, ListFiles) and before.parked is None and rest is not None:
-                self._failed = (action, rest.until or "")
-            return
-        if self._failed is None or after is None or before.parked is None:
-            return
-        failed, until = self._failed
-        corpus = after.corpora.get(failed.corpus)
-        same = isinstance(action, ListFiles) and (action.corpus, action.modified) == (failed.corpus, failed.modified)
-        if same and isinstance(outcome, WorkerError):
-            self._failed = None  # it starts over, with a query anew
-        if before.parked.until != until or same or corpus is None or corpus.stage != "listing" or after.sync is None:
-            return
-        if rest is None:
-            raise Broken(f"{failed} rests until {until}, and {action} ended it")
-        self.done["rest: kept"] += 1
-
-    def _check_log(self) -> None:
-        mirror = self.log.mirror
-        if mirror.misorders or mirror.repeated_messages:
-            raise Broken(f"{mirror.misorders} misorders, {mirror.repeated_messages} repeated: {mirror.notes}")
-        if self._check_at is not None and not self.pending:
-            if self._replay_is_clean:
-                self._check_equal("completed")
-            self._check_at = None
-
-    def _check_equal(self, when: str) -> None:
-        drives_too = bool(self.settings.include_shared_drives)
-        trashed_too = self.settings.include_trashed
-        files = visible_items(self.world, self.user, include_trashed=trashed_too, include_shared_drives=drives_too)
-        drives = visible_drives(self.world, self.user) if drives_too else {}
-        permissions = self._visible_permissions() if self.settings.sync_permissions else {}
-        wrong_paths: list[Difference] = []
-        if self.size.scopes:
-            wrong_paths = path_differences(self.log.mirror, self.world, self.user, files)
-            ids = within(self.settings, self.user, files, visible_drives(self.world, self.user))
-            files = {file_id: file for file_id, file in files.items() if file_id in ids}
-            drives = {drive_id: drive for drive_id, drive in drives.items() if holds_drive(self.settings, drive_id)}
-            permissions = {key: each for key, each in permissions.items() if key[0] in files or key[0] in drives}
-        differences = self.log.differences(
-            files, drives, permissions, untold=untold(self.world, self.user), include_trashed=trashed_too
-        )
-        if self.size.details:
-            differences += differences_of_details(self.log.mirror, self.world, self.user, self.settings)
-        if self.size.scopes:
-            differences = [each for each in differences if not is_opened_by_link(self.world, each)] + wrong_paths
-        self.done[f"compared, {when}"] += 1
-        if differences:
-            text = "; ".join(map(str, differences[:8]))
-            raise Broken(f"{when}: {len(differences)} differences: {text}")
-
-    def _visible_permissions(self) -> dict[tuple[str, str], VisiblePermission]:
-        return visible_permissions(
-            self.world,
-            self.user,
-            include_trashed=self.settings.include_trashed,
-            include_shared_drives=bool(self.settings.include_shared_drives),
-        )
-
-    def _check_cursors(self, checkpoint: Checkpoint) -> None:
-        lacking = [
-            name for name, corpus in checkpoint.corpora.items() if corpus.stage != "done" or corpus.change_token is None
-        ]
-        if lacking or USER_CORPUS not in checkpoint.corpora:
-            raise Broken(f"a sync ends without the cursors of {lacking or USER_CORPUS}")
 
     # The worker's parts.
 
@@ -503,13 +302,13 @@ class Run:
 
     def _complete(self, checkpoint: Checkpoint) -> None:
         self._note("complete")
-        self._check_cursors(checkpoint)
+        check_cursors(checkpoint)
         as_wanted = checkpoint.scope == scope_of(self.settings, include_shared_drives=True)  # since it began
         step = engine.complete(checkpoint, self.google.time.now(), transformer)
         ends = step.checkpoint is not None and step.checkpoint.sync is None
         full = checkpoint.sync is not None and checkpoint.sync.kind == "full"
         if full and ends and checkpoint.owed is None and as_wanted and checkpoint.sync is not None:
-            self._check_at = checkpoint.sync.sync_id
+            self.checks.on_full_sync_closed(checkpoint.sync.sync_id)
         self._write(checkpoint, step)
 
     def _write(self, before: Checkpoint, step: Step) -> None:
@@ -527,43 +326,17 @@ class Run:
     def _recall(self, file_id: FileId) -> Remembered | None:
         return self.memory.get(file_id)
 
-    def _retiming(self) -> Edit | None:
-        """A client sets a file's modifiedTime: to long ago, to about now, or to a time that has yet to come."""
-        indexes = [user.index for user in self.world.users.values()]
-        item = self.die.choice(indexes).pick(self.die)
-        if item is None or item.owner is None:
-            return None
-        days_ago = self.die.choice((self.die.uniform(0, 9_000), self.die.uniform(0, 900), self.die.uniform(-900, 0)))
-        time = rfc3339(self.google.time.now() - timedelta(days=days_ago))
-        query = {"supportsAllDrives": "true"}
-        return Edit("retime", item.owner.email, "PATCH", f"files/{item.id}", query, {"modifiedTime": time})
-
-    def _count_parts(self, before: Checkpoint, step: Step) -> None:
-        """What became of the listings' parts, so that a run can say what it has exercised."""
-        after = {} if step.checkpoint is None else step.checkpoint.corpora
-        for name, corpus in after.items():
-            old, new = before.corpora.get(name, corpus).parts, corpus.parts
-            self.done["part: split off"] += max(0, len(new) - max(1, len(old)))
-            self.done["part: out of order"] += sum(not part.ordered for part in new if part not in old)
-            self.done["part: goes on from its frontier"] += sum(
-                part.refusals > 0 and part.until is not None and part.page_token is None
-                for part in new
-                if part not in old
-            )
-
-    def _membership(self) -> Edit | None:
-        """Somebody, the mirror's user most often, joins or leaves a drive."""
-        drive = self.die.choice(list(self.world.drives.values()))
-        manager = next((user for user, grant in drive.members.items() if grant.role == "organizer"), None)
-        if manager is None or manager is self.user:
-            return None
-        path = f"files/{drive.id}/permissions"
-        query = {"supportsAllDrives": "true"}
-        if self.user in drive.members:
-            return Edit("leave_drive", manager.email, "DELETE", f"{path}/{self.user.permission_id}", query)
-        body = {"type": "user", "role": "writer", "emailAddress": self.user.email}
-        return Edit("join_drive", manager.email, "POST", path, query, body)
-
     def _note(self, text: str) -> None:
         self.done[text.partition(" ")[0]] += 1
         self.trace.append(text)
+
+
+def _as_begun(settings: ConnectionSettings, scope: Scope) -> ConnectionSettings:
+    """The settings as a sync sees them that began with that scope: what changes meanwhile waits for the next one."""
+    return replace(
+        settings,
+        include_shared_drives=scope.include_shared_drives,
+        sync_permissions=scope.sync_permissions,
+        exclude_mime_types=scope.exclude_mime_types,
+        label_ids=scope.label_ids,
+    )

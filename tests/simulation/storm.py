@@ -1,15 +1,20 @@
 """Storms and calms, drawn from a run's seed: what happens next, and how often."""
 
+import dataclasses
 import random
 
 from google_drive_worker.utils.errors import NeedsReauth, PageTokenRejected, Retryable, WorkerError
-from simulation.run import Run, Size
+from simulation.calm import reach_contents, settle
+from simulation.draws import Size
+from simulation.run import Run
 
 
 def random_step(run: Run) -> None:
     """One thing happens, drawn from the run's seed."""
     die = run.die
     run.steps += 1
+    if run.awaited and die.random() < 0.2:
+        run.edit()  # between a page and the bytes of its files much time goes by
     draw = die.random()
     choice = die.randrange(8)
     if draw < 0.30:
@@ -48,6 +53,10 @@ def _rare(run: Run) -> None:
         run.ignore_order()
     elif draw < 0.40:
         run.lose_connection(NeedsReauth("authorize anew") if run.die.random() < 0.3 else Retryable("no answer"))
+    elif draw < 0.60 and run.size.contents:
+        run.break_store(broken=run.store.problem is None)
+    elif draw < 0.64 and run.size.labels:
+        run.refuse_labels(refused=not run.google.refuses_labels)
 
 
 def _fault(die: random.Random) -> WorkerError | None:
@@ -65,30 +74,37 @@ def list_in_peace(seed: int, size: Size, *, ignore_order: bool, archive: bool = 
     In an `archive` files are as old as they came, but for a few that were edited of late.
     """
     run = Run(seed, size)
-    die = run.die
-    if archive:
-        run.age_by_arrival(edited=3)
-    if ignore_order:
-        run.ignore_order()
-    run.trigger("full")
-    while not (run.checkpoint is not None and run.checkpoint.completed_at):
-        run.steps += 1
-        draw = die.random()
-        if draw < 0.05:
-            run.crash()
-        elif draw < 0.10:
-            run.lose_acknowledgement()
-        elif draw < 0.13:
-            run.wait(30.0)
-        run.intake()
-        for _ in range(die.randrange(3)):
-            run.go_on(die.randrange(8))
-        run.serve(die.randrange(8))
-        run.arrive(die.randrange(8), Retryable("unavailable") if die.random() < 0.03 else None)
-        run.commit(die.randrange(3))
-    run.settle()
-    run.google.end()
+    try:
+        if archive:
+            run.age_by_arrival(edited=3)
+        if ignore_order:
+            run.ignore_order()
+        run.trigger("full")
+        while not (run.checkpoint is not None and run.checkpoint.completed_at):
+            _peaceful_step(run)
+        settle(run)
+        run.google.end()
+    finally:
+        run.end()
     return run
+
+
+def _peaceful_step(run: Run) -> None:
+    die = run.die
+    run.steps += 1
+    draw = die.random()
+    if draw < 0.05:
+        run.crash()
+    elif draw < 0.10:
+        run.lose_acknowledgement()
+    elif draw < 0.13:
+        run.wait(30.0)
+    run.intake()
+    for _ in range(die.randrange(3)):
+        run.go_on(die.randrange(8))
+    run.serve(die.randrange(8))
+    run.arrive(die.randrange(8), Retryable("unavailable") if die.random() < 0.03 else None)
+    run.commit(die.randrange(3))
 
 
 SIZES = (
@@ -103,6 +119,13 @@ permissions in trees of folders."""
 SCOPED = Size(files=60, drives=3, users=3, longest_page=6, sharing=0.3, tree=8, scopes=True)
 """For scopes and paths: trees to choose folders of."""
 
+WHOLE = Size(files=24, drives=2, longest_page=12, details=True, contents=True, labels=True, events=True)
+"""For all that is mirrored beside items and their permissions: so small that storms last beyond the listings."""
+
+WHOLE_IN_TREES = dataclasses.replace(SIZES[3], details=True, contents=True, labels=True, events=True)
+
+WHOLE_SCOPED = dataclasses.replace(SCOPED, contents=True, labels=True, events=True)
+
 
 def play(seed: int, steps: int, size: Size | None = None) -> Run:
     """A whole run: storms of `steps` random steps, each followed by a calm in which everything has to come right.
@@ -112,11 +135,15 @@ def play(seed: int, steps: int, size: Size | None = None) -> Run:
     run = Run(seed, size or SIZES[seed % len(SIZES)])
     try:
         while run.steps < steps:
+            if run.size.contents and run.die.random() < 0.5:
+                reach_contents(run)
             for _ in range(run.die.choice((30, 100, 300))):
                 random_step(run)
-            run.settle()
+            settle(run)
         run.google.end()
     except Exception as problem:
         problem.add_note(f"seed {seed}, step {run.steps}")
         raise
+    finally:
+        run.end()
     return run

@@ -341,7 +341,8 @@ class DriveApi:
         q = " and ".join(filter(None, [_query_of(None, include_trashed=include_trashed), _NO_FOLDERS]))
         query = [
             *self._listing(drive_id, q, None, _CONTENTS_PAGE_SIZE),
-            ("fields", fields.FILES_PAGE_FIELDS),
+            ("fields", fields.labelled(fields.FILES_PAGE_FIELDS) if self._labels else fields.FILES_PAGE_FIELDS),
+            *self._labels,  # its files are written again, as whole as they were
             *_page(page_token),
         ]
         return await self._call(_FILES_LIST, "/files", query, decode_files)

@@ -27,6 +27,20 @@ class Checksums(msgspec.Struct, frozen=True, gc=False):
     sha256: str | None = None
 
 
+class MirroredLabelField(msgspec.Struct, frozen=True, gc=False):
+    """The values of a label's field; persons are kept as they come."""
+
+    id: str
+    values: tuple[object, ...] = ()
+
+
+class MirroredLabel(msgspec.Struct, frozen=True, gc=False):
+    """A label as a record carries it."""
+
+    id: str
+    fields: tuple[MirroredLabelField, ...] = ()
+
+
 class MirroredData(msgspec.Struct, frozen=True, gc=False):
     """The part of a record's `data` that the mirror holds; everything may be missing."""
 
@@ -58,6 +72,7 @@ class MirroredData(msgspec.Struct, frozen=True, gc=False):
     deleted: bool | None = None
     content_status: str | None = None
     path: tuple[str, ...] | None = None
+    labels: tuple[MirroredLabel, ...] | None = None
 
 
 class ReceivedRecord(msgspec.Struct, frozen=True, gc=False):

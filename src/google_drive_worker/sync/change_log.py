@@ -20,6 +20,7 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import DeleteCause, ErrorReport, Record
 from google_drive_worker.sync.change_events import events_of
 from google_drive_worker.sync.checkpoint import (
+    NO_CORPUS,
     USER_CORPUS,
     Checkpoint,
     Corpus,
@@ -32,10 +33,17 @@ from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.page_sharing import moved_corpora
 from google_drive_worker.sync.plan import LookUpRemoved, ReadChanges, WalkFolder, is_step_of
 from google_drive_worker.sync.scope import MY_DRIVE, follows, holds_drive, is_restricted, with_roots
-from google_drive_worker.sync.step import Step, counted, doubting, owe_full, sighted, skipped, with_corpus, with_sync
-
-GONE_AT_MOST = 200
-"""How many items not found are kept in mind: more would weigh on every step, and a full sync finds them as well."""
+from google_drive_worker.sync.step import (
+    Step,
+    counted,
+    doubting,
+    owe_full,
+    sighted,
+    skipped,
+    with_corpus,
+    with_gone,
+    with_sync,
+)
 
 
 def on_changes(
@@ -176,6 +184,8 @@ def on_looked_up(
         if removal.file_id not in asked & found.keys():
             continue
         file = found.get(removal.file_id)
+        if file is not None and _is_listed_anyhow(checkpoint, sync, removal, file):
+            continue
         is_ours = file is not None and _is_ours(checkpoint, removal, file)
         if not is_ours and sync.kind == "full" and removal.file_id in (checkpoint.scope.folder_ids or ()):
             errors.append(_no_root(checkpoint, removal.file_id))
@@ -189,7 +199,7 @@ def on_looked_up(
         else:
             writer.extend(_deletions(removal.file_id, file, "out_of_scope", normalizer))
     left = tuple(removal for removal in sync.removals if removal.file_id not in asked)
-    checkpoint = _with_gone(checkpoint, tuple(file_id for file_id, file in found.items() if file is None))
+    checkpoint = with_gone(checkpoint, (file_id for file_id, file in found.items() if file is None))
     checkpoint = with_sync(checkpoint, replace(counted(sync, writer.records), removals=left))
     for walk in walked:
         checkpoint = _with_walk(checkpoint, walk)
@@ -211,11 +221,11 @@ def _no_root(checkpoint: Checkpoint, folder_id: FileId) -> ErrorReport:
     )
 
 
-def _with_gone(checkpoint: Checkpoint, missing: tuple[FileId, ...]) -> Checkpoint:
-    gone = tuple(dict.fromkeys((*checkpoint.gone, *missing)))
-    if len(gone) <= GONE_AT_MOST:
-        return replace(checkpoint, gone=gone)
-    return replace(doubting(checkpoint, doubted=True), gone=())
+def _is_listed_anyhow(checkpoint: Checkpoint, sync: Sync, removal: Removal, file: DriveFile) -> bool:
+    """Whether a full sync has listed the drive that the item is in: that wrote it, or its log will, unless only a link
+    opens it."""
+    listed = sync.kind == "full" and removal.corpus == USER_CORPUS and file.drive_id in sync.listed
+    return listed and removal.file_id not in (checkpoint.scope.folder_ids or ())
 
 
 def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
@@ -224,13 +234,21 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
     is_shared = file.shared_with_me_time is not None or bool(file.parents)
     if file.drive_id is None:
         return bool(file.owned_by_me) or is_shared
-    is_ours = file.drive_id in checkpoint.corpora
+    drive = checkpoint.corpora.get(file.drive_id)
     if removal.corpus == USER_CORPUS and removal.file_id in (checkpoint.scope.folder_ids or ()):
         # It need not have left a corpus: it is named. The top of a drive has no parent.
-        return checkpoint.scope.include_shared_drives and (is_shared or (is_ours and str(file.id) == file.drive_id))
-    # A drive that is not ours: the item is shared by name, unless it is just that sharing that ended. Should the drive
-    # have been joined meanwhile, its listing brings the item.
-    return is_ours or (checkpoint.scope.include_shared_drives and removal.corpus != USER_CORPUS)
+        is_top = drive is not None and str(file.id) == file.drive_id
+        return checkpoint.scope.include_shared_drives and (is_shared or is_top)
+    if drive is None:
+        # It is shared by name or with a folder, unless it is just that sharing that ended. Should the drive have been
+        # joined meanwhile, its listing brings the item.
+        return checkpoint.scope.include_shared_drives and removal.corpus != USER_CORPUS and is_shared
+    if removal.corpus == USER_CORPUS:
+        # A drive that was joined just now is yet to be listed: that brings the item, unless only a link opens it.
+        return drive.stage in {"changes", "done"} or file.shared_with_me_time is not None
+    # Where its own drive's log said that it is not for the account to see, a link opens it: should it have come back
+    # into sight since, a later entry of that log says so, of the item or of a folder above.
+    return removal.corpus != file.drive_id
 
 
 def on_children(
@@ -300,7 +318,7 @@ def _perhaps_rejoined(checkpoint: Checkpoint, drive: Corpus) -> Checkpoint:
         return owe_full(checkpoint)
     if sync is None or not checkpoint.gone:
         return checkpoint
-    again = tuple(Removal(file_id, USER_CORPUS) for file_id in checkpoint.gone)
+    again = tuple(Removal(file_id, NO_CORPUS) for file_id in checkpoint.gone)
     return replace(with_sync(checkpoint, replace(sync, removals=(*sync.removals, *again))), gone=())
 
 

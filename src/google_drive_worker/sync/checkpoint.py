@@ -136,10 +136,14 @@ class Walk(_Value, frozen=True):
 
 
 class Removal(_Value, frozen=True):
-    """An item that left a corpus: gone, or moved to another one that we mirror as well?"""
+    """An item that left a corpus (`NO_CORPUS`: none): gone, or moved to another one that we mirror as well?"""
 
     file_id: FileId
     corpus: str
+
+
+NO_CORPUS = ""
+"""Of an item that was not found once, and is looked for again."""
 
 
 class Reading(_Value, frozen=True):

@@ -24,7 +24,7 @@ from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Reading
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListContent, ReadContent
 from google_drive_worker.sync.scope import gone_through
-from google_drive_worker.sync.step import Step, counted, unread, with_sync
+from google_drive_worker.sync.step import Step, counted, unread, with_gone, with_sync
 from google_drive_worker.utils.errors import SkipItem
 
 MAX_FILE_SIZE_BYTES = 100 * 1024 * 1024
@@ -49,11 +49,12 @@ EXPORTS = {
 class Contents(msgspec.Struct, frozen=True):
     """The answer to `ListContent`, with its page, and to `ReadContent`.
 
-    A file that can have no content is not in it, nor one that is gone.
+    A file that can have no content is not in it; `gone` are those that Google does not find any more.
     """
 
     found: tuple[Mirrored, ...]
     page: FilesPage | None = None
+    gone: tuple[FileId, ...] = ()
 
 
 def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
@@ -129,7 +130,8 @@ def on_content_page(
     )
     sync = replace(counted(sync, written.records), content=content)
     looked_at = [each.file.id for each in answer.found]
-    return replace(written, checkpoint=with_sync(_asking_again(checkpoint, answer, looked_at), sync))
+    checkpoint = with_gone(_asking_again(checkpoint, answer, looked_at), answer.gone)
+    return replace(written, checkpoint=with_sync(checkpoint, sync))
 
 
 def on_contents(
@@ -140,7 +142,8 @@ def on_contents(
     left = tuple(each for each in sync.contents if each not in action.file_ids)
     sync = replace(counted(sync, written.records), contents=left)
     # What was asked for and is not in the answer is gone, or has left the scope.
-    return replace(written, checkpoint=with_sync(_asking_again(checkpoint, answer, action.file_ids), sync))
+    checkpoint = with_gone(_asking_again(checkpoint, answer, action.file_ids), answer.gone)
+    return replace(written, checkpoint=with_sync(checkpoint, sync))
 
 
 def on_refused_contents(checkpoint: Checkpoint) -> Checkpoint:

@@ -38,8 +38,8 @@ from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListDetails, ReadDetails
 from google_drive_worker.sync.scope import gone_through
-from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, unread, with_sync
-from google_drive_worker.utils.errors import SkipItem
+from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, unread, with_gone, with_sync
+from google_drive_worker.utils.errors import NotFound, SkipItem
 
 CHANGED_AT_MOST = 500
 """How many changed files are kept in mind: more would weigh on every step, and all of them are gone through instead."""
@@ -153,7 +153,8 @@ def noted(
         name = str(file.drive_id) if file.drive_id in checkpoint.corpora else USER_CORPUS
         if name in sync.listed:
             continue  # its turn comes with all of its corpus
-        due, what_became = changed_of(scope, _detailed(file)), written.get(file.id)
+        what_became, may = written.get(file.id), changed_of(scope, _detailed(file))
+        due = may
         if what_became is None and known is not None and all_of_them:
             # It is left to the log of the corpus that it has moved to, which may name no more than a folder above it.
             due = _left_to_read(due, known, all_of_them=True, passes=False)
@@ -164,8 +165,8 @@ def noted(
         elif known is not None:
             passes = any(each.corpus == name for each in sync.details)
             due = _left_to_read(due, known, all_of_them=all_of_them, passes=passes)
-        if due is not None:
-            changed[file.id] = due
+        if due is not None and may is not None:
+            changed[file.id] = _with_earlier(due, may, changed.get(file.id))
     step = replace(step, checkpoint=_with_changed(checkpoint, sync, changed.values()))
     return _without_what_hung(step, lost, normalizer) if lost else step
 
@@ -194,6 +195,18 @@ def _left_to_read(due: Changed | None, known: Remembered, *, all_of_them: bool, 
         return None
     due = replace(due, revisions=due.revisions and not same, comments=due.comments and known.comments is None)
     return due if due.revisions or due.comments else None
+
+
+def _with_earlier(due: Changed, may: Changed, earlier: Changed | None) -> Changed:
+    """What is due, with what an earlier step of the sync left to be read: a log tells of a file, then its folder's walk
+    brings it once more. What the account may not read any more is left out."""
+    if earlier is None:
+        return due
+    return replace(
+        due,
+        revisions=due.revisions or (may.revisions and earlier.revisions),
+        comments=due.comments or (may.comments and earlier.comments),
+    )
 
 
 def _without_what_hung(step: Step, lost: Mapping[FileId, Remembered], normalizer: Normalizer) -> Step:
@@ -254,7 +267,7 @@ def on_details_page(
         if each.corpus != action.corpus or token is not None
     )
     sync = replace(counted(sync, written.records), details=details)
-    return replace(written, checkpoint=with_sync(checkpoint, sync))
+    return replace(written, checkpoint=with_sync(with_gone(checkpoint, _gone_of(answer)), sync))
 
 
 def on_details(
@@ -265,7 +278,13 @@ def on_details(
     written = _write(checkpoint, heads, answer, recall, normalizer, anew=True)
     left = tuple(each for each in sync.changed if each not in action.changed)
     sync = replace(counted(sync, written.records), changed=left)
-    return replace(written, checkpoint=with_sync(checkpoint, sync))
+    return replace(written, checkpoint=with_sync(with_gone(checkpoint, _gone_of(answer)), sync))
+
+
+def _gone_of(answer: Hanging) -> Iterator[FileId]:
+    """The files that Google does not find any more."""
+    for found in (answer.revisions, answer.comments):
+        yield from (file_id for file_id, each in found.items() if isinstance(each, NotFound))
 
 
 def _write(

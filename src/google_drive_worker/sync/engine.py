@@ -79,7 +79,7 @@ from google_drive_worker.sync.plan import (
 )
 from google_drive_worker.sync.scope import with_roots
 from google_drive_worker.sync.sharing import Found
-from google_drive_worker.sync.step import Step, to_follow
+from google_drive_worker.sync.step import Step, to_follow, with_gone
 from google_drive_worker.utils.errors import PageTokenRejected
 
 MAX_CONTESTED = 8
@@ -252,6 +252,9 @@ def on_answer(
     in_doubt = checkpoint.in_doubt and not (sync.kind == "full" and isinstance(action, ListFiles))
     writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt, places=places)
     step = _decided(checkpoint, sync, action, answer, writer, recall, normalizer)
+    if writer.hidden and step.checkpoint is not None:
+        # Its drive may have been left between the answer and the question, and be joined again before a log says so.
+        step = replace(step, checkpoint=with_gone(step.checkpoint, writer.hidden))
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))
         told = isinstance(action, ReadChanges | LookUpRemoved)  # an entry that an item is gone hides what else changed

@@ -90,8 +90,8 @@ def on_failure(
                 checkpoint = doubting(checkpoint, doubted=True, only=walk.drive_id)
             return Step(with_sync(checkpoint, replace(sync, walks=tuple(w for w in sync.walks if w != walk))))
         case SkipItem(), ListDetails(corpus) | ListContent(corpus):
-            # Gone by now, which its log or the user's will tell.
-            return Step(_without_details(checkpoint, corpus))
+            # Gone by now, which its log or the user's will tell; or it was, and is joined again when that is read.
+            return Step(doubting(_without_details(checkpoint, corpus), doubted=True, only=corpus))
         case Terminal(), ListDetails() | ReadDetails():  # a scope that does not cover them: the rest goes on without
             return Step(on_refused(checkpoint), errors=(report(checkpoint, error),))
         case Terminal(), ListContent() | ReadContent():

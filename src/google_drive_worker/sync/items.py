@@ -65,7 +65,8 @@ def nothing_remembered(file_id: FileId) -> None:
 
 class ItemWriter:
     """Gathers one step's records. `permissions` is `None` where they are not mirrored. `rewritten` are items that were
-    deleted before they were written: what hung on them is gone.
+    deleted before they were written: what hung on them is gone. `hidden` are those whose permissions the account saw
+    before and does not see any more.
 
     An item of which no permissions were found, though they are mirrored, keeps those that it has: something else is on
     its way that will bring them. `in_doubt` says that the mirror may hold items of which nothing is remembered.
@@ -88,6 +89,7 @@ class ItemWriter:
         self.errors: list[ErrorReport] = []
         self.remembered: dict[FileId, Remembered | None] = {}
         self.rewritten: list[FileId] = []
+        self.hidden: list[FileId] = []
         self._checkpoint = checkpoint
         self._permissions = permissions
         self._recall = recall
@@ -173,6 +175,8 @@ class ItemWriter:
             self.rewritten.append(item_id)
         self.records.append(record)
         if isinstance(found, PermissionSet):
+            if before is not None and before.permission_ids and not found.is_visible:
+                self.hidden.append(item_id)
             self.write_permissions(item_id, found, is_folder=is_folder)
             return
         if found is not None:

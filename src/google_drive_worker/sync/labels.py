@@ -9,11 +9,21 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.sync.checkpoint import Checkpoint
-from google_drive_worker.sync.plan import Action, ListFiles, ReadChanges
+from google_drive_worker.sync.plan import (
+    Action,
+    ListContent,
+    ListFiles,
+    LookUpRemoved,
+    ReadChanges,
+    ReadContent,
+    WalkFolder,
+)
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import NotFound, Terminal, WorkerError
 
-_REFUSALS = frozenset({400, 403, 404})
+_BAD_REQUEST = 400
+
+_REFUSALS = frozenset({_BAD_REQUEST, 403, 404})
 
 
 def asks_for_labels(checkpoint: Checkpoint) -> bool:
@@ -25,10 +35,13 @@ def on_refused_labels(checkpoint: Checkpoint, action: Action, error: WorkerError
     """The step that leaves labels out from now on, with its one report; `None` where they can't be the cause.
 
     The call asked for them. Of others that were under way with it and are refused as well, nothing more is reported.
+    What is asked of an item is refused every day, since it is gone: of that only a call that is called bad counts.
     """
-    if not isinstance(action, ListFiles | ReadChanges):
+    if not isinstance(action, ListFiles | ReadChanges | ListContent | WalkFolder | LookUpRemoved | ReadContent):
         return None
     if not isinstance(error, Terminal | NotFound) or error.http_status not in _REFUSALS:
+        return None
+    if isinstance(action, WalkFolder | LookUpRemoved | ReadContent) and error.http_status != _BAD_REQUEST:
         return None
     if checkpoint.labels_refused:
         return Step(checkpoint)

@@ -254,12 +254,19 @@ class _Search:
             for item in list(waiting.values()):
                 self._decide(item, waiting, ask)
             if ask:
+                ask |= self._members_beside(ask)
                 answers = yield ListPermissions(tuple(ask))
                 for file_id in ask:
                     self._learn(file_id, seen(_permissions(answers.get(file_id))), waiting.pop(file_id, None))
                 ask = {}
             elif len(waiting) == undecided:  # folders that were moved into one another between two answers
                 ask = dict.fromkeys(waiting)
+
+    def _members_beside(self, ask: Mapping[FileId, None]) -> dict[FileId, None]:
+        """The drives of items that are asked for one by one, whose members were written: what such an item inherits may
+        be of other members than those, and only their own list tells (`members.misjudged`)."""
+        drives = (item.drive_id for file_id in ask if (item := self._items.get(file_id)) is not None)
+        return {FileId(drive): None for drive in drives if drive is not None and self._drives.get(drive) is not None}
 
     def _decide(self, item: ItemSharing, waiting: dict[FileId, ItemSharing], ask: dict[FileId, None]) -> None:
         parent = _heir_of(item)

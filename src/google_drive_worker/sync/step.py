@@ -15,6 +15,9 @@ from google_drive_worker.utils.errors import NotFound, SkipForNow, SkipItem
 
 _kind_of = attrgetter("resource_type", "operation")
 
+GONE_AT_MOST = 200
+"""How many items not found are kept in mind: more would weigh on every step, and a full sync finds them as well."""
+
 _HIDDEN_STATUSES = frozenset({403, 404})
 
 
@@ -51,6 +54,15 @@ def doubting(checkpoint: Checkpoint, *, doubted: bool, only: str | None = None) 
         for name, corpus in checkpoint.corpora.items()
     }
     return msgspec.structs.replace(checkpoint, corpora=corpora)
+
+
+def with_gone(checkpoint: Checkpoint, missing: Iterable[FileId]) -> Checkpoint:
+    """The checkpoint with items kept in mind that Google does not find: a drive that is left and joined again before
+    the user's log is read has them back, and no log says so."""
+    gone = tuple(dict.fromkeys((*checkpoint.gone, *missing)))
+    if len(gone) <= GONE_AT_MOST:
+        return msgspec.structs.replace(checkpoint, gone=gone)
+    return msgspec.structs.replace(doubting(checkpoint, doubted=True), gone=())
 
 
 def owe_full(checkpoint: Checkpoint) -> Checkpoint:

@@ -7,8 +7,18 @@ from google_drive_worker.domain.drive import DECISIVE_RIGHTS, DriveFile, DrivesP
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.normalization import transformer
-from google_drive_worker.sync.change_log import GONE_AT_MOST
-from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Removal, Scope, SyncKind, Walk
+from google_drive_worker.sync.checkpoint import (
+    NO_CORPUS,
+    Checkpoint,
+    Corpus,
+    Parked,
+    Part,
+    Removal,
+    Scope,
+    Stage,
+    SyncKind,
+    Walk,
+)
 from google_drive_worker.sync.engine import CONNECTING, Answer, on_answer
 from google_drive_worker.sync.plan import (
     Action,
@@ -21,7 +31,7 @@ from google_drive_worker.sync.plan import (
     plan,
 )
 from google_drive_worker.sync.plan import WalkFolder as WalkAction
-from google_drive_worker.sync.step import Step, with_corpus, with_sync
+from google_drive_worker.sync.step import GONE_AT_MOST, Step, with_corpus, with_sync
 from support.syncs import (
     D,
     changed,
@@ -427,6 +437,32 @@ def test_what_only_a_link_opens_is_deleted() -> None:
     assert written(looked_up(before, "x", read(file("x", ownedByMe=False)))) == ["delete file x"]
 
 
+BY_NAME = {"sharedWithMeTime": "2026-01-01T00:00:00.000Z"}
+
+
+@pytest.mark.parametrize(
+    ("left", "stage", "found", "operation"),
+    [
+        # The log of its own drive says that the account does not see it, though a folder that is seen is named.
+        (D, "changes", in_drive("x", D, parents=["limited"]), "delete"),
+        # The user's log does, and the drive's listing is still to come.
+        ("user", "start_token", in_drive("x", D, parents=["limited"]), "delete"),
+        ("user", "listing", in_drive("x", D, parents=["limited"]), "delete"),
+        ("user", "listing", in_drive("x", D, **BY_NAME), "upsert"),
+        ("user", "done", in_drive("x", D, parents=["folder"]), "upsert"),
+        # It is in a drive that the account is no member of: shared, or not.
+        (D, "changes", in_drive("x", "drive-z"), "delete"),
+        (D, "changes", in_drive("x", "drive-z", parents=["shared"]), "upsert"),
+    ],
+)
+def test_what_a_link_opens_in_a_shared_drive_is_deleted(
+    left: str, stage: Stage, found: dict[str, object], operation: str
+) -> None:
+    """Google answers a look-up of it; what else there is to see of it, and which log it left, tells."""
+    before = removing(syncing("incremental", d=corpus(stage)), ("x", left))
+    assert written(looked_up(before, "x", read(found))) == [f"{operation} file x"]
+
+
 def test_what_was_found_in_the_trash_is_deleted() -> None:
     """Where trash is not mirrored."""
     before = removing(syncing("incremental", d=corpus("done")), ("x", "user"))
@@ -443,8 +479,18 @@ def test_what_was_gone_is_looked_up_again_when_a_drive_of_ours_turns_up() -> Non
     """The user may have left it and joined it again, and the item have been in it all the time."""
     before = replace(syncing("incremental", user=corpus("changes"), d=corpus("done")), gone=ids("x"))
     step = answered(before, log_of(), changes_page(drive_change(D)))
-    assert sync_of(step).removals == (Removal(FileId("x"), "user"),)
+    assert sync_of(step).removals == (Removal(FileId("x"), NO_CORPUS),)
     assert state(step).gone == ()
+    again = with_sync(state(step), replace(sync_of(step), kind="full", listed=(D,)))  # it may be back since
+    assert written(looked_up(again, "x", read(in_drive("x", D)))) == ["upsert file x"]
+
+
+def test_what_a_full_sync_listed_with_its_drive_is_left_to_it() -> None:
+    """The listing wrote the item, or the drive's log will: what is in neither is opened by a link alone."""
+    before = removing(syncing("full", d=corpus("changes")), ("x", "user"))
+    before = with_sync(before, replace(sync_of(before), listed=(D,)))
+    step = looked_up(before, "x", read(in_drive("x", D, parents=["limited"])))
+    assert (written(step), sync_of(step).removals) == ([], ())
 
 
 def test_what_was_gone_is_forgotten_when_the_users_log_is_read() -> None:

@@ -69,6 +69,23 @@ def test_what_became_of_a_content_that_is_not_to_be_had_is_told_once() -> None:
     assert step.checkpoint.sync.contents == ()
 
 
+def test_a_file_that_is_not_found_any_more_is_kept_in_mind() -> None:
+    """Its drive may have been left, and be joined again before the log that says so is read."""
+    before = reading()
+    assert before.sync is not None
+    done = {USER_CORPUS: Corpus("done", PageToken("1"))}
+    changed = replace(before, sync=replace(before.sync, contents=(FileId("a"),)), corpora=done)
+    passing = replace(before, sync=replace(before.sync, content=(Reading(USER_CORPUS),)), corpora=done)
+    for at, action, page in (
+        (changed, ReadContent((FileId("a"),)), None),
+        (passing, ListContent(USER_CORPUS, None), FilesPage()),
+    ):
+        step = on_answer(at, action, Contents((), page, gone=(FileId("a"),)), transformer)
+        assert step.records == ()
+        assert step.checkpoint is not None
+        assert step.checkpoint.gone == ("a",)
+
+
 def test_a_changed_file_keeps_the_reference_to_bytes_that_are_the_same() -> None:
     """Renamed, it needs no call; with other bytes, or where nothing is remembered, they are looked for."""
     before = reading()

@@ -271,6 +271,29 @@ def test_what_the_account_may_read_now_is_read_below_a_folder_as_well(
     assert (written(step), sync_of(step).changed) == (["upsert file a"], due)
 
 
+@pytest.mark.parametrize(
+    ("may", "due"),
+    [
+        ({}, Changed(A, revisions=True, comments=True, head="2")),
+        (COMMENTER, Changed(A, comments=True, head="2")),
+    ],
+)
+def test_a_walk_takes_nothing_from_what_the_log_left_to_be_read(may: dict[str, bool], due: Changed) -> None:
+    """The log tells of a file that was written on and commented on, and its folder's walk brings it once more."""
+    known = Remembered(head="0", comments=True)
+    walk, earlier = Walk(FileId("f")), Changed(A, revisions=True, comments=True, head="1")
+    before = syncing("incremental", user=corpus("changes"), scope=WANTED)
+    before = with_sync(before, msgspec.structs.replace(sync_of(before), walks=(walk,), changed=(earlier,)))
+    step = on_answer(
+        before,
+        WalkFolder(walk),
+        files_page(file("a", headRevisionId="2", capabilities=may)),
+        transformer,
+        {A: known}.get,
+    )
+    assert sync_of(step).changed == (due,)
+
+
 def test_a_file_that_moved_between_corpora_has_its_comments_read() -> None:
     """The log that it left says no more than that, though it was commented on before."""
     before = syncing("incremental", user=corpus("changes"), d=corpus("changes"), scope=WANTED)
@@ -326,6 +349,27 @@ def test_a_full_sync_or_another_scope_ends_the_pass() -> None:
         foreign = msgspec.structs.replace(before, owed=owed(kind, customer="another"))
         assert let_in(foreign, WANTED) is None
     assert (sync_of(given_up(before)).details, sync_of(given_up(before)).changed) == ((), ())
+
+
+def test_files_that_are_not_found_any_more_are_kept_in_mind() -> None:
+    """Their drive may have been left, and be joined again before the log that says so is read."""
+    gone = NotFound("gone", http_status=404)
+    hidden = SkipItem("not for you", code="forbidden", http_status=403)
+    due = Changed(A, revisions=True, comments=True), Changed(B, comments=True)
+    read_anew = follow(passing(changed=due), ReadDetails(due), Hanging({A: gone}, {A: gone, B: hidden}))
+    assert state(read_anew).gone == (A,)
+    page = DetailsPage((DetailedFile(A), DetailedFile(B)))
+    passed = follow(passing(Reading(D)), ListDetails(D, None), Hanging({A: (), B: hidden}, {A: (), B: gone}, page))
+    assert state(passed).gone == (B,)
+
+
+def test_a_drive_that_can_not_be_gone_through_is_doubted() -> None:
+    """What hangs on its files is left out: should it turn out to be ours again, a full sync makes up for that."""
+    step = failure.on_failure(
+        passing(Reading(D)), ListDetails(D, None), NotFound("gone", http_status=404), NOW, 0.5, transformer
+    )
+    assert sync_of(step).details == ()
+    assert state(step).corpora[D].doubted
 
 
 def test_trouble_with_the_pass() -> None:

@@ -5,11 +5,20 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.normalization import transformer
-from google_drive_worker.sync.checkpoint import Checkpoint, Scope, SyncKind, Walk
+from google_drive_worker.sync.checkpoint import Checkpoint, Reading, Scope, SyncKind, Walk
 from google_drive_worker.sync.engine import begin
 from google_drive_worker.sync.failure import on_failure
 from google_drive_worker.sync.labels import asks_for_labels
-from google_drive_worker.sync.plan import Action, ListFiles, ReadChanges, WalkFolder, plan
+from google_drive_worker.sync.plan import (
+    Action,
+    ListContent,
+    ListFiles,
+    LookUpRemoved,
+    ReadChanges,
+    ReadContent,
+    WalkFolder,
+    plan,
+)
 from google_drive_worker.sync.step import Step, with_sync
 from google_drive_worker.utils.errors import NotFound, Retryable, Terminal, WorkerError
 from support.syncs import CUSTOMER, NOW, D, corpus, owed, state, sync_of, syncing, token
@@ -44,6 +53,25 @@ def test_calls_that_were_under_way_with_the_refused_one_are_made_again_too() -> 
     refused = state(failed(before, ListFiles("user", None), REFUSED))
     step = on_failure(refused, ListFiles(D, None), REFUSED, NOW, 0.0, transformer, labelled=True)
     assert step == Step(refused)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        WalkFolder(Walk(FileId("f"))),
+        LookUpRemoved((FileId("a"),)),
+        ListContent("user", None),
+        ReadContent((FileId("a"),)),
+    ],
+)
+def test_whatever_asks_for_labels_is_asked_for_without_them(action: Action) -> None:
+    """A folder's files, those that are looked up, and those whose contents are mirrored: nothing of it is given up."""
+    before = syncing("full", user=corpus("done"), scope=WANTED)
+    sync = replace(sync_of(before), walks=(Walk(FileId("f")),), content=(Reading("user"),), contents=(FileId("a"),))
+    before = with_sync(before, sync)
+    step = failed(before, action, REFUSED)
+    assert (state(step).labels_refused, state(step).parked) == (True, None)
+    assert sync_of(step) == sync
 
 
 def test_a_drive_is_not_lost_for_its_labels() -> None:

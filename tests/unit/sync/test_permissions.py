@@ -108,6 +108,15 @@ def test_permissions_that_may_not_be_seen_any_more_are_deleted_as_lost() -> None
     assert step.remembered == kept(a=Remembered(False, ()))
 
 
+def test_an_item_whose_permissions_were_lost_is_kept_in_mind() -> None:
+    """Its drive may have been left between the answer and the question, and be joined again before a log says so; of
+    what the account never saw, nothing is."""
+    memory = kept(a=Remembered(False, ("p",)), b=Remembered(False))
+    page = changes_page(changed(file("a")), changed(file("b")), changed(file("c")))
+    step = answered(FOLLOWING, READ, page, found(a=UNSEEN, b=UNSEEN, c=UNSEEN), memory)
+    assert state(step).gone == ("a",)
+
+
 def test_within_one_page_the_later_entry_knows_of_the_earlier_one() -> None:
     """What the step itself has written counts as remembered."""
     page = changes_page(changed(file("a")), removed("a"), changed(file("a")))
@@ -233,6 +242,13 @@ def members_read(before: Checkpoint, members: PermissionSet | SkipItem, memory: 
     """The members have come."""
     recall = {FileId(D): Remembered(permission_ids=memory)}.get
     return on_answer(before, ReadMembers((FileId(D),)), {FileId(D): members}, transformer, recall)
+
+
+def test_a_drive_whose_members_are_not_seen_any_more_is_no_item_to_look_up() -> None:
+    """It is no item that was lost sight of: as one it would be deleted, with all that hangs on it."""
+    step = members_read(due(members=digest_of(shared_with("p"))), UNSEEN, ("p",))
+    assert written(step) == [f"delete permission {D}/p"]
+    assert state(step).gone == ()
 
 
 def test_members_are_read_before_anything_else() -> None:

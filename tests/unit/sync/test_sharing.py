@@ -17,6 +17,7 @@ from google_drive_worker.sync.sharing import (
     Question,
     ReadSharings,
     below,
+    digest_of,
     seen,
     sharings_of,
 )
@@ -152,6 +153,20 @@ def test_an_item_with_permissions_of_its_own_is_asked() -> None:
         found = google.find(item("a", DRIVE, ANN, BOB, augmented=augmented), item("b"))
         assert found == {"a": {ANN: ("organizer", DRIVE), BOB: ("reader", "own")}, "b": MEMBER}
         assert google.asked == [asked("a", DRIVE)]
+
+
+def test_with_an_item_that_is_asked_the_members_are_once_they_were_written() -> None:
+    """What it inherits may be of others than were written: known or not, the answer is to show them."""
+    google = Google(
+        {"a": (permission(ANN, "organizer", inherited("organizer", DRIVE)), permission(BOB, "reader", own()))}
+    )
+    members = seen(google.permissions[DRIVE])
+    assert isinstance(members, PermissionSet)
+    known = folders()
+    known.put(FileId(DRIVE), members)
+    found = google.answer(sharings_of([item("a", augmented=True), item("b")], {DRIVE: digest_of(members)}, known))
+    assert google.asked == [asked("a", DRIVE)]
+    assert found[FileId(DRIVE)] == members
 
 
 def test_children_inherit_from_a_folder_that_had_to_be_asked() -> None:

@@ -1,0 +1,84 @@
+"""The calm after a storm: edits stop, a last trigger comes, and everything has to come right within a bounded time."""
+
+from datetime import timedelta
+
+from google_drive_worker.sync import engine, failure
+from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.sync.plan import plan
+from simulation.checks import Broken
+from simulation.run import FETCHES_AT_ONCE, Run
+
+SETTLED_WITHIN = 20_000
+"""More steps than any run needs to come to rest: whoever takes more will never."""
+
+
+def settle(run: Run) -> None:
+    """Nothing is broken any more, and everything is worked off; the mirror is the Drive then."""
+    if run.store.problem is not None:
+        run.break_store(broken=False)
+    if run.google.refuses_labels:
+        run.refuse_labels(refused=False)
+    run.trigger("incremental")
+    for _ in range(SETTLED_WITHIN):
+        if _is_settled(run):
+            break
+        _calm_step(run)
+    else:
+        raise Broken(f"not settled within {SETTLED_WITHIN} steps; {plan(run.checkpoint) if run.checkpoint else ''}")
+    run.checks.on_rest("settled", run.settings, labels_too=run.shows_labels)
+
+
+def reach_contents(run: Run) -> None:
+    """Go on in peace until bytes are on their way in a full sync, which few storms come to by themselves; or to its
+    end."""
+    run.trigger("full")
+    for _ in range(SETTLED_WITHIN):
+        if run.awaited or _is_settled(run):
+            return
+        _calm_step(run)
+
+
+def _calm_step(run: Run) -> None:
+    run.steps += 1
+    checkpoint = run.checkpoint
+    if run.position < len(run.triggers):
+        run.intake()
+    elif run.flights and (len(run.flights) >= FETCHES_AT_ONCE or run.die.random() < 0.5):
+        run.serve(run.die.randrange(8))
+        run.arrive(run.die.randrange(8))
+    elif checkpoint is not None and _rests(run, checkpoint):
+        _wake(run, checkpoint)
+    else:
+        before = len(run.flights), len(run.pending)
+        run.go_on(run.die.randrange(8))
+        if before == (len(run.flights), len(run.pending)):
+            run.serve(run.die.randrange(8))
+            run.arrive(run.die.randrange(8))
+    if len(run.pending) > 3:
+        run.commit()
+
+
+def _is_settled(run: Run) -> bool:
+    if run.position < len(run.triggers) or run.flights:
+        return False
+    checkpoint = run.checkpoint
+    if checkpoint is not None and engine.due_at(checkpoint, run.google.time.now()) is not None:
+        return False
+    run.commit()
+    if checkpoint is not None and (checkpoint.sync or checkpoint.owed):
+        raise Broken(f"at rest for good with a sync to do: {checkpoint}")
+    return True
+
+
+def _rests(run: Run, checkpoint: Checkpoint) -> bool:
+    now = run.google.time.now()
+    due = engine.due_at(checkpoint, now)
+    return not run.flights and due is not None and due > now
+
+
+def _wake(run: Run, checkpoint: Checkpoint) -> None:
+    now = run.google.time.now()
+    due = engine.due_at(checkpoint, now) or now
+    if due - now > timedelta(seconds=2 * failure.PARK_CAP_S):
+        raise Broken(f"parked for {due - now}")
+    run.wait((due - now).total_seconds() + 0.001)

@@ -1,0 +1,168 @@
+"""What must hold in a run: at every step, at every commit, and at rest, when the mirror is the Drive."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from drive_simulator.items import User
+from drive_simulator.truth import VisiblePermission, untold, visible_drives, visible_items, visible_permissions
+from drive_simulator.world import World
+from google_drive_worker.demo.mirror import Difference
+from google_drive_worker.domain.connection import ConnectionSettings
+from google_drive_worker.domain.ids import SyncId
+from google_drive_worker.sync import engine
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint
+from google_drive_worker.sync.content import Contents
+from google_drive_worker.sync.plan import Action, ListFiles
+from google_drive_worker.sync.step import Step
+from google_drive_worker.utils.errors import Retryable, WorkerError
+from simulation.comparison import differences_of_contents, differences_of_details, differences_of_labels
+from simulation.draws import Size
+from simulation.events import differences_of_events
+from simulation.log import Log
+from simulation.scopes import holds_drive, is_opened_by_link, path_differences, within
+from support.memory_store import MemoryStore
+
+
+class Broken(AssertionError):
+    """What must hold does not."""
+
+
+class Checks:
+    """Watches a run. `done` counts what was compared and what a run has exercised."""
+
+    def __init__(self, size: Size, world: World, user: User, log: Log, store: MemoryStore, done: Counter[str]) -> None:
+        self._size = size
+        self._world = world
+        self._user = user
+        self._log = log
+        self._store = store
+        self._done = done
+        self._replay_is_clean = False
+        self._check_at: SyncId | None = None
+        self._failed: tuple[ListFiles, str] | None = None
+
+    def on_edit(self) -> None:
+        """What is asked of the mirror has changed: a full sync under way need not come to it without a later one."""
+        self._replay_is_clean = False
+
+    def on_listed(self) -> None:
+        """A page was listed: edits until then are in the replay of the logs. It is the next sync's page where one that
+        has closed is yet to be committed."""
+        if self._check_at is None:
+            self._replay_is_clean = True
+
+    def on_crash(self) -> None:
+        """The worker began anew."""
+        self._replay_is_clean = False
+        self._check_at = None
+
+    def on_full_sync_closed(self, sync_id: SyncId) -> None:
+        """When all of it is committed, the mirror is the Drive, if nobody has edited since it was listed."""
+        self._check_at = sync_id
+
+    def on_step(self, before: Checkpoint, action: Action, outcome: engine.Answer | WorkerError, step: Step) -> None:
+        """What a part of a listing rests for, no other part's answer ends."""
+        self._count_parts(before, step)
+        if isinstance(outcome, Contents):
+            self._done.update(f"content: {each.content.status}" for each in outcome.found)
+        after = step.checkpoint
+        rest = None if after is None else after.parked
+        if isinstance(outcome, Retryable):
+            if isinstance(action, ListFiles) and before.parked is None and rest is not None:
+                self._failed = (action, rest.until or "")
+            return
+        if self._failed is None or after is None or before.parked is None:
+            return
+        failed, until = self._failed
+        corpus = after.corpora.get(failed.corpus)
+        same = isinstance(action, ListFiles) and (action.corpus, action.modified) == (failed.corpus, failed.modified)
+        if same and isinstance(outcome, WorkerError):
+            self._failed = None  # it starts over, with a query anew
+        if before.parked.until != until or same or corpus is None or corpus.stage != "listing" or after.sync is None:
+            return
+        if rest is None:
+            raise Broken(f"{failed} rests until {until}, and {action} ended it")
+        self._done["rest: kept"] += 1
+
+    def on_commit(self, settings: ConnectionSettings, *, is_all: bool, labels_too: bool) -> None:
+        """The log is in order; `is_all` says that nothing more is pending."""
+        mirror = self._log.mirror
+        if mirror.misorders or mirror.repeated_messages:
+            raise Broken(f"{mirror.misorders} misorders, {mirror.repeated_messages} repeated: {mirror.notes}")
+        if self._log.events.repeated:
+            raise Broken(f"events that were told twice: {self._log.events.repeated}")
+        if self._check_at is not None and is_all:
+            if self._replay_is_clean:
+                self.on_rest("completed", settings, labels_too=labels_too)
+            self._check_at = None
+
+    def on_rest(self, when: str, settings: ConnectionSettings, *, labels_too: bool) -> None:
+        """The mirror is the Drive. Its labels are `labels_too`: not where they were refused."""
+        differences = self._differences(settings, labels_too=labels_too)
+        self._done[f"compared, {when}"] += 1
+        if differences:
+            text = "; ".join(map(str, differences[:8]))
+            raise Broken(f"{when}: {len(differences)} differences: {text}")
+
+    def _differences(self, settings: ConnectionSettings, *, labels_too: bool) -> list[Difference]:
+        drives_too = bool(settings.include_shared_drives)
+        trashed_too = settings.include_trashed
+        files = visible_items(self._world, self._user, include_trashed=trashed_too, include_shared_drives=drives_too)
+        drives = visible_drives(self._world, self._user) if drives_too else {}
+        permissions = self._visible_permissions(settings) if settings.sync_permissions else {}
+        wrong_paths: list[Difference] = []
+        if self._size.scopes:
+            wrong_paths = path_differences(self._log.mirror, self._world, self._user, files)
+            ids = within(settings, self._user, files, visible_drives(self._world, self._user))
+            files = {file_id: file for file_id, file in files.items() if file_id in ids}
+            drives = {drive_id: drive for drive_id, drive in drives.items() if holds_drive(settings, drive_id)}
+            permissions = {key: each for key, each in permissions.items() if key[0] in files or key[0] in drives}
+        differences = self._log.differences(
+            files, drives, permissions, untold=untold(self._world, self._user), include_trashed=trashed_too
+        )
+        differences += self._other_differences(settings, labels_too=labels_too)
+        if self._size.scopes:
+            differences = [each for each in differences if not is_opened_by_link(self._world, each)] + wrong_paths
+        return differences
+
+    def _other_differences(self, settings: ConnectionSettings, *, labels_too: bool) -> Iterator[Difference]:
+        """Those of what is beside items and their permissions."""
+        mirror, world, user = self._log.mirror, self._world, self._user
+        if self._size.details:
+            yield from differences_of_details(mirror, world, user, settings)
+        if self._size.contents:
+            yield from differences_of_contents(mirror, world, user, settings, self._store)
+        if self._size.labels and labels_too:
+            yield from differences_of_labels(mirror, world, settings)
+        if self._size.events and not self._size.scopes:
+            yield from differences_of_events(mirror, self._log.events, world, user, settings)
+
+    def _visible_permissions(self, settings: ConnectionSettings) -> dict[tuple[str, str], VisiblePermission]:
+        return visible_permissions(
+            self._world,
+            self._user,
+            include_trashed=settings.include_trashed,
+            include_shared_drives=bool(settings.include_shared_drives),
+        )
+
+    def _count_parts(self, before: Checkpoint, step: Step) -> None:
+        """What became of the listings' parts, so that a run can say what it has exercised."""
+        after = {} if step.checkpoint is None else step.checkpoint.corpora
+        for name, corpus in after.items():
+            old, new = before.corpora.get(name, corpus).parts, corpus.parts
+            self._done["part: split off"] += max(0, len(new) - max(1, len(old)))
+            self._done["part: out of order"] += sum(not part.ordered for part in new if part not in old)
+            self._done["part: goes on from its frontier"] += sum(
+                part.refusals > 0 and part.until is not None and part.page_token is None
+                for part in new
+                if part not in old
+            )
+
+
+def check_cursors(checkpoint: Checkpoint) -> None:
+    """A sync that ends knows where every log goes on."""
+    lacking = [
+        name for name, corpus in checkpoint.corpora.items() if corpus.stage != "done" or corpus.change_token is None
+    ]
+    if lacking or USER_CORPUS not in checkpoint.corpora:
+        raise Broken(f"a sync ends without the cursors of {lacking or USER_CORPUS}")

@@ -1,0 +1,165 @@
+"""What a run draws from its seed about the world: how large it is, what the customer wants, and who edits what."""
+
+import dataclasses
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from drive_simulator.clock import ManualClock
+from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus_details import Details
+from drive_simulator.edits import Edit, choose_edit
+from drive_simulator.items import WORKSPACE_PREFIX, User
+from drive_simulator.labels import add_label
+from drive_simulator.world import World
+from google_drive_worker.domain.connection import ConnectionSettings
+from google_drive_worker.domain.times import rfc3339
+from simulation.content_edits import edit_of_content
+from simulation.drive_edits import sharing_in_a_drive
+from simulation.scopes import with_scope
+
+SPICE = frozenset(
+    {"move_between_drives", "move_folder_between_drives", "move_folder", "share", "unshare", "trash", "untrash"}
+    | {"limit", "unlimit", "change_role", "link", "expire"}
+)
+"""The edits whose meaning a change log only hints at: chosen more often than a day of work would."""
+
+DOCUMENT = WORKSPACE_PREFIX + "document"
+
+OTHER_LABEL = "simulatedLabelReason"
+"""A label beside that of the corpus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a run's world is. `sharing` is the share of edits that are about who may do what in a shared drive,
+    `tree` how many items more each drive has, half of them folders in folders. With `details` files are commented and
+    revised all along, and that is compared as well. With `scopes` only some folders, drives and types are mirrored, and
+    the paths of folders are. With `contents` the bytes of files are mirrored and written anew all along, with `labels`
+    labels are, and with `events` the entries of the logs are told of."""
+
+    files: int = 40
+    drives: int = 3
+    users: int = 3
+    longest_page: int = 6
+    sharing: float = 0.2
+    tree: int = 0
+    details: bool = False
+    scopes: bool = False
+    contents: bool = False
+    labels: bool = False
+    events: bool = False
+
+
+def draw_world(size: Size, seed: int, clock: ManualClock) -> World:
+    """The world that a run of that seed begins with."""
+    details = Details(commented=0.3, revised=0.3) if size.details else Details()
+    if size.labels:
+        details = dataclasses.replace(details, labelled=0.3)
+    world = generate(CorpusPlan(size.files, size.drives, size.users, seed, details=details), clock=clock)
+    if size.labels:
+        add_label(world, {"why": "text"}, label_id=OTHER_LABEL)
+    return world
+
+
+def draw_settings(size: Size, world: World, die: random.Random) -> ConnectionSettings:
+    """What the customer wants mirrored when the run begins."""
+    settings = ConnectionSettings(
+        include_shared_drives=die.random() < 0.9,
+        include_trashed=die.random() < 0.3,
+        sync_permissions=die.random() < 0.9,
+    )
+    if size.contents:
+        settings = replace(
+            settings,
+            sync_content=die.random() < 0.9,
+            max_file_size_bytes=die.choice((None, 300, 20_000)),
+            export_formats=die.choice((None, {DOCUMENT: "text/plain"}, {DOCUMENT: "video/mp4"})),
+        )
+    if size.labels:
+        settings = replace(settings, label_ids=_draw_labels(world, die))
+    if size.events:
+        settings = replace(settings, sync_changes=die.random() < 0.9)
+    return with_scope(settings, world, die) if size.scopes else settings
+
+
+def draw_other_settings(
+    size: Size, world: World, die: random.Random, now: ConnectionSettings
+) -> tuple[str, ConnectionSettings]:
+    """What the customer wants instead, and the name of the wish that changed."""
+    wish = die.choice(("include_shared_drives", "include_trashed", "sync_permissions"))
+    settings = replace(now, **{wish: not getattr(now, wish)})
+    if size.scopes and die.random() < 0.5:
+        settings = with_scope(settings, world, die)
+    if size.contents and die.random() < 0.3:
+        settings = replace(settings, sync_content=not settings.sync_content)
+    if size.labels and die.random() < 0.3:
+        settings = replace(settings, label_ids=_draw_labels(world, die))
+    return wish, settings
+
+
+def _draw_labels(world: World, die: random.Random) -> tuple[str, ...]:
+    """Some of the domain's labels."""
+    return tuple(die.sample(sorted(world.labels), die.randint(0, len(world.labels))))
+
+
+def draw_edit(
+    size: Size, world: World, user: User, die: random.Random, now: datetime, awaited: Sequence[str] = ()
+) -> Edit:
+    """What somebody does in Drive next; `user` is the one whose Drive is mirrored, `awaited` are the files whose bytes
+    are on their way."""
+    draw = die.random()
+    edit = _membership(world, user, die) if draw < 0.12 else _retiming(world, die, now) if draw < 0.2 else None
+    if draw > 1 - size.sharing:
+        edit = sharing_in_a_drive(world, user, die)
+    if size.contents and die.random() < 0.2:
+        edit = edit_of_content(world, user, awaited, die)
+    also: tuple[str, ...] = ("sharing", "comments", "revisions") if size.details else ("sharing",)
+    if size.labels:
+        also = (*also, "labels")
+    if edit is None:
+        edit = choose_edit(world, die, also=also)
+        for _ in range(12 if draw < 0.4 else 0):
+            if edit.kind in SPICE:
+                break
+            edit = choose_edit(world, die, also=also)
+    return edit
+
+
+def age_by_arrival(world: World, user: User, die: random.Random, edited: int) -> None:
+    """The user's items were modified as they came, ten a day, and so many of the older half yesterday."""
+    items = list(user.index)
+    now_ms = world.now_ms()
+    for position, item in enumerate(items):
+        item.modified_ms = now_ms - (len(items) + 20 - position) * 8_640_000
+    for item in die.sample(items[: len(items) // 2], edited):
+        item.modified_ms = now_ms - 86_400_000 - die.randrange(10**6)
+
+
+def _retiming(world: World, die: random.Random, now: datetime) -> Edit | None:
+    """A client sets a file's modifiedTime: to long ago, to about now, or to a time that has yet to come."""
+    indexes = [user.index for user in world.users.values()]
+    item = die.choice(indexes).pick(die)
+    if item is None or item.owner is None:
+        return None
+    days_ago = die.choice((die.uniform(0, 9_000), die.uniform(0, 900), die.uniform(-900, 0)))
+    time = rfc3339(now - timedelta(days=days_ago))
+    query = {"supportsAllDrives": "true"}
+    return Edit("retime", item.owner.email, "PATCH", f"files/{item.id}", query, {"modifiedTime": time})
+
+
+def _membership(world: World, user: User, die: random.Random) -> Edit | None:
+    """Somebody, the mirror's user most often, joins or leaves a drive."""
+    drive = die.choice(list(world.drives.values()))
+    manager = next((user for user, grant in drive.members.items() if grant.role == "organizer"), None)
+    if manager is None or manager is user:
+        return None
+    path = f"files/{drive.id}/permissions"
+    query = {"supportsAllDrives": "true"}
+    if user in drive.members:
+        return Edit("leave_drive", manager.email, "DELETE", f"{path}/{user.permission_id}", query)
+    body = {"type": "user", "role": "writer", "emailAddress": user.email}
+    return Edit("join_drive", manager.email, "POST", path, query, body)
