@@ -14,6 +14,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -41,6 +42,7 @@ from google_drive_worker.sync.plan import drive_of
 from google_drive_worker.utils.errors import Retryable
 from simulation.google import WorldTime
 from support.credentials import authorized_user, connection
+from support.simulators import unserved
 
 ADDRESSES = ("https://hooks.example/google", "https://elsewhere.example/google")
 
@@ -96,10 +98,11 @@ class Owner:
 class Days:
     """The whole of it. `seen` counts what happened, so that a test can say that it did."""
 
-    seed: int
+    die: random.Random
+    simulator: Simulator
+    clock: ManualClock
     moves: bool
     """Whether the worker's address changes."""
-    clock: ManualClock = field(default_factory=ManualClock)
     states: dict[ConnectionId, Checkpoint] = field(default_factory=dict)
     epochs: Counter[ConnectionId] = field(default_factory=Counter)
     off: set[ConnectionId] = field(default_factory=set)
@@ -113,11 +116,9 @@ class Days:
     _covered: set[tuple[ConnectionId, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.die = random.Random(self.seed)  # noqa: S311 - a run that can be repeated
         self.time = WorldTime(self.clock)
-        world = generate(CorpusPlan(files=30, shared_drives=3, users=3, seed=self.seed), clock=self.clock)
-        self.simulator = Simulator(world)
-        self.emails = dict(zip(map(ConnectionId, (STEADY, "conn_b", "conn_c")), world.users, strict=True))
+        names = (STEADY, ConnectionId("conn_b"), ConnectionId("conn_c"))
+        self.emails = dict(zip(names, self.simulator.world.users, strict=True))
         self._new_ids = (f"channel-{number}" for number in count(1))
 
     async def begin(self) -> None:
@@ -305,6 +306,15 @@ class Days:
             random=self.die.random,
         )
         return drives.open(_connection(owner.name))
+
+
+@contextmanager
+def days_of(seed: int, *, moves: bool) -> Iterator[Days]:
+    """The world of a seed, before its first day."""
+    clock = ManualClock()
+    world = generate(CorpusPlan(files=30, shared_drives=3, users=3, seed=seed), clock=clock)
+    with unserved(world) as simulator:
+        yield Days(random.Random(seed), simulator, clock, moves)  # noqa: S311 - a run that can be repeated
 
 
 @dataclass(eq=False)
