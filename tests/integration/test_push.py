@@ -139,6 +139,37 @@ def test_channels_survive_restarts_and_end_with_push(topics: Topics, tmp_path: P
             without.wait_until(lambda: not channels_of(stage), "and forgotten")
 
 
+def test_a_notification_of_a_replaced_channel_causes_no_call(topics: Topics, tmp_path: Path) -> None:
+    """Its token is genuine and its number new, but another address made another channel in its place."""
+    with (
+        staged(generate(CorpusPlan(files=30)), topics, tmp_path, push=True) as stage,
+        proxy_process(stage.environment) as address,
+    ):
+        with stage.worker(push_settings(address)) as before:
+            watched(stage, before)
+            old = channels_of(stage)
+            before.terminate()
+        with stage.worker({**push_settings("http://127.0.0.1:9/moved"), "LOG_LEVEL": "DEBUG"}) as worker:
+            stage.sync()
+            gone = {each["channel_id"] for each in old}
+            worker.wait_until(lambda: gone.isdisjoint(each["channel_id"] for each in channels_of(stage)), "replaced")
+            stage.settle(FIRST)
+            told = [
+                notification(
+                    each["channel_id"],
+                    genuine(FIRST, CustomerId(each["customer_id"]), each["channel_id"]),
+                    each["resource_id"],
+                    900,
+                )
+                for each in old
+            ]
+            calls = stage.simulator.counters.requests
+            send(topics.bootstrap_servers, topics.webhook, [(f"any-{n}", each) for n, each in enumerate(told)])
+            worker.wait_until(lambda: len(worker.lines("message_dropped")) >= len(told), "all are dropped")
+            stage.settle(FIRST)
+            assert stage.simulator.counters.requests == calls
+
+
 def is_at_least(count: Callable[[], int], wanted: int) -> bool:
     """Whether it has come to so many."""
     return count() >= wanted
