@@ -105,6 +105,24 @@ def test_refused_credentials_are_reported_once_and_new_ones_are_taken_at_once(to
         assert len(plane.state.statuses[FIRST]) == 1
 
 
+def test_a_connection_that_the_control_plane_does_not_know_is_reported(topics: Topics, tmp_path: Path) -> None:
+    """Each trigger of one that was never synced makes one error, leaves no state, and keeps nobody else waiting."""
+    with owned(topics, tmp_path, 14, refreshed_there=False, files=50) as (stage, plane, worker):
+        for wanted in (1, 2):
+            stage.trigger("conn_stranger", "full_sync")
+            worker.wait_until(lambda count=wanted: len(stage.errors()) == count, "reported")  # type: ignore[misc]
+        stage.sync(FIRST, "full_sync")
+        stage.assert_equal()
+        errors = stage.errors()
+        assert [error["integration_connection_id"] for error in errors] == ["conn_stranger"] * 2
+        assert {(error["error"]["code"], error["error"]["http_status"]) for error in errors} == {
+            ("unknown_connection", 404)
+        }
+        assert len({error["source"]["message_id"] for error in errors}) == 2
+        assert stage.state("conn_stranger") == {}
+        assert plane.state.statuses == {}
+
+
 def test_a_pause_is_honoured_in_the_middle_of_a_sync(topics: Topics, tmp_path: Path) -> None:
     """The sync stops where it is, without a restart, and goes on from there when it is triggered again."""
     settings = {"GDRIVE_PAGE_SIZE": "5"}
