@@ -287,6 +287,7 @@ class Checkpoint(_Value, frozen=True):
     watching: Watching | None = None
     labels_refused: bool = False
     details_refused: bool = False
+    contents_refused: bool = False
 
 
 def begins_full_sync(before: Checkpoint | None, after: Checkpoint) -> bool:

@@ -57,6 +57,11 @@ class Contents(msgspec.Struct, frozen=True):
     gone: tuple[FileId, ...] = ()
 
 
+def wants_contents(checkpoint: Checkpoint) -> bool:
+    """Whether contents are mirrored, and the account's consent covers them."""
+    return checkpoint.scope.sync_content and not checkpoint.contents_refused
+
+
 def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
     """How a file's bytes are to be had; or why they are not, as far as its metadata tells; `None` where it has none."""
     if file.mime_type in {FOLDER_MIME_TYPE, SHORTCUT_MIME_TYPE}:
@@ -76,9 +81,9 @@ def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
     return Source(file, _edition(file), limit_bytes, export_type)
 
 
-def on_metadata_listed(scope: Scope, corpora: Iterable[str]) -> tuple[Reading, ...]:
+def on_metadata_listed(checkpoint: Checkpoint, corpora: Iterable[str]) -> tuple[Reading, ...]:
     """The corpora to go through for contents, after a listing of these."""
-    return tuple(Reading(name) for name in corpora) if scope.sync_content else ()
+    return tuple(Reading(name) for name in corpora) if wants_contents(checkpoint) else ()
 
 
 def contents_noted(step: Step, files: Iterable[DriveFile], recall: Recall, normalizer: Normalizer) -> Step:
@@ -100,7 +105,7 @@ def contents_noted(step: Step, files: Iterable[DriveFile], recall: Recall, norma
                 ref = _known_ref(checkpoint.scope, file, recall(file_id))
                 if ref is not None:
                     kept = normalizer.with_content(record, "stored", ref)
-                elif source_of(checkpoint.scope, file) is not None:
+                elif wants_contents(checkpoint) and source_of(checkpoint.scope, file) is not None:
                     changed[file_id] = None
         records.append(kept)
     sync = _with_contents(checkpoint, checkpoint.sync, tuple(changed))
@@ -110,7 +115,7 @@ def contents_noted(step: Step, files: Iterable[DriveFile], recall: Recall, norma
 def contents_rewritten(step: Step, file_ids: Sequence[FileId]) -> Step:
     """The step, with the contents of items that it deleted before it wrote them to be looked at."""
     checkpoint = step.checkpoint
-    if not file_ids or checkpoint is None or checkpoint.sync is None or not checkpoint.scope.sync_content:
+    if not file_ids or checkpoint is None or checkpoint.sync is None or not wants_contents(checkpoint):
         return step
     written = {each.resource_id for each in step.records if each.resource_type == "file"}
     wanted = dict.fromkeys((*checkpoint.sync.contents, *(each for each in file_ids if each in written)))
@@ -147,9 +152,11 @@ def on_contents(
 
 
 def on_refused_contents(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint without what is left to fetch, where a scope does not cover it."""
+    """The checkpoint without what is left to fetch, where a scope does not cover it: nobody asks again before the next
+    full sync, so it is one error, however many syncs have files that changed."""
     sync = checkpoint.sync
-    return checkpoint if sync is None else with_sync(checkpoint, replace(sync, content=(), contents=()))
+    left = None if sync is None else replace(sync, content=(), contents=())
+    return replace(checkpoint, sync=left, contents_refused=True)
 
 
 def wanted_contents(checkpoint: Checkpoint, corpus: str | None, files: Iterable[DriveFile]) -> list[DriveFile]:

@@ -33,7 +33,7 @@ from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Reading, Scope, Sync
-from google_drive_worker.sync.content import on_metadata_listed
+from google_drive_worker.sync.content import on_metadata_listed, wants_contents
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListDetails, ReadDetails
@@ -76,12 +76,11 @@ def changed_of(scope: Scope, file: DetailedFile) -> Changed | None:
 
 def on_metadata_done(checkpoint: Checkpoint, sync: Sync) -> Checkpoint | None:
     """The sync with the pass begun, where all else is done and one is due; `None` where nothing is left to begin."""
-    scope = checkpoint.scope
-    if not sync.listed or not (wants_details(checkpoint) or scope.sync_content):
+    if not sync.listed or not (wants_details(checkpoint) or wants_contents(checkpoint)):
         return None
     listed = tuple(name for name in sync.listed if name in checkpoint.corpora)
     due = tuple(map(Reading, listed)) if wants_details(checkpoint) else ()
-    content = (*sync.content, *on_metadata_listed(scope, listed))
+    content = (*sync.content, *on_metadata_listed(checkpoint, listed))
     return with_sync(checkpoint, replace(sync, listed=(), details=(*sync.details, *due), content=content))
 
 

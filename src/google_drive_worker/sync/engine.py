@@ -174,7 +174,7 @@ def begin(
         owed.source,
         drives_listed=drives_listed,
         from_trigger=from_trigger,
-        contents=again if kind == "incremental" else (),
+        contents=again if kind == "incremental" and not checkpoint.contents_refused else (),
     )
     checkpoint = replace(
         checkpoint,
@@ -189,6 +189,7 @@ def begin(
         content_again=again,
         labels_refused=kind == "incremental" and checkpoint.labels_refused,
         details_refused=kind == "incremental" and checkpoint.details_refused,
+        contents_refused=kind == "incremental" and checkpoint.contents_refused,
     )
     if kind == "full":
         checkpoint = with_roots(checkpoint)

@@ -12,9 +12,23 @@ from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus,
 from google_drive_worker.sync.content import CHANGED_AT_MOST, Contents, source_of
 from google_drive_worker.sync.details import let_in
 from google_drive_worker.sync.engine import begin, complete, on_answer
+from google_drive_worker.sync.failure import on_failure
 from google_drive_worker.sync.plan import ListContent, ReadChanges, ReadContent, plan
-from google_drive_worker.utils.errors import SkipItem
-from support.syncs import CUSTOMER, NOW, changed, changes_page, file, folder, owed, read, syncing
+from google_drive_worker.utils.errors import SkipItem, Terminal
+from support.syncs import (
+    CUSTOMER,
+    NOW,
+    changed,
+    changes_page,
+    file,
+    folder,
+    owed,
+    read,
+    state,
+    sync_of,
+    syncing,
+    with_listed,
+)
 
 SCOPE = Scope(include_shared_drives=False, sync_content=True)
 REF = ObjectRef("s3://b/k", 3, "abc", "text/plain")
@@ -176,6 +190,23 @@ def test_what_could_not_be_had_is_asked_for_in_every_sync_and_told_once() -> Non
     step = on_answer(asking(again=(FileId("a"),)), action, there, transformer)
     assert step.checkpoint is not None
     assert step.checkpoint.content_again == ()
+
+
+def test_contents_that_the_scope_does_not_cover_are_asked_for_by_full_syncs_alone() -> None:
+    """One cause makes one error, however many files change before the next one; what is stored is referred to still."""
+    before = replace(asking(again=(FileId("b"),)), owed=None)
+    step = on_failure(before, ReadContent((FileId("a"),)), Terminal("scope"), NOW, 0.5, transformer)
+    assert len(step.errors) == 1
+    ended = complete(state(step), NOW, transformer).checkpoint
+    assert ended is not None
+    later = state(begin(replace(ended, owed=owed("incremental")), CUSTOMER, SCOPE, NOW, 1, transformer))
+    assert sync_of(later).contents == ()
+    action, page = ReadChanges(USER_CORPUS, PageToken("1")), changes_page(changed(BLOB), more="2")
+    assert sync_of(on_answer(later, action, page, transformer)).contents == ()
+    known = {"a": Remembered(content=REF, content_head="abc")}
+    assert on_answer(later, action, page, transformer, known.get).records[0].references is not None
+    full = state(begin(replace(ended, owed=owed("full")), CUSTOMER, SCOPE, NOW, 1, transformer))
+    assert sync_of(complete(with_listed(full, USER_CORPUS), NOW, transformer)).content == (Reading(USER_CORPUS),)
 
 
 def test_a_file_that_was_deleted_since_is_not_written_again() -> None:

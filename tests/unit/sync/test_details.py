@@ -32,6 +32,7 @@ from support.syncs import (
     sync_of,
     syncing,
     token,
+    with_listed,
     written,
 )
 
@@ -43,11 +44,6 @@ def passing(*details: Reading, changed: tuple[Changed, ...] = (), scope: Scope =
     """A full sync whose metadata is through."""
     before = with_corpus(syncing("full", user=corpus("done"), scope=scope), D, corpus("done"))
     return with_sync(before, msgspec.structs.replace(sync_of(before), details=details, changed=changed))
-
-
-def with_listed(before: Checkpoint, *names: str) -> Checkpoint:
-    """Those corpora were listed in the sync."""
-    return with_sync(before, msgspec.structs.replace(sync_of(before), listed=names))
 
 
 def follow(before: Checkpoint, action: Action, answer: Hanging, **known: Remembered) -> Step:
