@@ -48,6 +48,9 @@ from google_drive_worker.utils.errors import NotFound, SkipForNow, SkipItem
 
 T = TypeVar("T")
 
+SharingsRead = dict[FileId, ItemSharing | SkipItem]
+"""What Google said of the folders above an answer's items: where they are and what they pass on rests on the same."""
+
 FORBIDDEN = 403
 """The status for an item that is not ours to see any more."""
 
@@ -73,10 +76,11 @@ async def fetched(sources: Sources, checkpoint: Checkpoint, action: Action) -> e
     items = items_in(action, answer)
     if items is None or checkpoint.sync is None:
         return answer
-    places = await found_by(drive, places_of(items, scope, checkpoint.corpora, sources.places))
+    read: SharingsRead = {}
+    places = await found_by(drive, places_of(items, scope, checkpoint.corpora, sources.places), read)
     if not scope.sync_permissions:
         return answer if places is NOWHERE else Shared(items, {}, sighted_of(checkpoint, action), places)
-    found = await found_by(drive, permissions_of(action, items, checkpoint, sources.folders))
+    found = await found_by(drive, permissions_of(action, items, checkpoint, sources.folders), read)
     return Shared(items, found, sighted_of(checkpoint, action), places)
 
 
@@ -145,14 +149,18 @@ async def hanging(
     return Hanging(revisions, comments, page)
 
 
-async def found_by(drive: Drive, finding: Generator[Question, Reply, T]) -> T:
-    """Ask Google what the finding asks, until it knows."""
+async def found_by(drive: Drive, finding: Generator[Question, Reply, T], read: SharingsRead | None = None) -> T:
+    """Ask Google what the finding asks, until it knows. What was `read` for the same answer is not asked for again."""
+    read = {} if read is None else read
     try:
         question = next(finding)
         while True:
             match question:
                 case ReadSharings(file_ids):
-                    question = finding.send(await drive.item_sharings(file_ids))
+                    unread = [file_id for file_id in file_ids if file_id not in read]
+                    if unread:
+                        read.update(await drive.item_sharings(unread))
+                    question = finding.send({file_id: read[file_id] for file_id in file_ids if file_id in read})
                 case ListPermissions(file_ids):
                     question = finding.send(await drive.list_permissions(file_ids))
     except StopIteration as end:
