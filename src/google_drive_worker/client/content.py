@@ -8,21 +8,21 @@ file's `exportLinks`.
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from google_drive_worker.client.calls import OK, UNAUTHORIZED, Call, Caller, Method, Tally, headers_with
+from google_drive_worker.client.calls import OK, Call, Caller, Method, Tally, headers_with
 from google_drive_worker.client.faults import CallKind
 from google_drive_worker.client.quota import Cost
 from google_drive_worker.domain.content import Source
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.http.addresses import address_problem
-from google_drive_worker.http.retry import backoff_ceiling_s
+from google_drive_worker.http.retry import RetryPolicy, backoff_ceiling_s
 from google_drive_worker.http.transport import HttpRequest, HttpResponse, HttpStream, StreamTransport
-from google_drive_worker.utils.errors import ChecksumMismatch, Retryable, SkipItem, Terminal, WorkerError
+from google_drive_worker.utils.errors import ChecksumMismatch, NeedsReauth, Retryable, SkipItem, Terminal, WorkerError
 
 VIDEO = "application/vnd.google-apps.vid"
 
@@ -34,6 +34,8 @@ POLLS = 60
 POLL_CAP_S = 10.0
 
 _ERROR_BYTES = 64 * 1024
+
+_CLOSED = frozenset({401, 403})
 
 PROGRESS_BYTES = 256 * 1024
 """What has to come for the next cut to count as a first one: a server that cuts after each byte is given up on."""
@@ -211,6 +213,42 @@ def place_of(api_origin: str, url: str) -> Place | None:
     return None
 
 
+class _Trials:
+    """How far a download is, and what a failure asks for: another try, which is nothing but a delay, or its end."""
+
+    def __init__(self, retry: RetryPolicy, random: Callable[[], float], place: "Place") -> None:
+        self.got = 0
+        self._retry = retry
+        self._random = random
+        self._place = place
+        self._progress = 0
+        self._failures = 0
+        self._is_new_token = False
+
+    def came(self, size_bytes: int) -> None:
+        """So much more has come."""
+        self.got += size_bytes
+        self._is_new_token = False
+
+    def delay_s(self, failure: Retryable | NeedsReauth) -> float:
+        """How long to wait before the next try. Raises the failure where there is none."""
+        if isinstance(failure, NeedsReauth):
+            # A long download outlasts its token: as for every call, another one is tried once.
+            if failure.code != "unauthorized" or self._is_new_token:
+                raise failure
+            self._is_new_token = True
+            return 0.0
+        if (self.got and not self._place.is_fixed) or isinstance(failure, ChecksumMismatch):
+            raise failure
+        if self.got - self._progress >= PROGRESS_BYTES:
+            self._progress, self._failures = self.got, 0
+        self._failures += 1
+        hint_s = failure.retry_after_s or 0.0
+        if self._failures >= self._retry.attempts or hint_s > self._retry.hint_s:
+            raise failure
+        return max(hint_s, backoff_ceiling_s(self._failures, self._retry) * self._random())
+
+
 async def _resumed(
     caller: Caller,
     transport: StreamTransport,
@@ -220,38 +258,28 @@ async def _resumed(
     size: int | None,
 ) -> AsyncGenerator[bytes, None]:
     """The bytes at a place, gone on with by Range where the connection is cut; as often as enough comes of it."""
-    shared, got, failures, started_s = caller.shared, 0, 0, caller.shared.clock.monotonic_s()
-    progress = 0
+    shared, started_s = caller.shared, caller.shared.clock.monotonic_s()
+    trials = _Trials(shared.retry, shared.random, place)
     tally, error = Tally(), "internal"
+    failure: Retryable | NeedsReauth
     try:
         while True:
             try:
-                async with _opened(caller, transport, method, place, keys, got, tally) as stream:
-                    skip = _to_skip(stream, got)
+                async with _opened(caller, transport, method, place, keys, trials.got, tally) as stream:
+                    skip = _to_skip(stream, trials.got)
                     async for piece in stream.pieces():
                         rest = piece[skip:] if skip else piece
                         skip -= len(piece) - len(rest)
                         if rest:
-                            got += len(rest)
+                            trials.came(len(rest))
                             yield rest
-                if size is None or got >= size:
+                if size is None or trials.got >= size:
                     error = ""
                     return
                 failure = Retryable("an answer ended before all of the file had come", code="truncated")
-            except Retryable as problem:
+            except (Retryable, NeedsReauth) as problem:
                 failure = problem
-            if got and not place.is_fixed:
-                raise failure
-            if got - progress >= PROGRESS_BYTES:
-                progress, failures = got, 0
-            failures += 1
-            error = failure.code
-            if failures >= shared.retry.attempts or isinstance(failure, ChecksumMismatch):
-                raise failure
-            if failure.retry_after_s is not None and failure.retry_after_s > shared.retry.hint_s:
-                raise failure
-            backoff_s = backoff_ceiling_s(failures, shared.retry) * shared.random()
-            await shared.clock.sleep(max(failure.retry_after_s or 0.0, backoff_s))
+            await shared.clock.sleep(trials.delay_s(failure))
     except (asyncio.CancelledError, GeneratorExit):
         error = "cancelled"
         raise
@@ -296,11 +324,11 @@ async def _opened(
                 return
             if stream.status == UNSATISFIABLE and got:
                 raise ChecksumMismatch("the file became shorter while it was read")
+            if stream.status in _CLOSED and place.origin is not None:  # the API itself has taken the token just before
+                told = "Google's address of the export does not take the account's token"
+                raise SkipItem(told, code="link_refused", http_status=stream.status)
             body = await _some(stream.pieces())
-            failure = caller.refusal(method, HttpResponse(stream.status, stream.headers, body), token)
-            if stream.status == UNAUTHORIZED:
-                failure = Retryable("Google refused the access token", code="unauthorized", http_status=UNAUTHORIZED)
-            raise failure
+            raise caller.refusal(method, HttpResponse(stream.status, stream.headers, body), token)
 
 
 async def _some(pieces: AsyncIterator[bytes]) -> bytes:
