@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
@@ -36,6 +36,14 @@ POLL_CAP_S = 10.0
 _ERROR_BYTES = 64 * 1024
 
 _CLOSED = frozenset({401, 403})
+
+REDIRECTS_AT_MOST = 3
+"""Of an export's address: one or two are seen."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+_SENT_ON = frozenset({"Accept", "Range"})
+"""The headers that go along with a redirect. Neither the token nor a resource key is among them."""
 
 PROGRESS_BYTES = 256 * 1024
 """What has to come for the next cut to count as a first one: a server that cuts after each byte is given up on."""
@@ -184,12 +192,14 @@ async def _linked(caller: Caller, path: str, export_type: str, keys: dict[str, s
 class Place(msgspec.Struct, frozen=True):
     """Where bytes are: a target on the API's own host, or on another one of Google's.
 
-    What is not `is_fixed` is made anew each time that it is asked for, and the second time may be other bytes.
+    What is not `is_fixed` is made anew each time that it is asked for, and the second time may be other bytes. Where a
+    redirect led, it no longer `takes_token`.
     """
 
     target: str
     origin: str | None = None
     is_fixed: bool = True
+    takes_token: bool = True
 
 
 def place_of(api_origin: str, url: str) -> Place | None:
@@ -317,18 +327,47 @@ async def _opened(
         if got:
             headers["Range"] = f"bytes={got}-"
         tally.attempts += 1
-        async with transport.stream(HttpRequest("GET", place.target, headers), place.origin) as stream:
-            tally.status = stream.status
-            if stream.status in {OK, PARTIAL}:
-                yield stream
-                return
-            if stream.status == UNSATISFIABLE and got:
-                raise ChecksumMismatch("the file became shorter while it was read")
-            if stream.status in _CLOSED and place.origin is not None:  # the API itself has taken the token just before
-                told = "Google's address of the export does not take the account's token"
-                raise SkipItem(told, code="link_refused", http_status=stream.status)
-            body = await _some(stream.pieces())
-            raise caller.refusal(method, HttpResponse(stream.status, stream.headers, body), token)
+        for _ in range(1 + REDIRECTS_AT_MOST):
+            async with transport.stream(HttpRequest("GET", place.target, headers), place.origin) as stream:
+                tally.status = stream.status
+                if stream.status in {OK, PARTIAL}:
+                    yield stream
+                    return
+                if stream.status not in _REDIRECTS:
+                    raise await _refused(caller, method, place, stream, token, got)
+                place = _led_on(caller.shared.origin, method, place, stream)
+            headers = {name: value for name, value in headers.items() if name in _SENT_ON}
+        raise Terminal("the server answers with one redirect after another", code="redirected")
+
+
+async def _refused(
+    caller: Caller, method: Method, place: Place, stream: HttpStream, token: str, got: int
+) -> WorkerError:
+    """What an answer without bytes asks for."""
+    if stream.status == UNSATISFIABLE and got:
+        return ChecksumMismatch("the file became shorter while it was read")
+    if stream.status in _CLOSED and not (place.origin is None and place.takes_token):
+        told = "Google's address of the export does not let us in"  # where the API took the token just before
+        return SkipItem(told, code="link_refused", http_status=stream.status)
+    body = await _some(stream.pieces())
+    return caller.refusal(method, HttpResponse(stream.status, stream.headers, body), token)
+
+
+def _led_on(api_origin: str, method: Method, place: Place, stream: HttpStream) -> Place:
+    """Where a redirect of an export's address leads, if that is one of Google's as well. No token goes along: what such
+    an address needs is written in it. Raises `Terminal` for any other redirect: no call of the API's has one.
+    """
+    failure = Terminal("the server answered with a redirect", code="redirected", http_status=stream.status)
+    location = stream.headers.get("Location")
+    if method is not _LINK or not location:
+        raise failure
+    try:
+        led = place_of(api_origin, urljoin((place.origin or api_origin) + place.target, location))
+    except ValueError:  # no address at all
+        led = None
+    if led is None:
+        raise failure
+    return msgspec.structs.replace(led, is_fixed=place.is_fixed, takes_token=False)
 
 
 async def _some(pieces: AsyncIterator[bytes]) -> bytes:
