@@ -1,4 +1,4 @@
-"""Faults on demand: a plan of rules, each saying which calls it strikes and what happens to them.
+"""Faults on demand: a plan of `rules`, each saying which calls it strikes and what happens to them.
 
 A rule is JSON: `{"match": {…}, "effect": {…}, "times": 3}`. It strikes calls that fit every member of `match`:
 
@@ -21,15 +21,13 @@ A rule is JSON: `{"match": {…}, "effect": {…}, "times": 3}`. It strikes call
 - `page_token`: `"invalid"` or `"expired"` rejects the page token; strikes only calls that carry one.
 """
 
-import random
-from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from drive_simulator.errors import ApiError, by_reason, invalid_page_token, not_found, page_token_expired
+from drive_simulator.rules import Pick, RuleBook, decode_rules
 
-MAX_RULES = 1_000
 TOKEN_ENDPOINT = "oauth.token"  # noqa: S105 - a method's name
 
 
@@ -45,7 +43,7 @@ class Call(msgspec.Struct, frozen=True):
     page_token: bool = False
 
 
-class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Match(Pick, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which calls a rule strikes; absent members fit everything."""
 
     method: str | None = None
@@ -54,9 +52,6 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     query: str | None = None
     media: bool | None = None
     page_token: bool | None = None
-    skip: int = 0
-    every: int = 1
-    probability: float = 1.0
 
     def fits(self, call: Call) -> bool:
         """Whether the call is one of those that the rule counts."""
@@ -106,24 +101,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: int | None = None
 
 
-class RuleState(msgspec.Struct):
-    """A rule and how often it has fitted and struck."""
-
-    id: int
-    rule: Rule
-    seen: int = 0
-    struck: int = 0
-
-
-class FaultPlan:
-    """The rules in force. Decisions are a function of the calls' order and the seed."""
-
-    def __init__(self, rules: Iterable[Rule] = (), *, seed: int = 0) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - a die for tests
-        self._rules: list[RuleState] = []
-        self._next_id = 1
-        for rule in rules:
-            self.add(rule)
+class FaultPlan(RuleBook[Rule]):
+    """The rules in force for calls."""
 
     def add(self, rule: Rule) -> int:
         """Put a rule behind the others; returns its id. Raises ValueError for nonsense."""
@@ -132,55 +111,21 @@ class FaultPlan:
                 by_reason(rule.effect.error, status=rule.effect.status)
             except KeyError:
                 raise ValueError(f"Google gives no error of the reason {rule.effect.error!r}") from None
-        match = rule.match
-        if match.every < 1 or match.skip < 0 or not 0 <= match.probability <= 1:
-            raise ValueError("every is 1 or more, skip 0 or more, probability from 0 to 1")
-        if len(self._rules) >= MAX_RULES:
-            raise ValueError(f"a plan has at most {MAX_RULES} rules")
-        state = RuleState(self._next_id, rule)
-        self._next_id += 1
-        self._rules.append(state)
-        return state.id
-
-    def remove(self, rule_id: int) -> bool:
-        """Take a rule out; whether it was there."""
-        before = len(self._rules)
-        self._rules = [state for state in self._rules if state.id != rule_id]
-        return len(self._rules) < before
-
-    def clear(self) -> None:
-        """Take every rule out."""
-        self._rules.clear()
-
-    def states(self) -> tuple[RuleState, ...]:
-        """The rules with their counts, in order."""
-        return tuple(self._rules)
+        return super().add(rule)
 
     def decide(self, call: Call) -> Effect | None:
-        """What happens to this call: None lets it pass. Rules count the calls that fit, up to the one that strikes."""
-        for state in self._rules:
-            if self._strikes(state, call):
-                state.struck += 1
-                return state.rule.effect
-        return None
-
-    def _strikes(self, state: RuleState, call: Call) -> bool:
-        rule, match = state.rule, state.rule.match
-        if rule.times is not None and state.struck >= rule.times:
-            return False
-        if not match.fits(call) or (rule.effect.page_token is not None and not call.page_token):
-            return False
-        state.seen += 1
-        if state.seen <= match.skip or (state.seen - match.skip) % match.every != 0:
-            return False
-        return match.probability >= 1 or self._random.random() < match.probability
+        """What happens to this call: None lets it pass."""
+        rule = self.striking(lambda rule: _fits(rule, call))
+        return None if rule is None else rule.effect
 
 
 def parse_rules(body: bytes) -> list[Rule]:
     """One rule, or a list of them, from JSON. Raises ValueError that says what is wrong."""
-    if body.lstrip().startswith(b"["):
-        return msgspec.json.decode(body, type=list[Rule])
-    return [msgspec.json.decode(body, type=Rule)]
+    return decode_rules(body, Rule)
+
+
+def _fits(rule: Rule, call: Call) -> bool:
+    return rule.match.fits(call) and (rule.effect.page_token is None or call.page_token)
 
 
 def _method_fits(wanted: str | None, method_id: str) -> bool:

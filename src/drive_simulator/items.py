@@ -98,6 +98,11 @@ class Grant:
             return self.group.members
         return frozenset() if self.user is None else frozenset((self.user,))
 
+    @property
+    def lasts_until_ms(self) -> float:
+        """When it ends: of two of the same role, the one that lasts longer is what somebody has."""
+        return float("inf") if self.expiration_ms is None else self.expiration_ms
+
     def names(self, user: User) -> bool:
         """Whether it gives access to that account by name."""
         return self.user is user or (self.group is not None and user in self.group.members)

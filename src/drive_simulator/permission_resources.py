@@ -45,7 +45,7 @@ def permission_resource(item: Item, permission_id: str) -> Resource | None:
 
 
 def _resource(item: Item, given: _Given, view: str | None = None) -> Resource:
-    grant = max((each for each, _ in given), key=lambda each: RANK[each.role])
+    grant = max((each for each, _ in given), key=lambda each: (RANK[each.role], each.lasts_until_ms))
     role = "reader" if view is not None else grant.role
     resource: Resource = {"kind": "drive#permission", "id": grant.id, "type": grant.type, "role": role}
     if view is not None:

@@ -115,10 +115,8 @@ class _Tables:
 
 
 def _permission(item: Item, given: tuple[_Given, ...], view: str | None = None) -> VisiblePermission:
-    roles = [_role(item, each) for each in given]
-    role = max(roles, key=RANK.__getitem__)
-    strongest = given[roles.index(role)]
-    grant = strongest.grant
+    strongest = max(given, key=lambda each: (RANK[_role(item, each)], each.grant.lasts_until_ms))
+    role, grant = _role(item, strongest), strongest.grant
     # Owning the folders above as well gives an owner nothing.
     inherited = all(each.source is not item for each in given)
     from_drive = inherited and item.drive is not None

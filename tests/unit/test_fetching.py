@@ -16,7 +16,7 @@ def reading(*names: str) -> Generator[Question, Reply, list[str]]:
 
 
 async def test_a_folder_is_read_once_for_all_that_is_found_of_an_answer() -> None:
-    """Where its items are and who may see them rests on the same folders; the second finding asks for the rest alone."""
+    """Where its items are and who may see them rests on the same folders; the second asks for the rest alone."""
     drive = MemoryDrive()
     for name in "abc":
         drive.files[name] = {"id": name, "name": name.upper(), "mimeType": "application/vnd.google-apps.folder"}

@@ -8,21 +8,21 @@ file's `exportLinks`.
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
-from google_drive_worker.client.calls import OK, UNAUTHORIZED, Call, Caller, Method, Tally, headers_with
+from google_drive_worker.client.calls import OK, Call, Caller, Method, Tally, headers_with
 from google_drive_worker.client.faults import CallKind
 from google_drive_worker.client.quota import Cost
 from google_drive_worker.domain.content import Source
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.http.addresses import address_problem
-from google_drive_worker.http.retry import backoff_ceiling_s
+from google_drive_worker.http.retry import RetryPolicy, backoff_ceiling_s
 from google_drive_worker.http.transport import HttpRequest, HttpResponse, HttpStream, StreamTransport
-from google_drive_worker.utils.errors import ChecksumMismatch, Retryable, SkipItem, Terminal, WorkerError
+from google_drive_worker.utils.errors import ChecksumMismatch, NeedsReauth, Retryable, SkipItem, Terminal, WorkerError
 
 VIDEO = "application/vnd.google-apps.vid"
 
@@ -34,6 +34,16 @@ POLLS = 60
 POLL_CAP_S = 10.0
 
 _ERROR_BYTES = 64 * 1024
+
+_CLOSED = frozenset({401, 403})
+
+REDIRECTS_AT_MOST = 3
+"""Of an export's address: one or two are seen."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+_SENT_ON = frozenset({"Accept", "Range"})
+"""The headers that go along with a redirect. Neither the token nor a resource key is among them."""
 
 PROGRESS_BYTES = 256 * 1024
 """What has to come for the next cut to count as a first one: a server that cuts after each byte is given up on."""
@@ -182,12 +192,14 @@ async def _linked(caller: Caller, path: str, export_type: str, keys: dict[str, s
 class Place(msgspec.Struct, frozen=True):
     """Where bytes are: a target on the API's own host, or on another one of Google's.
 
-    What is not `is_fixed` is made anew each time that it is asked for, and the second time may be other bytes.
+    What is not `is_fixed` is made anew each time that it is asked for, and the second time may be other bytes. Where a
+    redirect led, it no longer `takes_token`.
     """
 
     target: str
     origin: str | None = None
     is_fixed: bool = True
+    takes_token: bool = True
 
 
 def place_of(api_origin: str, url: str) -> Place | None:
@@ -211,6 +223,42 @@ def place_of(api_origin: str, url: str) -> Place | None:
     return None
 
 
+class _Trials:
+    """How far a download is, and what a failure asks for: another try, which is nothing but a delay, or its end."""
+
+    def __init__(self, retry: RetryPolicy, random: Callable[[], float], place: "Place") -> None:
+        self.got = 0
+        self._retry = retry
+        self._random = random
+        self._place = place
+        self._progress = 0
+        self._failures = 0
+        self._is_new_token = False
+
+    def came(self, size_bytes: int) -> None:
+        """So much more has come."""
+        self.got += size_bytes
+        self._is_new_token = False
+
+    def delay_s(self, failure: Retryable | NeedsReauth) -> float:
+        """How long to wait before the next try. Raises the failure where there is none."""
+        if isinstance(failure, NeedsReauth):
+            # A long download outlasts its token: as for every call, another one is tried once.
+            if failure.code != "unauthorized" or self._is_new_token:
+                raise failure
+            self._is_new_token = True
+            return 0.0
+        if (self.got and not self._place.is_fixed) or isinstance(failure, ChecksumMismatch):
+            raise failure
+        if self.got - self._progress >= PROGRESS_BYTES:
+            self._progress, self._failures = self.got, 0
+        self._failures += 1
+        hint_s = failure.retry_after_s or 0.0
+        if self._failures >= self._retry.attempts or hint_s > self._retry.hint_s:
+            raise failure
+        return max(hint_s, backoff_ceiling_s(self._failures, self._retry) * self._random())
+
+
 async def _resumed(
     caller: Caller,
     transport: StreamTransport,
@@ -220,38 +268,28 @@ async def _resumed(
     size: int | None,
 ) -> AsyncGenerator[bytes, None]:
     """The bytes at a place, gone on with by Range where the connection is cut; as often as enough comes of it."""
-    shared, got, failures, started_s = caller.shared, 0, 0, caller.shared.clock.monotonic_s()
-    progress = 0
+    shared, started_s = caller.shared, caller.shared.clock.monotonic_s()
+    trials = _Trials(shared.retry, shared.random, place)
     tally, error = Tally(), "internal"
+    failure: Retryable | NeedsReauth
     try:
         while True:
             try:
-                async with _opened(caller, transport, method, place, keys, got, tally) as stream:
-                    skip = _to_skip(stream, got)
+                async with _opened(caller, transport, method, place, keys, trials.got, tally) as stream:
+                    skip = _to_skip(stream, trials.got)
                     async for piece in stream.pieces():
                         rest = piece[skip:] if skip else piece
                         skip -= len(piece) - len(rest)
                         if rest:
-                            got += len(rest)
+                            trials.came(len(rest))
                             yield rest
-                if size is None or got >= size:
+                if size is None or trials.got >= size:
                     error = ""
                     return
                 failure = Retryable("an answer ended before all of the file had come", code="truncated")
-            except Retryable as problem:
+            except (Retryable, NeedsReauth) as problem:
                 failure = problem
-            if got and not place.is_fixed:
-                raise failure
-            if got - progress >= PROGRESS_BYTES:
-                progress, failures = got, 0
-            failures += 1
-            error = failure.code
-            if failures >= shared.retry.attempts or isinstance(failure, ChecksumMismatch):
-                raise failure
-            if failure.retry_after_s is not None and failure.retry_after_s > shared.retry.hint_s:
-                raise failure
-            backoff_s = backoff_ceiling_s(failures, shared.retry) * shared.random()
-            await shared.clock.sleep(max(failure.retry_after_s or 0.0, backoff_s))
+            await shared.clock.sleep(trials.delay_s(failure))
     except (asyncio.CancelledError, GeneratorExit):
         error = "cancelled"
         raise
@@ -289,18 +327,47 @@ async def _opened(
         if got:
             headers["Range"] = f"bytes={got}-"
         tally.attempts += 1
-        async with transport.stream(HttpRequest("GET", place.target, headers), place.origin) as stream:
-            tally.status = stream.status
-            if stream.status in {OK, PARTIAL}:
-                yield stream
-                return
-            if stream.status == UNSATISFIABLE and got:
-                raise ChecksumMismatch("the file became shorter while it was read")
-            body = await _some(stream.pieces())
-            failure = caller.refusal(method, HttpResponse(stream.status, stream.headers, body), token)
-            if stream.status == UNAUTHORIZED:
-                failure = Retryable("Google refused the access token", code="unauthorized", http_status=UNAUTHORIZED)
-            raise failure
+        for _ in range(1 + REDIRECTS_AT_MOST):
+            async with transport.stream(HttpRequest("GET", place.target, headers), place.origin) as stream:
+                tally.status = stream.status
+                if stream.status in {OK, PARTIAL}:
+                    yield stream
+                    return
+                if stream.status not in _REDIRECTS:
+                    raise await _refused(caller, method, place, stream, token, got)
+                place = _led_on(caller.shared.origin, method, place, stream)
+            headers = {name: value for name, value in headers.items() if name in _SENT_ON}
+        raise Terminal("the server answers with one redirect after another", code="redirected")
+
+
+async def _refused(
+    caller: Caller, method: Method, place: Place, stream: HttpStream, token: str, got: int
+) -> WorkerError:
+    """What an answer without bytes asks for."""
+    if stream.status == UNSATISFIABLE and got:
+        return ChecksumMismatch("the file became shorter while it was read")
+    if stream.status in _CLOSED and not (place.origin is None and place.takes_token):
+        told = "Google's address of the export does not let us in"  # where the API took the token just before
+        return SkipItem(told, code="link_refused", http_status=stream.status)
+    body = await _some(stream.pieces())
+    return caller.refusal(method, HttpResponse(stream.status, stream.headers, body), token)
+
+
+def _led_on(api_origin: str, method: Method, place: Place, stream: HttpStream) -> Place:
+    """Where a redirect of an export's address leads, if that is one of Google's as well. No token goes along: what such
+    an address needs is written in it. Raises `Terminal` for any other redirect: no call of the API's has one.
+    """
+    failure = Terminal("the server answered with a redirect", code="redirected", http_status=stream.status)
+    location = stream.headers.get("Location")
+    if method is not _LINK or not location:
+        raise failure
+    try:
+        led = place_of(api_origin, urljoin((place.origin or api_origin) + place.target, location))
+    except ValueError:  # no address at all
+        led = None
+    if led is None:
+        raise failure
+    return msgspec.structs.replace(led, is_fixed=place.is_fixed, takes_token=False)
 
 
 async def _some(pieces: AsyncIterator[bytes]) -> bytes:

@@ -6,6 +6,7 @@ parameters and limits: Google's discovery document `drive.v3.json`.
 
 import random as system_random
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 from urllib.parse import quote, urlsplit
@@ -20,6 +21,7 @@ from google_drive_worker.client.faults import CallKind
 from google_drive_worker.client.load import LoadObserver, Loads, Unwatched
 from google_drive_worker.client.many import Page, call_many, list_many
 from google_drive_worker.client.quota import Cost, QuotaLimiter
+from google_drive_worker.client.view import View, query_literal, query_of
 from google_drive_worker.domain.channel import Watched
 from google_drive_worker.domain.connection import Connection, Secret
 from google_drive_worker.domain.content import Source
@@ -173,57 +175,35 @@ class DriveApis:
         """The Drive of that connection, as its credentials and settings are now; cheap, no call is made."""
         wanted = connection.settings.include_shared_drives
         load = self._loads.of(connection.connection_id, self._shared.clock.monotonic_s())
-        return DriveApi(
-            Caller(connection.connection_id, self._authorizers.of(connection), self._shared, load),
-            self._shared,
+        view = View(
             include_shared_drives=self._include_shared_drives if wanted is None else wanted,
             sync_permissions=connection.settings.sync_permissions,
-            excluded=connection.settings.exclude_mime_types,
-            downloads=self._downloads,
+            exclude_mime_types=connection.settings.exclude_mime_types,
             label_ids=connection.settings.label_ids,
         )
+        caller = Caller(connection.connection_id, self._authorizers.of(connection), self._shared, load)
+        return DriveApi(caller, self._shared, view, self._downloads)
 
 
 class DriveApi:
     """Implements `Drive` for one connection. Safe for concurrent calls."""
 
-    def __init__(
-        self,
-        caller: Caller,
-        shared: Shared,
-        *,
-        include_shared_drives: bool,
-        sync_permissions: bool,
-        excluded: tuple[str, ...],
-        downloads: StreamTransport | None,
-        label_ids: tuple[str, ...] = (),
-    ) -> None:
+    def __init__(self, caller: Caller, shared: Shared, view: View, downloads: StreamTransport | None) -> None:
         """Made by `DriveApis.open`."""
         self._caller = caller
         self._shared = shared
-        self._include_shared_drives = include_shared_drives
-        self._sync_permissions = sync_permissions
-        self._excluded_types = excluded
-        self._excluded = [f"mimeType != {query_literal(each)}" for each in excluded if each != FOLDER_MIME_TYPE]
+        self._view = view
         self._downloads = downloads
-        self._labels: list[Parameter] = [("includeLabels", ",".join(label_ids))] if label_ids else []
 
     def without_labels(self) -> "DriveApi":
         """The same Drive, which asks for no labels; see `Drive.without_labels`."""
-        if not self._labels:
+        if not self._view.label_ids:
             return self
-        return DriveApi(
-            self._caller,
-            self._shared,
-            include_shared_drives=self._include_shared_drives,
-            sync_permissions=self._sync_permissions,
-            excluded=self._excluded_types,
-            downloads=self._downloads,
-        )
+        return DriveApi(self._caller, self._shared, replace(self._view, label_ids=()), self._downloads)
 
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """changes.getStartPageToken; see `Drive.start_page_token`."""
-        query = [*self._in_drive(drive_id), ("fields", fields.START_PAGE_TOKEN_FIELDS)]
+        query = [*self._view.in_drive(drive_id), ("fields", fields.START_PAGE_TOKEN_FIELDS)]
         answer = await self._call(_START_PAGE_TOKEN, "/changes/startPageToken", query, _TOKEN.decode)
         return answer.start_page_token
 
@@ -245,15 +225,15 @@ class DriveApi:
         Of the orders, Google advises against createdTime for large collections and names modifiedTime instead.
         """
         order_by = None if modified is None else "modifiedTime desc"
-        q = _query_of(modified, include_trashed=include_trashed)
+        q = query_of(modified, include_trashed=include_trashed)
         return await self._list(q, drive_id, page_token, self._shared.decode_listing, order_by)
 
     async def oldest_times(
         self, drive_id: DriveId | None, *, include_trashed: bool, since: str | None = None
     ) -> tuple[str, ...]:
         """files.list from the other end, for the times alone; see `Drive.oldest_times`."""
-        q = _query_of(TimeRange(since), include_trashed=include_trashed)
-        query = [*self._listing(drive_id, q, "modifiedTime", PAGE_SIZE_AT_MOST), ("fields", fields.TIMES_FIELDS)]
+        q = query_of(TimeRange(since), include_trashed=include_trashed)
+        query = [*self._view.listing(drive_id, q, "modifiedTime", PAGE_SIZE_AT_MOST), ("fields", fields.TIMES_FIELDS)]
         page = await self._call(_FILES_LIST, "/files", query, _TIMES_PAGE.decode)
         return tuple(file.modified_time for file in page.files if file.modified_time is not None)
 
@@ -273,14 +253,14 @@ class DriveApi:
     async def list_changes(self, drive_id: DriveId | None, page_token: PageToken) -> ChangesPage:
         """changes.list; see `Drive.list_changes`."""
         query = [
-            *self._in_drive(drive_id),
-            *self._items_from_all_drives(drive_id),
+            *self._view.in_drive(drive_id),
+            *self._view.items_from_all_drives(drive_id),
             ("includeRemoved", "true"),
             ("includeCorpusRemovals", "true"),
             ("spaces", "drive"),
             ("pageSize", str(self._shared.page_size)),
-            ("fields", self._fields(drive_id, fields.CHANGES_PAGE_FIELDS, fields.SHARED_CHANGES_PAGE_FIELDS)),
-            *self._labels,
+            ("fields", self._view.fields(drive_id, fields.CHANGES_PAGE_FIELDS, fields.SHARED_CHANGES_PAGE_FIELDS)),
+            *self._view.labels,
             ("pageToken", page_token),
         ]
         return await self._call(_CHANGES_LIST, "/changes", query, _CHANGES_PAGE.decode)
@@ -297,8 +277,8 @@ class DriveApi:
     ) -> Watched:
         """changes.watch; see `Drive.watch_changes`."""
         query = [
-            *self._in_drive(drive_id),
-            *self._items_from_all_drives(drive_id),
+            *self._view.in_drive(drive_id),
+            *self._view.items_from_all_drives(drive_id),
             ("includeRemoved", "true"),
             ("includeCorpusRemovals", "true"),
             ("spaces", "drive"),
@@ -319,16 +299,16 @@ class DriveApi:
 
     async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
         """files.get of each; see `Drive.get_files`. A file whose answer doesn't fit its type is a `SkipItem`."""
-        wanted = fields.LABELLED_FILE_FIELDS if self._labels else fields.FILE_FIELDS
-        return await self._get_many(file_ids, wanted, _decode_file, self._labels)
+        wanted = fields.LABELLED_FILE_FIELDS if self._view.label_ids else fields.FILE_FIELDS
+        return await self._get_many(file_ids, wanted, _decode_file, self._view.labels)
 
     async def list_details(
         self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
     ) -> DetailsPage:
         """files.list; see `Drive.list_details`."""
-        q = _query_of(None, include_trashed=include_trashed)
+        q = query_of(None, include_trashed=include_trashed)
         query = [
-            *self._listing(drive_id, q, None, _DETAILS_PAGE_SIZE),
+            *self._view.listing(drive_id, q, None, _DETAILS_PAGE_SIZE),
             ("fields", fields.DETAILS_PAGE_FIELDS),
             *_page(page_token),
         ]
@@ -338,11 +318,11 @@ class DriveApi:
         self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
     ) -> FilesPage:
         """files.list; see `Drive.list_contents`."""
-        q = " and ".join(filter(None, [_query_of(None, include_trashed=include_trashed), _NO_FOLDERS]))
+        q = " and ".join(filter(None, [query_of(None, include_trashed=include_trashed), _NO_FOLDERS]))
         query = [
-            *self._listing(drive_id, q, None, _CONTENTS_PAGE_SIZE),
-            ("fields", fields.labelled(fields.FILES_PAGE_FIELDS) if self._labels else fields.FILES_PAGE_FIELDS),
-            *self._labels,  # its files are written again, as whole as they were
+            *self._view.listing(drive_id, q, None, _CONTENTS_PAGE_SIZE),
+            ("fields", self._view.labelled(fields.FILES_PAGE_FIELDS)),
+            *self._view.labels,  # its files are written again, as whole as they were
             *_page(page_token),
         ]
         return await self._call(_FILES_LIST, "/files", query, decode_files)
@@ -413,55 +393,12 @@ class DriveApi:
         order_by: str | None = None,
     ) -> FilesPage:
         query = [
-            *self._listing(drive_id, q, order_by, self._shared.page_size),
-            ("fields", self._fields(drive_id, fields.FILES_PAGE_FIELDS, fields.SHARED_FILES_PAGE_FIELDS)),
-            *self._labels,
+            *self._view.listing(drive_id, q, order_by, self._shared.page_size),
+            ("fields", self._view.fields(drive_id, fields.FILES_PAGE_FIELDS, fields.SHARED_FILES_PAGE_FIELDS)),
+            *self._view.labels,
             *_page(page_token),
         ]
         return await self._call(_FILES_LIST, "/files", query, decode)
-
-    def _listing(self, drive_id: DriveId | None, q: str, order_by: str | None, page_size: int) -> list[Parameter]:
-        q = " and ".join(filter(None, [q, *self._excluded]))
-        return [
-            ("corpora", "user" if drive_id is None else "drive"),
-            *self._in_drive(drive_id),
-            *self._items_from_all_drives(drive_id),
-            *([("q", q)] if q else []),
-            *([("orderBy", order_by)] if order_by else []),
-            ("pageSize", str(page_size)),
-        ]
-
-    def _fields(self, drive_id: DriveId | None, plain: str, with_permissions: str) -> str:
-        mask = with_permissions if drive_id is None and self._sync_permissions else plain
-        return fields.labelled(mask) if self._labels else mask
-
-    def _in_drive(self, drive_id: DriveId | None) -> list[Parameter]:
-        if drive_id is not None:
-            return [("driveId", drive_id), ("supportsAllDrives", "true")]
-        return [("supportsAllDrives", "true")] if self._include_shared_drives else []
-
-    def _items_from_all_drives(self, drive_id: DriveId | None) -> list[Parameter]:
-        wanted = drive_id is not None or self._include_shared_drives
-        return [("includeItemsFromAllDrives", "true")] if wanted else []
-
-
-def query_literal(value: str) -> str:
-    r"""Write `value` as a string of Drive's query language: in quotes, `'` and `\` escaped (guide "Search query")."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-def _query_of(modified: TimeRange | None, *, include_trashed: bool) -> str:
-    return " and ".join([*_range_terms(modified), *([] if include_trashed else ["trashed = false"])])
-
-
-def _range_terms(modified: TimeRange | None) -> list[str]:
-    """The range as terms of a query; a time without a zone is UTC (guide "Search query terms and operators")."""
-    if modified is None:
-        return []
-    since = [] if modified.since is None else [f"modifiedTime >= {query_literal(modified.since)}"]
-    until = [] if modified.until is None else [f"modifiedTime < {query_literal(modified.until)}"]
-    return since + until
 
 
 def _joined(

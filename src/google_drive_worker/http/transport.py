@@ -68,7 +68,7 @@ class StreamTransport(Transport, Protocol):
         """Open the answer, as it is sent: not compressed, in no time limit but that of silence.
 
         `origin` is another host than the transport's own; the caller has made sure that it may be told what the request
-        holds. Raises as `send` does.
+        holds. A redirect is an answer like any other, and is not followed. Raises as `send` does.
         """
         ...
 
@@ -162,10 +162,6 @@ class AiohttpTransport:
             failure = Terminal("a token or header holds a character that HTTP can't carry", code="bad_credentials")
         else:
             try:
-                if 300 <= response.status < 400:  # noqa: PLR2004  (the 3xx class)
-                    raise Terminal(
-                        "the server answered with a redirect", code="redirected", http_status=response.status
-                    )
                 yield HttpStream(response.status, response.headers, lambda: _pieces(response))
             finally:
                 response.close()

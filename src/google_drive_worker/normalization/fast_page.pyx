@@ -139,7 +139,7 @@ cdef const uint8_t *_past_items(
     global bits_seen
     cdef Span spans[MAX_FIELDS]
     cdef const uint8_t *past
-    if at[0] != c"[":
+    if at >= end or at[0] != c"[":
         return NULL
     at = _past_space(at + 1, end)
     if at < end and at[0] == c"]":

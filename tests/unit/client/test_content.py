@@ -5,7 +5,7 @@ import hashlib
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
@@ -15,20 +15,32 @@ from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.faults import Effect, Match, Rule
 from drive_simulator.items import Item
 from drive_simulator.server import Simulator
+from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.calls import CallReport
-from google_drive_worker.client.content import place_of
+from google_drive_worker.client.content import REDIRECTS_AT_MOST, place_of
+from google_drive_worker.client.drive_api import DriveApis
+from google_drive_worker.client.quota import REQUESTS, QuotaLimiter
 from google_drive_worker.client.setup import open_drives
-from google_drive_worker.domain.connection import AccessToken, Secret
+from google_drive_worker.domain.connection import AccessToken, Credentials, Grant, Secret
 from google_drive_worker.domain.content import Source
 from google_drive_worker.domain.drive import DriveFile
-from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.ports import Clock, Drive
 from google_drive_worker.http.retry import RetryPolicy
+from google_drive_worker.http.transport import AiohttpTransport, HttpRequest, HttpResponse, HttpStream
 from google_drive_worker.system_clock import SystemClock
-from google_drive_worker.utils.errors import ChecksumMismatch, NotFound, Retryable, SkipForNow, SkipItem, Terminal
+from google_drive_worker.utils.errors import (
+    ChecksumMismatch,
+    NeedsReauth,
+    NotFound,
+    Retryable,
+    SkipForNow,
+    SkipItem,
+    Terminal,
+)
 from support.clock import ManualClock
-from support.credentials import connection
-from support.scripted_http import Answer, reply, scripted_server
+from support.credentials import authorized_user, connection
+from support.scripted_http import Answer, ScriptedServer, reply, scripted_server
 from support.simulators import serving
 from support.syncs import file, read
 
@@ -161,6 +173,29 @@ async def test_a_refused_token_is_renewed_and_a_busy_server_asked_again() -> Non
         assert await all_of(b.drive.content(bytes_of(shown))) == content.read(item)
 
 
+async def test_a_token_that_becomes_stale_in_a_download_is_renewed_and_the_download_goes_on() -> None:
+    """At its beginning or in its middle; without a backoff, and the bytes that came are not asked for again."""
+    async with tokens_granted() as (server, drive, grants):
+        server.script += [*reply(401), cut_in_bytes, *reply(401), *rest_of(10)]
+        assert await all_of(drive.content(bytes_of(SHOWN))) == BYTES
+        assert [each.headers["authorization"] for each in server.seen] == [
+            "Bearer token-1",
+            "Bearer token-2",
+            "Bearer token-2",
+            "Bearer token-3",
+        ]
+        assert len(grants) == 3
+
+
+async def test_a_download_whose_new_token_is_refused_as_well_needs_a_person() -> None:
+    """As every call does: nobody asks on and on."""
+    async with tokens_granted() as (server, drive, grants):
+        server.script += [*reply(401), *reply(401), *reply(401)]
+        with pytest.raises(NeedsReauth):
+            await all_of(drive.content(bytes_of(SHOWN)))
+        assert (len(server.seen), len(grants)) == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("key", "code"), [("abusive", "abusive_file"), ("download_restriction", "not_downloadable"), ("", "not_found")]
 )
@@ -275,6 +310,34 @@ async def scripted(*answers: Answer, shown: DriveFile = SHOWN) -> tuple[bytes, l
         got = await all_of(drive.content(bytes_of(shown)))
         ranges = [each.headers.get("range") for each in server.seen]
         return got, ranges, [each.headers.get("x-goog-drive-resource-keys") for each in server.seen]
+
+
+@asynccontextmanager
+async def tokens_granted() -> AsyncIterator[tuple[ScriptedServer, Drive, list[str]]]:
+    """A server, a Drive at it, and the tokens that were granted: a new one each time."""
+    grants: list[str] = []
+
+    async def grant(_id: ConnectionId, _: Credentials) -> Grant:
+        grants.append(f"token-{len(grants) + 1}")
+        return Grant(Secret(grants[-1]), 3600.0)
+
+    clock = ManualClock()
+    async with scripted_server() as server, AiohttpTransport(server.url) as transport:
+        drives = DriveApis(
+            base_url=server.url + "/drive/v3",
+            transport=transport,
+            authorizers=Authorizers(grant, clock, random.random),
+            limiter=QuotaLimiter(REQUESTS, clock),
+            clock=clock,
+            retry=QUICK,
+            downloads=transport,
+        )
+        yield server, drives.open(connection(authorized_user("https://oauth2.googleapis.com/token"))), grants
+
+
+def rest_of(start: int) -> list[Answer]:
+    """What is left of the bytes from there on."""
+    return list(reply(206, BYTES[start:], {"Content-Range": f"bytes {start}-{len(BYTES) - 1}/{len(BYTES)}"}))
 
 
 async def cut_in_bytes(request: web.Request) -> web.StreamResponse:
@@ -416,3 +479,97 @@ async def test_an_export_that_is_made_anew_is_not_gone_on_with() -> None:
             await all_of(drive.content(bytes_of(read(file("a", mimeType=APPS + "document")), "text/plain")))
         assert raised.value.code == "truncated"
         assert server.seen[-1].path == "/y"
+
+
+GOOGLE = "https://www.googleapis.com"
+SIGNED = "https://doc-0s-4k-docs.googleusercontent.com/export/abc?signature=xyz"
+
+
+@dataclass
+class Hosts:
+    """Google's hosts, as a transport to all of them: answers each address by a status, headers and a body."""
+
+    answers: dict[str, tuple[int, dict[str, str], bytes]]
+    seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """A call of the API."""
+        return HttpResponse(*self._answer(GOOGLE, request))
+
+    @asynccontextmanager
+    async def stream(self, request: HttpRequest, origin: str | None = None) -> AsyncIterator[HttpStream]:
+        """An answer in one piece."""
+        status, headers, body = self._answer(origin or GOOGLE, request)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield body
+
+        yield HttpStream(status, headers, pieces)
+
+    def _answer(self, origin: str, request: HttpRequest) -> tuple[int, dict[str, str], bytes]:
+        address = origin + request.target
+        self.seen.append((address, dict(request.headers)))
+        plain = address.partition("?")[0]
+        return self.answers.get(address) or self.answers.get(plain) or (404, {}, b"{}")
+
+
+async def exported_by(hosts: Hosts) -> bytes:
+    """A large document's export, which Google gives by a link alone."""
+
+    async def grant(_id: ConnectionId, _: Credentials) -> Grant:
+        return Grant(Secret("a-token"), 3600.0)
+
+    too_large = b'{"error":{"errors":[{"reason":"exportSizeLimitExceeded"}]}}'
+    links = b'{"exportLinks":{"text/plain":"https://docs.google.com/feeds/export?id=a"}}'
+    hosts.answers |= {
+        f"{GOOGLE}/drive/v3/files/a/export": (403, {}, too_large),
+        f"{GOOGLE}/drive/v3/files/a": (200, {}, links),
+    }
+    clock = ManualClock()
+    drives = DriveApis(
+        base_url=f"{GOOGLE}/drive/v3",
+        transport=hosts,
+        authorizers=Authorizers(grant, clock, random.random),
+        limiter=QuotaLimiter(REQUESTS, clock),
+        clock=clock,
+        retry=QUICK,
+        downloads=hosts,
+    )
+    shown = read(file("a", mimeType=APPS + "document", resourceKey="a-key"))
+    drive = drives.open(connection(authorized_user("https://oauth2.googleapis.com/token")))
+    return await all_of(drive.content(bytes_of(shown, "text/plain")))
+
+
+LINK = "https://docs.google.com/feeds/export"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_an_exports_link_is_followed_to_google_without_the_token(status: int) -> None:
+    """The address that it leads to is signed, and needs neither token nor resource key."""
+    hosts = Hosts({LINK: (status, {"Location": SIGNED}, b""), SIGNED: (200, {}, b"text")})
+    assert await exported_by(hosts) == b"text"
+    (link, told), (signed, told_there) = hosts.seen[-2:]
+    assert (link.partition("?")[0], told["Authorization"]) == (LINK, "Bearer a-token")
+    assert (signed, told_there) == (SIGNED, {"Accept": "*/*"})
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["https://evil.example/x", "http://docs.google.com/x", "https://docs.google.com.evil.example/", "//[", "", LINK],
+)
+async def test_an_exports_link_that_leads_elsewhere_or_nowhere_is_not_followed(location: str) -> None:
+    """Nothing is asked of a stranger, and nobody is led in circles; the file alone is left out."""
+    hosts = Hosts({LINK: (302, {"Location": location}, b"")})
+    with pytest.raises(Terminal) as raised:
+        await exported_by(hosts)
+    assert raised.value.code == "redirected"
+    assert {address.partition("?")[0] for address, _ in hosts.seen if "googleapis" not in address} == {LINK}
+    assert len([told for _, told in hosts.seen if "Authorization" not in told]) <= REDIRECTS_AT_MOST
+
+
+async def test_an_exports_address_that_lets_nobody_in_is_that_files_trouble() -> None:
+    """The token was not sent there, and is as good as before."""
+    hosts = Hosts({LINK: (302, {"Location": SIGNED}, b""), SIGNED: (401, {}, b"")})
+    with pytest.raises(SkipItem) as raised:
+        await exported_by(hosts)
+    assert raised.value.code == "link_refused"

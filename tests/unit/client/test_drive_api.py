@@ -13,7 +13,7 @@ from aiohttp import web
 
 from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.calls import CallReport, quota_user
-from google_drive_worker.client.drive_api import DriveApi, DriveApis, query_literal
+from google_drive_worker.client.drive_api import DriveApi, DriveApis
 from google_drive_worker.client.fields import (
     CHANGES_PAGE_FIELDS,
     DRIVES_PAGE_FIELDS,
@@ -23,6 +23,7 @@ from google_drive_worker.client.fields import (
     SHARED_FILES_PAGE_FIELDS,
 )
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter
+from google_drive_worker.client.view import query_literal
 from google_drive_worker.domain.connection import ConnectionSettings, Credentials, Grant, Secret
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
