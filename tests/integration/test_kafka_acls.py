@@ -21,7 +21,7 @@ from drive_simulator.corpus import CorpusPlan, generate
 from support.kafka_broker import KafkaBroker
 from support.mirroring import FIRST, staged
 from support.ports import free_ports
-from support.secured_broker import PASSWORD, USER, scram_user, secured_listeners
+from support.secured_broker import PASSWORD, USER, scram_users, secured_listeners
 from support.topics import Topics, create_topics
 
 pytestmark = pytest.mark.kafka
@@ -48,7 +48,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, brokers_can_start: None) 
     directory, authority, ports = tmp_path_factory.mktemp("acls"), Authority(), free_ports(2)
     first, second = secured_listeners(authority, directory, (ports[0], ports[1]))
     listeners = (replace(first, properties=first.properties + _AUTHORIZER), second)
-    with KafkaBroker(listeners=listeners, format_arguments=[scram_user()]) as broker:
+    with KafkaBroker(listeners=listeners, format_arguments=scram_users()) as broker:
         yield {
             "PLAIN_SERVERS": broker.bootstrap_servers,
             "KAFKA_BOOTSTRAP_SERVERS": f"localhost:{ports[0]}",

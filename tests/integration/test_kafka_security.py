@@ -10,7 +10,7 @@ from control_plane_simulator.authority import Authority
 from support.commands import command
 from support.kafka_broker import KafkaBroker
 from support.ports import free_ports
-from support.secured_broker import PASSWORD, USER, scram_user, secured_listeners
+from support.secured_broker import PASSWORD, USER, scram_users, secured_listeners
 from support.topics import Topics, create_topics
 
 pytestmark = pytest.mark.kafka
@@ -55,11 +55,11 @@ def fortress(tmp_path_factory: pytest.TempPathFactory, brokers_can_start: None) 
     """One broker for this module."""
     directory, authority, ports = tmp_path_factory.mktemp("tls"), Authority(), free_ports(2)
     listeners = secured_listeners(authority, directory, (ports[0], ports[1]))
-    with KafkaBroker(listeners=listeners, format_arguments=[scram_user()]) as broker:
+    with KafkaBroker(listeners=listeners, format_arguments=scram_users()) as broker:
         yield Fortress(create_topics(broker.bootstrap_servers), authority, directory, ports[0], ports[1])
 
 
-@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 def test_a_password_opens(fortress: Fortress, mechanism: str) -> None:
     """A command finds the topics over TLS with SASL."""
     found = command("topics", "--check", environment=fortress.by_password(KAFKA_SASL_MECHANISM=mechanism))

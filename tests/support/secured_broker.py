@@ -21,7 +21,7 @@ class Listener:
 
 
 def secured_listeners(authority: Authority, directory: Path, ports: tuple[int, int]) -> tuple[Listener, Listener]:
-    """One for PLAIN and SCRAM-SHA-512 over TLS (by `scram_user`), one for certificates that the authority signed."""
+    """One for PLAIN and SCRAM over TLS (by `scram_users`), one for certificates that the authority signed."""
     server = authority.server()
     store, trust = directory / "broker.pem", directory / "trust.pem"
     store.touch(mode=0o600)
@@ -29,8 +29,9 @@ def secured_listeners(authority: Authority, directory: Path, ports: tuple[int, i
     trust.write_bytes(authority.certificate)
     tls = "ssl.keystore.type=PEM ssl.keystore.location={} ssl.truststore.type=PEM ssl.truststore.location={}"
     passwords = {
-        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
         "plain.sasl.jaas.config": f'{_LOGIN}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";',
+        "scram-sha-256.sasl.jaas.config": f"{_LOGIN}.scram.ScramLoginModule required;",
         "scram-sha-512.sasl.jaas.config": f"{_LOGIN}.scram.ScramLoginModule required;",
     }
     stores = dict(pair.split("=", 1) for pair in tls.format(store, trust).split())
@@ -41,9 +42,9 @@ def secured_listeners(authority: Authority, directory: Path, ports: tuple[int, i
     )
 
 
-def scram_user() -> str:
-    """The argument by which a broker's storage is formatted with the user."""
-    return f"--add-scram=SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
+def scram_users() -> list[str]:
+    """The arguments by which a broker's storage is formatted with the user, for either mechanism."""
+    return [f"--add-scram=SCRAM-SHA-{bits}=[name={USER},password={PASSWORD}]" for bits in (256, 512)]
 
 
 def _properties(listener: str, values: dict[str, str]) -> str:
