@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from control_plane_simulator.authority import Authority
 from drive_simulator.corpus import CorpusPlan, generate
+from support.canaries import topics_as_written
 from support.kafka_broker import KafkaBroker
 from support.mirroring import FIRST, staged
 from support.ports import free_ports
@@ -61,14 +62,14 @@ def settings(tmp_path_factory: pytest.TempPathFactory, brokers_can_start: None) 
 
 
 def test_the_rights_on_the_page_are_enough_and_one_less_is_told(settings: dict[str, str], tmp_path: Path) -> None:
-    """A full sync goes through with them; without Write on the records' topic the worker says so."""
+    """A full sync goes through with them; without one for records the worker says so, and never the password."""
     plain = settings["PLAIN_SERVERS"]
     topics = create_topics(plain)
     admin = AdminClient({"bootstrap.servers": plain, "log_level": 0})
     listed = rights(PAGE.read_text(encoding="utf-8"), topics)
     assert len(listed) >= 18
     _grant(admin, listed)
-    secured = {name: value for name, value in settings.items() if name != "PLAIN_SERVERS"}
+    secured = {name: value for name, value in settings.items() if name != "PLAIN_SERVERS"} | {"LOG_LEVEL": "DEBUG"}
     with staged(generate(CorpusPlan(files=50)), topics, tmp_path) as stage:
         with stage.worker(secured) as worker:
             stage.sync(FIRST, "full_sync")
@@ -83,7 +84,10 @@ def test_the_rights_on_the_page_are_enough_and_one_less_is_told(settings: dict[s
             _grant(admin, listed)
             stage.settle(FIRST)
             stage.assert_equal()
-            assert PASSWORD not in worker.text()
+            pages = {path: worker.page(path).encode() for path in ("/metrics", "/health/live", "/health/ready")}
+            let_out = {**topics_as_written(topics), **pages, "log": worker.text().encode()}
+            assert all(let_out.values())
+            assert [place for place, text in let_out.items() if PASSWORD.encode() in text] == []
 
 
 def rights(page: str, topics: Topics) -> list[AclBinding]:
