@@ -74,39 +74,35 @@ def main(
     """
     files = files or (100_000 if quick else 300_000)
     note = Console(stderr=True, quiet=as_json)
-    with surroundings() as around:
-        runs = _compare(around, files, rounds, note)
-        note.print("latency …")
-        latencies = latency.run(around, 3 if quick else 9)
-        memories = []
-        for millions in (1, 2, 5) if memory else ():
-            note.print(f"memory, {millions} million files …")
-            memories.append(full_path.run_memory(around, millions * 1_000_000))
-        note.print("a listing in parts …")
-        splits = [split.run(around, 50_000, page_size=100, latency_ms=100)]
-        if split_too:
-            splits.append(split.run(around, 1_000_000, page_size=PAGE_SIZE, latency_ms=1_000))
-        note.print("calls …")
-        asked = [calls.run(around, 10_000), calls.run(around, 10_000, synced=calls.EVERYTHING)]
-        note.print("contents …")
-        contents = content.run(around)
-        if idle:
-            note.print("restore …")
-        restored = restore.run(around) if idle else None
-    if fair:
-        note.print("fairness …")
-    report = msgspec.structs.replace(
-        _report(files, rounds, runs, latencies, memories),
-        splits=splits,
-        calls=asked,
-        contents=contents,
-        restore=restored,
-        fairness=fairness.run_both() if fair else [],
-    )
-    if as_json:
-        click.echo(msgspec.json.encode(report))
-    else:
-        _print(report, Console())
+    found: dict[str, Any] = {}
+    try:
+        with surroundings() as around:
+            found["runs"] = _compare(around, files, rounds, note)
+            note.print("latency …")
+            found["latencies"] = latency.run(around, 3 if quick else 9)
+            note.print("calls …")
+            found["calls"] = [calls.run(around, 10_000), calls.run(around, 10_000, synced=calls.EVERYTHING)]
+            note.print("contents …")
+            found["contents"] = content.run(around)
+            note.print("a listing in parts …")
+            found["splits"] = [split.run(around, 50_000, page_size=100, latency_ms=100)]
+            if split_too:
+                found["splits"].append(split.run(around, 1_000_000, page_size=PAGE_SIZE, latency_ms=1_000))
+            for millions in (1, 2, 5) if memory else ():
+                note.print(f"memory, {millions} million files …")
+                found.setdefault("memory", []).append(full_path.run_memory(around, millions * 1_000_000))
+            if idle:
+                note.print("restore …")
+                found["restore"] = restore.run(around)
+        if fair:
+            found["fairness"] = fairness.run_both()
+    finally:  # what was measured before something failed took its time as well
+        if "runs" in found:
+            report = msgspec.structs.replace(_report(files, rounds, found.pop("runs")), **found)
+            if as_json:
+                click.echo(msgspec.json.encode(report))
+            else:
+                _print(report, Console())
 
 
 def _compare(around: Surroundings, files: int, rounds: int, note: Console) -> list[Result]:
@@ -135,7 +131,7 @@ def _other(around: Surroundings, module: str, files: int, *arguments: str) -> Re
     return found
 
 
-def _report(files: int, rounds: int, runs: list[Result], latencies: Latencies | None, memory: list[Memory]) -> Report:
+def _report(files: int, rounds: int, runs: list[Result]) -> Report:
     def median(variant: str, measure: str) -> float:
         return float(statistics.median(getattr(run, measure) for run in runs if run.variant == variant))
 
@@ -152,8 +148,6 @@ def _report(files: int, rounds: int, runs: list[Result], latencies: Latencies | 
         worker_to_floor_batched_with_headers=ratio("floor, batched, headers", "per_cpu_second"),
         worker_to_common_stack=ratio("common stack", "per_cpu_second"),
         worker_to_common_stack_wall=ratio("common stack", "per_second"),
-        latencies=latencies,
-        memory=memory,
     )
 
 

@@ -26,7 +26,6 @@ DRIVES = 4
 _CONNECTION = """\
 [{0}]
 customer_id = "cust_{0}"
-settings.sync_permissions = false
 [{0}.credentials]
 type = "authorized_user"
 client_id = "bench"
