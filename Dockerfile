@@ -20,7 +20,7 @@ FROM python:3.11-slim
 # The user is a number, so that Kubernetes can see that it is not root; it has no home and owns nothing here.
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     pip install --no-cache-dir --disable-pip-version-check --no-index --find-links /wheels google-drive-worker \
-    && python -c "from google_drive_worker.normalization.transformer import IS_COMPILED; assert IS_COMPILED" \
+    && python -c "from google_drive_worker.normalization.pages import IS_COMPILED; assert IS_COMPILED" \
     && groupadd --gid 10001 worker \
     && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin worker
 ENV PYTHONUNBUFFERED=1 \

@@ -169,13 +169,10 @@ def check() -> None:
 
 
 async def _check(settings: Settings) -> dict[str, list[str]]:
-    """What is wrong, by what was looked at; those that take their time are looked at side by side."""
+    """What is wrong, by what was looked at. Who can't be asked about connections brings no keys to the store either."""
     async with connections_of(settings, SystemClock()) as owner:
-        kafka, connections, store = await asyncio.gather(
-            asyncio.to_thread(_kafka_problems, settings),
-            problems_of(owner),
-            stores_of(settings, owner).problem(),
-        )
+        kafka, connections = await asyncio.gather(asyncio.to_thread(_kafka_problems, settings), problems_of(owner))
+        store = await stores_of(settings, owner).problem(keys_are_brought=not connections)
     where = settings.connections_file or settings.control_plane_base_url
     return {
         f"Kafka at {settings.kafka_bootstrap_servers}": kafka,

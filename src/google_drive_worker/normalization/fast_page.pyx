@@ -4,8 +4,9 @@
 `fast_page` does for the files that nearly every drive is full of what msgspec and `transformer.transform_file` do for
 all: one pass over Google's JSON that holds it to its grammar and notes where each value stands, and one that writes our
 names before them. It knows only what is usual. A file that is not (a value of another type, a null, a time with an
-offset, properties, an escaped surrogate …) comes out as `None`, and the caller goes the long way; so does a page that is
-not, or that is no JSON. So it never differs: the tests hold the two against each other.
+offset, properties …) comes out as `None`, and the caller goes the long way; so does the whole page where it is not a usual
+one, or holds anywhere what is no JSON as we know it (half of an escaped surrogate pair, brackets too deep). So it never
+differs: the tests hold the two against each other.
 
 UTF-8 is checked here, since what is copied reaches a consumer. No read goes past the input's end, and the buffer is as
 large as any output.
@@ -27,7 +28,7 @@ from google_drive_worker.domain.times import sortable
 from google_drive_worker.normalization.exports import EXPORT_FORMATS
 
 if sys.byteorder != "little":
-    raise ImportError("strings are walked eight bytes at a time, the lowest byte first")
+    raise ModuleNotFoundError("strings are walked eight bytes at a time, the lowest byte first", name=__name__)
 
 include "file_fields.pxi"
 include "json_text.pxi"
@@ -533,9 +534,10 @@ cdef const uint8_t *_find(Table *table, const uint8_t *at, const uint8_t *end, S
             if table == &FILE and PERSON <= table.fields[number].kind <= LINK_SHARE:
                 spans[number].same = _recall(number, at, end)
             at = _past_value(at, end) if spans[number].same == NULL else at + spans[number].same.size
-            spans[number].size = at - spans[number].at
         if at == NULL:
             return NULL
+        if number >= 0:
+            spans[number].size = at - spans[number].at
         at = _past_space(at, end)
         if at >= end:
             return NULL

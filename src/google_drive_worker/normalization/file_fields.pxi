@@ -73,6 +73,8 @@ cdef void _fill(Table *table, fields):
         google, quoted, ours = google_name.encode(), f'{google_name}"'.encode(), f'"{our_name}":'.encode()
         _KEPT.append((google, quoted, ours))
         number = table.count
+        if number == MAX_FIELDS or len(google) >= MAX_NAME:
+            raise ValueError(f"there is no room for the field {google_name}")
         table.fields[number].google = google
         table.fields[number].quoted = quoted
         table.fields[number].google_size = len(google)

@@ -1,7 +1,7 @@
 """How JSON (RFC 8259) is walked and held to its grammar, and what of it is usual. Included in `fast_page`.
 
-What passes here also passes msgspec's decoder. The reverse does not hold: what is deeper than `MAX_DEPTH`, or has an
-escaped surrogate, is left to it.
+What passes here also passes msgspec's decoder. The reverse does not hold: what is deeper than `MAX_DEPTH`, or escapes
+half of a surrogate pair, is left to it.
 """
 
 cdef enum:
@@ -66,20 +66,34 @@ cdef const uint8_t *_past_string(const uint8_t *at, const uint8_t *end) noexcept
 
 
 cdef const uint8_t *_past_escape(const uint8_t *at, const uint8_t *end) noexcept:
-    """Past the escape that begins here; `NULL` where it is none, or half of a surrogate pair, which may lack the other."""
-    cdef int i
+    """Past the escape that begins here, or the two of a surrogate pair; `NULL` where it is none."""
+    cdef int unit
     if end - at < 2:
         return NULL
     if at[1] != c"u":
         return at + 2 if memchr(b'"\\/bfnrt', at[1], 8) != NULL else NULL
-    if end - at < 6:
+    unit = _code_unit(at, end)
+    if unit < 0 or 0xDC00 <= unit <= 0xDFFF:
         return NULL
-    for i in range(2, 6):
-        if not (c"0" <= at[i] <= c"9" or c"a" <= (at[i] | 32) <= c"f"):
-            return NULL
-    if (at[2] | 32) == c"d" and at[3] >= c"8":
-        return NULL
+    if 0xD800 <= unit <= 0xDBFF:
+        return at + 12 if 0xDC00 <= _code_unit(at + 6, end) <= 0xDFFF else NULL
     return at + 6
+
+
+cdef inline int _code_unit(const uint8_t *at, const uint8_t *end) noexcept:
+    """The code unit that is escaped here as `\\u` and four digits; -1 where none is."""
+    cdef int i, digit, unit = 0
+    if end - at < 6 or at[0] != c"\\" or at[1] != c"u":
+        return -1
+    for i in range(2, 6):
+        if c"0" <= at[i] <= c"9":
+            digit = at[i] - c"0"
+        elif c"a" <= (at[i] | 32) <= c"f":
+            digit = (at[i] | 32) - c"a" + 10
+        else:
+            return -1
+        unit = 16 * unit + digit
+    return unit
 
 
 cdef const uint8_t *_past_value(const uint8_t *at, const uint8_t *end, int depth = 0) noexcept:

@@ -9,7 +9,9 @@ from google_drive_worker.domain.listed import ListedPage
 
 try:
     from google_drive_worker.normalization.fast_page import fast_page
-except ImportError:  # there was no C compiler when it was installed
+except ModuleNotFoundError as missing:
+    if missing.name != "google_drive_worker.normalization.fast_page":
+        raise  # else there was no C compiler when it was installed
 
     def fast_page(body: bytes) -> ListedPage | None:
         """No page goes the fast way."""

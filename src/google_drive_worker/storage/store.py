@@ -141,10 +141,11 @@ class BucketStores:
         """The connection's objects; cheap, no call is made."""
         return BucketObjects(self._bucket_of(connection.connection_id), connection.customer_id)
 
-    async def problem(self) -> str | None:
+    async def problem(self, *, keys_are_brought: bool = True) -> str | None:
         """What keeps the bucket from being used, in one line; `None` where writing and reading went well.
 
         `None` also where there are no keys but those that connections bring: whether these will do, their syncs show.
+        They bring none where `keys_are_brought` is false.
         """
         try:
             store = BucketObjects(self._shared, "google-drive-worker")
@@ -152,8 +153,8 @@ class BucketStores:
             if await store.find(ref.sha256, ref.content_type) != ref:
                 return "the object store does not show what was written to it just now"
         except WorkerError as problem:
-            are_brought = self._own is not None and isinstance(problem, NoKeys)
-            return None if are_brought else problem.message
+            is_none = keys_are_brought and self._own is not None and isinstance(problem, NoKeys)
+            return None if is_none else problem.message
         return None
 
     def _bucket_of(self, connection_id: ConnectionId) -> Bucket:

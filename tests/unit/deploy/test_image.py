@@ -3,11 +3,13 @@
 import asyncio
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from google_drive_worker.normalization.pages import IS_COMPILED
 from google_drive_worker.observability.health import HealthServer, Readiness
 from google_drive_worker.observability.metrics import Metrics
 
@@ -46,6 +48,15 @@ def test_what_is_installed_is_locked_by_hash() -> None:
     pinned = {name: set(re.findall(r"(?m)^[a-z0-9.-]+==[^ ;]+", text)) for name, text in locks.items()}
     assert pinned["build"] | pinned["runtime"] <= pinned["dev"]
     assert {each.partition("==")[0] for each in pinned["build"]} == {"cython", "setuptools"}
+
+
+@pytest.mark.skipif(not IS_COMPILED, reason="there was no C compiler here; where an image is built there is one")
+def test_what_the_build_makes_sure_of_holds_here() -> None:
+    """The lines of Python that it runs, such as whether the hot path was compiled."""
+    checks = [line for each in arguments("RUN") for line in re.findall(r'python -c "([^"]+)"', each)]
+    assert checks
+    for line in checks:
+        subprocess.run([sys.executable, "-c", line], check=True)
 
 
 @pytest.mark.parametrize(("is_there", "status"), [(True, 0), (False, 1)])

@@ -210,6 +210,64 @@ def test_any_file_comes_to_the_same(changes: dict[str, object], without: set[str
     assert shown(read_listed(resource)) == shown(long_way(resource))
 
 
+def person(name: str, *, me: bool = False) -> dict[str, object]:
+    """One of a file's owners."""
+    return {"displayName": name, "emailAddress": "a@example.com", "me": me}
+
+
+@pytest.mark.parametrize("count", [63, 64, 65, 66, 500])
+def test_any_number_of_capabilities_comes_to_the_same(count: int) -> None:
+    """Also where there are more than the fast way has room for."""
+    flags = {f"can{'A' * number}": number % 2 == 0 for number in range(1, count + 1)}
+    assert assert_same(json.dumps({**USUAL, "capabilities": flags}).encode()) == (count <= 64)
+
+
+@pytest.mark.parametrize("size", [20_000, 20_400, 20_481, 21_000, 100_000, 1_000_000])
+def test_a_file_of_any_size_goes_the_fast_way(size: int) -> None:
+    """Around the size of the buffer that is kept, and far beyond it; all capitals, of which each becomes two bytes."""
+    assert assert_same(json.dumps({**USUAL, "description": "x" * size}).encode())
+    assert_same(json.dumps({**USUAL, "capabilities": {f"can{'A' * size}": True}}).encode())
+
+
+@pytest.mark.parametrize("count", [1, 1_023, 1_024, 1_025, 5_000])
+def test_a_page_of_any_number_of_items_goes_the_fast_way(count: int) -> None:
+    """Each is where it was, also those that are yet to be read."""
+    items = [
+        b'{"id":"%d","name":"n","mimeType":"m"%b}' % (n, b',"size":1' if n % 7 == 3 else b"") for n in range(count)
+    ]
+    assert assert_same_page(page_of(*items))
+    page = fast_page(page_of(*items))
+    assert page is not None
+    assert list(map(bytes, page.files)) == items
+    assert page.unread == tuple(range(3, count, 7))
+
+
+@pytest.mark.parametrize("size", [900, 940, 1_000, 1_023, 1_024, 1_025, 3_000])
+def test_people_of_any_length_are_told_apart(size: int) -> None:
+    """Those that are remembered, those that are too long for it, and those that begin as others do or are cut."""
+    for name in ("a" * size, "a" * size, "a" * size + "b", "a" * (size - 1)):
+        whole = json.dumps({"id": "a", "name": "n", "mimeType": "m", "lastModifyingUser": person(name)}).encode()
+        assert assert_same(whole)
+        for cut in (1, 2, 3, 40, size):
+            assert_same_page(b'{"files":[' + whole[:-cut])
+
+
+@pytest.mark.parametrize("depth", [30, 31, 32, 33, 1_000, 300_000])
+def test_brackets_of_any_depth_do_no_harm(depth: int) -> None:
+    """Where they are too deep for the fast way msgspec decides."""
+    nested = b"[" * depth + b"]" * depth
+    fast = fast_page(page_of(b'{"id":"a","name":"n","mimeType":"m","x":' + nested + b"}"))
+    assert (fast is not None) == (depth <= 32)
+    assert fast_page(b'{"files":[],"x":' + b'{"a":' * depth) is None
+
+
+def test_an_escaped_pair_is_one_character() -> None:
+    """A half of one is left to msgspec, with its page."""
+    assert assert_same(json.dumps({**USUAL, "name": "\U0001f600 \u00e9"}).encode())
+    for half in ("\\ud83d", "\\ud83d\\u0041", "\\ude00\\ud83d", "\\ud83d\\ude0", "\\ud83dude00"):
+        assert not assert_same(json.dumps(USUAL).encode().replace(b"a description", half.encode()))
+
+
 def seen(page: FilesPage) -> Any:
     """All that the engine is told of a page."""
     files = [shown(item) or item for item in transformer.read_page(page)]
