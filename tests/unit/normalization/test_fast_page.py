@@ -291,7 +291,14 @@ WHOLE = b'{"kind":"drive#fileList","incompleteSearch":true,"nextPageToken":"~!!~
 
 @pytest.mark.parametrize(
     "body",
-    [TWO, WHOLE, b' {\n"files" : [ ] , "nextPageToken":"a" }\r\n', page_of(b"{}"), WHOLE.replace(b",", b" ,\n ")],
+    [
+        TWO,
+        WHOLE,
+        b' {\n"files" : [ ] , "nextPageToken":"a" }\r\n',
+        page_of(b"{}"),
+        page_of(b"1"),
+        WHOLE.replace(b",", b" ,\n "),
+    ],
 )
 def test_a_usual_page_goes_the_fast_way(body: bytes) -> None:
     """With its token, whether the search was incomplete, and each item, also one that is yet to be read."""
@@ -312,7 +319,6 @@ def test_a_usual_page_goes_the_fast_way(body: bytes) -> None:
         b'{"files":[],"files":[]}',
         b'{"files":null}',
         b'{"files":{}}',
-        b'{"files":[1]}',
         b'{"files":[{}{}]}',
         b'{"files":[{},]}',
         b'{"files":[],"nextPageToken":null}',
@@ -327,7 +333,7 @@ def test_a_usual_page_goes_the_fast_way(body: bytes) -> None:
 )
 def test_a_page_that_is_not_usual_is_left_to_msgspec(body: bytes) -> None:
     """It says what is wrong with it, or reads it in its own way."""
-    assert fast_page(body) is None or seen(fast_page(body)) == seen(decode(body))  # type: ignore[arg-type]
+    assert fast_page(body) is None
 
 
 @pytest.mark.parametrize(
@@ -367,7 +373,7 @@ def test_a_page_that_is_not_usual_is_left_to_msgspec(body: bytes) -> None:
 @pytest.mark.parametrize(
     "place", ['{"id":"a","name":"n","mimeType":"m","x":%s}', '{"id":"a","name":%s,"mimeType":"m"}']
 )
-def test_what_is_no_json_never_goes_the_fast_way(place: str, value: str) -> None:
+def test_whatever_stands_for_a_value_msgspec_takes_what_the_fast_way_takes(place: str, value: str) -> None:
     """Whether it stands where a field of ours is or where nobody looks."""
     assert_same_page(page_of((place % value).encode()))
     assert_same_page(b'{"files":[],"new":' + value.encode() + b"}")
