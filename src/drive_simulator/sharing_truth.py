@@ -115,8 +115,9 @@ class _Tables:
 
 
 def _permission(item: Item, given: tuple[_Given, ...], view: str | None = None) -> VisiblePermission:
-    strongest = max(given, key=lambda each: (RANK[_role(item, each)], each.grant.lasts_until_ms))
-    role, grant = _role(item, strongest), strongest.grant
+    role = max((_role(item, each) for each in given), key=RANK.__getitem__)
+    alike = [each for each in given if _role(item, each) == role]
+    grant = max((each.grant for each in alike), key=lambda each: each.lasts_until_ms)
     # Owning the folders above as well gives an owner nothing.
     inherited = all(each.source is not item for each in given)
     from_drive = inherited and item.drive is not None
@@ -128,7 +129,7 @@ def _permission(item: Item, given: tuple[_Given, ...], view: str | None = None) 
         email=grant.email if is_person and not deleted else None,
         domain=grant.domain if grant.type == "domain" else None,
         inherited=inherited,
-        inherited_from=(given[0] if view is not None else strongest).source.id if from_drive else None,
+        inherited_from=(given if view is not None else alike)[0].source.id if from_drive else None,
         expiration_time=None if grant.expiration_ms is None else rfc3339(grant.expiration_ms),
         allow_discovery=None if is_person else grant.allow_discovery,
         view=view,
