@@ -1,9 +1,7 @@
 """What a step writes, made ready for Kafka: records and errors encoded, with their keys and headers."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.message import Outgoing, RecordBatch
@@ -16,9 +14,7 @@ from google_drive_worker.messages.error import encode_error, error_headers
 from google_drive_worker.messages.record import RecordEncoder
 from google_drive_worker.messages.references import payload_of, referring
 from google_drive_worker.sync.checkpoint import Checkpoint
-from google_drive_worker.sync.step import Step
-
-_kind_of = attrgetter("resource_type", "operation")
+from google_drive_worker.sync.step import Step, kinds_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +36,7 @@ class Outbox:
         records = self._records(before, step, stored)
         if isinstance(records, TooLarge):
             return records
-        kinds: Counter[tuple[str, str]] = Counter(map(_kind_of, step.records))
+        kinds = kinds_of(step.records)
         kinds.update(("error", report.category) for report in step.errors)
         return Entry(
             [self._error(report) for report in step.errors],

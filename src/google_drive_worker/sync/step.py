@@ -91,10 +91,15 @@ def sighted(checkpoint: Checkpoint, corpora: Iterable[str]) -> Checkpoint:
     return checkpoint
 
 
+def kinds_of(records: Iterable[Record]) -> Counter[tuple[str, str]]:
+    """How many records there are of each resource type and operation. It counts every file: no loop of ours."""
+    return Counter(map(_kind_of, records))
+
+
 def counted(sync: Sync, records: Iterable[Record]) -> Sync:
     """The sync with those records added to its counts."""
     counts = dict(sync.counts)
-    for (resource_type, operation), number in Counter(map(_kind_of, records)).items():
+    for (resource_type, operation), number in kinds_of(records).items():
         name = resource_type if operation == "upsert" else "deleted"
         counts[name] = counts.get(name, 0) + number
     return msgspec.structs.replace(sync, counts=counts)
