@@ -44,7 +44,7 @@ from google_drive_worker.sync.sharing import (
     Reply,
     seen,
 )
-from google_drive_worker.utils.errors import NotFound, SkipForNow, SkipItem
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 
 T = TypeVar("T")
 
@@ -169,7 +169,9 @@ async def found_by(drive: Drive, finding: Generator[Question, Reply, T], read: S
 
 
 def _is_gone(problem: SkipItem) -> bool:
-    return isinstance(problem, NotFound) or (problem.http_status == FORBIDDEN and not isinstance(problem, SkipForNow))
+    return isinstance(problem, NotFound) or (
+        problem.http_status == FORBIDDEN and not isinstance(problem, ItemUnavailable)
+    )
 
 
 async def look_up(drive: Drive, file_ids: tuple[FileId, ...]) -> Mapping[FileId, DriveFile | None]:

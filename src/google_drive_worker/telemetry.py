@@ -14,7 +14,7 @@ from google_drive_worker.kafka.partition import Committed
 from google_drive_worker.observability.health import Readiness
 from google_drive_worker.observability.metrics import Metrics
 from google_drive_worker.sync.checkpoint import Checkpoint
-from google_drive_worker.utils.errors import NeedsReauth, Retryable, SkipItem, WorkerError
+from google_drive_worker.utils.errors import Retryable, SkipItem, WorkerError, category_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("google_drive_worker")
 
@@ -80,7 +80,7 @@ class Telemetry:
             "step_failed",
             connection_id=connection_id,
             step=step,
-            classification=_classification(error),
+            classification=category_of(error),
             code=error.code,
             reason=error.reason,
             http_status=error.http_status,
@@ -219,14 +219,6 @@ def state_of(checkpoint: Checkpoint, now: datetime) -> str:
     if checkpoint.sync is not None:
         return "syncing"
     return "waiting" if checkpoint.owed is not None else "idle"
-
-
-def _classification(error: WorkerError) -> str:
-    if isinstance(error, Retryable):
-        return "retriable"
-    if isinstance(error, NeedsReauth):
-        return "reauth"
-    return "skipped_item" if isinstance(error, SkipItem) else "terminal"
 
 
 def _sync_fields(checkpoint: Checkpoint) -> dict[str, str | None]:

@@ -8,11 +8,11 @@ from drive_simulator.faults import Effect, Match, Rule
 from google_drive_worker.client.faults import DRIVE_ERRORS
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.utils.errors import (
+    ItemUnavailable,
     NeedsReauth,
     NotFound,
     PageTokenRejected,
     Retryable,
-    SkipForNow,
     SkipItem,
     Terminal,
     WorkerError,
@@ -30,8 +30,8 @@ ROWS: list[tuple[str, int | None, type[WorkerError], str]] = [
     ("rateLimitExceeded", 429, Retryable, "rate_limited"),
     ("sharingRateLimitExceeded", None, Retryable, "sharing_rate_limited"),
     ("dailyLimitExceeded", None, Retryable, "daily_limit_exceeded"),
-    ("quotaExceeded", None, SkipForNow, "file_quota_exceeded"),
-    ("downloadQuotaExceeded", None, SkipForNow, "file_quota_exceeded"),
+    ("quotaExceeded", None, ItemUnavailable, "file_quota_exceeded"),
+    ("downloadQuotaExceeded", None, ItemUnavailable, "file_quota_exceeded"),
     ("exportSizeLimitExceeded", None, SkipItem, "export_too_large"),
     ("fileNotExportable", None, SkipItem, "not_exportable"),
     ("fileNotDownloadable", None, SkipItem, "not_downloadable"),
@@ -69,7 +69,7 @@ async def test_a_call_alone(
     tmp_path: Path, reason: str, status: int | None, kind: type[WorkerError], code: str
 ) -> None:
     """What is raised says what to do; what is one file's own trouble is waited for where it meets a listing."""
-    kind = Retryable if kind is SkipForNow else kind
+    kind = Retryable if kind is ItemUnavailable else kind
     async with connected(tmp_path) as (simulator, drive):
         simulator.faults.add(Rule(Effect(error=reason, status=status), Match(method="files.list")))
         with pytest.raises(kind) as caught:

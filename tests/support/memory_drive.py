@@ -11,7 +11,7 @@ from google_drive_worker.domain.channel import Watched
 from google_drive_worker.domain.connection import Connection, Secret
 from google_drive_worker.domain.content import Source
 from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
-from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage
+from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.domain.times import TimeRange
@@ -106,6 +106,11 @@ class MemoryDrive:
         """There is none."""
         await self._call(f"drives {page_token}")
         return DrivesPage()
+
+    async def get_drive(self, drive_id: DriveId) -> SharedDrive:
+        """There is none."""
+        await self._call(f"drive {drive_id}")
+        raise NotFound("no such drive", http_status=404)
 
     async def list_files(
         self,

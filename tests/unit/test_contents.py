@@ -12,9 +12,9 @@ from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.sync.checkpoint import Scope
 from google_drive_worker.utils.errors import (
     ChecksumMismatch,
+    ItemUnavailable,
     NotFound,
     Retryable,
-    SkipForNow,
     SkipItem,
     Terminal,
     WorkerError,
@@ -75,7 +75,7 @@ async def test_an_export_is_fetched_anew_when_the_document_or_the_format_changed
         (SkipItem("x", code="export_too_large"), "too_large"),
         (SkipItem("x", code="link_refused"), "unavailable"),
         (Terminal("x", code="bad_request", http_status=400), "unavailable"),
-        (SkipForNow("x", code="file_quota_exceeded", http_status=403), "unavailable"),
+        (ItemUnavailable("x", code="file_quota_exceeded", http_status=403), "unavailable"),
         (Retryable("x", http_status=500, reason="backendError"), "unavailable"),
         (Retryable("x", code="truncated"), "unavailable"),
         (ChecksumMismatch("x"), "unavailable"),

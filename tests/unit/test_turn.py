@@ -29,7 +29,7 @@ from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Checkpoint, Parked, SyncKind
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.turn import LOOK_AGAIN_S, Means, take_turn
-from google_drive_worker.utils.errors import NeedsReauth, Retryable, SkipForNow, SkipItem, WorkerError
+from google_drive_worker.utils.errors import ItemUnavailable, NeedsReauth, Retryable, SkipItem, WorkerError
 from support.clock import ManualClock
 from support.memory_drive import MemoryConnections, MemoryDrive
 from support.memory_store import MemoryStore
@@ -531,7 +531,7 @@ class DrivesOfOthers(MemoryDrive):
             "shown": (Permission("p", "user", "writer"),),
             "hidden": SkipItem("not for readers", http_status=403),
             "broken": SkipItem("weird", code="weird", http_status=400),
-            "worn": SkipForNow("its own quota", code="file_quota_exceeded", http_status=403),
+            "worn": ItemUnavailable("its own quota", code="file_quota_exceeded", http_status=403),
         }
         return {file_id: known[file_id] for file_id in file_ids}
 
@@ -562,7 +562,10 @@ async def test_a_file_that_cant_be_had_today_is_not_gone() -> None:
     class Drive(MemoryDrive):
         async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
             """One is for later, one is out of reach."""
-            problems = {"worn": SkipForNow("later", http_status=403), "lost": SkipItem("not yours", http_status=403)}
+            problems = {
+                "worn": ItemUnavailable("later", http_status=403),
+                "lost": SkipItem("not yours", http_status=403),
+            }
             return {file_id: problems[file_id] for file_id in file_ids}
 
     assert await look_up(Drive(page_size=1), (FileId("worn"), FileId("lost"))) == {FileId("lost"): None}

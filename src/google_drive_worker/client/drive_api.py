@@ -26,7 +26,15 @@ from google_drive_worker.domain.channel import Watched
 from google_drive_worker.domain.connection import Connection, Secret
 from google_drive_worker.domain.content import Source
 from google_drive_worker.domain.details import Comment, DetailsPage, Revision
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, ChangesPage, DriveFile, DrivesPage, FilesPage, read_file
+from google_drive_worker.domain.drive import (
+    FOLDER_MIME_TYPE,
+    ChangesPage,
+    DriveFile,
+    DrivesPage,
+    FilesPage,
+    SharedDrive,
+    read_file,
+)
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.domain.sharing import ItemSharing, Permission
@@ -105,6 +113,7 @@ _FILES_LIST = Method("drive.files.list", CallKind.LISTING, Cost.LIST)
 _FILES_GET = Method("drive.files.get", CallKind.ITEM, Cost.READ)
 _CHANGES_LIST = Method("drive.changes.list", CallKind.LISTING, Cost.LIST)
 _START_PAGE_TOKEN = Method("drive.changes.getStartPageToken", CallKind.LISTING, Cost.READ)
+_DRIVES_GET = Method("drive.drives.get", CallKind.ITEM, Cost.READ)
 _DRIVES_LIST = Method("drive.drives.list", CallKind.LISTING, Cost.LIST)
 
 _CHANGES_WATCH = Method("drive.changes.watch", CallKind.ITEM, Cost.OTHER)
@@ -126,6 +135,7 @@ _PERMISSIONS_PAGE = msgspec.json.Decoder(_PermissionsPage)
 _TIMES_PAGE = msgspec.json.Decoder(_TimesPage)
 _CHANGES_PAGE = msgspec.json.Decoder(ChangesPage)
 _DRIVES_PAGE = msgspec.json.Decoder(DrivesPage)
+_DRIVE = msgspec.json.Decoder(SharedDrive)
 _TOKEN = msgspec.json.Decoder(_StartPageToken)
 
 
@@ -211,6 +221,11 @@ class DriveApi:
         """drives.list; see `Drive.list_drives`."""
         query = [("pageSize", str(_DRIVES_PAGE_SIZE)), ("fields", fields.DRIVES_PAGE_FIELDS), *_page(page_token)]
         return await self._call(_DRIVES_LIST, "/drives", query, _DRIVES_PAGE.decode)
+
+    async def get_drive(self, drive_id: DriveId) -> SharedDrive:
+        """drives.get; see `Drive.get_drive`."""
+        query = [("fields", fields.SHARED_DRIVE_FIELDS)]
+        return await self._call(_DRIVES_GET, f"/drives/{quote(drive_id, safe='')}", query, _DRIVE.decode)
 
     async def list_files(
         self,

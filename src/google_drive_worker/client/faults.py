@@ -16,11 +16,11 @@ import msgspec
 
 from google_drive_worker.http.retry import parse_retry_after_s
 from google_drive_worker.utils.errors import (
+    ItemUnavailable,
     NeedsReauth,
     NotFound,
     PageTokenRejected,
     Retryable,
-    SkipForNow,
     SkipItem,
     Terminal,
     WorkerError,
@@ -253,7 +253,7 @@ def _error(
     if action is Action.SKIP_OR_STOP:
         action = Action.SKIP if kind is CallKind.ITEM else Action.STOP
     if action is Action.SKIP_FOR_HOURS and kind is CallKind.ITEM:
-        return SkipForNow(text, code=row.code, http_status=answer.status, reason=answer.reason)
+        return ItemUnavailable(text, code=row.code, http_status=answer.status, reason=answer.reason)
     if action in _WAITS:
         wait_s = _wait_s(action, headers, now)
         return Retryable(text, retry_after_s=wait_s, code=row.code, http_status=answer.status, reason=answer.reason)

@@ -96,6 +96,10 @@ class Drive(Protocol):
         """drives.list, 100 a page."""
         ...
 
+    async def get_drive(self, drive_id: DriveId) -> SharedDrive:
+        """drives.get. Raises `NotFound` where Google says, in JSON, that the account sees no drive of that id."""
+        ...
+
     async def list_files(
         self,
         drive_id: DriveId | None,
@@ -179,7 +183,8 @@ class Drive(Protocol):
         ...
 
     # Calls for many items at once. Each has an answer for every id that it was asked for: an item that can't be had is
-    # a `SkipItem` (or `NotFound`) in its place, and what concerns more than one item is raised.
+    # a `SkipItem` in its place (`NotFound` or `ItemUnavailable` where these say more), and what concerns more than one
+    # item is raised. An element of an item's list that can't be read is an `UnreadableItem` among the others.
 
     async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
         """files.get of each, whichever drive it is in."""
@@ -189,15 +194,21 @@ class Drive(Protocol):
         """files.get of each, for what tells where its permissions come from."""
         ...
 
-    async def list_permissions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Permission, ...] | SkipItem]:
+    async def list_permissions(
+        self, file_ids: Sequence[FileId]
+    ) -> Mapping[FileId, tuple[Permission | UnreadableItem, ...] | SkipItem]:
         """permissions.list of each item or shared drive, all of its pages."""
         ...
 
-    async def list_revisions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Revision, ...] | SkipItem]:
+    async def list_revisions(
+        self, file_ids: Sequence[FileId]
+    ) -> Mapping[FileId, tuple[Revision | UnreadableItem, ...] | SkipItem]:
         """revisions.list of each, all of its pages, oldest first."""
         ...
 
-    async def list_comments(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Comment, ...] | SkipItem]:
+    async def list_comments(
+        self, file_ids: Sequence[FileId]
+    ) -> Mapping[FileId, tuple[Comment | UnreadableItem, ...] | SkipItem]:
         """comments.list of each, all of its pages, deleted ones included."""
         ...
 

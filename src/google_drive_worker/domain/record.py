@@ -6,11 +6,11 @@ import msgspec
 
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken, SyncId
 from google_drive_worker.domain.objects import ObjectRef
+from google_drive_worker.utils.errors import Category
 
 ResourceType = Literal["file", "folder", "permission", "revision", "comment", "shared_drive", "change", "sync"]
 Operation = Literal["upsert", "delete"]
 DeleteCause = Literal["removed", "trashed", "out_of_scope", "access_lost"]
-ErrorCategory = Literal["retriable", "terminal", "reauth", "skipped_item", "invalid_message"]
 
 
 class References(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -49,10 +49,13 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to write to `integration.errors`; holds no secret (platform contract, "Out: error")."""
+    """One thing to write to `integration.errors`; holds no secret (platform contract, "Out: error").
+
+    `sync_id` is the sync in which it happened, where there was one.
+    """
 
     code: str
-    category: ErrorCategory
+    category: Category
     message: str
     http_status: int | None = None
     reason: str | None = None
@@ -63,6 +66,7 @@ class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
     resource_type: str | None = None
     resource_id: str | None = None
     source: Source | None = None
+    sync_id: SyncId | None = None
     original: str | None = None
 
 

@@ -47,6 +47,7 @@ class _ErrorEnvelope(msgspec.Struct, frozen=True):
     error: _Error
     resource: _Resource | None
     source: _Source | None
+    sync_id: str | None
     original: str | None
 
 
@@ -76,6 +77,7 @@ def encode_error(
             ),
             resource=_Resource(report.resource_type, _bounded(report.resource_id)) if has_resource else None,
             source=_source(report.source),
+            sync_id=report.sync_id,
             original=_bounded(report.original, 2 * MAX_ORIGINAL_BYTES),
         )
     )

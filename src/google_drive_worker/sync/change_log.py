@@ -28,6 +28,7 @@ from google_drive_worker.sync.checkpoint import (
     Sync,
     Walk,
 )
+from google_drive_worker.sync.error_reports import notice_of, skipped
 from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.page_sharing import moved_corpora
@@ -39,7 +40,6 @@ from google_drive_worker.sync.step import (
     doubting,
     owe_full,
     sighted,
-    skipped,
     with_corpus,
     with_gone,
     with_sync,
@@ -209,16 +209,8 @@ def on_looked_up(
 
 def _no_root(checkpoint: Checkpoint, folder_id: FileId) -> ErrorReport:
     """The report of a folder that the scope names and the account can't see."""
-    return ErrorReport(
-        code="scope_not_found",
-        category="skipped_item",
-        message="folder_ids names this folder, and there is none that the account can see; the others are mirrored",
-        customer_id=checkpoint.customer_id,
-        connection_id=checkpoint.connection_id,
-        resource_type="folder",
-        resource_id=folder_id,
-        source=checkpoint.sync.source if checkpoint.sync else None,
-    )
+    message = "folder_ids names this folder, and there is none that the account can see; the others are mirrored"
+    return notice_of(checkpoint, "scope_not_found", message, resource_type="folder", resource_id=folder_id)
 
 
 def _is_listed_anyhow(checkpoint: Checkpoint, sync: Sync, removal: Removal, file: DriveFile) -> bool:

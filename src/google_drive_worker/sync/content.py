@@ -21,10 +21,11 @@ from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Reading, Scope, Sync
+from google_drive_worker.sync.error_reports import unread
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListContent, ReadContent
 from google_drive_worker.sync.scope import gone_through
-from google_drive_worker.sync.step import Step, counted, unread, with_gone, with_sync
+from google_drive_worker.sync.step import Step, counted, with_gone, with_sync
 from google_drive_worker.utils.errors import SkipItem
 
 MAX_FILE_SIZE_BYTES = 100 * 1024 * 1024

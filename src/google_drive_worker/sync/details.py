@@ -34,11 +34,12 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Reading, Scope, Sync
 from google_drive_worker.sync.content import on_metadata_listed, wants_contents
+from google_drive_worker.sync.error_reports import unread
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListDetails, ReadDetails
 from google_drive_worker.sync.scope import gone_through
-from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, unread, with_gone, with_sync
+from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, with_gone, with_sync
 from google_drive_worker.utils.errors import NotFound, SkipItem
 
 CHANGED_AT_MOST = 500

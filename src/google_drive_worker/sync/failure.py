@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from google_drive_worker.domain.ports import Normalizer
-from google_drive_worker.domain.record import ErrorCategory, ErrorReport
 from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked, Reading
 from google_drive_worker.sync.content import on_refused_contents
 from google_drive_worker.sync.details import on_refused
+from google_drive_worker.sync.error_reports import report_of
 from google_drive_worker.sync.labels import on_refused_labels
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
@@ -93,9 +93,9 @@ def on_failure(
             # Gone by now, which its log or the user's will tell; or it was, and is joined again when that is read.
             return Step(doubting(_without_details(checkpoint, corpus), doubted=True, only=corpus))
         case Terminal(), ListDetails() | ReadDetails():  # a scope that does not cover them: the rest goes on without
-            return Step(on_refused(checkpoint), errors=(report(checkpoint, error),))
+            return Step(on_refused(checkpoint), errors=(report_of(checkpoint, error),))
         case Terminal(), ListContent() | ReadContent():
-            return Step(on_refused_contents(checkpoint), errors=(report(checkpoint, error),))
+            return Step(on_refused_contents(checkpoint), errors=(report_of(checkpoint, error),))
         case _:
             return park(checkpoint, step_name(action), error, now, jitter)
 
@@ -141,7 +141,7 @@ def _on_rejected_token(
                 return park(
                     replace(give_up(checkpoint), parked=checkpoint.parked), step_name(action), error, now, jitter
                 )
-            return Step(give_up(checkpoint), errors=(report(checkpoint, error),))
+            return Step(give_up(checkpoint), errors=(report_of(checkpoint, error),))
         case ListDetails(name, token) | ListContent(name, token) if token is not None:
             details = _restarted(sync.details, name) if isinstance(action, ListDetails) else sync.details
             content = _restarted(sync.content, name) if isinstance(action, ListContent) else sync.content
@@ -191,10 +191,10 @@ def park(checkpoint: Checkpoint, step: str, error: WorkerError, now: datetime, j
     under way, changes nothing of a rest that waits for somebody, and is no attempt more; a rest is never made shorter.
     """
     if isinstance(error, UnknownConnection) and not checkpoint.corpora:
-        return Step(None, errors=(report(checkpoint, error),))
+        return Step(None, errors=(report_of(checkpoint, error),))
     before = checkpoint.parked
     reported = before.reported if before is not None else ()
-    errors = () if error.code in reported else (report(checkpoint, error),)
+    errors = () if error.code in reported else (report_of(checkpoint, error),)
     reported = reported if error.code in reported else (*reported, error.code)[-CODES_KEPT:]
     if before is not None and before.until is None:
         return Step(replace(checkpoint, parked=replace(before, reported=reported)), errors=errors)
@@ -255,30 +255,3 @@ def _rest_s(error: WorkerError, attempts: int, jitter: float) -> float:
     rest_s = ceiling * (0.5 + jitter / 2)
     asked_s = error.retry_after_s if isinstance(error, Retryable) else None
     return max(rest_s, asked_s or 0.0)
-
-
-def report(checkpoint: Checkpoint, error: WorkerError) -> ErrorReport:
-    """The error record of a connection's trouble, going back to the trigger that asked for the sync."""
-    source = checkpoint.sync.source if checkpoint.sync else checkpoint.owed.source if checkpoint.owed else None
-    return ErrorReport(
-        code=error.code,
-        category=_category(error),
-        message=error.message,
-        http_status=error.http_status,
-        reason=error.reason,
-        retry_after_s=error.retry_after_s if isinstance(error, Retryable) else None,
-        attempts=error.attempts,
-        customer_id=checkpoint.customer_id,
-        connection_id=checkpoint.connection_id,
-        source=source,
-    )
-
-
-def _category(error: WorkerError) -> ErrorCategory:
-    if isinstance(error, Retryable | PageTokenRejected):
-        return "retriable"
-    if isinstance(error, NeedsReauth):
-        return "reauth"
-    if isinstance(error, SkipItem):
-        return "skipped_item"
-    return "terminal"

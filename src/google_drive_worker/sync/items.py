@@ -12,9 +12,9 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import DeleteCause, ErrorReport, PermissionFrame, Record
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.sync.error_reports import unread
 from google_drive_worker.sync.scope import is_restricted
 from google_drive_worker.sync.sharing import Found
-from google_drive_worker.sync.step import unread
 from google_drive_worker.utils.errors import SkipItem
 
 ItemsAnswer = FilesPage | ChangesPage | Mapping[FileId, DriveFile | None]

@@ -7,8 +7,8 @@ is asked once more without them: should it be refused again, they were not the c
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.sync.error_reports import report_of
 from google_drive_worker.sync.plan import (
     Action,
     ListContent,
@@ -45,16 +45,9 @@ def on_refused_labels(checkpoint: Checkpoint, action: Action, error: WorkerError
         return None
     if checkpoint.labels_refused:
         return Step(checkpoint)
-    report = ErrorReport(
-        code="labels_refused",
-        category="skipped_item",
-        message="a call that asks for labels was refused, and is made without; "
-        f"until the next full sync none are asked for: {error.message}",
-        http_status=error.http_status,
-        reason=error.reason,
-        attempts=error.attempts,
-        customer_id=checkpoint.customer_id,
-        connection_id=checkpoint.connection_id,
-        source=checkpoint.sync.source if checkpoint.sync else None,
+    message = (
+        "a call that asks for labels was refused, and is made without; "
+        f"until the next full sync none are asked for: {error.message}"
     )
+    report = replace(report_of(checkpoint, error, message=message), code="labels_refused", category="skipped_item")
     return Step(replace(checkpoint, labels_refused=True), errors=(report,))

@@ -11,6 +11,7 @@ from google_drive_worker.domain.listed import ListedFile
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Stage, Sync
+from google_drive_worker.sync.error_reports import notice_of, skipped
 from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.parts import (
     balanced,
@@ -24,7 +25,7 @@ from google_drive_worker.sync.parts import (
 )
 from google_drive_worker.sync.plan import ListFiles, ProveOrder, TakeStartToken, is_step_of
 from google_drive_worker.sync.scope import MY_DRIVE, follows, holds_drive, lists
-from google_drive_worker.sync.step import Step, counted, give_up, skipped, with_corpus, with_sync
+from google_drive_worker.sync.step import Step, counted, give_up, with_corpus, with_sync
 
 
 def on_start_token(checkpoint: Checkpoint, action: TakeStartToken, token: PageToken) -> Step:
@@ -66,17 +67,9 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
 def _unseen_drives(checkpoint: Checkpoint) -> tuple[ErrorReport, ...]:
     """A report for each drive that the scope names and the account is no member of: somebody expects it."""
     named = set(checkpoint.scope.drive_ids or ()) - {MY_DRIVE} - checkpoint.corpora.keys()
+    message = "drive_ids names a shared drive that this account is no member of; nothing of it is mirrored"
     return tuple(
-        ErrorReport(
-            code="drive_not_visible",
-            category="skipped_item",
-            message="drive_ids names a shared drive that this account is no member of; nothing of it is mirrored",
-            customer_id=checkpoint.customer_id,
-            connection_id=checkpoint.connection_id,
-            resource_type="shared_drive",
-            resource_id=drive_id,
-            source=checkpoint.sync.source if checkpoint.sync else None,
-        )
+        notice_of(checkpoint, "drive_not_visible", message, resource_type="shared_drive", resource_id=drive_id)
         for drive_id in sorted(named)
     )
 

@@ -11,12 +11,13 @@ from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Sync, Walk
+from google_drive_worker.sync.error_reports import unread
 from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.listing import without_listing
 from google_drive_worker.sync.plan import ReadMembers
 from google_drive_worker.sync.scope import holds_drive, lists, with_roots
 from google_drive_worker.sync.sharing import Found, digest_of
-from google_drive_worker.sync.step import Step, counted, sighted, unread, with_corpus, with_sync
+from google_drive_worker.sync.step import Step, counted, sighted, with_corpus, with_sync
 
 MISJUDGED = "misjudged"
 """Stands for a digest where items may have been written with members that were not: no digest is like it."""

@@ -11,7 +11,7 @@ from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.domain.reports import Report
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Scope, Sync
-from google_drive_worker.utils.errors import NotFound, SkipForNow, SkipItem
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 
 _kind_of = attrgetter("resource_type", "operation")
 
@@ -119,37 +119,6 @@ def to_follow(corpora: Mapping[str, Corpus], scope: Scope) -> dict[str, Corpus]:
 
 def is_hidden(problem: SkipItem) -> bool:
     """Whether what hangs on an item can't be had only because it is not for the account to see."""
-    if isinstance(problem, SkipForNow):
+    if isinstance(problem, ItemUnavailable):
         return False
     return isinstance(problem, NotFound) or problem.http_status in _HIDDEN_STATUSES
-
-
-def unread(checkpoint: Checkpoint, item_type: str, item_id: str, what: str, problem: SkipItem) -> ErrorReport:
-    """The report of an item of which `what` can't be had, and stays as it was."""
-    return ErrorReport(
-        code=problem.code,
-        category="skipped_item",
-        message=f"its {what} can't be had and stay as they were: {problem.message}",
-        http_status=problem.http_status,
-        reason=problem.reason,
-        attempts=problem.attempts,
-        customer_id=checkpoint.customer_id,
-        connection_id=checkpoint.connection_id,
-        resource_type=item_type,
-        resource_id=item_id,
-        source=checkpoint.sync.source if checkpoint.sync else None,
-    )
-
-
-def skipped(checkpoint: Checkpoint, item_id: str | None, item_type: str, problem: str) -> ErrorReport:
-    """The report of an item that can't be read and is left out."""
-    return ErrorReport(
-        code="unreadable_item",
-        category="skipped_item",
-        message=f"Google sent an item that does not fit its type and is left out: {problem}",
-        customer_id=checkpoint.customer_id,
-        connection_id=checkpoint.connection_id,
-        resource_type=item_type,
-        resource_id=item_id,
-        source=checkpoint.sync.source if checkpoint.sync else None,
-    )

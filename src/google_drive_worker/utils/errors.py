@@ -4,10 +4,11 @@
     ├── Retryable            try again, not before `retry_after_s`
     │   └── ChecksumMismatch other bytes came than were announced
     ├── NeedsReauth          the customer has to authorize anew
-    ├── SkipItem             this item can't be had; record it and go on
-    │   ├── NotFound         perhaps gone: the change log decides
-    │   └── SkipForNow       it is there, and can't be had for hours
+    ├── SkipItem             Google documents that this item can't be had by this call: record it, and go on
+    │   ├── NotFound         Google's own JSON `notFound` for this id: evidence once it is said twice
+    │   └── ItemUnavailable  this item alone can't be had now: a gap, asked for again later
     ├── PageTokenRejected    start that listing over; for a change log: a full sync
+    ├── NoProgress           a page token that leads nowhere new: end that listing, try again later
     ├── Terminal             nothing to be gained by trying again; a person has to look
     │   ├── UnknownConnection
     │   └── Misconfigured    found at the start; its text names the variable and the mend
@@ -16,6 +17,8 @@
 
 A text is for a person and never holds a secret.
 """
+
+from typing import Literal
 
 
 class WorkerError(Exception):
@@ -72,27 +75,42 @@ class NeedsReauth(WorkerError):
 
 
 class SkipItem(WorkerError):
-    """One item can't be read; the others can."""
+    """One item can't be read by this call, for a reason that Drive documents for it; the others can.
+
+    This is final: it makes an error record and a status, and is no gap.
+    """
 
     code = "skipped_item"
 
 
 class NotFound(SkipItem):
-    """404: the item is gone, or was never ours to see."""
+    """Google answered 404 in JSON, with the reason `notFound`, for the id that was asked for.
+
+    A 404 of any other form (HTML, a proxy's, that of a whole batch) says nothing of the item and is `Retryable`.
+    """
 
     code = "not_found"
 
 
-class SkipForNow(SkipItem):
-    """The item is there and ours to see, but its own quota is used up for hours: a later sync asks again."""
+class ItemUnavailable(SkipItem):
+    """One item can't be had now, though calls for other items succeed: a gap, which is asked for again later.
 
-    code = "skipped_for_now"
+    Nothing is deleted because of it.
+    """
+
+    code = "item_unavailable"
 
 
 class PageTokenRejected(WorkerError):
     """Google rejects a page token: expired, or not one of its own."""
 
     code = "page_token_rejected"
+
+
+class NoProgress(WorkerError):
+    """A page token that makes no progress: the one that was asked with, or one already seen in this listing."""
+
+    code = "page_token_stuck"
 
 
 class Terminal(WorkerError):
@@ -123,6 +141,25 @@ class Fenced(WorkerError):
     """This worker no longer owns the partition."""
 
     code = "fenced"
+
+
+Category = Literal["retriable", "terminal", "reauth", "skipped_item", "invalid_message"]
+"""What a reader of an error record, a log line or a report has to do about it (platform contract, "Out: error")."""
+
+
+def category_of(error: WorkerError) -> Category:
+    """Return the category of an error: the same in logs, error records and reports."""
+    match error:
+        case Retryable() | PageTokenRejected() | NoProgress() | Fenced():
+            return "retriable"
+        case NeedsReauth():
+            return "reauth"
+        case SkipItem():
+            return "skipped_item"
+        case InvalidMessage():
+            return "invalid_message"
+        case _:
+            return "terminal"
 
 
 def first_of(problem: BaseException) -> BaseException:

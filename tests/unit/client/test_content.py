@@ -31,10 +31,10 @@ from google_drive_worker.http.transport import AiohttpTransport, HttpRequest, Ht
 from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.utils.errors import (
     ChecksumMismatch,
+    ItemUnavailable,
     NeedsReauth,
     NotFound,
     Retryable,
-    SkipForNow,
     SkipItem,
     Terminal,
 )
@@ -220,7 +220,7 @@ async def test_a_file_s_download_quota_is_that_file_s() -> None:
     async with bench() as b:
         shown = await b.file(b.blob())
         b.simulator.faults.add(Rule(Effect(error="downloadQuotaExceeded"), MEDIA))
-        with pytest.raises(SkipForNow) as raised:
+        with pytest.raises(ItemUnavailable) as raised:
             await all_of(b.drive.content(bytes_of(shown)))
         assert raised.value.code == "file_quota_exceeded"
         assert b.clock.sleeps == []

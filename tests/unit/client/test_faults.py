@@ -15,11 +15,11 @@ from google_drive_worker.client.faults import (
     until_daily_reset_s,
 )
 from google_drive_worker.utils.errors import (
+    ItemUnavailable,
     NeedsReauth,
     NotFound,
     PageTokenRejected,
     Retryable,
-    SkipForNow,
     SkipItem,
     Terminal,
     WorkerError,
@@ -62,8 +62,8 @@ def classify(
         (403, "rateLimitExceeded", LISTING, Retryable, "rate_limited"),
         (403, "sharingRateLimitExceeded", LISTING, Retryable, "sharing_rate_limited"),
         (403, "dailyLimitExceeded", LISTING, Retryable, "daily_limit_exceeded"),
-        (403, "quotaExceeded", ITEM, SkipForNow, "file_quota_exceeded"),
-        (403, "downloadQuotaExceeded", ITEM, SkipForNow, "file_quota_exceeded"),
+        (403, "quotaExceeded", ITEM, ItemUnavailable, "file_quota_exceeded"),
+        (403, "downloadQuotaExceeded", ITEM, ItemUnavailable, "file_quota_exceeded"),
         (403, "quotaExceeded", LISTING, Retryable, "file_quota_exceeded"),
         (403, "exportSizeLimitExceeded", ITEM, SkipItem, "export_too_large"),
         (403, "fileNotExportable", ITEM, SkipItem, "not_exportable"),

@@ -21,7 +21,7 @@ from google_drive_worker.sync.sharing import (
     seen,
     sharings_of,
 )
-from google_drive_worker.utils.errors import NotFound, SkipForNow, SkipItem
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 
 DRIVE = "drive"
 ANN, BOB = "ann", "bob"
@@ -258,7 +258,7 @@ def test_permissions_without_details_are_inherited_all_the_same() -> None:
 
 def test_a_refusal_that_is_no_invisibility_stays_one() -> None:
     """Only 403 and 404 mean that the account may not see, but for a 403 that says to come again later."""
-    assert seen(SkipForNow("its own quota", http_status=403)) != UNSEEN
+    assert seen(ItemUnavailable("its own quota", http_status=403)) != UNSEEN
     assert seen(SkipItem("flagged", http_status=400)) != UNSEEN
     assert seen(SkipItem("no", http_status=403)) == UNSEEN
 
