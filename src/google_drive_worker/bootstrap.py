@@ -49,6 +49,7 @@ from google_drive_worker.scheduler import Scheduler, Seat
 from google_drive_worker.storage.setup import object_stores
 from google_drive_worker.storage.store import BucketStores
 from google_drive_worker.sync import channels, engine
+from google_drive_worker.sync.gaps import GapRests
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.telemetry import Telemetry, log
@@ -291,6 +292,7 @@ class _Wiring:
             include_shared_drives=settings.gdrive_include_shared_drives,
             folders=KnownFolders(),
             places=KnownFolders(),
+            gap_rests=GapRests(settings.sync_gap_retry_s, confirm_s=settings.sync_confirm_after_s),
             fetches_allowed=lambda: min(settings.gdrive_max_concurrent_listings, scheduler.share(FETCHES_IN_ALL)),
         )
 

@@ -172,6 +172,20 @@ class Settings(BaseSettings):
         description="How long a connection works before it makes room for one that waits: about as long as a small "
         "sync waits beside huge ones.",
     )
+    sync_gap_retry_s: float = Field(
+        default=60.0,
+        gt=0,
+        le=86_400,
+        description="How long what a sync could not read rests before it is asked for again: then twice as long each "
+        "time, up to six hours.",
+    )
+    sync_confirm_after_s: float = Field(
+        default=180.0,
+        gt=0,
+        le=86_400,
+        description="How long after Google first says that it does not find a drive, a folder or an item it is looked "
+        "up again; only the second answer deletes it. Some minutes: a proxy can answer 404 for one.",
+    )
     worker_commit_interval_ms: int = Field(
         default=200, ge=0, le=60_000, description="How long finished pages wait for others to share a transaction with."
     )

@@ -12,6 +12,7 @@ from google_drive_worker.config import Settings, bounds, choices
 _GROUPS = {
     "KAFKA": "Kafka",
     "WORKER": "The worker",
+    "SYNC": "Syncs",
     "GDRIVE": "Google Drive",
     "WEBHOOK": "Push notifications",
     "S3": "Object store",

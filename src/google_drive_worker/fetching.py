@@ -4,20 +4,20 @@ An answer that holds items brings along what was found out of them: their permis
 them, what became of their contents. All of it together is one step.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from typing import NamedTuple, TypeVar
 
 from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.details import DetailsPage
 from google_drive_worker.domain.drive import DriveFile, FilesPage
-from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.ports import Drive, ObjectStore
 from google_drive_worker.domain.sharing import ItemSharing
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint
 from google_drive_worker.sync.content import Contents, source_of, wanted_contents
 from google_drive_worker.sync.details import Hanging, files_in, wanted_of
-from google_drive_worker.sync.items import NOWHERE, Shared
+from google_drive_worker.sync.items import NOWHERE, LookedUp, Shared
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sharing_of, sighted_of
 from google_drive_worker.sync.places import KnownPlaces, outside_of, places_of
 from google_drive_worker.sync.plan import (
@@ -26,6 +26,7 @@ from google_drive_worker.sync.plan import (
     ListDetails,
     ListDrives,
     ListFiles,
+    LookUpDrive,
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
@@ -44,15 +45,12 @@ from google_drive_worker.sync.sharing import (
     Reply,
     seen,
 )
-from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound, Retryable, SkipItem
 
 T = TypeVar("T")
 
 SharingsRead = dict[FileId, ItemSharing | SkipItem]
 """What Google said of the folders above an answer's items: where they are and what they pass on rests on the same."""
-
-FORBIDDEN = 403
-"""The status for an item that is not ours to see any more."""
 
 
 class Sources(NamedTuple):
@@ -65,8 +63,44 @@ class Sources(NamedTuple):
     places: KnownPlaces
 
 
-async def fetched(sources: Sources, checkpoint: Checkpoint, action: Action) -> engine.Answer:
-    """The answer to an action that was planned from the checkpoint. Raises what `Drive` and `ObjectStore` raise."""
+_ALONE = (
+    TakeStartToken,
+    ListDrives,
+    ListFiles,
+    ReadChanges,
+    WalkFolder,
+    LookUpDrive,
+    ListDetails,
+    ListContent,
+)
+"""Actions of one corpus, folder or list, which may fail while all others succeed."""
+
+_OF_ALL = frozenset({"rate_limited", "sharing_rate_limited", "daily_limit_exceeded", "object_store_unavailable"})
+"""Codes of trouble that is never one corpus' own."""
+
+
+async def fetch(sources: Sources, checkpoint: Checkpoint, action: Action) -> engine.Answer:
+    """Return the answer to an action that was planned from the checkpoint.
+
+    Raises what `Drive` and `ObjectStore` raise. Where an action of one corpus or folder fails, and Google serves a call
+    that needs neither, the trouble is theirs alone: `ItemUnavailable`.
+    """
+    try:
+        return await _fetch(sources, checkpoint, action)
+    except Retryable as error:
+        if not isinstance(action, _ALONE) or error.code in _OF_ALL or not await sources.drive.is_served():
+            raise
+        problem = error
+    raise ItemUnavailable(
+        problem.message,
+        code=problem.code,
+        http_status=problem.http_status,
+        reason=problem.reason,
+        attempts=problem.attempts,
+    )
+
+
+async def _fetch(sources: Sources, checkpoint: Checkpoint, action: Action) -> engine.Answer:
     drive, scope = sources.drive, checkpoint.scope
     if isinstance(action, ListContent | ReadContent):
         return await _contents(sources, checkpoint, action)
@@ -88,21 +122,22 @@ async def _contents(sources: Sources, checkpoint: Checkpoint, action: ListConten
     """The contents of the files on a page, or of those that the action names."""
     drive, scope = sources.drive, checkpoint.scope
     page: FilesPage | None = None
-    missing: set[FileId] = set()
+    there: LookedUp = {}
     if isinstance(action, ListContent):
         corpus, token = action.corpus, action.page_token
         page = await drive.list_contents(drive_of(corpus), token, include_trashed=action.include_trashed)
         files = wanted_contents(checkpoint, corpus, files_in(page))
     else:
-        there = await look_up(drive, action.file_ids)
-        files = wanted_contents(checkpoint, None, (file for file in there.values() if file is not None))
-        missing = {file_id for file_id, file in there.items() if file is None}
+        there = await drive.get_files(action.file_ids)
+        files = wanted_contents(checkpoint, None, (file for file in there.values() if isinstance(file, DriveFile)))
     outside = await found_by(drive, outside_of(map(sharing_of, files), scope, checkpoint.corpora, sources.places))
     files = [file for file in files if file.id not in outside]
     found = await sources.contents.mirror(checkpoint.connection_id, drive, sources.store, scope, files)
     expected = {file.id for file in files if source_of(scope, file) is not None}
+    missing = {file_id for file_id, file in there.items() if isinstance(file, NotFound)}
     gone = (missing | expected) - {each.file.id for each in found}
-    return Contents(found, page, tuple(sorted(gone)))
+    unread = {file_id: file for file_id, file in there.items() if isinstance(file, ItemUnavailable)}
+    return Contents(found, page, tuple(sorted(gone)), unread)
 
 
 async def _answer(drive: Drive, action: Action) -> engine.Answer:
@@ -120,7 +155,9 @@ async def _answer(drive: Drive, action: Action) -> engine.Answer:
         case WalkFolder(walk, trashed):
             return await drive.list_children(walk.folder_id, walk.drive_id, walk.page_token, include_trashed=trashed)
         case LookUpRemoved(file_ids):
-            return await look_up(drive, file_ids)
+            return await drive.get_files(file_ids)
+        case LookUpDrive(drive_id):
+            return await drive.get_drive(DriveId(drive_id))
         case ReadMembers(drives):
             answers = await drive.list_permissions(drives)
             return {drive_id: seen(answers.get(drive_id)) for drive_id in drives}
@@ -166,19 +203,3 @@ async def found_by(drive: Drive, finding: Generator[Question, Reply, T], read: S
     except StopIteration as end:
         found: T = end.value
         return found
-
-
-def _is_gone(problem: SkipItem) -> bool:
-    return isinstance(problem, NotFound) or (
-        problem.http_status == FORBIDDEN and not isinstance(problem, ItemUnavailable)
-    )
-
-
-async def look_up(drive: Drive, file_ids: tuple[FileId, ...]) -> Mapping[FileId, DriveFile | None]:
-    """What is there of those items, `None` for what is gone; one that is there and can't be read stays as it is."""
-    answers = await drive.get_files(file_ids)
-    return {
-        file_id: answer if isinstance(answer, DriveFile) else None
-        for file_id, answer in answers.items()
-        if not isinstance(answer, SkipItem) or _is_gone(answer)
-    }

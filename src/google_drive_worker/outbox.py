@@ -60,7 +60,8 @@ class Outbox:
         if sync is None or not step.records:
             return None
         produced_at = rfc3339(self.clock.now())
-        context = RecordContext(after.customer_id, after.connection_id, sync.sync_id, produced_at)
+        sync_id = step.sync_id or sync.sync_id
+        context = RecordContext(after.customer_id, after.connection_id, sync_id, produced_at)
         encoder = RecordEncoder(context, self.new_message_ids, integration_id=self.integration_id)
         values, idempotency_keys = encoder.encode(step.records)
         if max(map(len, values)) > self.payload_limit_bytes:

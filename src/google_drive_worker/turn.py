@@ -21,12 +21,13 @@ from google_drive_worker.domain.memory import Recall
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, Normalizer, ObjectStores
 from google_drive_worker.domain.sharing import PermissionSet
-from google_drive_worker.fetching import Sources, fetched
+from google_drive_worker.fetching import Sources, fetch
 from google_drive_worker.kafka.entry import Entry, TooLarge
 from google_drive_worker.messages.references import PAYLOAD_TYPE
 from google_drive_worker.sync import channels, engine, failure
 from google_drive_worker.sync.checkpoint import Checkpoint, Owed, Scope
 from google_drive_worker.sync.details import is_all_that_is_left, let_in
+from google_drive_worker.sync.gaps import GAP_RESTS, GapRests, postpone
 from google_drive_worker.sync.labels import asks_for_labels
 from google_drive_worker.sync.places import Place
 from google_drive_worker.sync.plan import (
@@ -113,7 +114,8 @@ class Means:
     `enter` turns a step into what Kafka is to carry, or says what is too large for that and goes to `stores` first;
     `include_shared_drives` counts where a connection has no setting of its own; `fetches_allowed` is asked again and
     again how many calls side by side one connection may have now; `folders` is what is known of the permissions of
-    folders, of all connections, and `places` of where they are; `push` is where notifications go.
+    folders, of all connections, and `places` of where they are; `push` is where notifications go;
+    `gap_rests` is how long what could not be read rests.
     """
 
     connections: Connections
@@ -130,6 +132,7 @@ class Means:
     folders: KnownFolders[PermissionSet]
     places: KnownFolders[Place]
     push: Push
+    gap_rests: GapRests = GAP_RESTS
 
 
 async def take_turn(means: Means, connection_id: ConnectionId, ledger: Ledger, is_over: Callable[[], bool]) -> None:
@@ -252,6 +255,10 @@ class _Turn:
         said_before = step == engine.CONNECTING and isinstance(error, Terminal)
         if said_before and checkpoint.owed is not None and checkpoint.owed is not self._owed_before:
             return
+        if said_before and checkpoint.owed is None and checkpoint.sync is None:
+            # Only gaps are due, and the connection is not active: they wait, which is no trouble of anyone's.
+            self.write(checkpoint, postpone(checkpoint, self._means.clock.now(), self._means.gap_rests))
+            return
         if self._is_due(checkpoint) or step == engine.TURN:
             self.park(step, error)
 
@@ -336,7 +343,7 @@ class _Turn:
                 return True
             self._start_fetches(checkpoint, group)
             if not self._under_way:
-                self._complete(checkpoint)
+                await self._complete(checkpoint)
                 return True
         if not self._under_way:
             return False
@@ -371,8 +378,14 @@ class _Turn:
             self._write(checkpoint, Step(after))
         return after is not None
 
-    def _complete(self, checkpoint: Checkpoint) -> None:
-        self._write(checkpoint, engine.complete(checkpoint, self._means.clock.now(), self._means.normalizer))
+    async def _complete(self, checkpoint: Checkpoint) -> None:
+        means, now = self._means, self._means.clock.now()
+        step = engine.complete(checkpoint, now, means.normalizer, means.gap_rests)
+        await self._store_and_write(engine.COMPLETING, lambda: self._current(checkpoint), lambda _: step)
+
+    def _current(self, checkpoint: Checkpoint) -> Checkpoint | None:
+        """The checkpoint, as long as no trigger has changed it meanwhile."""
+        return checkpoint if self.checkpoint() is checkpoint else None
 
     def _start_fetches(self, checkpoint: Checkpoint, group: asyncio.TaskGroup) -> None:
         sync_id = checkpoint.sync.sync_id if checkpoint.sync else None
@@ -404,7 +417,7 @@ class _Turn:
             self._means.places.under(self._connection_id, mark),
         )
         try:
-            return await fetched(sources, checkpoint, action)
+            return await fetch(sources, checkpoint, action)
         except WorkerError as error:
             return error
 
@@ -414,9 +427,17 @@ class _Turn:
         name = step_name(fetch.action)
         if isinstance(answer, WorkerError) and self._checkpoint_of(fetch) is not None:
             self._means.observer.on_trouble(self._connection_id, name, answer)
+        await self._store_and_write(
+            name, lambda: self._checkpoint_of(fetch), lambda checkpoint: self._decide(checkpoint, fetch, answer)
+        )
+
+    async def _store_and_write(
+        self, name: str, current: Callable[[], Checkpoint | None], decide: Callable[[Checkpoint], Step]
+    ) -> None:
+        """Write the step that is decided on the current checkpoint. What is too large for Kafka is stored first."""
         stored: dict[bytes, ObjectRef] = {}
-        while (checkpoint := self._checkpoint_of(fetch)) is not None:
-            entry = self._means.enter(checkpoint, self._decide(checkpoint, fetch, answer), stored)
+        while (checkpoint := current()) is not None:
+            entry = self._means.enter(checkpoint, decide(checkpoint), stored)
             if isinstance(entry, Entry):
                 self._ledger.write(entry)
                 return

@@ -71,6 +71,11 @@ class MemoryDrive:
             raise found
         yield found
 
+    async def is_served(self) -> bool:
+        """It is."""
+        await self._call("about")
+        return True
+
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """The end of the log."""
         await self._call(f"start {drive_id}")

@@ -42,7 +42,7 @@ from google_drive_worker.domain.times import TimeRange, from_rfc3339, rfc3339
 from google_drive_worker.http.addresses import address_problem
 from google_drive_worker.http.retry import DRIVE_RETRY, RetryPolicy
 from google_drive_worker.http.transport import StreamTransport, Transport
-from google_drive_worker.utils.errors import Misconfigured, NotFound, PageTokenRejected, SkipItem, Terminal
+from google_drive_worker.utils.errors import Misconfigured, NotFound, PageTokenRejected, SkipItem, Terminal, WorkerError
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Page)
@@ -109,6 +109,7 @@ class _TimesPage(msgspec.Struct):
     files: tuple[_Modified, ...] = ()
 
 
+_ABOUT_GET = Method("drive.about.get", CallKind.LISTING, Cost.READ)
 _FILES_LIST = Method("drive.files.list", CallKind.LISTING, Cost.LIST)
 _FILES_GET = Method("drive.files.get", CallKind.ITEM, Cost.READ)
 _CHANGES_LIST = Method("drive.changes.list", CallKind.LISTING, Cost.LIST)
@@ -210,6 +211,14 @@ class DriveApi:
         if not self._view.label_ids:
             return self
         return DriveApi(self._caller, self._shared, replace(self._view, label_ids=()), self._downloads)
+
+    async def is_served(self) -> bool:
+        """about.get; see `Drive.is_served`."""
+        try:
+            await self._call(_ABOUT_GET, "/about", [("fields", "kind")], len)
+        except WorkerError:
+            return False
+        return True
 
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """changes.getStartPageToken; see `Drive.start_page_token`."""

@@ -76,7 +76,7 @@ DETAIL_FIELDS = (
 )
 """What of a file tells where it is, and whether it can have revisions and comments."""
 
-DETAILS_PAGE_FIELDS = f"nextPageToken,files({DETAIL_FIELDS})"
+DETAILS_PAGE_FIELDS = f"nextPageToken,incompleteSearch,files({DETAIL_FIELDS})"
 REVISIONS_PAGE_FIELDS = f"nextPageToken,revisions({REVISION_FIELDS})"
 COMMENTS_PAGE_FIELDS = f"nextPageToken,comments({COMMENT_FIELDS})"
 TIMES_FIELDS = "files(modifiedTime)"

@@ -85,3 +85,4 @@ class DetailsPage(Resource, frozen=True, gc=False):
 
     files: tuple[DetailedFile, ...] = ()
     next_page_token: PageToken | None = None
+    incomplete_search: bool = False

@@ -12,15 +12,11 @@ from google_drive_worker.domain.record import Record
 
 
 class ListedFile(Record, frozen=True, gc=False):
-    """The upsert of an item of a listing, with what decides whether it is written; its time is `sortable`.
-
-    `version` is Drive's `File.version`, which rises with each change; `None` where Google does not say.
-    """
+    """The upsert of an item of a listing, with what decides whether it is written; its time is `sortable`."""
 
     drive_id: DriveId | None = None
     trashed: bool = False
     modified_time: str | None = None
-    version: int | None = None
 
 
 class ListedPage(FilesPage, frozen=True, gc=False):

@@ -14,7 +14,8 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
     `permission_ids` are those of its permission records, sorted; a permission that is revoked is in no log of Google's.
     `head` is what its revisions were last read at: the head revision's id of a blob, the modifiedTime of a document.
     `content` is where its bytes are, of the edition `content_head`.
-    `comments` says whether it had any when they were last read; `None`: they never were.
+    `comments` says whether it had any when they were last read; `None`: they never were. `version` is Drive's, as far
+    as it is known. An item that was deleted is kept as `is_gone`: a list that is behind still shows it.
     """
 
     is_folder: bool = False
@@ -23,7 +24,19 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
     content: ObjectRef | None = None
     content_head: str | None = None
     comments: bool | None = None
+    version: int | None = None
+    is_gone: bool = False
 
 
 Recall = Callable[[FileId], Remembered | None]
 """Gives what is remembered of an item of the connection; `None` where it was never written."""
+
+
+def held(recall: Recall) -> Recall:
+    """Return what is remembered of those items alone that the mirror holds."""
+
+    def recall_held(file_id: FileId) -> Remembered | None:
+        known = recall(file_id)
+        return None if known is None or known.is_gone else known
+
+    return recall_held

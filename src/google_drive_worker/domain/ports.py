@@ -88,6 +88,10 @@ class Drive(Protocol):
     `PageTokenRejected` or `Terminal`.
     """
 
+    async def is_served(self) -> bool:
+        """Whether Google serves a call of this connection that needs no item (about.get)."""
+        ...
+
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """changes.getStartPageToken of the user's log (`None`) or of a shared drive's."""
         ...

@@ -21,13 +21,17 @@ class References(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One thing to write to `ingestion.data`: `data` is what the record's `data` field is encoded from, or is it."""
+    """One thing to write to `ingestion.data`: `data` is what the record's `data` field is encoded from, or is it.
+
+    `version` is Drive's `File.version` of an item, which rises with each change of it; `None` where it is not known.
+    """
 
     resource_type: ResourceType
     resource_id: str
     operation: Operation
     data: msgspec.Struct | msgspec.Raw
     references: References | None = None
+    version: int | None = None
 
 
 class PermissionFrame(msgspec.Struct, frozen=True, gc=False):
@@ -79,10 +83,20 @@ class RecordContext(msgspec.Struct, frozen=True):
     produced_at: str
 
 
+class NamedGap(msgspec.Struct, frozen=True):
+    """What a full sync could not read, as its closing record names it (platform contract, "Out: record")."""
+
+    scope: str
+    id: str
+    code: str
+    message: str
+
+
 class SyncSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What the record tells that opens a full sync, or closes it once `completed_at` is known.
 
     `counts` are its records by resource type, deletes under `deleted`; `page_token` is where the user's changes go on.
+    With `gaps` it closes as incomplete.
     """
 
     sync_id: SyncId
@@ -90,3 +104,4 @@ class SyncSummary(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: str | None = None
     counts: dict[str, int] = {}
     page_token: PageToken | None = None
+    gaps: tuple[NamedGap, ...] = ()

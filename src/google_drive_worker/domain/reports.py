@@ -7,7 +7,7 @@ from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken, 
 
 class SyncEnded(msgspec.Struct, frozen=True, kw_only=True):
     """A sync that came to its end and is committed. `counts` are its records by resource type, deletes under `deleted`;
-    `page_token` is where the user's change log goes on; times are RFC 3339."""
+    `page_token` is where the user's change log goes on; times are RFC 3339; `gaps` is how much is yet to be read."""
 
     connection_id: ConnectionId
     customer_id: CustomerId
@@ -18,6 +18,7 @@ class SyncEnded(msgspec.Struct, frozen=True, kw_only=True):
     page_token: PageToken | None = None
     counts: dict[str, int] = {}
     trigger_message_id: str | None = None
+    gaps: int = 0
 
 
 class CredentialsRefused(msgspec.Struct, frozen=True, kw_only=True):

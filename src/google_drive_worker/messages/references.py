@@ -12,10 +12,11 @@ PAYLOAD_TYPE = "application/json"
 
 
 class _Stub(msgspec.Struct):
-    """What is left of `data` (platform contract, `payload_ref`)."""
+    """What is left of `data` (platform contract, `payload_ref`); `status` is that of a `sync` record."""
 
     id: str
     type: str
+    status: str | msgspec.UnsetType = msgspec.UNSET
 
 
 _STUB = msgspec.json.Decoder(_Stub)
@@ -32,7 +33,7 @@ def payload_of(record: Record) -> bytes:
 
 
 def referring(record: Record, payload: bytes, ref: ObjectRef) -> Record:
-    """The record with its data gone to an object: the data's `id` and `type` stay, and where it is."""
+    """The record with its data gone to an object: the data's `id` and `type` stay, a sync's status, and where it is."""
     stub = msgspec.Raw(msgspec.json.encode(_STUB.decode(payload)))
     references = replace(record.references or References(), payload_ref=ref)
     return replace(record, data=stub, references=references)

@@ -219,7 +219,7 @@ cdef object _listed(const uint8_t *text, Py_ssize_t size, Span *spans):
             modified = sortable(modified)
     trashed = spans[TRASHED].at != NULL and spans[TRASHED].at[0] == c"t"
     kind = "folder" if is_folder else "file"
-    return ListedFile(kind, _inside(spans[ID]), "upsert", data, None, drive_id, trashed, modified)
+    return ListedFile(kind, _inside(spans[ID]), "upsert", data, None, None, drive_id, trashed, modified)
 
 
 cdef bint _write_file(Writer *writer, Span *spans, bint is_folder) noexcept:

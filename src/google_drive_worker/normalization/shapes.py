@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from google_drive_worker.domain.drive import ABSENT
-from google_drive_worker.domain.record import DeleteCause, ResourceType
+from google_drive_worker.domain.record import DeleteCause, NamedGap, ResourceType
 
 Encoded = msgspec.Raw
 """JSON, encoded already; its shape is named where the record's fields are documented."""
@@ -272,8 +272,9 @@ class SyncData(msgspec.Struct, frozen=True, gc=False):
     id: str
     type: Literal["sync"]
     kind: Literal["full_sync"]
-    status: Literal["started", "completed"]
+    status: Literal["started", "completed", "incomplete"]
     started_at: str
     completed_at: str | None
     counts: dict[str, int] | None
     cursor: Cursor | None
+    gaps: tuple[NamedGap, ...] | None = None

@@ -73,7 +73,7 @@ def transform_file(file: DriveFile) -> Record:
     by one, a page later: done here, both cost half.
     """
     kind: Literal["file", "folder"] = "folder" if file.mime_type == FOLDER_MIME_TYPE else "file"
-    return Record(kind, file.id, "upsert", msgspec.Raw(_encode(_file_data(file, kind))))
+    return Record(kind, file.id, "upsert", msgspec.Raw(_encode(_file_data(file, kind))), version=file.version)
 
 
 def read_page(page: FilesPage) -> list[ListedFile | UnreadableItem]:
@@ -100,6 +100,7 @@ def _read_listed(resource: msgspec.Raw) -> ListedFile | UnreadableItem:
         drive_id=file.drive_id,
         trashed=file.trashed,
         modified_time=sortable(file.modified_time),
+        version=file.version,
     )
 
 
@@ -210,19 +211,20 @@ def deletion(resource_type: ResourceType, resource_id: str, cause: DeleteCause) 
 def sync_record(summary: SyncSummary) -> Record:
     """Make the record that opens or closes a full sync.
 
-    Counts and the new cursor are known when it closes. A consumer then drops what it holds of the connection under an
-    older sync id.
+    Counts and the new cursor are known when it closes. A consumer may then drop what it holds of the connection under
+    an older sync id, unless the record names gaps.
     """
     ended = summary.completed_at
     data = SyncData(
         id=summary.sync_id,
         type="sync",
         kind="full_sync",
-        status="started" if ended is None else "completed",
+        status="started" if ended is None else "incomplete" if summary.gaps else "completed",
         started_at=summary.started_at,
         completed_at=ended,
         counts=None if ended is None else summary.counts,
         cursor=None if ended is None else Cursor(summary.page_token or "", ended),
+        gaps=None if ended is None else summary.gaps,
     )
     return Record("sync", summary.sync_id, "upsert", data)
 

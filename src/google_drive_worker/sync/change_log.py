@@ -10,12 +10,10 @@ Three things that Google's logs do not say are found out here:
   lets the consumer sweep them away.
 """
 
-from collections.abc import Mapping
-
 from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, FilesPage, UnreadableItem
-from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import DeleteCause, ErrorReport, Record
 from google_drive_worker.sync.change_events import events_of
@@ -24,15 +22,29 @@ from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
     Checkpoint,
     Corpus,
+    GapScope,
     Removal,
     Sync,
+    Trail,
     Walk,
 )
-from google_drive_worker.sync.error_reports import notice_of, skipped
-from google_drive_worker.sync.items import ItemWriter
+from google_drive_worker.sync.error_reports import notice_of
+from google_drive_worker.sync.gaps import (
+    Opened,
+    close_gaps,
+    find_gap,
+    forget_corpus,
+    hold_corpus,
+    incomplete_search,
+    is_confirmed,
+    open_gap,
+    to_list_again,
+    unreadable_gap,
+)
+from google_drive_worker.sync.items import ItemWriter, LookedUp
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.page_sharing import moved_corpora
-from google_drive_worker.sync.plan import LookUpRemoved, ReadChanges, WalkFolder, is_step_of
+from google_drive_worker.sync.plan import LookUpDrive, LookUpRemoved, ReadChanges, WalkFolder, is_step_of
 from google_drive_worker.sync.scope import MY_DRIVE, follows, holds_drive, is_restricted, with_roots
 from google_drive_worker.sync.step import (
     Step,
@@ -44,6 +56,8 @@ from google_drive_worker.sync.step import (
     with_gone,
     with_sync,
 )
+from google_drive_worker.sync.tokens import follow, is_given_up, no_progress, stalled
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem, WorkerError
 
 
 def on_changes(
@@ -53,12 +67,16 @@ def on_changes(
     errors: list[ErrorReport] = []
     for index, item in enumerate(page.items()):
         if isinstance(item, UnreadableItem):
-            errors.append(skipped(checkpoint, item.id, "change", item.problem))
+            checkpoint, more = unreadable_gap(checkpoint, item, action.corpus, "corpus", action.corpus)
+            if item.id is None and action.corpus in checkpoint.corpora:
+                again = to_list_again(checkpoint.corpora[action.corpus])
+                checkpoint = with_corpus(checkpoint, action.corpus, again)
+            errors += more
             continue
         if checkpoint.scope.sync_changes and _is_told(item, writer):
             writer.records.extend(events_of(checkpoint, action, index, item, normalizer))
-        checkpoint, more = _on_change(checkpoint, action.corpus, item, writer, normalizer)
-        writer.extend(more)
+        checkpoint, records = _on_change(checkpoint, action.corpus, item, writer, normalizer)
+        writer.extend(records)
     sync = checkpoint.sync
     if sync is not None:
         checkpoint = with_sync(checkpoint, counted(sync, writer.records))
@@ -67,7 +85,16 @@ def on_changes(
         checkpoint = with_roots(checkpoint, writer.roots_below())
     corpus = checkpoint.corpora.get(action.corpus)
     if corpus is not None:
-        checkpoint = with_corpus(checkpoint, action.corpus, _read(corpus, page))
+        trail = follow(corpus.trail, page.next_page_token)
+        if trail is None:
+            checkpoint = with_corpus(checkpoint, action.corpus, replace(corpus, trail=stalled(corpus.trail)))
+            if is_given_up(stalled(corpus.trail)):
+                checkpoint, stuck = hold_corpus(checkpoint, action.corpus, no_progress("a change log"))
+                errors += stuck
+            return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
+        checkpoint = with_corpus(checkpoint, action.corpus, _read(replace(corpus, trail=trail), page))
+        if page.next_page_token is None and not corpus.unlisted:
+            checkpoint = close_gaps(checkpoint, [("corpus", action.corpus)])
     if action.corpus == USER_CORPUS and page.next_page_token is None:
         checkpoint = replace(doubting(checkpoint, doubted=False), gone=())
     return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
@@ -83,8 +110,9 @@ def _is_told(change: Change, writer: ItemWriter) -> bool:
 
 def _read(corpus: Corpus, page: ChangesPage) -> Corpus:
     if page.next_page_token is not None:
-        return replace(corpus, change_token=page.next_page_token)
-    return replace(corpus, stage="done", change_token=page.new_start_page_token or corpus.change_token)
+        return replace(corpus, change_token=page.next_page_token, trouble=0)
+    token = page.new_start_page_token or corpus.change_token
+    return replace(corpus, stage="done", change_token=token, trouble=0, trail=Trail())
 
 
 def _on_change(
@@ -97,7 +125,7 @@ def _on_change(
     if file_id is None:
         return checkpoint, []
     if change.removed or file is None:
-        return _removed(checkpoint, Removal(file_id, corpus), writer, normalizer)
+        return _removed(checkpoint, Removal(file_id, corpus, told=True), writer, normalizer)
     if belongs(checkpoint, corpus, file.drive_id):
         return _changed(checkpoint, file, writer, normalizer)
     home = checkpoint.corpora.get(file.drive_id or "")
@@ -107,7 +135,7 @@ def _on_change(
         # The drive has been joined just now: what happened to the item before is in no log of the drive's that will be
         # read. Or it came in the trash inside a folder: the drive's log names the folder alone, and no walk sees it.
         return _changed(checkpoint, file, writer, normalizer)
-    return _removed(checkpoint, Removal(file_id, corpus), writer, normalizer)
+    return _removed(checkpoint, Removal(file_id, corpus, told=True), writer, normalizer)
 
 
 def _changed(
@@ -139,10 +167,12 @@ def _is_hidden(checkpoint: Checkpoint, file: DriveFile) -> bool:
 
 def _record_of(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter, normalizer: Normalizer) -> Record:
     if writer.is_outside(file.id):
-        return normalizer.deletion("folder" if file.is_folder else "file", file.id, "out_of_scope")
-    if _is_hidden(checkpoint, file):
-        return normalizer.deletion("folder" if file.is_folder else "file", file.id, "trashed")
-    return normalizer.transform_file(file)
+        record = normalizer.deletion("folder" if file.is_folder else "file", file.id, "out_of_scope")
+    elif _is_hidden(checkpoint, file):
+        record = normalizer.deletion("folder" if file.is_folder else "file", file.id, "trashed")
+    else:
+        record = normalizer.transform_file(file)
+    return record if record.version == file.version else replace(record, version=file.version)
 
 
 def _removed(
@@ -153,7 +183,8 @@ def _removed(
         return checkpoint, []
     if len(checkpoint.corpora) == 1 or sync is None:
         return checkpoint, _deletions(removal.file_id, None, "removed", normalizer)
-    others = tuple(other for other in sync.removals if other != removal)
+    same = removal.file_id, removal.corpus
+    others = tuple(other for other in sync.removals if (other.file_id, other.corpus) != same)
     return with_sync(checkpoint, replace(sync, removals=(*others, removal))), []
 
 
@@ -168,11 +199,11 @@ def on_looked_up(
     checkpoint: Checkpoint,
     sync: Sync,
     action: LookUpRemoved,
-    found: Mapping[FileId, DriveFile | None],
+    found: LookedUp,
     writer: ItemWriter,
     normalizer: Normalizer,
 ) -> Step:
-    """What is gone for good is deleted; what is in a corpus of ours is written as it is now.
+    """What is gone for good is deleted; what is in a corpus of ours is written as it is now; the rest is a gap.
 
     It may stand in that corpus' log too. But where the entry came before, and a page of the other log that was on its
     way meanwhile after it, nobody else would set it right.
@@ -180,31 +211,78 @@ def on_looked_up(
     asked = set(action.file_ids)
     errors: list[ErrorReport] = []
     walked: list[Walk] = []
+    gone: list[FileId] = []
     for removal in sync.removals:
-        if removal.file_id not in asked & found.keys():
+        file_id = removal.file_id
+        if file_id not in asked & found.keys():
             continue
-        file = found.get(removal.file_id)
+        answer = found[file_id]
+        file = answer if isinstance(answer, DriveFile) else None
         if file is not None and _is_listed_anyhow(checkpoint, sync, removal, file):
             continue
+        is_named = file_id in (checkpoint.scope.folder_ids or ())
+        if isinstance(answer, SkipItem) and not _is_gone(checkpoint, removal, answer):
+            checkpoint, more = _with_question(checkpoint, removal, answer)
+            errors += more
+            continue
         is_ours = file is not None and _is_ours(checkpoint, removal, file)
-        if not is_ours and sync.kind == "full" and removal.file_id in (checkpoint.scope.folder_ids or ()):
-            errors.append(_no_root(checkpoint, removal.file_id))
+        is_walked = is_ours and file is not None and file.is_folder and _is_to_walk(checkpoint, removal, file, writer)
+        if not is_walked:  # else the walk's end closes the folder's gap
+            checkpoint = close_gaps(checkpoint, [("folder", file_id)])
+        checkpoint = close_gaps(checkpoint, [("item", file_id), ("permissions", file_id)])
+        if not is_ours and is_named and (sync.kind == "full" or file is None):
+            errors.append(_no_root(checkpoint, file_id))
         if file is None:
-            writer.extend(_deletions(removal.file_id, None, "removed", normalizer))
+            gone.append(file_id)
+            writer.extend(_deletions(file_id, None, "removed", normalizer))
         elif is_ours:
-            if file.is_folder and checkpoint.scope.folder_ids and _is_walked(file, writer):
+            if is_walked:
                 walked.append(_walk_of(checkpoint, file))
-            if removal.file_id not in {MY_DRIVE, file.drive_id}:  # no listing shows the top of a Drive either
+            if file_id not in {MY_DRIVE, file.drive_id}:  # no listing shows the top of a Drive either
                 writer.write(_record_of(checkpoint, file, writer, normalizer))
         else:
-            writer.extend(_deletions(removal.file_id, file, "out_of_scope", normalizer))
+            writer.extend(_deletions(file_id, file, "out_of_scope", normalizer))
+    sync = checkpoint.sync or sync
     left = tuple(removal for removal in sync.removals if removal.file_id not in asked)
-    checkpoint = with_gone(checkpoint, (file_id for file_id, file in found.items() if file is None))
+    checkpoint = with_gone(checkpoint, gone)
     checkpoint = with_sync(checkpoint, replace(counted(sync, writer.records), removals=left))
     for walk in walked:
         checkpoint = _with_walk(checkpoint, walk)
     checkpoint = with_roots(checkpoint, writer.roots_below())
     return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
+
+
+def _is_gone(checkpoint: Checkpoint, removal: Removal, problem: SkipItem) -> bool:
+    """Whether a look-up without the item proves that it is gone, or not for the account to see.
+
+    A change log has told so, or Google says for the second time, a rest after the first, that it finds none of that id.
+    What can't be looked up for any other reason proves nothing.
+    """
+    if isinstance(problem, ItemUnavailable):
+        return False
+    if removal.told or removal.corpus == NO_CORPUS:
+        return True
+    gaps = [find_gap(checkpoint, scope, removal.file_id) for scope in _LOOKED_UP]
+    return isinstance(problem, NotFound) and any(map(is_confirmed, gaps))
+
+
+_LOOKED_UP: tuple[GapScope, ...] = ("item", "folder", "permissions")
+"""The scopes of gaps that a look-up by id fills."""
+
+
+def _with_question(checkpoint: Checkpoint, removal: Removal, problem: SkipItem) -> Opened:
+    """The checkpoint with the item to be looked up again later."""
+    missing = isinstance(problem, NotFound)
+    corpus = removal.corpus or USER_CORPUS
+    tried = [each for each in _LOOKED_UP if find_gap(checkpoint, each, removal.file_id) is not None]
+    scope: GapScope = tried[0] if tried else "item"
+    return open_gap(checkpoint, scope, removal.file_id, corpus, problem, missing=missing, told=removal.told)
+
+
+def _is_to_walk(checkpoint: Checkpoint, removal: Removal, folder: DriveFile, writer: ItemWriter) -> bool:
+    """Whether what is below a folder that was looked up is to be read: it is named, or its walk has failed."""
+    gap = find_gap(checkpoint, "folder", removal.file_id)
+    return (bool(checkpoint.scope.folder_ids) or gap is not None) and _is_walked(folder, writer)
 
 
 def _no_root(checkpoint: Checkpoint, folder_id: FileId) -> ErrorReport:
@@ -243,6 +321,16 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
     return removal.corpus != file.drive_id
 
 
+def on_drive_found(checkpoint: Checkpoint, action: LookUpDrive) -> Step:
+    """A drive that a call did not find is there: it is asked again, and goes on without it where that fails too."""
+    corpus = replace(checkpoint.corpora[action.drive_id], doubtful=False)
+    gaps = tuple(
+        replace(gap, missing=False) if (gap.scope, gap.id) == ("corpus", action.drive_id) else gap
+        for gap in checkpoint.gaps
+    )
+    return Step(with_corpus(replace(checkpoint, gaps=gaps), action.drive_id, corpus))
+
+
 def on_children(
     checkpoint: Checkpoint, sync: Sync, action: WalkFolder, page: FilesPage, writer: ItemWriter, normalizer: Normalizer
 ) -> Step:
@@ -252,20 +340,57 @@ def on_children(
         return Step(checkpoint)
     errors: list[ErrorReport] = []
     below: list[Walk] = []
+    name = walk.drive_id if walk.drive_id in checkpoint.corpora else USER_CORPUS
     for item in page.items():
         if isinstance(item, UnreadableItem):
-            errors.append(skipped(checkpoint, item.id, "file", item.problem))
+            checkpoint, more = unreadable_gap(checkpoint, item, str(name), "folder", walk.folder_id)
+            errors += more
+            walk = replace(walk, incomplete=walk.incomplete or item.id is None)
             continue
         if item.is_folder and (walk.trashed or _is_walked(item, writer)):
             below.append(Walk(item.id, walk.drive_id, item.trashed))
         writer.write(_record_of(checkpoint, item, writer, normalizer))
-    walks = list(sync.walks)
-    at = walks.index(walk)
-    walks[at : at + 1] = [replace(walk, page_token=page.next_page_token)] if page.next_page_token else []
-    checkpoint = with_sync(checkpoint, replace(counted(sync, writer.records), walks=tuple(walks)))
+    walk = replace(walk, incomplete=walk.incomplete or page.incomplete_search)
+    checkpoint = with_sync(checkpoint, counted(checkpoint.sync or sync, writer.records))
+    checkpoint, more = _walked_on(checkpoint, action.walk, walk, page.next_page_token)
     for deeper in below:
         checkpoint = _with_walk(checkpoint, deeper)
-    return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
+    return Step(checkpoint, tuple(writer.records), (*errors, *more, *writer.errors), writer.remembered)
+
+
+def _walked_on(checkpoint: Checkpoint, asked: Walk, walk: Walk, token: PageToken | None) -> Opened:
+    """The checkpoint with the walk gone on with at the token, or ended; a gap where it did not see everything."""
+    trail = follow(walk.trail, token)
+    if trail is None:
+        again = replace(walk, page_token=None, trail=stalled(walk.trail))
+        if is_given_up(again.trail):
+            return end_walk(checkpoint, asked, no_progress("what is in a folder"))
+        return Opened(with_walk_as(checkpoint, asked, again))
+    if token is not None:
+        return Opened(with_walk_as(checkpoint, asked, replace(walk, page_token=token, trail=trail)))
+    if walk.incomplete:
+        return end_walk(checkpoint, asked, incomplete_search("of the folder"))
+    return Opened(close_gaps(with_walk_as(checkpoint, asked, None), [("folder", walk.folder_id)]))
+
+
+def end_walk(checkpoint: Checkpoint, walk: Walk, error: WorkerError) -> Opened:
+    """The checkpoint without a walk that could not be gone through; a gap takes it up again, from its beginning."""
+    again = Walk(walk.folder_id, walk.drive_id, walk.trashed)
+    corpus = walk.drive_id if walk.drive_id in checkpoint.corpora else USER_CORPUS
+    checkpoint = with_walk_as(checkpoint, walk, None)
+    missing = isinstance(error, NotFound)
+    return open_gap(checkpoint, "folder", walk.folder_id, str(corpus), error, missing=missing, walk=again)
+
+
+def with_walk_as(checkpoint: Checkpoint, walk: Walk, then: Walk | None) -> Checkpoint:
+    """Return the checkpoint with the walk replaced, or ended (`None`)."""
+    sync = checkpoint.sync
+    if sync is None or walk not in sync.walks:
+        return checkpoint
+    walks = list(sync.walks)
+    at = walks.index(walk)
+    walks[at : at + 1] = [] if then is None else [then]
+    return with_sync(checkpoint, replace(sync, walks=tuple(walks)))
 
 
 def _with_walk(checkpoint: Checkpoint, walk: Walk) -> Checkpoint:
@@ -336,11 +461,12 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
             removals=tuple(removal for removal in sync.removals if removal.corpus != drive_id),
             listed=tuple(name for name in sync.listed if name != drive_id),
             details=tuple(each for each in sync.details if each.corpus != drive_id),
+            content=tuple(each for each in sync.content if each.corpus != drive_id),
         )
     parked = checkpoint.parked
     if parked is not None and is_step_of(parked.step, drive_id):
         parked = None  # what failed is not asked for any more
-    checkpoint = replace(checkpoint, corpora=corpora, sync=sync, parked=parked)
+    checkpoint = forget_corpus(replace(checkpoint, corpora=corpora, sync=sync, parked=parked), drive_id)
     if left.written or left.stage in {"changes", "done"} or left.listing_token is not None:
         checkpoint = owe_full(checkpoint)
     return checkpoint, deletions

@@ -23,6 +23,8 @@ Youngest = Literal["once", "again", "asked"]
 OrderKnown = Literal["unknown", "kept", "ignored"]
 Stage = Literal["start_token", "listing", "changes", "done"]
 ChannelState = Literal["asked", "standing", "lost", "stopping"]
+GapScope = Literal["drives", "corpus", "details", "contents", "folder", "item", "permissions", "revisions", "comments"]
+GapState = Literal["found", "resting", "tried"]
 
 
 class _Value(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,6 +61,18 @@ class Scope(_Value, frozen=True):
         return msgspec.structs.replace(self, sync_changes=other.sync_changes) == other
 
 
+class Trail(_Value, frozen=True):
+    """The page tokens of one listing, as far as it takes to notice that they go in a circle: see `tokens`.
+
+    `steps` is how many tokens were followed, `mark` a digest of one of them; `stalls` is how many times the listing had
+    to start over because they made no progress.
+    """
+
+    steps: int = 0
+    mark: str = ""
+    stalls: int = 0
+
+
 class Part(_Value, frozen=True):
     """What is left of one range of a listing, which a query of its own reads from the newest modifiedTime down.
 
@@ -69,8 +83,8 @@ class Part(_Value, frozen=True):
 
     `frontier` is the earliest modifiedTime seen. `page_span_ms` is the time that the last page reached over. Where
     answers came out of order `ordered` is false, and the query is read to its very end. `plain` is a query without
-    order and range, as workers asked it before there were parts. `refusals` is how many
-    times its tokens were refused since a page was last read by one.
+    order and range, as workers asked it before there were parts. `refusals` is how many times its tokens were refused
+    since a page was last read by one; `trail` is of its tokens.
     """
 
     since: str | None = None
@@ -82,6 +96,7 @@ class Part(_Value, frozen=True):
     ordered: bool = True
     plain: bool = False
     refusals: int = 0
+    trail: Trail = Trail()
 
 
 class Corpus(_Value, frozen=True):
@@ -103,6 +118,11 @@ class Corpus(_Value, frozen=True):
     written, `relisted` says that it is listed anew because of them, `member_ids` are their
     permissions' ids, and `members_due` says that they are to be read again, before
     anything else of the drive. `rights` are the drive's `SharedDrive.rights` as they were last seen.
+    `trouble` is how many times in a row a call of the corpus failed while others succeed. `held` says that the rest of
+    the sync goes on without it: there is a gap, and a later sync takes it up where it stands. `unlisted` says that its
+    listing, or the rest of it, is owed besides: the gap brings it, and the log is read on meanwhile. `doubtful` is a
+    drive that Google did not find: it is looked up by its id before anything else of it is asked. `incomplete` says
+    that Google called a search of the present listing incomplete. `trail` is of the tokens of its change log.
     """
 
     stage: Stage = "done"
@@ -124,37 +144,90 @@ class Corpus(_Value, frozen=True):
     member_ids: tuple[str, ...] = ()
     members_due: bool = False
     rights: tuple[str, ...] | None = None
+    trouble: int = 0
+    held: bool = False
+    unlisted: bool = False
+    doubtful: bool = False
+    incomplete: bool = False
+    trail: Trail = Trail()
 
 
 class Walk(_Value, frozen=True):
-    """A folder whose children are to be read again, because the change log names a changed folder alone."""
+    """A folder whose children are to be read again, because the change log names a changed folder alone.
+
+    `trouble` is how many times its pages could not be had. `incomplete` says that Google called a search of it
+    incomplete.
+    """
 
     folder_id: FileId
     drive_id: DriveId | None = None
     trashed: bool = False
     page_token: PageToken | None = None
+    trouble: int = 0
+    incomplete: bool = False
+    trail: Trail = Trail()
 
 
 class Removal(_Value, frozen=True):
-    """An item that left a corpus (`NO_CORPUS`: none): gone, or moved to another one that we mirror as well?"""
+    """An item that is to be looked up by its id: gone, moved to another corpus that is mirrored as well, or there?
+
+    `corpus` is where that was found out (`NO_CORPUS`: in none). `told` says that an entry of a change log tells that it
+    left that corpus: only then does one look-up without a result mean that it is gone.
+    """
 
     file_id: FileId
     corpus: str
+    told: bool = False
 
 
 NO_CORPUS = ""
 """Of an item that was not found once, and is looked for again."""
 
 
+class Gap(_Value, frozen=True):
+    """Something in scope that could not be read, and is asked for again: see `gaps`.
+
+    `id` is that of the corpus, folder or file; `corpus` is the corpus that it is counted in. `code` and `message` say
+    why. A gap is `found` in the present sync; it is `resting` from that sync's end to `retry_at` (RFC 3339), and
+    `tried` in the sync after that, for the `attempts`th time. `missing` says that Google answered that there is no such item:
+    the second time that it does, the item is gone. `told` and `walk` are what the item's look-up, or the folder's walk,
+    goes on with.
+    """
+
+    scope: GapScope
+    id: str
+    corpus: str
+    code: str
+    message: str
+    attempts: int = 1
+    state: GapState = "found"
+    retry_at: str | None = None
+    missing: bool = False
+    told: bool = False
+    walk: Walk | None = None
+
+
+class Unfinished(_Value, frozen=True):
+    """A full sync that closed as incomplete: what its second closing record repeats."""
+
+    sync_id: SyncId
+    started_at: str
+    counts: dict[str, int] = {}
+
+
 class Reading(_Value, frozen=True):
     """A corpus whose files are gone through for what hangs on them: where that goes on.
 
-    `anew` says that some of it may have been written before, so that what is gone of it is to be deleted.
+    `anew` says that some of it may have been written before, so that what is gone of it is to be deleted. `trouble` is
+    how many times in a row its pages could not be had. `incomplete` says that Google called a search of it incomplete.
     """
 
     corpus: str
     page_token: PageToken | None = None
     anew: bool = False
+    trouble: int = 0
+    incomplete: bool = False
+    trail: Trail = Trail()
 
 
 class Changed(_Value, frozen=True):
@@ -182,7 +255,8 @@ class Sync(_Value, frozen=True):
     """The sync in progress. `walks` is a stack; `counts` are records by resource type, deletes under `deleted`.
 
     `from_trigger` says that it goes on from a trigger's cursor, which is the user's log alone: nobody knows which
-    shared drives were mirrored, nor how far. `restarts` are the walks and drives.list that had to start over.
+    shared drives were mirrored, nor how far. `restarts` are how often drives.list had to start over, `drives_trail` is
+    of its tokens.
     `listed` are the corpora whose listing ended in this sync, `details` those that are gone through for what hangs on
     their files, and `changed` the files to be read anew for it. `content` and `contents` are the same for the bytes of
     files.
@@ -201,6 +275,7 @@ class Sync(_Value, frozen=True):
     counts: dict[str, int] = {}
     from_trigger: bool = False
     restarts: int = 0
+    drives_trail: Trail = Trail()
     sightings: int = 0
     listed: tuple[str, ...] = ()
     details: tuple[Reading, ...] = ()
@@ -266,7 +341,8 @@ class Checkpoint(_Value, frozen=True):
     and not found since the user's log was last read to its end: a drive that the user had left for a moment may hold
     them after all. `in_doubt` says that the mirror may hold items of which nothing is remembered: the worker took
     over from another one, or had to forget, or went on from a trigger's cursor, and there was no full sync since.
-    `content_again` are files whose content could not be had the last time, and is asked for in every sync.
+    `gaps` are what could not be read and is asked for again by itself, `unfinished` the full sync whose closing record
+    named some of them.
     `watching` is about push channels, `None` where nobody asked for any yet.
     """
 
@@ -283,7 +359,8 @@ class Checkpoint(_Value, frozen=True):
     last_sync_id: SyncId | None = None
     completed_at: str | None = None
     in_doubt: bool = False
-    content_again: tuple[FileId, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    unfinished: Unfinished | None = None
     watching: Watching | None = None
     labels_refused: bool = False
     details_refused: bool = False
@@ -334,6 +411,7 @@ def decode_checkpoint(value: bytes) -> Checkpoint:
             checkpoint.parked.until if checkpoint.parked else None,
             checkpoint.sync.started_at if checkpoint.sync else None,
             watching.due,
+            *(gap.retry_at for gap in checkpoint.gaps),
         ]
         for channel in watching.channels:
             moments += [channel.made_at, channel.expires_at, channel.retry_at]

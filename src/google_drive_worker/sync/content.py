@@ -8,7 +8,7 @@ A file that the logs tell of keeps the reference to bytes that have not changed,
 bytes are looked for when the logs are through, and fetched only where the object store does not have them yet.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -22,11 +22,12 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Reading, Scope, Sync
 from google_drive_worker.sync.error_reports import unread
+from google_drive_worker.sync.gaps import close_gaps, home_of, open_gap, read_on
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListContent, ReadContent
-from google_drive_worker.sync.scope import gone_through
+from google_drive_worker.sync.scope import gone_through, wants_contents
 from google_drive_worker.sync.step import Step, counted, with_gone, with_sync
-from google_drive_worker.utils.errors import SkipItem
+from google_drive_worker.utils.errors import ItemUnavailable, SkipItem
 
 MAX_FILE_SIZE_BYTES = 100 * 1024 * 1024
 """How large a file's content may be where its connection does not say."""
@@ -50,17 +51,14 @@ EXPORTS = {
 class Contents(msgspec.Struct, frozen=True):
     """The answer to `ListContent`, with its page, and to `ReadContent`.
 
-    A file that can have no content is not in it; `gone` are those that Google does not find any more.
+    A file that can have no content is not in it; `gone` are those that Google does not find any more, `unread` those
+    that can't be had now.
     """
 
     found: tuple[Mirrored, ...]
     page: FilesPage | None = None
     gone: tuple[FileId, ...] = ()
-
-
-def wants_contents(checkpoint: Checkpoint) -> bool:
-    """Whether contents are mirrored, and the account's consent covers them."""
-    return checkpoint.scope.sync_content and not checkpoint.contents_refused
+    unread: Mapping[FileId, ItemUnavailable] = {}
 
 
 def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
@@ -127,28 +125,28 @@ def on_content_page(
     checkpoint: Checkpoint, sync: Sync, action: ListContent, answer: Contents, recall: Recall, normalizer: Normalizer
 ) -> Step:
     """A page of the pass is written; the corpus goes on at its token, or is through."""
-    written = _write(checkpoint, answer, recall, normalizer)
-    token = None if answer.page is None else answer.page.next_page_token
-    content = tuple(
-        each if each.corpus != action.corpus else replace(each, page_token=token)
-        for each in sync.content
-        if each.corpus != action.corpus or token is not None
-    )
+    reading = next(each for each in sync.content if each.corpus == action.corpus)
+    written = _write(checkpoint, answer, recall, normalizer, corpus=action.corpus)
+    page = answer.page or FilesPage(())
+    checkpoint = written.checkpoint or checkpoint
+    after, checkpoint, errors = read_on(checkpoint, "contents", reading, page.next_page_token, page.incomplete_search)
+    content = tuple(each for each in (after if each == reading else each for each in sync.content) if each is not None)
     sync = replace(counted(sync, written.records), content=content)
-    looked_at = [each.file.id for each in answer.found]
-    checkpoint = with_gone(_asking_again(checkpoint, answer, looked_at), answer.gone)
-    return replace(written, checkpoint=with_sync(checkpoint, sync))
+    checkpoint = with_sync(with_gone(checkpoint, answer.gone), sync)
+    return replace(written, checkpoint=checkpoint, errors=(*written.errors, *errors))
 
 
 def on_contents(
     checkpoint: Checkpoint, sync: Sync, action: ReadContent, answer: Contents, recall: Recall, normalizer: Normalizer
 ) -> Step:
     """Changed files are written again with what became of their contents."""
-    written = _write(checkpoint, answer, recall, normalizer)
+    written = _write(checkpoint, answer, recall, normalizer, corpus=None)
     left = tuple(each for each in sync.contents if each not in action.file_ids)
     sync = replace(counted(sync, written.records), contents=left)
-    # What was asked for and is not in the answer is gone, or has left the scope.
-    checkpoint = with_gone(_asking_again(checkpoint, answer, action.file_ids), answer.gone)
+    checkpoint = with_gone(written.checkpoint or checkpoint, answer.gone)
+    # What was asked for and is not in the answer is gone, or has left the scope: nothing of it is owed any more.
+    answered = {each.file.id for each in answer.found} | answer.unread.keys()
+    checkpoint = close_gaps(checkpoint, [("contents", each) for each in action.file_ids if each not in answered])
     return replace(written, checkpoint=with_sync(checkpoint, sync))
 
 
@@ -171,34 +169,43 @@ def wanted_contents(checkpoint: Checkpoint, corpus: str | None, files: Iterable[
     ]
 
 
-def _write(checkpoint: Checkpoint, answer: Contents, recall: Recall, normalizer: Normalizer) -> Step:
+def _write(
+    checkpoint: Checkpoint, answer: Contents, recall: Recall, normalizer: Normalizer, *, corpus: str | None
+) -> Step:
     records: list[Record] = []
     errors: list[ErrorReport] = []
     remembered: dict[FileId, Remembered | None] = {}
-    told = frozenset(checkpoint.content_again)  # one error a cause, not one a try
     # What is not remembered was deleted, and Google's search still shows it; or it is new, and a log will tell of it.
     knows_all = checkpoint.scope.sync_permissions and not checkpoint.in_doubt
     for mirrored in answer.found:
         file_id, content = mirrored.file.id, mirrored.content
-        if knows_all and recall(file_id) is None:
+        known = recall(file_id)
+        if (known is None and knows_all) or (known is not None and _is_behind(mirrored.file, known)):
             continue
         record = normalizer.transform_file(mirrored.file)
         records.append(normalizer.with_content(record, content.status, content.ref))
-        if content.problem is not None and not (content.status == "unavailable" and file_id in told):
-            errors.append(unread(checkpoint, "file", file_id, "contents", content.problem))
+        if isinstance(content.problem, ItemUnavailable):
+            home = corpus or home_of(checkpoint, "contents", file_id)
+            checkpoint, more = open_gap(checkpoint, "contents", file_id, home, content.problem)
+            errors += more
+        else:
+            checkpoint = close_gaps(checkpoint, [("contents", file_id)])
+            if content.problem is not None:
+                errors.append(unread(checkpoint, "file", file_id, "contents", content.problem))
         # Of an item whose permissions are mirrored nothing is made up: what is not known of it is in doubt.
-        known = recall(file_id) or (None if checkpoint.scope.sync_permissions else Remembered())
+        known = known or (None if checkpoint.scope.sync_permissions else Remembered(version=mirrored.file.version))
         if known is not None:
             remembered[file_id] = replace(known, content=content.ref, content_head=mirrored.head)
+    for file_id, problem in answer.unread.items():
+        home = corpus or home_of(checkpoint, "contents", file_id)
+        checkpoint, more = open_gap(checkpoint, "contents", file_id, home, problem)
+        errors += more
     return Step(checkpoint, tuple(records), tuple(errors), remembered)
 
 
-def _asking_again(checkpoint: Checkpoint, answer: Contents, looked_at: Collection[FileId]) -> Checkpoint:
-    """The checkpoint with the files to ask for in the next sync, so many at the most: what passes may have passed."""
-    asked = frozenset(looked_at)
-    before = [each for each in checkpoint.content_again if each not in asked]
-    again = (*before, *(each.file.id for each in answer.found if each.content.status == "unavailable"))
-    return replace(checkpoint, content_again=again[-CHANGED_AT_MOST:])
+def _is_behind(file: DriveFile, known: Remembered) -> bool:
+    """Whether a list shows the file older than it was written: what a log has told since is to stand."""
+    return known.version is not None and file.version is not None and file.version < known.version
 
 
 def _known_ref(scope: Scope, file: DriveFile, known: Remembered | None) -> ObjectRef | None:

@@ -32,15 +32,16 @@ from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Reading, Scope, Sync
-from google_drive_worker.sync.content import on_metadata_listed, wants_contents
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, GapScope, Reading, Scope, Sync
+from google_drive_worker.sync.content import on_metadata_listed
 from google_drive_worker.sync.error_reports import unread
+from google_drive_worker.sync.gaps import Opened, close_gaps, home_of, open_gap, read_on
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListDetails, ReadDetails
-from google_drive_worker.sync.scope import gone_through
-from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, with_gone, with_sync
-from google_drive_worker.utils.errors import NotFound, SkipItem
+from google_drive_worker.sync.scope import gone_through, wants_contents, wants_details
+from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, with_sync
+from google_drive_worker.utils.errors import ItemUnavailable, SkipItem
 
 CHANGED_AT_MOST = 500
 """How many changed files are kept in mind: more would weigh on every step, and all of them are gone through instead."""
@@ -55,12 +56,6 @@ class Hanging(msgspec.Struct, frozen=True):
     revisions: Mapping[FileId, tuple[Revision, ...] | SkipItem]
     comments: Mapping[FileId, tuple[Comment, ...] | SkipItem]
     page: DetailsPage | None = None
-
-
-def wants_details(checkpoint: Checkpoint) -> bool:
-    """Whether anything that hangs on files is mirrored, and the account's consent covers it."""
-    scope = checkpoint.scope
-    return (scope.sync_revisions or scope.sync_comments) and not checkpoint.details_refused
 
 
 def changed_of(scope: Scope, file: DetailedFile) -> Changed | None:
@@ -110,7 +105,10 @@ def is_all_that_is_left(checkpoint: Checkpoint) -> bool:
         return False
     if not (sync.details or sync.changed or sync.content or sync.contents):
         return False
-    return all(corpus.stage == "done" and not corpus.members_due for corpus in checkpoint.corpora.values())
+    return all(
+        corpus.held or (corpus.stage == "done" and not corpus.members_due and not corpus.doubtful)
+        for corpus in checkpoint.corpora.values()
+    )
 
 
 def given_up(checkpoint: Checkpoint) -> Checkpoint:
@@ -258,16 +256,13 @@ def on_details_page(
     """A page of the pass is written; the corpus goes on at its token, or is through."""
     page = answer.page or DetailsPage()
     heads = {file.id: file.head_revision_id or file.modified_time for file in page.files}
-    anew = any(each.anew for each in sync.details if each.corpus == action.corpus)
-    written = _write(checkpoint, heads, answer, recall, normalizer, anew=anew)
-    token = page.next_page_token
-    details = tuple(
-        each if each.corpus != action.corpus else replace(each, page_token=token)
-        for each in sync.details
-        if each.corpus != action.corpus or token is not None
-    )
+    reading = next(each for each in sync.details if each.corpus == action.corpus)
+    written = _write(checkpoint, heads, answer, recall, normalizer, corpus=action.corpus, anew=reading.anew)
+    checkpoint = written.checkpoint or checkpoint
+    after, checkpoint, errors = read_on(checkpoint, "details", reading, page.next_page_token, page.incomplete_search)
+    details = tuple(each for each in (after if each == reading else each for each in sync.details) if each is not None)
     sync = replace(counted(sync, written.records), details=details)
-    return replace(written, checkpoint=with_sync(with_gone(checkpoint, _gone_of(answer)), sync))
+    return replace(written, checkpoint=with_sync(checkpoint, sync), errors=(*written.errors, *errors))
 
 
 def on_details(
@@ -275,16 +270,10 @@ def on_details(
 ) -> Step:
     """What hangs on changed files is written anew."""
     heads = {each.file_id: each.head for each in action.changed}
-    written = _write(checkpoint, heads, answer, recall, normalizer, anew=True)
+    written = _write(checkpoint, heads, answer, recall, normalizer, corpus=None, anew=True)
     left = tuple(each for each in sync.changed if each not in action.changed)
     sync = replace(counted(sync, written.records), changed=left)
-    return replace(written, checkpoint=with_sync(with_gone(checkpoint, _gone_of(answer)), sync))
-
-
-def _gone_of(answer: Hanging) -> Iterator[FileId]:
-    """The files that Google does not find any more."""
-    for found in (answer.revisions, answer.comments):
-        yield from (file_id for file_id, each in found.items() if isinstance(each, NotFound))
+    return replace(written, checkpoint=with_sync(written.checkpoint or checkpoint, sync))
 
 
 def _write(
@@ -294,17 +283,22 @@ def _write(
     recall: Recall,
     normalizer: Normalizer,
     *,
+    corpus: str | None,
     anew: bool = False,
 ) -> Step:
-    """The records of what hangs on files; `anew` where some of it may have been written before."""
+    """The records of what hangs on files; `anew` where some of it may have been written before.
+
+    What can't be had is a gap of `corpus`, or where that is not known, of the file's earlier gap or the user's corpus.
+    """
     records: list[Record] = []
     errors: list[ErrorReport] = []
     remembered: dict[FileId, Remembered | None] = {}
     for file_id, revisions in answer.revisions.items():
         if isinstance(revisions, SkipItem):
-            if not is_hidden(revisions):
-                errors.append(unread(checkpoint, "file", file_id, "revisions", revisions))
+            checkpoint, more = _unread(checkpoint, "revisions", file_id, corpus, revisions)
+            errors += more
             continue
+        checkpoint = close_gaps(checkpoint, [("revisions", file_id)])
         kept = checkpoint.scope.max_revisions or len(revisions)
         beyond, newest = revisions[: len(revisions) - kept], revisions[-kept:] if kept else ()
         if anew:
@@ -315,14 +309,26 @@ def _write(
             remembered[file_id] = replace(known, head=heads.get(file_id))
     for file_id, comments in answer.comments.items():
         if isinstance(comments, SkipItem):
-            if not is_hidden(comments):
-                errors.append(unread(checkpoint, "file", file_id, "comments", comments))
+            checkpoint, more = _unread(checkpoint, "comments", file_id, corpus, comments)
+            errors += more
             continue
+        checkpoint = close_gaps(checkpoint, [("comments", file_id)])
         records.extend(_said(file_id, comments, normalizer, anew=anew))
         known = remembered.get(file_id) or _known(checkpoint, recall, file_id)
         if known is not None:
             remembered[file_id] = replace(known, comments=not all(comment.deleted for comment in comments))
     return Step(checkpoint, tuple(records), tuple(errors), remembered)
+
+
+def _unread(checkpoint: Checkpoint, scope: GapScope, file_id: FileId, corpus: str | None, problem: SkipItem) -> Opened:
+    """What a file's list that can't be had comes to: a gap, an error record, or nothing where it is not for the account
+    to see. None of it says that the file is gone."""
+    if isinstance(problem, ItemUnavailable):
+        return open_gap(checkpoint, scope, file_id, corpus or home_of(checkpoint, scope, file_id), problem)
+    checkpoint = close_gaps(checkpoint, [(scope, file_id)])
+    if is_hidden(problem):
+        return Opened(checkpoint)
+    return Opened(checkpoint, (unread(checkpoint, "file", file_id, scope, problem),))
 
 
 def _said(file_id: FileId, comments: Iterable[Comment], normalizer: Normalizer, *, anew: bool) -> Iterator[Record]:

@@ -20,24 +20,28 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage
+from google_drive_worker.domain.drive import ChangesPage, DrivesPage, FilesPage, SharedDrive
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, FileId, PageToken, new_sync_id
-from google_drive_worker.domain.memory import Recall
+from google_drive_worker.domain.memory import Recall, held
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, SyncSummary
 from google_drive_worker.domain.reports import SyncEnded
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
-from google_drive_worker.sync.change_log import on_changes, on_children, on_looked_up
+from google_drive_worker.sync.change_log import on_changes, on_children, on_drive_found, on_looked_up
 from google_drive_worker.sync.channels import untold
 from google_drive_worker.sync.checkpoint import (
+    NO_CORPUS,
     USER_CORPUS,
     Checkpoint,
     Corpus,
+    GapScope,
     Owed,
     Parked,
+    Removal,
     Scope,
     Sync,
     SyncKind,
+    Unfinished,
     Walk,
 )
 from google_drive_worker.sync.content import (
@@ -56,7 +60,21 @@ from google_drive_worker.sync.details import (
     on_metadata_done,
     rewritten,
 )
-from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, ItemWriter, Shared, nothing_remembered
+from google_drive_worker.sync.gaps import (
+    GAP_RESTS,
+    GapKey,
+    GapRests,
+    as_gap,
+    close_gaps,
+    forget_items,
+    has_due,
+    named_gaps,
+    next_retry,
+    open_gap,
+    settle,
+    try_due,
+)
+from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, ItemWriter, LookedUp, Shared, nothing_remembered
 from google_drive_worker.sync.listing import on_drives, on_files, on_order, on_start_token
 from google_drive_worker.sync.members import misjudged, on_members
 from google_drive_worker.sync.page_sharing import sighted_of
@@ -66,6 +84,7 @@ from google_drive_worker.sync.plan import (
     ListDetails,
     ListDrives,
     ListFiles,
+    LookUpDrive,
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
@@ -79,7 +98,7 @@ from google_drive_worker.sync.plan import (
 )
 from google_drive_worker.sync.scope import with_roots
 from google_drive_worker.sync.sharing import Found
-from google_drive_worker.sync.step import Step, to_follow, with_gone
+from google_drive_worker.sync.step import Step, to_follow, with_gone, with_sync
 from google_drive_worker.utils.errors import PageTokenRejected
 
 MAX_CONTESTED = 8
@@ -91,27 +110,32 @@ LONGEST_REST = timedelta(hours=25)
 CONNECTING = "Connect"
 """Name of the step before any fetch: finding the connection and its credentials."""
 
+COMPLETING = "Complete"
+"""Name of the step that ends a sync."""
+
 TURN = "Turn"
 """Name of the step that a bug of our own stopped."""
 
-Answer = PageToken | DrivesPage | ItemsAnswer | Shared | Found | Hanging | Contents | tuple[str, ...]
-
-_LookedUp = Mapping[FileId, DriveFile | None]
+Answer = PageToken | DrivesPage | SharedDrive | ItemsAnswer | Shared | Found | Hanging | Contents | tuple[str, ...]
 
 
 def accept(checkpoint: Checkpoint | None, connection_id: ConnectionId, owed: Owed) -> Checkpoint:
     """A trigger becomes state: the connection owes a sync. Any number of triggers owe one at the most.
 
-    One that comes during a sync makes an incremental sync follow, since the running one may have read the logs already;
-    a full sync asked for during a full sync is that one. A sync that rests until somebody acts is tried again; one
-    that rests until there are other credentials looks for them, and tries the same again where a full sync is wanted.
+    One that comes during a sync makes an incremental sync follow, since the running one may have read the logs already.
+    A full sync asked for during a full sync is that one, unless that one rests or has gaps: then it starts over. A sync
+    that rests until somebody acts is tried again; one that rests until there are other credentials looks for them, and
+    tries the same again where a full sync is wanted.
     """
     if checkpoint is None:
         checkpoint = Checkpoint(connection_id, owed.customer_id)
     running, kind_asked = checkpoint.sync, owed.kind
     ours = owed.customer_id == checkpoint.customer_id
     if owed.kind == "full" and running is not None and running.kind == "full" and ours:
-        owed = replace(owed, kind="incremental")
+        if checkpoint.parked is None and not checkpoint.gaps:
+            owed = replace(owed, kind="incremental")
+        else:
+            checkpoint = replace(checkpoint, sync=None)
     parked = checkpoint.parked
     if parked is not None and (parked.until is None or parked.refused is not None):
         parked = replace(parked, until="", refused=None if kind_asked == "full" else parked.refused)
@@ -128,7 +152,7 @@ def accept(checkpoint: Checkpoint | None, connection_id: ConnectionId, owed: Owe
 def due_at(checkpoint: Checkpoint, now: datetime) -> datetime | None:
     """When the connection wants its next turn: at once, at a later moment, or (`None`) not until a trigger comes."""
     if checkpoint.owed is None and checkpoint.sync is None:
-        return None
+        return next_retry(checkpoint)
     if checkpoint.parked is None or checkpoint.parked.until == "":
         return now
     if checkpoint.parked.until is None:
@@ -151,13 +175,17 @@ def begin(
     `customer_id` is the connection's own: a trigger in another customer's name begins nothing and is reported.
     `entropy` is 74 random bits for the sync's id.
     """
-    if checkpoint.owed is None or checkpoint.sync is not None:
+    if checkpoint.sync is not None:
         return Step(checkpoint)
-    wishes = (checkpoint.owed, *checkpoint.contested)
+    wishes = (*(() if checkpoint.owed is None else (checkpoint.owed,)), *checkpoint.contested)
     refused = tuple(_mismatch(checkpoint, wish) for wish in wishes if wish.customer_id != customer_id)
     owed = next((wish for wish in wishes if wish.customer_id == customer_id), None)
+    if owed is None and not wishes and customer_id == checkpoint.customer_id and has_due(checkpoint, now):
+        owed = Owed("incremental", customer_id)
     if owed is None:
         kept = replace(checkpoint, customer_id=customer_id, owed=None, contested=()) if checkpoint.corpora else None
+        if kept is not None and customer_id != checkpoint.customer_id:
+            kept = replace(kept, gaps=(), unfinished=None)  # they were another customer's
         return Step(kept, errors=refused)
     sync_id = new_sync_id(int(now.timestamp() * 1000), entropy, after=checkpoint.last_sync_id)
     anew = owed.kind == "full" or customer_id != checkpoint.customer_id  # cursors are not handed from one to another
@@ -166,7 +194,6 @@ def begin(
     # Drives are enumerated by a full sync, and where a trigger's cursor, which is the user's log alone, is all we have.
     from_trigger = kind == "incremental" and not checkpoint.corpora
     drives_listed = not scope.include_shared_drives or (kind == "incremental" and not from_trigger)
-    again = checkpoint.content_again if not anew and scope.sync_content else ()
     sync = Sync(
         sync_id,
         kind,
@@ -174,7 +201,6 @@ def begin(
         owed.source,
         drives_listed=drives_listed,
         from_trigger=from_trigger,
-        contents=again if kind == "incremental" and not checkpoint.contents_refused else (),
     )
     checkpoint = replace(
         checkpoint,
@@ -186,14 +212,15 @@ def begin(
         corpora=corpora or {USER_CORPUS: Corpus("start_token")},
         last_sync_id=sync_id,
         in_doubt=kind == "incremental" and (from_trigger or checkpoint.in_doubt),
-        content_again=again,
         labels_refused=kind == "incremental" and checkpoint.labels_refused,
         details_refused=kind == "incremental" and checkpoint.details_refused,
         contents_refused=kind == "incremental" and checkpoint.contents_refused,
     )
     if kind == "full":
-        checkpoint = with_roots(checkpoint)
-    records = (normalizer.sync_record(_summary(checkpoint, sync, None)),) if kind == "full" else ()
+        checkpoint = with_roots(replace(checkpoint, gaps=(), unfinished=None))
+    else:
+        checkpoint = try_due(checkpoint, now)
+    records = (normalizer.sync_record(_summary(checkpoint, sync)),) if kind == "full" else ()
     return Step(checkpoint, records, refused)
 
 
@@ -251,8 +278,11 @@ def on_answer(
         checkpoint = replace(checkpoint, parked=None)
     # What a full sync lists was not written before in it, or is swept.
     in_doubt = checkpoint.in_doubt and not (sync.kind == "full" and isinstance(action, ListFiles))
-    writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt, places=places)
+    listed = isinstance(action, ListFiles | WalkFolder)
+    writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt, listed=listed, places=places)
+    recall = held(recall)
     step = _decided(checkpoint, sync, action, answer, writer, recall, normalizer)
+    step = _with_gaps_of_items(step, action, writer, permissions)
     if writer.hidden and step.checkpoint is not None:
         # Its drive may have been left between the answer and the question, and be joined again before a log says so.
         step = replace(step, checkpoint=with_gone(step.checkpoint, writer.hidden))
@@ -265,6 +295,46 @@ def on_answer(
     if checkpoint.scope.sync_content and _writes_anew(checkpoint, action):
         step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
     return contents_rewritten(rewritten(step, writer.rewritten), writer.rewritten)
+
+
+def _with_gaps_of_items(step: Step, action: Action, writer: ItemWriter, permissions: Found | None) -> Step:
+    """The step with the gaps that its items open and close, and those to be looked up that a list shows by mistake."""
+    checkpoint = step.checkpoint
+    if checkpoint is None or checkpoint.sync is None:
+        return step
+    errors: list[ErrorReport] = []
+    for item_id, problem in writer.unread.items():
+        scope: GapScope = "permissions"
+        checkpoint, more = open_gap(checkpoint, scope, item_id, _corpus_of(action), as_gap(problem))
+        errors += more
+    if checkpoint.gaps:
+        written = [each for each in step.records if each.resource_type in {"file", "folder"}]
+        gone = {each.resource_id for each in written if each.operation == "delete"}
+        there = {each.resource_id for each in written if each.operation == "upsert"}
+        checkpoint = forget_items(checkpoint, gone - there)
+        read: set[GapKey] = {("item", each) for each in there}
+        if permissions is not None:
+            read |= {("permissions", each) for each in there if FileId(each) in permissions}
+            read -= {("permissions", each) for each in writer.unread}
+        checkpoint = close_gaps(checkpoint, read)
+    if writer.questions and checkpoint.sync is not None:
+        again = tuple(Removal(file_id, NO_CORPUS) for file_id in writer.questions)
+        removals = tuple(dict.fromkeys((*checkpoint.sync.removals, *again)))
+        checkpoint = with_sync(checkpoint, replace(checkpoint.sync, removals=removals))
+    if checkpoint is step.checkpoint:
+        return step
+    return replace(step, checkpoint=checkpoint, errors=(*step.errors, *errors))
+
+
+def _corpus_of(action: Action) -> str:
+    """The corpus that an action's gaps are counted in."""
+    match action:
+        case ListFiles(corpus) | ReadChanges(corpus):
+            return corpus
+        case WalkFolder(walk) if walk.drive_id is not None:
+            return walk.drive_id
+        case _:
+            return USER_CORPUS
 
 
 def _writes_anew(checkpoint: Checkpoint, action: Action) -> bool:
@@ -298,7 +368,9 @@ def _decided(
         case WalkFolder(), FilesPage():
             return on_children(checkpoint, sync, action, answer, writer, normalizer)
         case LookUpRemoved(), Mapping():
-            return on_looked_up(checkpoint, sync, action, cast("_LookedUp", answer), writer, normalizer)
+            return on_looked_up(checkpoint, sync, action, cast("LookedUp", answer), writer, normalizer)
+        case LookUpDrive(), SharedDrive():
+            return on_drive_found(checkpoint, action)
         case ReadMembers(), Mapping():
             return on_members(checkpoint, sync, action, cast("Found", answer), writer)
         case _:
@@ -329,7 +401,7 @@ def _is_well_again(parked: Parked, action: Action, answer: Answer) -> bool:
     """
     if parked.code == PageTokenRejected.code and _is_first_of_more(action, answer):
         return False
-    return parked.step in {step_name(action), CONNECTING, TURN}
+    return parked.step in {step_name(action), CONNECTING, COMPLETING, TURN}
 
 
 def _is_first_of_more(action: Action, answer: Answer) -> bool:
@@ -348,10 +420,11 @@ def _is_first_of_more(action: Action, answer: Answer) -> bool:
             return False
 
 
-def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer) -> Step:
+def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer, rests: GapRests = GAP_RESTS) -> Step:
     """Nothing is left to fetch: the sync ends, a full one with its closing record, and the cursors stand.
 
-    Where revisions and comments of what it listed are yet to be read, that begins instead.
+    Where revisions and comments of what it listed are yet to be read, that begins instead. A full sync with gaps closes
+    as incomplete; the sync that fills the last of them closes it for a second time.
     """
     sync = checkpoint.sync
     if sync is None:
@@ -360,8 +433,8 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer) -> S
     if begun is not None:
         return Step(begun)
     ended = rfc3339(now)
+    checkpoint = settle(checkpoint, now, rests)
     summary = _summary(checkpoint, sync, ended)
-    records = (normalizer.sync_record(summary),) if sync.kind == "full" else ()
     report = SyncEnded(
         connection_id=checkpoint.connection_id,
         customer_id=checkpoint.customer_id,
@@ -372,11 +445,27 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer) -> S
         page_token=summary.page_token,
         counts=sync.counts,
         trigger_message_id=sync.source.message_id if sync.source else None,
+        gaps=len(checkpoint.gaps),
     )
-    return Step(replace(checkpoint, sync=None, parked=None, completed_at=ended), records, reports=(report,))
+    unfinished = checkpoint.unfinished
+    after = replace(checkpoint, sync=None, parked=None, completed_at=ended)
+    if sync.kind == "full":
+        left = Unfinished(sync.sync_id, sync.started_at, sync.counts) if checkpoint.gaps else None
+        return Step(replace(after, unfinished=left), (normalizer.sync_record(summary),), reports=(report,))
+    if unfinished is None or checkpoint.gaps:
+        return Step(after, reports=(report,))
+    closing = SyncSummary(
+        sync_id=unfinished.sync_id,
+        started_at=unfinished.started_at,
+        completed_at=ended,
+        counts=unfinished.counts,
+        page_token=summary.page_token,
+    )
+    record = normalizer.sync_record(closing)
+    return Step(replace(after, unfinished=None), (record,), reports=(report,), sync_id=unfinished.sync_id)
 
 
-def _summary(checkpoint: Checkpoint, sync: Sync, ended: str | None) -> SyncSummary:
+def _summary(checkpoint: Checkpoint, sync: Sync, ended: str | None = None) -> SyncSummary:
     user = checkpoint.corpora[USER_CORPUS]
     return SyncSummary(
         sync_id=sync.sync_id,
@@ -384,4 +473,5 @@ def _summary(checkpoint: Checkpoint, sync: Sync, ended: str | None) -> SyncSumma
         completed_at=ended,
         counts=sync.counts,
         page_token=user.change_token,
+        gaps=named_gaps(checkpoint),
     )

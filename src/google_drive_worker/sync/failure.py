@@ -5,13 +5,15 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from google_drive_worker.domain.ports import Normalizer
+from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import from_rfc3339, rfc3339
-from google_drive_worker.sync.change_log import leave_drive
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked, Reading
+from google_drive_worker.sync.change_log import end_walk, leave_drive, with_walk_as
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScope, Parked, Walk
 from google_drive_worker.sync.content import on_refused_contents
 from google_drive_worker.sync.details import on_refused
 from google_drive_worker.sync.error_reports import report_of
+from google_drive_worker.sync.gaps import find_gap, hold_corpus, is_confirmed, open_gap
 from google_drive_worker.sync.labels import on_refused_labels
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
@@ -20,18 +22,21 @@ from google_drive_worker.sync.plan import (
     ListDetails,
     ListDrives,
     ListFiles,
+    LookUpDrive,
     ProveOrder,
     ReadChanges,
     ReadContent,
     ReadDetails,
     TakeStartToken,
     WalkFolder,
+    is_step_of,
     step_name,
     still_wanted,
 )
-from google_drive_worker.sync.step import Step, doubting, give_up, with_corpus, with_sync
+from google_drive_worker.sync.step import Step, give_up, with_corpus, with_sync
 from google_drive_worker.utils.errors import (
     NeedsReauth,
+    NotFound,
     PageTokenRejected,
     Retryable,
     SkipItem,
@@ -52,8 +57,8 @@ CREDENTIALS_LOOK_S = 300.0
 CODES_KEPT = 8
 """How many causes are remembered as reported: a sync that rests has one, or a few."""
 
-RESTARTS_AT_ONCE = 3
-"""How often a listing starts over without a rest: expired tokens happen, tokens refused on and on are an outage."""
+TRIES_AT_ONCE = 3
+"""How often what fails alone, while other calls succeed, is tried again within a sync, before it is a gap."""
 
 
 def on_failure(
@@ -78,43 +83,143 @@ def on_failure(
     match error, action:
         case _, ProveOrder(corpus):  # it is not proven then, and nothing needs it
             return Step(with_corpus(checkpoint, corpus, replace(checkpoint.corpora[corpus], order="ignored")))
+        case PageTokenRejected(), ReadChanges():
+            return _on_rejected_log(checkpoint, action, error, now, jitter)
         case PageTokenRejected(), _:
             return _on_rejected_token(checkpoint, action, error, now, jitter)
-        case SkipItem(), TakeStartToken(corpus) | ListFiles(corpus) | ReadChanges(corpus) if corpus != USER_CORPUS:
-            return _on_lost_drive(checkpoint, action, corpus, error, now, jitter, normalizer)
+        case NotFound(), LookUpDrive(drive_id):
+            return _on_missing_drive(checkpoint, drive_id, error, normalizer)
+        case SkipItem(), _ if isinstance(action, _OF_A_CORPUS):
+            return _on_trouble_of_a_corpus(checkpoint, action, error)
         case SkipItem(), WalkFolder(walk):
-            sync = checkpoint.sync
-            if sync is None:
-                return Step(checkpoint)
-            if walk.drive_id is not None:
-                checkpoint = doubting(checkpoint, doubted=True, only=walk.drive_id)
-            return Step(with_sync(checkpoint, replace(sync, walks=tuple(w for w in sync.walks if w != walk))))
-        case SkipItem(), ListDetails(corpus) | ListContent(corpus):
-            # Gone by now, which its log or the user's will tell; or it was, and is joined again when that is read.
-            return Step(doubting(_without_details(checkpoint, corpus), doubted=True, only=corpus))
-        case Terminal(), ListDetails() | ReadDetails():  # a scope that does not cover them: the rest goes on without
+            return _on_trouble_of_a_walk(checkpoint, walk, error)
+        case SkipItem(), ListDrives():
+            return _on_trouble_of_drives(checkpoint, error)
+        case Terminal(code="insufficient_scope"), ListDetails() | ReadDetails():  # the rest goes on without
             return Step(on_refused(checkpoint), errors=(report_of(checkpoint, error),))
-        case Terminal(), ListContent() | ReadContent():
+        case Terminal(code="insufficient_scope"), ListContent() | ReadContent():
             return Step(on_refused_contents(checkpoint), errors=(report_of(checkpoint, error),))
         case _:
             return park(checkpoint, step_name(action), error, now, jitter)
 
 
-def _without_details(checkpoint: Checkpoint, corpus: str) -> Checkpoint:
-    sync = checkpoint.sync
-    if sync is None:
-        return checkpoint
-    details = tuple(each for each in sync.details if each.corpus != corpus)
-    content = tuple(each for each in sync.content if each.corpus != corpus)
-    return with_sync(checkpoint, replace(sync, details=details, content=content))
+_OF_A_CORPUS = (TakeStartToken, ListFiles, ReadChanges, LookUpDrive, ListDetails, ListContent)
+"""Actions that fail for one corpus alone."""
 
 
-def _on_rejected_token(
-    checkpoint: Checkpoint, action: Action, error: WorkerError, now: datetime, jitter: float
-) -> Step:
+def _on_trouble_of_a_corpus(checkpoint: Checkpoint, action: Action, error: SkipItem) -> Step:
+    """A call of one corpus failed while others succeed. It is made again a few times, then the sync goes on without it.
+
+    That a drive is not found says nothing yet, whichever call says so: it is looked up by its id.
+    """
+    name = _corpus_of(action)
+    corpus = checkpoint.corpora[name]
+    is_doubtful = isinstance(error, NotFound) and name != USER_CORPUS
+    if isinstance(action, ListDetails | ListContent):
+        step = _on_trouble_of_a_pass(checkpoint, action, error)
+    elif corpus.trouble < TRIES_AT_ONCE:
+        step = Step(with_corpus(checkpoint, name, replace(corpus, trouble=corpus.trouble + 1)))
+    else:
+        step = _held(checkpoint, name, error)
+    after = step.checkpoint
+    if is_doubtful and after is not None and not after.corpora[name].held:
+        step = replace(step, checkpoint=with_corpus(after, name, replace(after.corpora[name], doubtful=True)))
+    return step
+
+
+def _corpus_of(action: Action) -> str:
+    match action:
+        case LookUpDrive(drive_id):
+            return drive_id
+        case TakeStartToken(name) | ListFiles(name) | ReadChanges(name) | ListDetails(name) | ListContent(name):
+            return name
+        case _:
+            raise TypeError(f"{type(action).__name__} is of no single corpus")
+
+
+def _held(checkpoint: Checkpoint, name: str, error: WorkerError) -> Step:
+    """The step that goes on without a corpus; what it rested for is not asked for any more in this sync."""
+    parked = checkpoint.parked
+    if parked is not None and is_step_of(parked.step, name):
+        checkpoint = replace(checkpoint, parked=None)
+    checkpoint, errors = hold_corpus(checkpoint, name, error)
+    return Step(checkpoint, errors=errors)
+
+
+def _on_trouble_of_a_pass(checkpoint: Checkpoint, action: ListDetails | ListContent, error: WorkerError) -> Step:
+    """A page of a pass can't be had: the pass goes on from there, and after some tries without this corpus."""
     sync = checkpoint.sync
     if sync is None:
         return Step(checkpoint)
+    is_details = isinstance(action, ListDetails)
+    readings = sync.details if is_details else sync.content
+    reading = next(each for each in readings if each.corpus == action.corpus)
+    token = None if isinstance(error, PageTokenRejected) else reading.page_token
+    again = replace(reading, page_token=token, anew=reading.anew or token is None, trouble=reading.trouble + 1)
+    errors: tuple[ErrorReport, ...] = ()
+    left = tuple(again if each == reading else each for each in readings)
+    if again.trouble > TRIES_AT_ONCE:
+        left = tuple(each for each in readings if each != reading)
+        scope: GapScope = "details" if is_details else "contents"
+        checkpoint, errors = open_gap(checkpoint, scope, reading.corpus, reading.corpus, error)
+    sync = replace(sync, details=left) if is_details else replace(sync, content=left)
+    return Step(with_sync(checkpoint, sync), errors=errors)
+
+
+def _on_trouble_of_a_walk(checkpoint: Checkpoint, walk: Walk, error: WorkerError) -> Step:
+    """A folder's page can't be had: it is asked for again, and after some tries the folder is a gap.
+
+    One that is not found is looked up by its id before it is walked again: it may be gone.
+    """
+    token = None if isinstance(error, PageTokenRejected) else walk.page_token
+    again = replace(walk, page_token=token, trouble=walk.trouble + 1)
+    if again.trouble <= TRIES_AT_ONCE:
+        return Step(with_walk_as(checkpoint, walk, again))
+    checkpoint, errors = end_walk(checkpoint, walk, error)
+    return Step(checkpoint, errors=errors)
+
+
+def _on_trouble_of_drives(checkpoint: Checkpoint, error: WorkerError) -> Step:
+    """The list of drives can't be read: it starts over, and after some tries the sync goes on with those it has."""
+    sync = checkpoint.sync
+    if sync is None:
+        return Step(checkpoint)
+    sync = replace(sync, drives_token=None, restarts=sync.restarts + 1)
+    if sync.restarts <= TRIES_AT_ONCE:
+        return Step(with_sync(checkpoint, sync))
+    checkpoint = with_sync(checkpoint, replace(sync, drives_listed=True))
+    checkpoint, errors = open_gap(checkpoint, "drives", "drives", USER_CORPUS, error)
+    return Step(checkpoint, errors=errors)
+
+
+def _on_missing_drive(checkpoint: Checkpoint, drive_id: str, error: NotFound, normalizer: Normalizer) -> Step:
+    """Google does not find a drive by its id: it is left where Google said so before, a rest ago, and else a gap."""
+    if is_confirmed(find_gap(checkpoint, "corpus", drive_id)):
+        checkpoint, records = leave_drive(checkpoint, drive_id, normalizer)
+        return Step(checkpoint, tuple(records))
+    corpus = replace(checkpoint.corpora[drive_id], held=True)
+    checkpoint = with_corpus(checkpoint, drive_id, corpus)
+    parked = checkpoint.parked
+    if parked is not None and is_step_of(parked.step, drive_id):
+        checkpoint = replace(checkpoint, parked=None)
+    checkpoint, errors = open_gap(checkpoint, "corpus", drive_id, drive_id, error, missing=True)
+    return Step(checkpoint, errors=errors)
+
+
+def _on_rejected_log(
+    checkpoint: Checkpoint, action: ReadChanges, error: PageTokenRejected, now: datetime, jitter: float
+) -> Step:
+    """The log can't be followed any more: everything is enumerated again, from new start tokens."""
+    if checkpoint.sync is not None and checkpoint.sync.kind == "full":
+        # These were new: without a rest, full sync would follow upon full sync.
+        return park(replace(give_up(checkpoint), parked=checkpoint.parked), step_name(action), error, now, jitter)
+    return Step(give_up(checkpoint), errors=(report_of(checkpoint, error),))
+
+
+def _on_rejected_token(
+    checkpoint: Checkpoint, action: Action, error: PageTokenRejected, now: datetime, jitter: float
+) -> Step:
+    """Google takes a page token no longer: that listing starts over, and after some tries it is a gap."""
     match action:
         case ListFiles(name, token, _, modified):
             corpus = checkpoint.corpora[name]
@@ -127,35 +232,15 @@ def _on_rejected_token(
             corpus = replace(corpus, listing_token=None, parts=parts, times_in_order=in_order)
             step = step_name(ListFiles(name, None, modified=asked(again)))
             checkpoint = _going_on_as(with_corpus(checkpoint, name, corpus), step_name(action), step)
-            if again.refusals <= RESTARTS_AT_ONCE:
-                return Step(checkpoint)
-            return park(checkpoint, step, error, now, jitter)
-        case WalkFolder(walk) if walk.page_token is not None:
-            walks = tuple(replace(w, page_token=None) if w == walk else w for w in sync.walks)
-            checkpoint = with_sync(checkpoint, replace(sync, walks=walks, restarts=sync.restarts + 1))
-        case ListDrives(token) if token is not None:
-            checkpoint = with_sync(checkpoint, replace(sync, drives_token=None, restarts=sync.restarts + 1))
-        case ReadChanges():
-            # The log can't be followed any more: everything is enumerated anew, from new start tokens.
-            if sync.kind == "full":  # these were new: without a rest, full sync would follow upon full sync
-                return park(
-                    replace(give_up(checkpoint), parked=checkpoint.parked), step_name(action), error, now, jitter
-                )
-            return Step(give_up(checkpoint), errors=(report_of(checkpoint, error),))
-        case ListDetails(name, token) | ListContent(name, token) if token is not None:
-            details = _restarted(sync.details, name) if isinstance(action, ListDetails) else sync.details
-            content = _restarted(sync.content, name) if isinstance(action, ListContent) else sync.content
-            sync = replace(sync, details=details, content=content)
-            checkpoint = with_sync(checkpoint, replace(sync, restarts=sync.restarts + 1))
+            return Step(checkpoint) if again.refusals <= TRIES_AT_ONCE else _held(checkpoint, name, error)
+        case WalkFolder(walk):
+            return _on_trouble_of_a_walk(checkpoint, walk, error)
+        case ListDrives():
+            return _on_trouble_of_drives(checkpoint, error)
+        case ListDetails() | ListContent():
+            return _on_trouble_of_a_pass(checkpoint, action, error)
         case _:
             return park(checkpoint, step_name(action), error, now, jitter)
-    if sync.restarts < RESTARTS_AT_ONCE:
-        return Step(checkpoint)
-    return park(checkpoint, step_name(action), error, now, jitter)
-
-
-def _restarted(readings: tuple[Reading, ...], corpus: str) -> tuple[Reading, ...]:
-    return tuple(replace(each, page_token=None) if each.corpus == corpus else each for each in readings)
 
 
 def _going_on_as(checkpoint: Checkpoint, before: str, after: str) -> Checkpoint:
@@ -164,24 +249,6 @@ def _going_on_as(checkpoint: Checkpoint, before: str, after: str) -> Checkpoint:
     if parked is None or parked.step != before:
         return checkpoint
     return replace(checkpoint, parked=replace(parked, step=after))
-
-
-def _on_lost_drive(
-    checkpoint: Checkpoint,
-    action: Action,
-    drive_id: str,
-    error: WorkerError,
-    now: datetime,
-    jitter: float,
-    normalizer: Normalizer,
-) -> Step:
-    """The drive is dropped. A full sync that has to begin anew for it rests first, lest one follow upon the other."""
-    kind, before = checkpoint.sync.kind if checkpoint.sync is not None else None, checkpoint.parked
-    checkpoint, records = leave_drive(checkpoint, drive_id, normalizer)
-    if kind == "incremental" or checkpoint.owed is None:
-        return Step(checkpoint, tuple(records))
-    rest = park(replace(checkpoint, parked=before), step_name(action), error, now, jitter)
-    return replace(rest, records=tuple(records))
 
 
 def park(checkpoint: Checkpoint, step: str, error: WorkerError, now: datetime, jitter: float) -> Step:

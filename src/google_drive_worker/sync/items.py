@@ -12,19 +12,17 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import DeleteCause, ErrorReport, PermissionFrame, Record
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import Checkpoint
-from google_drive_worker.sync.error_reports import unread
 from google_drive_worker.sync.scope import is_restricted
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.utils.errors import SkipItem
 
-ItemsAnswer = FilesPage | ChangesPage | Mapping[FileId, DriveFile | None]
+LookedUp = Mapping[FileId, DriveFile | SkipItem]
+"""What look-ups by id came to: each item, or why it can't be had."""
+
+ItemsAnswer = FilesPage | ChangesPage | LookedUp
 """An answer that holds items."""
 
 _ITEMS = frozenset({"file", "folder"})
-
-_NEW_FILE = Remembered(is_folder=False)
-_NEW_FOLDER = Remembered(is_folder=True)
-"""What is kept of an item of which nothing was: one object for all of them, since most of a first listing is that."""
 
 
 class Places(NamedTuple):
@@ -66,7 +64,11 @@ def nothing_remembered(file_id: FileId) -> None:
 class ItemWriter:
     """Gathers one step's records. `permissions` is `None` where they are not mirrored. `rewritten` are items that were
     deleted before they were written: what hung on them is gone. `hidden` are those whose permissions the account saw
-    before and does not see any more.
+    before and does not see any more. `unread` are those whose permissions can't be had now. `questions` are items
+    that a list shows and that are known to be gone: they are to be looked up.
+
+    An answer that is `listed` comes from a list, which may be behind what a log or a look-up has said: of an item that
+    is remembered, a lower version is never written over a higher one.
 
     An item of which no permissions were found, though they are mirrored, keeps those that it has: something else is on
     its way that will bring them. `in_doubt` says that the mirror may hold items of which nothing is remembered.
@@ -83,6 +85,7 @@ class ItemWriter:
         normalizer: Normalizer,
         *,
         in_doubt: bool = False,
+        listed: bool = False,
         places: Places = NOWHERE,
     ) -> None:
         self.records: list[Record] = []
@@ -90,40 +93,58 @@ class ItemWriter:
         self.remembered: dict[FileId, Remembered | None] = {}
         self.rewritten: list[FileId] = []
         self.hidden: list[FileId] = []
+        self.unread: dict[FileId, SkipItem] = {}
+        self.questions: list[FileId] = []
         self._checkpoint = checkpoint
         self._permissions = permissions
         self._recall = recall
         self._normalizer = normalizer
         self._in_doubt = in_doubt
+        self._listed = listed
         self._places = places
         self._restricted = is_restricted(checkpoint.scope)
         self._frames: dict[int, tuple[PermissionFrame, ...]] = {}
 
     def extend(self, records: Iterable[Record]) -> None:
         """Write records, those of items with what belongs to them."""
-        if self._permissions is not None or self._restricted:
+        if self._permissions is not None or self._restricted or not self._listed:
             for record in records:
                 self.write(record)
             return
-        at = len(self.records)
-        self.records.extend(map(self._placed, records) if self._places.paths else records)
-        gone = (record.resource_id for record in self.records[at:] if record.operation == "delete")
-        self.remembered.update((FileId(each), None) for each in gone)
+        news = filter(self._is_news, records)
+        self.records.extend(map(self._placed, news) if self._places.paths else news)
 
     def write(self, record: Record) -> None:
         """Write a record, with what belongs to it where it is an item's."""
         item_id, is_item = FileId(record.resource_id), record.resource_type in _ITEMS
+        if is_item and self._listed and not self._is_news(record):
+            return
         if record.operation == "delete":
             # What hangs on it goes with it, by the contract (docs/records.md).
             if not is_item or self.may_hold(item_id):
                 self.records.append(record)
-                self.remembered[item_id] = None
+                self.remembered[item_id] = Remembered(version=record.version, is_gone=True)
             return
+        version = record.version
         record = self._placed(record)
-        if is_item and (self._permissions is not None or self._restricted):
-            self._write_item(record, item_id, (self._permissions or {}).get(item_id))
+        if is_item:
+            self._write_item(record, item_id, version)
         else:
             self.records.append(record)
+
+    def _is_news(self, record: Record) -> bool:
+        """Whether a list says nothing older of the item than what is remembered. One that a log has told to be removed,
+        at a version that is not known, is asked for instead."""
+        item_id = FileId(record.resource_id)
+        known = self.remembered[item_id] if item_id in self.remembered else self._recall(item_id)
+        if known is None:
+            return True
+        if known.version is None or record.version is None:
+            if known.is_gone and record.operation == "upsert":
+                self.questions.append(item_id)
+                return False
+            return True
+        return record.version >= known.version
 
     def _placed(self, record: Record) -> Record:
         """The record with its path, where it is a folder's."""
@@ -140,10 +161,16 @@ class ItemWriter:
 
     def may_hold(self, item_id: FileId) -> bool:
         """Whether the mirror may have held the item before this step; of a scope that is not restricted nobody asks."""
-        return not self._restricted or self._in_doubt or item_id in self.remembered or self._recall(item_id) is not None
+        return not self._restricted or self._in_doubt or item_id in self.remembered or self._before(item_id) is not None
 
     def write_permissions(
-        self, item_id: FileId, found: PermissionSet, *, is_folder: bool = False, also_before: Sequence[str] = ()
+        self,
+        item_id: FileId,
+        found: PermissionSet,
+        *,
+        is_folder: bool = False,
+        also_before: Sequence[str] = (),
+        version: int | None = None,
     ) -> None:
         """Write all permissions of an item or a shared drive, and the deletes of those that it had before.
 
@@ -162,11 +189,14 @@ class ItemWriter:
         if found.permissions:
             self.records.extend(self._normalizer.transform_permissions(item_id, self._frames_of(found)))
         if before is None:
-            self.remembered[item_id] = Remembered(is_folder, found.ids)
+            self.remembered[item_id] = Remembered(is_folder, found.ids, version=version)
         else:
-            self.remembered[item_id] = replace(before, is_folder=is_folder, permission_ids=found.ids)
+            self.remembered[item_id] = replace(
+                before, is_folder=is_folder, permission_ids=found.ids, version=version or before.version
+            )
 
-    def _write_item(self, record: Record, item_id: FileId, found: PermissionSet | SkipItem | None) -> None:
+    def _write_item(self, record: Record, item_id: FileId, version: int | None) -> None:
+        found = (self._permissions or {}).get(item_id)
         before = self._before(item_id)
         is_folder = record.resource_type == "folder"
         if before is None and self._in_doubt:
@@ -177,17 +207,18 @@ class ItemWriter:
         if isinstance(found, PermissionSet):
             if before is not None and before.permission_ids and not found.is_visible:
                 self.hidden.append(item_id)
-            self.write_permissions(item_id, found, is_folder=is_folder)
+            self.write_permissions(item_id, found, is_folder=is_folder, version=version)
             return
         if found is not None:
-            self.errors.append(unread(self._checkpoint, record.resource_type, item_id, "permissions", found))
+            self.unread[item_id] = found
         if before is None:
-            self.remembered[item_id] = _NEW_FOLDER if is_folder else _NEW_FILE
+            self.remembered[item_id] = Remembered(is_folder, version=version)
         else:
-            self.remembered[item_id] = before if before.is_folder is is_folder else replace(before, is_folder=is_folder)
+            self.remembered[item_id] = replace(before, is_folder=is_folder, version=version or before.version)
 
     def _before(self, item_id: FileId) -> Remembered | None:
-        return self.remembered[item_id] if item_id in self.remembered else self._recall(item_id)
+        known = self.remembered[item_id] if item_id in self.remembered else self._recall(item_id)
+        return None if known is None or known.is_gone else known
 
     def _frames_of(self, found: PermissionSet) -> tuple[PermissionFrame, ...]:
         """By identity: the items of a page share few sets, which live as long as their answer does."""

@@ -1,6 +1,6 @@
 """What the answers of a listing come to: start tokens, shared drives, pages of files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -11,14 +11,26 @@ from google_drive_worker.domain.listed import ListedFile
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Stage, Sync
-from google_drive_worker.sync.error_reports import notice_of, skipped
+from google_drive_worker.sync.error_reports import notice_of
+from google_drive_worker.sync.gaps import (
+    Opened,
+    close_gaps,
+    hold_corpus,
+    incomplete_search,
+    open_gap,
+    to_list_again,
+    unreadable_gap,
+)
 from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.parts import (
     balanced,
+    is_trusted,
     is_within,
     part_asked,
+    parts_of,
     proven,
     read_page,
+    start_over,
     with_recent,
     with_youngest,
     youngest_since,
@@ -26,6 +38,7 @@ from google_drive_worker.sync.parts import (
 from google_drive_worker.sync.plan import ListFiles, ProveOrder, TakeStartToken, is_step_of
 from google_drive_worker.sync.scope import MY_DRIVE, follows, holds_drive, lists
 from google_drive_worker.sync.step import Step, counted, give_up, with_corpus, with_sync
+from google_drive_worker.sync.tokens import STALLS_AT_ONCE, follow, is_given_up, no_progress, stalled
 
 
 def on_start_token(checkpoint: Checkpoint, action: TakeStartToken, token: PageToken) -> Step:
@@ -57,11 +70,22 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
         for drive in drives
         if drive.id not in checkpoint.corpora
     }
-    sync = replace(
-        counted(sync, records), drives_token=page.next_page_token, drives_listed=page.next_page_token is None
-    )
-    checkpoint = replace(checkpoint, corpora={**checkpoint.corpora, **joined}, sync=sync)
-    return Step(checkpoint, records, _unseen_drives(checkpoint) if sync.drives_listed else ())
+    trail = follow(sync.drives_trail, page.next_page_token)
+    is_last = page.next_page_token is None
+    if trail is None:
+        trail, is_last = stalled(sync.drives_trail), is_given_up(stalled(sync.drives_trail))
+        sync = replace(counted(sync, records), drives_token=None, drives_trail=trail)
+    else:
+        sync = replace(counted(sync, records), drives_token=page.next_page_token, drives_trail=trail)
+    checkpoint = replace(checkpoint, corpora={**checkpoint.corpora, **joined})
+    if not is_last:
+        return Step(with_sync(checkpoint, sync), records)
+    checkpoint = with_sync(checkpoint, replace(sync, drives_listed=True, drives_token=None))
+    if trail.stalls > STALLS_AT_ONCE:
+        checkpoint, errors = open_gap(checkpoint, "drives", "drives", USER_CORPUS, no_progress("the shared drives"))
+        return Step(checkpoint, records, errors)
+    checkpoint = close_gaps(checkpoint, [("drives", "drives")])
+    return Step(checkpoint, records, _unseen_drives(checkpoint))
 
 
 def _unseen_drives(checkpoint: Checkpoint) -> tuple[ErrorReport, ...]:
@@ -87,30 +111,56 @@ def on_files(
     if part is None:
         return Step(checkpoint)
     found = _of_part(checkpoint, sync, name, part, page, normalizer)
-    if page.incomplete_search:
-        found.errors.append(_incomplete(checkpoint, name))
     writer.extend(found.written)
     checkpoint = with_sync(checkpoint, counted(sync, writer.records))
+    checkpoint, errors = _with_unreadable(checkpoint, name, found.unreadable)
+    corpus = checkpoint.corpora[name]
+    if page.incomplete_search:
+        corpus = replace(corpus, incomplete=True)
     young = youngest_since(sync.started_at)
     recent = {
         FileId(file.resource_id): file.modified_time
         for file in found.written
         if file.modified_time is not None and file.modified_time >= young
     }
-    corpus = with_recent(read_page(corpus, part, found.times, page.next_page_token), recent)
+    trail = follow(part.trail, page.next_page_token)
+    if trail is None:
+        again = replace(start_over(part, trusted=is_trusted(corpus)), trail=stalled(part.trail))
+        corpus = replace(corpus, parts=tuple(again if each == part else each for each in parts_of(corpus)))
+        corpus = replace(with_recent(corpus, recent), listing_token=None, written=True)
+        checkpoint = with_corpus(checkpoint, name, corpus)
+        if is_given_up(again.trail):
+            checkpoint, more = hold_corpus(checkpoint, name, no_progress("the files of a drive"))
+            errors = (*errors, *more)
+        return Step(checkpoint, tuple(writer.records), errors, writer.remembered)
+    part_then = replace(part, trail=trail)
+    corpus = replace(corpus, parts=tuple(part_then if each == part else each for each in parts_of(corpus)))
+    corpus = with_recent(read_page(corpus, part_then, found.times, page.next_page_token), recent)
     corpus = replace(with_youngest(corpus, young), written=True)
     if corpus.parts:
         checkpoint = replace(checkpoint, corpora=balanced({**checkpoint.corpora, name: corpus}))
     else:
-        checkpoint = _listed(checkpoint, name, corpus)
-    return Step(checkpoint, tuple(writer.records), (*found.errors, *writer.errors), writer.remembered)
+        checkpoint, more = _listed(checkpoint, name, corpus)
+        errors = (*errors, *more)
+    return Step(checkpoint, tuple(writer.records), errors, writer.remembered)
+
+
+def _with_unreadable(checkpoint: Checkpoint, name: str, items: Iterable[UnreadableItem]) -> Opened:
+    """The checkpoint with a gap for each item that could not be read; one without an id has all of it listed again."""
+    errors: list[ErrorReport] = []
+    for item in items:
+        checkpoint, more = unreadable_gap(checkpoint, item, name, "corpus", name)
+        if item.id is None:
+            checkpoint = with_corpus(checkpoint, name, replace(checkpoint.corpora[name], incomplete=True))
+        errors += more
+    return Opened(checkpoint, tuple(errors))
 
 
 class _Found(NamedTuple):
-    """What a page holds for its part: what is written of it, errors, and the times that tell of the order."""
+    """What a page holds for its part: what is written, what can't be read, and the times that tell of the order."""
 
     written: list[ListedFile]
-    errors: list[ErrorReport]
+    unreadable: list[UnreadableItem]
     times: list[str]
 
 
@@ -119,7 +169,7 @@ def _of_part(
 ) -> _Found:
     # What is the same for nearly all items is asked once, not a thousand times: this runs for each file of a drive.
     written: list[ListedFile] = []
-    errors: list[ErrorReport] = []
+    unreadable: list[UnreadableItem] = []
     times: list[str] = []
     corpus, started_at = checkpoint.corpora[name], sync.started_at
     trashed_too = checkpoint.scope.include_trashed
@@ -133,7 +183,7 @@ def _of_part(
         if is_limited and not is_within(part, time):
             continue  # another part speaks for it
         if isinstance(item, UnreadableItem):
-            errors.append(skipped(checkpoint, item.id, "file", item.problem))
+            unreadable.append(item)
             continue
         drive_id = item.drive_id
         if drive_id not in ours:
@@ -142,7 +192,7 @@ def _of_part(
             continue
         if not (asked_again and _is_repeated(corpus, item)):
             written.append(item)
-    return _Found(written, errors, times)
+    return _Found(written, unreadable, times)
 
 
 def belongs(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bool:
@@ -162,15 +212,16 @@ def is_listed_by(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) 
     return belongs(checkpoint, corpus, drive_id) and not (is_foreign and checkpoint.scope.drive_ids is not None)
 
 
-def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
+def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Opened:
     """The corpus' listing is through: its change log is next.
 
     In a full sync the logs read before are read once more to their end: an item may have moved from this corpus, after
     its page was listed without it, to one whose log had been read by then.
+    A listing of which Google did not search everything leaves a gap.
     """
     listed = replace(without_listing(corpus), stage="changes")
     corpora = balanced({**checkpoint.corpora, name: listed})
-    if checkpoint.sync is not None and checkpoint.sync.kind == "full":
+    if checkpoint.unfinished is not None or (checkpoint.sync is not None and checkpoint.sync.kind == "full"):
         corpora = {
             key: replace(other, stage="changes") if other.stage == "done" else other for key, other in corpora.items()
         }
@@ -180,7 +231,11 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
     sync = checkpoint.sync
     if sync is not None and name not in sync.listed and not corpus.relisted:
         sync = replace(sync, listed=(*sync.listed, name))
-    return replace(checkpoint, corpora=corpora, parked=parked, sync=sync)
+    checkpoint = replace(checkpoint, corpora=corpora, parked=parked, sync=sync)
+    if not corpus.incomplete:
+        return Opened(close_gaps(checkpoint, [("corpus", name)]))
+    checkpoint = with_corpus(checkpoint, name, to_list_again(checkpoint.corpora[name]))
+    return open_gap(checkpoint, "corpus", name, name, incomplete_search("of the drive"))
 
 
 def _is_repeated(corpus: Corpus, file: ListedFile) -> bool:
@@ -199,15 +254,6 @@ def without_listing(corpus: Corpus) -> Corpus:
         member_ids=corpus.member_ids,
         members_due=corpus.members_due,
         rights=corpus.rights,
-    )
-
-
-def _incomplete(checkpoint: Checkpoint, corpus: str) -> ErrorReport:
-    return ErrorReport(
-        code="incomplete_search",
-        category="retriable",
-        message=f"Google says that it did not search all of the corpus {corpus}; the next full sync lists it again",
-        customer_id=checkpoint.customer_id,
-        connection_id=checkpoint.connection_id,
-        source=checkpoint.sync.source if checkpoint.sync else None,
+        trouble=corpus.trouble,
+        trail=corpus.trail,
     )

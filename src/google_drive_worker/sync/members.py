@@ -11,7 +11,7 @@ from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Sync, Walk
-from google_drive_worker.sync.error_reports import unread
+from google_drive_worker.sync.gaps import as_gap, close_gaps, open_gap
 from google_drive_worker.sync.items import ItemWriter
 from google_drive_worker.sync.listing import without_listing
 from google_drive_worker.sync.plan import ReadMembers
@@ -34,7 +34,11 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
             continue
         corpus = replace(corpus, members_due=False)
         if not isinstance(members, PermissionSet):
-            errors.append(unread(checkpoint, "shared_drive", drive_id, "permissions", members))
+            problem = as_gap(members)
+            checkpoint, more = open_gap(
+                checkpoint, "permissions", drive_id, drive_id, problem, resource_type="shared_drive"
+            )
+            errors += more
         elif (digest := digest_of(members)) != corpus.members:
             if holds_drive(checkpoint.scope, drive_id):  # of another one no more than some folders may be mirrored
                 writer.write_permissions(drive_id, members, also_before=corpus.member_ids)
@@ -44,6 +48,8 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
             elif corpus.members is not None:
                 anew = True
             corpus = replace(corpus, members=digest, member_ids=members.ids)
+        if isinstance(members, PermissionSet):
+            checkpoint = close_gaps(checkpoint, [("permissions", drive_id)])
         checkpoint = with_corpus(checkpoint, drive_id, corpus)
     checkpoint = sighted(with_sync(checkpoint, counted(sync, writer.records)), action.drives)
     if anew:

@@ -105,7 +105,7 @@ def permissions_of(action: Action, answer: ItemsAnswer, checkpoint: Checkpoint, 
     if isinstance(answer, ChangesPage) and tells_of_others(answer):
         known = nothing_known()
     if isinstance(answer, Mapping):
-        there = [file for file in answer.values() if file is not None]
+        there = [file for file in answer.values() if isinstance(file, DriveFile)]
         items = [sharing_of(file) for file in there if trashed_too or not file.trashed]
         derived = [item for item in items if item.drive_id in drives]
         others = [item.id for item in items if item.drive_id not in drives]
@@ -134,7 +134,7 @@ def _is_to_be_written(checkpoint: Checkpoint, action: Action, item: ItemSharing)
 def sharings_in(answer: ItemsAnswer) -> Iterator[ItemSharing]:
     """The answer's items, with what tells where they are and where their permissions come from."""
     if isinstance(answer, Mapping):
-        yield from (sharing_of(file) for file in answer.values() if file is not None)
+        yield from (sharing_of(file) for file in answer.values() if isinstance(file, DriveFile))
         return
     raws = answer.files if isinstance(answer, FilesPage) else _files_of(answer)
     for raw in raws:

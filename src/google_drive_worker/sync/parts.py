@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.times import TimeRange, from_rfc3339, sortable
-from google_drive_worker.sync.checkpoint import Corpus, Part
+from google_drive_worker.sync.checkpoint import Corpus, Part, Trail
 
 PARTS_AT_ONCE = 16
 """How many parts a sync has at the most. An eighth of the time takes eight that are busy all the time; twice as many
@@ -155,7 +155,8 @@ def start_over(part: Part, *, trusted: bool) -> Part:
     if trusted and part.ordered and frontier is not None and frontier < _LATEST:
         after = _limit(frontier + _SECOND)
         until = after if until is None else min(until, after)
-    return Part(since=part.since, until=until, asked_since=part.since, refusals=part.refusals + 1)
+    trail = Trail(stalls=part.trail.stalls)
+    return Part(since=part.since, until=until, asked_since=part.since, refusals=part.refusals + 1, trail=trail)
 
 
 def youngest_since(started_at: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Container, Generator, Iterable, Iterator
 
 import msgspec
 
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, ChangesPage, FilesPage
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, ChangesPage, DriveFile, FilesPage
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.sharing import ItemSharing
 from google_drive_worker.sync.checkpoint import Scope
@@ -92,7 +92,7 @@ def _folders_of(answer: ItemsAnswer) -> ItemsAnswer | None:
         return FilesPage(folders) if folders else None
     if isinstance(answer, ChangesPage):
         return answer if _FOLDER in b"".join(answer.changes) else None
-    return answer if any(file is not None and file.is_folder for file in answer.values()) else None
+    return answer if any(isinstance(file, DriveFile) and file.is_folder for file in answer.values()) else None
 
 
 class _Search:

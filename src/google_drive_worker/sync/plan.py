@@ -5,7 +5,7 @@ import msgspec
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.times import TimeRange
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Scope, Sync, Walk
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Corpus, Scope, Sync, Walk
 from google_drive_worker.sync.parts import asked, part_asked, parts_of, to_prove
 
 WALKS_AT_ONCE = 4
@@ -99,6 +99,12 @@ class LookUpRemoved(msgspec.Struct, frozen=True):
     file_ids: tuple[FileId, ...]
 
 
+class LookUpDrive(msgspec.Struct, frozen=True):
+    """drives.get of a shared drive that a call did not find: is it gone?"""
+
+    drive_id: FileId
+
+
 class ReadMembers(msgspec.Struct, frozen=True):
     """permissions.list of shared drives: who is a member of them?"""
 
@@ -141,6 +147,7 @@ Action = (
     | ReadChanges
     | WalkFolder
     | LookUpRemoved
+    | LookUpDrive
     | ReadMembers
     | ListDetails
     | ReadDetails
@@ -160,6 +167,8 @@ def step_name(action: Action) -> str:
             return f"{type(action).__name__}:{corpus}"
         case WalkFolder(walk):
             return f"WalkFolder:{walk.folder_id}"
+        case LookUpDrive(drive_id):
+            return f"LookUpDrive:{drive_id}"
         case _:
             return type(action).__name__
 
@@ -183,7 +192,7 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
     match action:
         case TakeStartToken(name):
             corpus = checkpoint.corpora.get(name)
-            return corpus is not None and corpus.stage == "start_token"
+            return corpus is not None and corpus.stage == "start_token" and not corpus.held
         case ListFiles(name, token, _, modified):
             corpus = checkpoint.corpora.get(name)
             return corpus is not None and corpus.stage == "listing" and part_asked(corpus, modified, token) is not None
@@ -193,7 +202,7 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
             return wanted and corpus is not None and corpus.prove_since == since
         case ReadChanges(name, token):
             corpus = checkpoint.corpora.get(name)
-            return corpus is not None and corpus.stage == "changes" and corpus.change_token == token
+            return _is_log_open(corpus) and corpus is not None and corpus.change_token == token
         case WalkFolder(walk):
             return checkpoint.sync is not None and walk in checkpoint.sync.walks
         case ListDetails() | ReadDetails() | ListContent() | ReadContent():
@@ -203,8 +212,15 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
             return sync is not None and not sync.drives_listed and sync.drives_token == token
         case LookUpRemoved():
             return checkpoint.sync is not None
+        case LookUpDrive(drive_id):
+            corpus = checkpoint.corpora.get(drive_id)
+            return corpus is not None and corpus.doubtful and not corpus.held
         case ReadMembers(drives):
             return any(drive in checkpoint.corpora and checkpoint.corpora[drive].members_due for drive in drives)
+
+
+def _is_log_open(corpus: Corpus | None) -> bool:
+    return corpus is not None and corpus.stage == "changes" and not corpus.held
 
 
 def _still_read(sync: Sync, action: ListDetails | ReadDetails | ListContent | ReadContent) -> bool:
@@ -237,6 +253,7 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
       the look-up saw. What an answer under way still brings of a log, that log's later entry mends.
     - The user's log is read before anything of the drives'. It leaves their items to them, so nothing of what it says
       could be mended by it.
+    - A drive that a call did not find is looked up before all else: nothing of it is asked meanwhile.
     - The members of a drive are read before all else, since its items' permissions rest on them.
     - What hangs on files (revisions, comments) is read when all of that is through, and no log is read meanwhile. The
       contents of files come after that, in the same way.
@@ -244,12 +261,16 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
     sync = checkpoint.sync
     if sync is None:
         return []
-    starting = [name for name, corpus in checkpoint.corpora.items() if corpus.stage == "start_token"]
+    open_corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if not corpus.held}
+    doubtful = [LookUpDrive(FileId(name)) for name, corpus in open_corpora.items() if corpus.doubtful]
+    if doubtful:
+        return list(doubtful)
+    starting = [name for name, corpus in open_corpora.items() if corpus.stage == "start_token"]
     actions: list[Action] = []
     if not sync.drives_listed and USER_CORPUS not in starting:
         actions.append(ListDrives(sync.drives_token))
     actions.extend(map(TakeStartToken, starting))
-    due = tuple(FileId(name) for name, corpus in checkpoint.corpora.items() if corpus.members_due)
+    due = tuple(FileId(name) for name, corpus in open_corpora.items() if corpus.members_due)
     if due:
         return [*actions, ReadMembers(due[:MEMBERS_AT_ONCE])]
     if checkpoint.scope.folder_ids and (starting or not sync.drives_listed):
@@ -316,5 +337,5 @@ def _logs(checkpoint: Checkpoint) -> list[ReadChanges]:
     return [
         ReadChanges(name, corpus.change_token)
         for name, corpus in checkpoint.corpora.items()
-        if corpus.stage == "changes" and corpus.change_token is not None
+        if _is_log_open(corpus) and corpus.change_token is not None
     ]

@@ -33,6 +33,17 @@ def lists(scope: Scope, corpus: str) -> bool:
     return holds_drive(scope, None if corpus == USER_CORPUS else corpus)
 
 
+def wants_details(checkpoint: Checkpoint) -> bool:
+    """Whether anything that hangs on files is mirrored, and the account's consent covers it."""
+    scope = checkpoint.scope
+    return (scope.sync_revisions or scope.sync_comments) and not checkpoint.details_refused
+
+
+def wants_contents(checkpoint: Checkpoint) -> bool:
+    """Whether contents are mirrored, and the account's consent covers them."""
+    return checkpoint.scope.sync_content and not checkpoint.contents_refused
+
+
 def gone_through(checkpoint: Checkpoint) -> tuple[str, ...]:
     """The corpora in which something is in scope, or may be below a chosen folder."""
     scope = checkpoint.scope

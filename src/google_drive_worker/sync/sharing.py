@@ -34,7 +34,7 @@ from google_drive_worker.domain.sharing import (
     set_of,
 )
 from google_drive_worker.sync.step import is_hidden
-from google_drive_worker.utils.errors import SkipItem
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 
 V = TypeVar("V")
 
@@ -155,10 +155,13 @@ def _inherited(permission: Permission, folder_id: FileId) -> Permission:
 
 
 def seen(answer: Sequence[Permission] | SkipItem | None) -> PermissionSet | SkipItem:
-    """What permissions.list came to: that one may not see them is an answer too."""
+    """What permissions.list came to: that the account may not see them is an answer too.
+
+    A 404 is none: the item may be gone, which its log or a look-up decides, and what was written of it stays till then.
+    """
     if isinstance(answer, SkipItem):
-        return UNSEEN if is_hidden(answer) else answer
-    return UNSEEN if answer is None else set_of(tuple(answer))
+        return UNSEEN if is_hidden(answer) and not isinstance(answer, NotFound) else answer
+    return ItemUnavailable("it was not answered") if answer is None else set_of(tuple(answer))
 
 
 _DIGEST_BYTES = 16

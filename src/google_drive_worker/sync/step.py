@@ -6,26 +6,24 @@ from operator import attrgetter
 
 import msgspec
 
-from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.ids import FileId, SyncId
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.domain.reports import Report
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Scope, Sync
-from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
+from google_drive_worker.utils.errors import ItemUnavailable, SkipItem
 
 _kind_of = attrgetter("resource_type", "operation")
 
 GONE_AT_MOST = 200
 """How many items not found are kept in mind: more would weigh on every step, and a full sync finds them as well."""
 
-_HIDDEN_STATUSES = frozenset({403, 404})
-
 
 class Step(msgspec.Struct, frozen=True):
     """The records and errors to write, and the checkpoint that goes with them; `None` ends the connection's state.
 
     `remembered` is what is to be kept of items from now on, `None` for those that are gone. `reports` are for the
-    connection's owner, once it is committed.
+    connection's owner, once it is committed. The records are of the sync `sync_id`, `None` for the one in progress.
     """
 
     checkpoint: Checkpoint | None
@@ -33,6 +31,7 @@ class Step(msgspec.Struct, frozen=True):
     errors: tuple[ErrorReport, ...] = ()
     remembered: Mapping[FileId, Remembered | None] = {}
     reports: tuple[Report, ...] = ()
+    sync_id: SyncId | None = None
 
 
 def with_sync(checkpoint: Checkpoint, sync: Sync) -> Checkpoint:
@@ -117,8 +116,9 @@ def to_follow(corpora: Mapping[str, Corpus], scope: Scope) -> dict[str, Corpus]:
     }
 
 
+_HIDDEN_STATUSES = frozenset({403, 404})
+
+
 def is_hidden(problem: SkipItem) -> bool:
     """Whether what hangs on an item can't be had only because it is not for the account to see."""
-    if isinstance(problem, ItemUnavailable):
-        return False
-    return isinstance(problem, NotFound) or problem.http_status in _HIDDEN_STATUSES
+    return not isinstance(problem, ItemUnavailable) and problem.http_status in _HIDDEN_STATUSES

@@ -1,0 +1,370 @@
+"""Gaps: what is in scope and could not be read. Each is named, kept in state, and tried again by itself.
+
+Theory of operation. A call that fails for good for one thing alone, while others succeed, opens a gap for that thing:
+an item, what hangs on it, a folder's walk, a corpus. The sync goes on without it. A full sync that ends with gaps
+closes as `incomplete` and names them; nothing that a gap covers is deleted. When a gap's rest is over, an incremental sync of
+its own tries it, with growing rests:
+
+    found ──(the sync ends)──▶ resting ──(retry_at, a sync begins)──▶ tried ──▶ closed, or resting again
+
+The sync that closes the last gap writes the full sync's second closing record. An item that Google says it does not
+have (`missing`) is a gap too: it is gone when Google says so again, some minutes later.
+
+What is kept is bounded: beyond `GAPS_AT_MOST` the gaps of the corpus that has most become one, which is filled by
+listing that corpus again.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeVar
+from zlib import crc32
+
+from msgspec.structs import replace
+
+from google_drive_worker.domain.drive import UnreadableItem
+from google_drive_worker.domain.ids import FileId, PageToken
+from google_drive_worker.domain.record import ErrorReport, NamedGap
+from google_drive_worker.domain.times import from_rfc3339, rfc3339
+from google_drive_worker.sync.checkpoint import (
+    USER_CORPUS,
+    Changed,
+    Checkpoint,
+    Corpus,
+    Gap,
+    GapScope,
+    Reading,
+    Removal,
+    Stage,
+    Sync,
+    Walk,
+)
+from google_drive_worker.sync.error_reports import notice_of, report_of
+from google_drive_worker.sync.scope import wants_contents, wants_details
+from google_drive_worker.sync.tokens import follow, is_given_up, no_progress, stalled
+from google_drive_worker.utils.errors import ItemUnavailable, SkipItem, WorkerError
+
+T = TypeVar("T")
+
+GAPS_AT_MOST = 1_000
+"""How many gaps are named; beyond it, one a corpus. At about 250 bytes each they weigh on every step's checkpoint."""
+
+TRIED_AT_ONCE = 200
+"""How many gaps one sync tries: few enough that their look-ups stay a small sync. The others follow at once."""
+
+MESSAGE_CHARS = 160
+"""How much of a gap's message is kept: the whole text is in its error record."""
+
+TOO_MANY = "too_many_gaps"
+"""The code of the gap that stands for all of a corpus."""
+
+GapKey = tuple[GapScope, str]
+
+
+class GapRests(NamedTuple):
+    """How long gaps rest, in seconds: the first time, at most (it doubles each time), and before an item that Google
+    does not find is looked up again."""
+
+    first_s: float = 60.0
+    at_most_s: float = 6 * 3600.0
+    confirm_s: float = 180.0
+
+
+GAP_RESTS = GapRests()
+
+_RESOURCES: dict[GapScope, str] = {
+    "drives": "connection",
+    "folder": "folder",
+    "item": "file",
+    "permissions": "file",
+    "revisions": "file",
+    "comments": "file",
+}
+
+
+class Opened(NamedTuple):
+    """A checkpoint with a gap more, and the error records that the gap is worth: one a cause, not one a try."""
+
+    checkpoint: Checkpoint
+    errors: tuple[ErrorReport, ...] = ()
+
+
+def find_gap(checkpoint: Checkpoint, scope: GapScope, gap_id: str) -> Gap | None:
+    """Return the gap of that thing; `None` where there is none."""
+    return next((gap for gap in checkpoint.gaps if gap.scope == scope and gap.id == gap_id), None)
+
+
+def open_gap(
+    checkpoint: Checkpoint,
+    scope: GapScope,
+    gap_id: str,
+    corpus: str,
+    error: WorkerError,
+    *,
+    missing: bool = False,
+    told: bool = False,
+    walk: Walk | None = None,
+    resource_type: str | None = None,
+) -> Opened:
+    """Note that something could not be read; `walk`, `told` and `missing` are the gap's.
+
+    A gap that is tried and fails again rests longer. One that rests already stays as it is: that it was met by the way
+    is no attempt.
+    """
+    before = find_gap(checkpoint, scope, gap_id)
+    if scope not in _OF_A_CORPUS and _is_covered(checkpoint, corpus):
+        return Opened(checkpoint)
+    message = error.message[:MESSAGE_CHARS]
+    if before is not None and before.state != "tried":
+        return Opened(checkpoint)
+    attempts = 1 if before is None else before.attempts + 1
+    told = told or (before is not None and before.told)
+    gap = Gap(scope, gap_id, corpus, error.code, message, attempts, missing=missing, told=told, walk=walk)
+    others = tuple(each for each in checkpoint.gaps if each is not before)
+    reports: tuple[ErrorReport, ...] = ()
+    if before is None or before.code != error.code:
+        text = f"{_what(scope)} could not be read, and stays as it was until it is asked for again: {error.message}"
+        resource = resource_type or _RESOURCES.get(scope) or ("my_drive" if gap_id == USER_CORPUS else "shared_drive")
+        resource_id = checkpoint.connection_id if scope == "drives" else gap_id
+        reports = (report_of(checkpoint, error, message=text, resource_type=resource, resource_id=resource_id),)
+    return _bounded(replace(checkpoint, gaps=(*others, gap)), reports)
+
+
+def _is_covered(checkpoint: Checkpoint, corpus: str) -> bool:
+    """Whether all of the corpus is one gap already, since it had too many."""
+    whole = find_gap(checkpoint, "corpus", corpus)
+    return whole is not None and whole.code == TOO_MANY and whole.state != "tried"
+
+
+def _what(scope: GapScope) -> str:
+    return {
+        "drives": "the list of shared drives",
+        "corpus": "all of the drive",
+        "details": "the drive's revisions and comments",
+        "contents": "the drive's contents",
+        "folder": "what is in the folder",
+        "item": "the item",
+    }.get(scope, f"its {scope}")
+
+
+def _bounded(checkpoint: Checkpoint, reports: tuple[ErrorReport, ...]) -> Opened:
+    """The checkpoint with one gap in the place of all of the corpus that has most, where there are too many."""
+    if len(checkpoint.gaps) <= GAPS_AT_MOST:
+        return Opened(checkpoint, reports)
+    [(name, _)] = Counter(gap.corpus for gap in checkpoint.gaps).most_common(1)
+    message = "more items of it than can be named could not be read; all of it is listed again"
+    kept = tuple(gap for gap in checkpoint.gaps if gap.corpus != name)
+    corpus = checkpoint.corpora.get(name)
+    if corpus is not None:
+        owed = replace(corpus, incomplete=True) if corpus.stage == "listing" else to_list_again(corpus)
+        checkpoint = replace(checkpoint, corpora={**checkpoint.corpora, name: owed})
+    whole = Gap("corpus", name, name, TOO_MANY, message)
+    resource = "my_drive" if name == USER_CORPUS else "shared_drive"
+    notice = notice_of(checkpoint, whole.code, message, category="retriable", resource_type=resource, resource_id=name)
+    return Opened(replace(checkpoint, gaps=(*kept, whole)), (*reports, notice))
+
+
+def home_of(checkpoint: Checkpoint, scope: GapScope, gap_id: str) -> str:
+    """Return the corpus that the gap of that thing is counted in; the user's where there is none."""
+    gap = find_gap(checkpoint, scope, gap_id)
+    return USER_CORPUS if gap is None else gap.corpus
+
+
+def unreadable_gap(checkpoint: Checkpoint, item: UnreadableItem, corpus: str, scope: GapScope, holder: str) -> Opened:
+    """Note an item that could not be read. One without an id can't be asked for: what it stands in is read again."""
+    text = f"Google sent an item that does not fit its type: {item.problem}"
+    error = ItemUnavailable(text, code="unreadable_item")
+    if item.id is not None:
+        return open_gap(checkpoint, "item", item.id, corpus, error)
+    return open_gap(checkpoint, scope, holder, corpus, error)
+
+
+def incomplete_search(what: str) -> ItemUnavailable:
+    """Return the error of a listing of which Google says that it did not search everything."""
+    return ItemUnavailable(f"Google says that it did not search all {what}", code="incomplete_search")
+
+
+def hold_corpus(checkpoint: Checkpoint, name: str, error: WorkerError) -> Opened:
+    """Go on without a corpus whose calls fail while others succeed. Its log is read on where its listing fails."""
+    corpus = checkpoint.corpora[name]
+    if corpus.stage == "listing":
+        stage: Stage = "changes"
+        corpus = replace(corpus, stage=stage, unlisted=True, trouble=0)
+    else:
+        corpus = replace(corpus, held=True, trouble=0)
+    return open_gap(replace(checkpoint, corpora={**checkpoint.corpora, name: corpus}), "corpus", name, name, error)
+
+
+def read_on(
+    checkpoint: Checkpoint, scope: GapScope, reading: Reading, token: PageToken | None, incomplete: bool
+) -> tuple[Reading | None, Checkpoint, tuple[ErrorReport, ...]]:
+    """Return the reading after a page, `None` where the pass is through its corpus; a gap where it did not see all."""
+    corpus = reading.corpus
+    reading = replace(reading, incomplete=reading.incomplete or incomplete, trouble=0)
+    trail = follow(reading.trail, token)
+    if trail is None:
+        again = replace(reading, page_token=None, anew=True, trail=stalled(reading.trail))
+        if not is_given_up(again.trail):
+            return again, checkpoint, ()
+        return None, *open_gap(checkpoint, scope, corpus, corpus, no_progress("the files of a drive"))
+    if token is not None:
+        return replace(reading, page_token=token, trail=trail), checkpoint, ()
+    if reading.incomplete:
+        return None, *open_gap(checkpoint, scope, corpus, corpus, incomplete_search("of the drive"))
+    return None, close_gaps(checkpoint, [(scope, corpus)]), ()
+
+
+def to_list_again(corpus: Corpus) -> Corpus:
+    """Return the corpus with a whole listing owed, which its gap brings; its log goes on meanwhile."""
+    return replace(corpus, unlisted=True, parts=(), listing_token=None)
+
+
+def close_gaps(checkpoint: Checkpoint, keys: Collection[GapKey]) -> Checkpoint:
+    """Return the checkpoint without the gaps of what was read."""
+    if not checkpoint.gaps or not keys:
+        return checkpoint
+    kept = tuple(gap for gap in checkpoint.gaps if (gap.scope, gap.id) not in keys)
+    return checkpoint if len(kept) == len(checkpoint.gaps) else replace(checkpoint, gaps=kept)
+
+
+def forget_items(checkpoint: Checkpoint, item_ids: Collection[str]) -> Checkpoint:
+    """Return the checkpoint without the gaps of items that are gone."""
+    if not checkpoint.gaps or not item_ids:
+        return checkpoint
+    kept = tuple(gap for gap in checkpoint.gaps if gap.id not in item_ids or gap.scope in _OF_A_CORPUS)
+    return checkpoint if len(kept) == len(checkpoint.gaps) else replace(checkpoint, gaps=kept)
+
+
+_OF_A_CORPUS: frozenset[GapScope] = frozenset({"drives", "corpus", "details"})
+"""Scopes whose ids are not an item's."""
+
+
+def forget_corpus(checkpoint: Checkpoint, name: str) -> Checkpoint:
+    """Return the checkpoint without the gaps of a corpus that is not mirrored any more."""
+    return replace(checkpoint, gaps=tuple(gap for gap in checkpoint.gaps if gap.corpus != name))
+
+
+def is_confirmed(gap: Gap | None) -> bool:
+    """Whether one more answer that there is no such item confirms that it is gone: the first came a rest ago."""
+    return gap is not None and gap.missing and gap.state == "tried"
+
+
+def as_gap(problem: SkipItem) -> ItemUnavailable:
+    """Return the problem as one that is asked about again: one answer that there is no such item proves nothing."""
+    if isinstance(problem, ItemUnavailable):
+        return problem
+    return ItemUnavailable(
+        problem.message,
+        code=problem.code,
+        http_status=problem.http_status,
+        reason=problem.reason,
+        attempts=problem.attempts,
+    )
+
+
+def has_due(checkpoint: Checkpoint, now: datetime) -> bool:
+    """Whether the rest of a gap is over."""
+    first = next_retry(checkpoint)
+    return first is not None and first <= now
+
+
+def next_retry(checkpoint: Checkpoint) -> datetime | None:
+    """When the first of the gaps is to be tried; `None` where there is none that rests."""
+    times = [gap.retry_at for gap in checkpoint.gaps if gap.retry_at is not None]
+    return from_rfc3339(min(times)) if times else None
+
+
+def try_due(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
+    """Return the checkpoint whose sync, which begins, tries the gaps whose rest is over."""
+    due = {gap for gap in checkpoint.gaps if gap.retry_at is not None and from_rfc3339(gap.retry_at) <= now}
+    chosen = [gap for gap in checkpoint.gaps if gap in due][:TRIED_AT_ONCE]
+    sync = checkpoint.sync
+    if sync is None or not chosen:
+        return checkpoint
+    tried = {gap: replace(gap, state="tried", retry_at=None) for gap in chosen}
+    corpora = dict(checkpoint.corpora)
+    for gap in chosen:
+        if gap.scope == "corpus" and gap.corpus in corpora:
+            corpora[gap.corpus] = _taken_up(corpora[gap.corpus])
+        if gap.scope == "permissions" and gap.id in corpora:
+            corpora[gap.id] = replace(corpora[gap.id], members_due=True)
+        else:
+            sync = _with_work(checkpoint, sync, gap)
+    kept = tuple(tried.get(gap, gap) for gap in checkpoint.gaps)
+    return replace(checkpoint, gaps=kept, corpora=corpora, sync=sync)
+
+
+def _taken_up(corpus: Corpus) -> Corpus:
+    """The corpus as it goes on: its listing from where it stands, where it is not through, else its log."""
+    corpus = replace(corpus, held=False, trouble=0)
+    if corpus.unlisted and corpus.stage != "start_token":
+        stage: Stage = "listing"
+        corpus = replace(corpus, stage=stage, unlisted=False, relisted=True)
+    return corpus
+
+
+def _with_work(checkpoint: Checkpoint, sync: Sync, gap: Gap) -> Sync:
+    """The sync with what fills the gap."""
+    file_id = FileId(gap.id)
+    match gap.scope:
+        case "drives":
+            return replace(sync, drives_listed=False, drives_token=None)
+        case "corpus":
+            details = (Reading(gap.corpus, anew=True),) if wants_details(checkpoint) else ()
+            contents = (Reading(gap.corpus, anew=True),) if wants_contents(checkpoint) else ()
+            return replace(sync, details=_joined(sync.details, details), content=_joined(sync.content, contents))
+        case "details":
+            return replace(sync, details=_joined(sync.details, (Reading(gap.corpus, anew=True),)))
+        case "contents" if gap.id == gap.corpus:
+            return replace(sync, content=_joined(sync.content, (Reading(gap.corpus, anew=True),)))
+        case "contents":
+            return replace(sync, contents=_joined(sync.contents, (file_id,)))
+        case "folder" if gap.walk is not None and not gap.missing:
+            return replace(sync, walks=_joined(sync.walks, (gap.walk,)))
+        case "revisions":
+            return replace(sync, changed=_joined(sync.changed, (Changed(file_id, revisions=True),)))
+        case "comments":
+            return replace(sync, changed=_joined(sync.changed, (Changed(file_id, comments=True),)))
+        case _:
+            return replace(sync, removals=_joined(sync.removals, (Removal(file_id, gap.corpus, gap.told),)))
+
+
+def _joined(before: tuple[T, ...], more: tuple[T, ...]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys((*before, *more)))
+
+
+def settle(checkpoint: Checkpoint, now: datetime, rests: GapRests) -> Checkpoint:
+    """Return the checkpoint of a sync that ends: its gaps rest from now on.
+
+    A gap that was tried and of which nothing more was heard rests as long as one that failed.
+    """
+    if all(gap.state == "resting" for gap in checkpoint.gaps):
+        return checkpoint
+    gaps = tuple(gap if gap.state == "resting" else _rested(gap, now, rests) for gap in checkpoint.gaps)
+    return replace(checkpoint, gaps=gaps)
+
+
+def _rested(gap: Gap, now: datetime, rests: GapRests) -> Gap:
+    attempts = gap.attempts + (gap.state == "tried")
+    rest_s = min(rests.at_most_s, rests.first_s * 2.0 ** min(attempts - 1, 16))
+    if gap.missing:
+        rest_s = max(rest_s, rests.confirm_s)
+    jitter = 1.0 + crc32(gap.id.encode()) / 0xFFFFFFFF / 10  # gaps of many connections do not come back as one
+    retry_at = rfc3339(now + timedelta(seconds=rest_s * jitter))
+    return replace(gap, state="resting", attempts=attempts, retry_at=retry_at)
+
+
+def postpone(checkpoint: Checkpoint, now: datetime, rests: GapRests) -> Checkpoint:
+    """Return the checkpoint with the gaps that are due resting once more: the connection is not active now."""
+    gaps = tuple(
+        _rested(replace(gap, state="tried"), now, rests)
+        if gap.retry_at is not None and from_rfc3339(gap.retry_at) <= now
+        else gap
+        for gap in checkpoint.gaps
+    )
+    return replace(checkpoint, gaps=gaps)
+
+
+def named_gaps(checkpoint: Checkpoint) -> tuple[NamedGap, ...]:
+    """Return the gaps as a closing record names them."""
+    return tuple(NamedGap(gap.scope, gap.id, gap.code, gap.message) for gap in checkpoint.gaps)
