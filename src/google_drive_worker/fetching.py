@@ -4,7 +4,7 @@ An answer that holds items brings along what was found out of them: their permis
 them, what became of their contents. All of it together is one step.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Generator, Sequence
 from typing import NamedTuple, TypeVar
 
 from google_drive_worker.contents import ContentMirror
@@ -80,15 +80,20 @@ _OF_ALL = frozenset({"rate_limited", "sharing_rate_limited", "daily_limit_exceed
 
 
 async def fetch(sources: Sources, checkpoint: Checkpoint, action: Action) -> engine.Answer:
-    """Return the answer to an action that was planned from the checkpoint.
+    """Return the answer to an action that was planned from the checkpoint. Raises what `alone` does."""
+    return await alone(sources.drive, action, _fetch(sources, checkpoint, action))
+
+
+async def alone(drive: Drive, action: Action, call: Awaitable[T]) -> T:
+    """Return what the action's call does.
 
     Raises what `Drive` and `ObjectStore` raise. Where an action of one corpus or folder fails, and Google serves a call
     that needs neither, the trouble is theirs alone: `ItemUnavailable`.
     """
     try:
-        return await _fetch(sources, checkpoint, action)
+        return await call
     except Retryable as error:
-        if not isinstance(action, _ALONE) or error.code in _OF_ALL or not await sources.drive.is_served():
+        if not isinstance(action, _ALONE) or error.code in _OF_ALL or not await drive.is_served():
             raise
         problem = error
     raise ItemUnavailable(
@@ -106,7 +111,7 @@ async def _fetch(sources: Sources, checkpoint: Checkpoint, action: Action) -> en
         return await _contents(sources, checkpoint, action)
     if isinstance(action, ListDetails | ReadDetails):
         return await hanging(drive, checkpoint, action, sources.places)
-    answer = await _answer(drive, action)
+    answer = await first_answer(drive, action)
     items = items_in(action, answer)
     if items is None or checkpoint.sync is None:
         return answer
@@ -140,7 +145,8 @@ async def _contents(sources: Sources, checkpoint: Checkpoint, action: ListConten
     return Contents(found, page, tuple(sorted(gone)), unread)
 
 
-async def _answer(drive: Drive, action: Action) -> engine.Answer:
+async def first_answer(drive: Drive, action: Action) -> engine.Answer:
+    """Return what Google answers to an action that one call asks, before anything more is found out of its items."""
     match action:
         case TakeStartToken(corpus):
             return await drive.start_page_token(drive_of(corpus))

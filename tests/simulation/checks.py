@@ -162,7 +162,9 @@ class Checks:
 def check_cursors(checkpoint: Checkpoint) -> None:
     """A sync that ends knows where every log goes on."""
     lacking = [
-        name for name, corpus in checkpoint.corpora.items() if corpus.stage != "done" or corpus.change_token is None
+        name
+        for name, corpus in checkpoint.corpora.items()
+        if not corpus.held and (corpus.stage != "done" or corpus.change_token is None)
     ]
     if lacking or USER_CORPUS not in checkpoint.corpora:
         raise Broken(f"a sync ends without the cursors of {lacking or USER_CORPUS}")

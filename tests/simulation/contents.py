@@ -20,7 +20,7 @@ from google_drive_worker.domain.drive import DriveFile, FilesPage
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Drive
 from google_drive_worker.domain.sharing import ItemSharing, Permission
-from google_drive_worker.fetching import Sources, fetched
+from google_drive_worker.fetching import Sources
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.places import KnownPlaces
@@ -68,7 +68,7 @@ class ContentFetch:
         # The other methods of a Drive are for what is no content's.
         drive = cast("Drive", _AskingDrive(loop, self._asked))
         sources = Sources(drive, store, ContentMirror(), folders, places)
-        self._task = loop.create_task(fetched(sources, checkpoint, action))
+        self._task = loop.create_task(fetch(sources, checkpoint, action))
         self._go_on()
 
     @property

@@ -26,29 +26,14 @@ from google_drive_worker.domain.connection import (
     Secret,
 )
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
-from google_drive_worker.fetching import hanging, look_up
+from google_drive_worker.fetching import alone, first_answer, hanging
 from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.http.transport import HttpRequest, HttpResponse, HttpStream
 from google_drive_worker.normalization.pages import decode_page
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.engine import Answer
-from google_drive_worker.sync.plan import (
-    Action,
-    ListContent,
-    ListDetails,
-    ListDrives,
-    ListFiles,
-    LookUpRemoved,
-    ProveOrder,
-    ReadChanges,
-    ReadContent,
-    ReadDetails,
-    ReadMembers,
-    TakeStartToken,
-    WalkFolder,
-    drive_of,
-)
-from google_drive_worker.sync.sharing import ListPermissions, Question, ReadSharings, Reply, nothing_known, seen
+from google_drive_worker.sync.plan import Action, ListDetails, ReadDetails
+from google_drive_worker.sync.sharing import ListPermissions, Question, ReadSharings, Reply, nothing_known
 from google_drive_worker.utils.errors import WorkerError
 from support.simulators import unserved
 
@@ -161,30 +146,13 @@ class Google:
 
 def answer(drive: DriveApi, action: Action, checkpoint: Checkpoint) -> Answer | WorkerError:
     """What Google says now to that action; the permissions of its items are asked for after that."""
+    call: Coroutine[object, object, Answer]
+    if isinstance(action, ListDetails | ReadDetails):
+        call = hanging(drive, checkpoint, action, nothing_known())
+    else:  # contents take several answers: see `contents`
+        call = first_answer(drive, action)
     try:
-        match action:
-            case TakeStartToken(corpus):
-                return at_once(drive.start_page_token(drive_of(corpus)))
-            case ListDrives(token):
-                return at_once(drive.list_drives(token))
-            case ListFiles(corpus, token, trashed, modified):
-                return at_once(drive.list_files(drive_of(corpus), token, include_trashed=trashed, modified=modified))
-            case ProveOrder(corpus, trashed, since):
-                return at_once(drive.oldest_times(drive_of(corpus), include_trashed=trashed, since=since))
-            case ReadChanges(corpus, token):
-                return at_once(drive.list_changes(drive_of(corpus), token))
-            case WalkFolder(walk, trashed):
-                children = drive.list_children(walk.folder_id, walk.drive_id, walk.page_token, include_trashed=trashed)
-                return at_once(children)
-            case LookUpRemoved(file_ids):
-                return at_once(look_up(drive, file_ids))
-            case ReadMembers(drives):
-                answers = at_once(drive.list_permissions(drives))
-                return {drive_id: seen(answers[drive_id]) for drive_id in drives}
-            case ListDetails() | ReadDetails():
-                return at_once(hanging(drive, checkpoint, action, nothing_known()))
-            case ListContent() | ReadContent():
-                raise TypeError("contents take several answers: see `contents`")
+        return at_once(alone(drive, action, call))
     except WorkerError as error:
         return error
 

@@ -15,13 +15,11 @@ import pytest
 from google_drive_worker.channel_care import Push
 from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Secret
-from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.reports import SyncEnded
 from google_drive_worker.domain.sharing import Permission
 from google_drive_worker.domain.times import rfc3339
-from google_drive_worker.fetching import look_up
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
@@ -277,6 +275,7 @@ async def test_trouble_with_google_parks_the_sync_and_it_goes_on_from_there() ->
     made.owe()
     await made.turn(lambda: bool(made.records()))
     made.drive.problems.append(Retryable("unavailable"))
+    made.drive.served = False
     await made.turn()
     assert made.parked is not None
     assert made.parked.until
@@ -554,21 +553,6 @@ async def test_items_of_other_peoples_drives_are_asked_for_in_one_go() -> None:
     errors = [msgspec.json.decode(each.value) for entry in bench.entries for each in entry.outgoing]
     found = [(each["error"]["category"], each["error"]["code"], each["resource"]["id"]) for each in errors]
     assert found == [("skipped_item", "weird", "broken"), ("skipped_item", "file_quota_exceeded", "worn")]
-
-
-async def test_a_file_that_cant_be_had_today_is_not_gone() -> None:
-    """Its own quota is used up, which Google says by 403: what is mirrored of it stays."""
-
-    class Drive(MemoryDrive):
-        async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
-            """One is for later, one is out of reach."""
-            problems = {
-                "worn": ItemUnavailable("later", http_status=403),
-                "lost": SkipItem("not yours", http_status=403),
-            }
-            return {file_id: problems[file_id] for file_id in file_ids}
-
-    assert await look_up(Drive(page_size=1), (FileId("worn"), FileId("lost"))) == {FileId("lost"): None}
 
 
 async def test_large_data_is_stored_before_its_record_is_written() -> None:

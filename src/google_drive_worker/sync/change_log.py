@@ -10,6 +10,8 @@ Three things that Google's logs do not say are found out here:
   lets the consumer sweep them away.
 """
 
+from typing import NamedTuple
+
 from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, FilesPage, UnreadableItem
@@ -211,45 +213,70 @@ def on_looked_up(
     asked = set(action.file_ids)
     errors: list[ErrorReport] = []
     walked: list[Walk] = []
-    gone: list[FileId] = []
     for removal in sync.removals:
-        file_id = removal.file_id
-        if file_id not in asked & found.keys():
-            continue
-        answer = found[file_id]
-        file = answer if isinstance(answer, DriveFile) else None
-        if file is not None and _is_listed_anyhow(checkpoint, sync, removal, file):
-            continue
-        is_named = file_id in (checkpoint.scope.folder_ids or ())
-        if isinstance(answer, SkipItem) and not _is_gone(checkpoint, removal, answer):
-            checkpoint, more = _with_question(checkpoint, removal, answer)
+        if removal.file_id in asked & found.keys():
+            answer = found[removal.file_id]
+            if isinstance(answer, DriveFile):
+                checkpoint, more, walk = _on_there(checkpoint, sync, removal, answer, writer, normalizer)
+                walked += [] if walk is None else [walk]
+            else:
+                checkpoint, more = _on_not_there(checkpoint, removal, answer, writer, normalizer)
             errors += more
-            continue
-        is_ours = file is not None and _is_ours(checkpoint, removal, file)
-        is_walked = is_ours and file is not None and file.is_folder and _is_to_walk(checkpoint, removal, file, writer)
-        if not is_walked:  # else the walk's end closes the folder's gap
-            checkpoint = close_gaps(checkpoint, [("folder", file_id)])
-        checkpoint = close_gaps(checkpoint, [("item", file_id), ("permissions", file_id)])
-        if not is_ours and is_named and (sync.kind == "full" or file is None):
-            errors.append(_no_root(checkpoint, file_id))
-        if file is None:
-            gone.append(file_id)
-            writer.extend(_deletions(file_id, None, "removed", normalizer))
-        elif is_ours:
-            if is_walked:
-                walked.append(_walk_of(checkpoint, file))
-            if file_id not in {MY_DRIVE, file.drive_id}:  # no listing shows the top of a Drive either
-                writer.write(_record_of(checkpoint, file, writer, normalizer))
-        else:
-            writer.extend(_deletions(file_id, file, "out_of_scope", normalizer))
-    sync = checkpoint.sync or sync
     left = tuple(removal for removal in sync.removals if removal.file_id not in asked)
-    checkpoint = with_gone(checkpoint, gone)
-    checkpoint = with_sync(checkpoint, replace(counted(sync, writer.records), removals=left))
+    checkpoint = with_sync(checkpoint, replace(counted(checkpoint.sync or sync, writer.records), removals=left))
     for walk in walked:
         checkpoint = _with_walk(checkpoint, walk)
     checkpoint = with_roots(checkpoint, writer.roots_below())
     return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
+
+
+class _There(NamedTuple):
+    """What an item that was looked up and is there comes to; a folder may be walked."""
+
+    checkpoint: Checkpoint
+    errors: tuple[ErrorReport, ...] = ()
+    walk: Walk | None = None
+
+
+def _on_there(
+    checkpoint: Checkpoint,
+    sync: Sync,
+    removal: Removal,
+    file: DriveFile,
+    writer: ItemWriter,
+    normalizer: Normalizer,
+) -> _There:
+    file_id, walk, errors = removal.file_id, None, list[ErrorReport]()
+    if _is_listed_anyhow(checkpoint, sync, removal, file):
+        return _There(checkpoint)
+    is_ours = _is_ours(checkpoint, removal, file)
+    if not is_ours:
+        if sync.kind == "full" and file_id in (checkpoint.scope.folder_ids or ()):
+            errors.append(_no_root(checkpoint, file_id))
+        writer.extend(_deletions(file_id, file, "out_of_scope", normalizer))
+    else:
+        if file.is_folder and _is_to_walk(checkpoint, removal, file, writer):
+            walk = _walk_of(checkpoint, file)
+        if file_id not in {MY_DRIVE, file.drive_id}:  # no listing shows the top of a Drive either
+            writer.write(_record_of(checkpoint, file, writer, normalizer))
+    if walk is None:  # else the walk's end closes the folder's gap
+        checkpoint = close_gaps(checkpoint, [("folder", file_id)])
+    return _There(close_gaps(checkpoint, [("item", file_id)]), tuple(errors), walk)
+
+
+def _on_not_there(
+    checkpoint: Checkpoint, removal: Removal, problem: SkipItem, writer: ItemWriter, normalizer: Normalizer
+) -> Opened:
+    file_id = removal.file_id
+    known_gone = isinstance(problem, NotFound) and writer.is_known_gone(file_id)
+    if not known_gone and not _is_gone(checkpoint, removal, problem):
+        return _with_question(checkpoint, removal, problem)
+    checkpoint = close_gaps(checkpoint, [(scope, file_id) for scope in _LOOKED_UP])
+    if known_gone:
+        return Opened(checkpoint)
+    writer.extend(_deletions(file_id, None, "removed", normalizer))
+    is_named = file_id in (checkpoint.scope.folder_ids or ())
+    return Opened(with_gone(checkpoint, [file_id]), (_no_root(checkpoint, file_id),) if is_named else ())
 
 
 def _is_gone(checkpoint: Checkpoint, removal: Removal, problem: SkipItem) -> bool:
@@ -260,7 +287,7 @@ def _is_gone(checkpoint: Checkpoint, removal: Removal, problem: SkipItem) -> boo
     """
     if isinstance(problem, ItemUnavailable):
         return False
-    if removal.told or removal.corpus == NO_CORPUS:
+    if removal.told:
         return True
     gaps = [find_gap(checkpoint, scope, removal.file_id) for scope in _LOOKED_UP]
     return isinstance(problem, NotFound) and any(map(is_confirmed, gaps))

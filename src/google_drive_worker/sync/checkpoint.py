@@ -189,9 +189,9 @@ class Gap(_Value, frozen=True):
 
     `id` is that of the corpus, folder or file; `corpus` is the corpus that it is counted in. `code` and `message` say
     why. A gap is `found` in the present sync; it is `resting` from that sync's end to `retry_at` (RFC 3339), and
-    `tried` in the sync after that, for the `attempts`th time. `missing` says that Google answered that there is no such item:
-    the second time that it does, the item is gone. `told` and `walk` are what the item's look-up, or the folder's walk,
-    goes on with.
+    `tried` in the sync after that, for the `attempts`th time. `missing` says that Google answered that there is no such
+    item: the second time that it does, the item is gone. `told` and `walk` are what the item's look-up, or the folder's
+    walk, goes on with.
     """
 
     scope: GapScope

@@ -40,8 +40,8 @@ from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListDetails, ReadDetails
 from google_drive_worker.sync.scope import gone_through, wants_contents, wants_details
-from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, with_sync
-from google_drive_worker.utils.errors import ItemUnavailable, SkipItem
+from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, with_gone, with_sync
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 
 CHANGED_AT_MOST = 500
 """How many changed files are kept in mind: more would weigh on every step, and all of them are gone through instead."""
@@ -258,7 +258,7 @@ def on_details_page(
     heads = {file.id: file.head_revision_id or file.modified_time for file in page.files}
     reading = next(each for each in sync.details if each.corpus == action.corpus)
     written = _write(checkpoint, heads, answer, recall, normalizer, corpus=action.corpus, anew=reading.anew)
-    checkpoint = written.checkpoint or checkpoint
+    checkpoint = with_gone(written.checkpoint or checkpoint, _gone_of(answer))
     after, checkpoint, errors = read_on(checkpoint, "details", reading, page.next_page_token, page.incomplete_search)
     details = tuple(each for each in (after if each == reading else each for each in sync.details) if each is not None)
     sync = replace(counted(sync, written.records), details=details)
@@ -273,7 +273,13 @@ def on_details(
     written = _write(checkpoint, heads, answer, recall, normalizer, corpus=None, anew=True)
     left = tuple(each for each in sync.changed if each not in action.changed)
     sync = replace(counted(sync, written.records), changed=left)
-    return replace(written, checkpoint=with_sync(written.checkpoint or checkpoint, sync))
+    return replace(written, checkpoint=with_sync(with_gone(written.checkpoint or checkpoint, _gone_of(answer)), sync))
+
+
+def _gone_of(answer: Hanging) -> Iterator[FileId]:
+    """The files of which Google does not find what hangs on them: their drive may have been left for a moment."""
+    for found in (answer.revisions, answer.comments):
+        yield from (file_id for file_id, each in found.items() if isinstance(each, NotFound))
 
 
 def _write(

@@ -114,17 +114,14 @@ def _on_trouble_of_a_corpus(checkpoint: Checkpoint, action: Action, error: SkipI
     """
     name = _corpus_of(action)
     corpus = checkpoint.corpora[name]
-    is_doubtful = isinstance(error, NotFound) and name != USER_CORPUS
+    if isinstance(error, NotFound) and name != USER_CORPUS:
+        corpus = replace(corpus, doubtful=True)
+        checkpoint = with_corpus(checkpoint, name, corpus)
     if isinstance(action, ListDetails | ListContent):
-        step = _on_trouble_of_a_pass(checkpoint, action, error)
-    elif corpus.trouble < TRIES_AT_ONCE:
-        step = Step(with_corpus(checkpoint, name, replace(corpus, trouble=corpus.trouble + 1)))
-    else:
-        step = _held(checkpoint, name, error)
-    after = step.checkpoint
-    if is_doubtful and after is not None and not after.corpora[name].held:
-        step = replace(step, checkpoint=with_corpus(after, name, replace(after.corpora[name], doubtful=True)))
-    return step
+        return _on_trouble_of_a_pass(checkpoint, action, error)
+    if corpus.trouble < TRIES_AT_ONCE:
+        return Step(with_corpus(checkpoint, name, replace(corpus, trouble=corpus.trouble + 1)))
+    return _held(checkpoint, name, error)
 
 
 def _corpus_of(action: Action) -> str:

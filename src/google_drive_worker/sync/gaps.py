@@ -2,8 +2,8 @@
 
 Theory of operation. A call that fails for good for one thing alone, while others succeed, opens a gap for that thing:
 an item, what hangs on it, a folder's walk, a corpus. The sync goes on without it. A full sync that ends with gaps
-closes as `incomplete` and names them; nothing that a gap covers is deleted. When a gap's rest is over, an incremental sync of
-its own tries it, with growing rests:
+closes as `incomplete` and names them; nothing that a gap covers is deleted. When a gap's rest is over, an incremental
+sync of its own tries it, with growing rests:
 
     found ──(the sync ends)──▶ resting ──(retry_at, a sync begins)──▶ tried ──▶ closed, or resting again
 
@@ -189,9 +189,9 @@ def hold_corpus(checkpoint: Checkpoint, name: str, error: WorkerError) -> Opened
     corpus = checkpoint.corpora[name]
     if corpus.stage == "listing":
         stage: Stage = "changes"
-        corpus = replace(corpus, stage=stage, unlisted=True, trouble=0)
+        corpus = replace(corpus, stage=stage, unlisted=True, trouble=0, doubtful=False)
     else:
-        corpus = replace(corpus, held=True, trouble=0)
+        corpus = replace(corpus, held=True, trouble=0, doubtful=False)
     return open_gap(replace(checkpoint, corpora={**checkpoint.corpora, name: corpus}), "corpus", name, name, error)
 
 

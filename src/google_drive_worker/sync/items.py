@@ -127,10 +127,12 @@ class ItemWriter:
             return
         version = record.version
         record = self._placed(record)
-        if is_item:
+        if is_item and (self._permissions is not None or self._restricted):
             self._write_item(record, item_id, version)
-        else:
-            self.records.append(record)
+            return
+        self.records.append(record)
+        if is_item and not self._listed:
+            self._remember(item_id, is_folder=record.resource_type == "folder", version=version)
 
     def _is_news(self, record: Record) -> bool:
         """Whether a list says nothing older of the item than what is remembered. One that a log has told to be removed,
@@ -162,6 +164,11 @@ class ItemWriter:
     def may_hold(self, item_id: FileId) -> bool:
         """Whether the mirror may have held the item before this step; of a scope that is not restricted nobody asks."""
         return not self._restricted or self._in_doubt or item_id in self.remembered or self._before(item_id) is not None
+
+    def is_known_gone(self, item_id: FileId) -> bool:
+        """Whether the item is remembered as deleted."""
+        known = self.remembered[item_id] if item_id in self.remembered else self._recall(item_id)
+        return known is not None and known.is_gone
 
     def write_permissions(
         self,
@@ -211,6 +218,10 @@ class ItemWriter:
             return
         if found is not None:
             self.unread[item_id] = found
+        self._remember(item_id, is_folder=is_folder, version=version)
+
+    def _remember(self, item_id: FileId, *, is_folder: bool, version: int | None) -> None:
+        before = self._before(item_id)
         if before is None:
             self.remembered[item_id] = Remembered(is_folder, version=version)
         else:

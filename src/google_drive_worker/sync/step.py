@@ -11,7 +11,7 @@ from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.domain.reports import Report
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Scope, Sync
-from google_drive_worker.utils.errors import ItemUnavailable, SkipItem
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 
 _kind_of = attrgetter("resource_type", "operation")
 
@@ -121,4 +121,6 @@ _HIDDEN_STATUSES = frozenset({403, 404})
 
 def is_hidden(problem: SkipItem) -> bool:
     """Whether what hangs on an item can't be had only because it is not for the account to see."""
-    return not isinstance(problem, ItemUnavailable) and problem.http_status in _HIDDEN_STATUSES
+    if isinstance(problem, ItemUnavailable):
+        return False
+    return isinstance(problem, NotFound) or problem.http_status in _HIDDEN_STATUSES

@@ -57,7 +57,15 @@ def long_way(resource: bytes) -> ListedFile | None:
         return None
     record, time = transformer.transform_file(file), sortable(file.modified_time)
     return ListedFile(
-        record.resource_type, record.resource_id, record.operation, record.data, None, file.drive_id, file.trashed, time
+        record.resource_type,
+        record.resource_id,
+        record.operation,
+        record.data,
+        None,
+        file.version,
+        file.drive_id,
+        file.trashed,
+        time,
     )
 
 

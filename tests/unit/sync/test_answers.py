@@ -32,6 +32,7 @@ from google_drive_worker.sync.plan import (
 )
 from google_drive_worker.sync.plan import WalkFolder as WalkAction
 from google_drive_worker.sync.step import GONE_AT_MOST, Step, with_corpus, with_sync
+from google_drive_worker.utils.errors import NotFound
 from support.syncs import (
     D,
     changed,
@@ -71,13 +72,13 @@ def renewed(step: Step) -> Checkpoint:
 
 def removing(checkpoint: Checkpoint, *removals: tuple[str, str]) -> Checkpoint:
     """The checkpoint with items to look up."""
-    found = tuple(Removal(FileId(name), where) for name, where in removals)
+    found = tuple(Removal(FileId(name), where, told=True) for name, where in removals)
     return with_sync(checkpoint, replace(sync_of(checkpoint), removals=found))
 
 
 def looked_up(checkpoint: Checkpoint, name: str, found: DriveFile | None) -> Step:
     """The step of one item looked up."""
-    return answered(checkpoint, LookUpRemoved(ids(name)), {FileId(name): found})
+    return answered(checkpoint, LookUpRemoved(ids(name)), {FileId(name): found or NotFound("gone")})
 
 
 # Listings.
@@ -263,7 +264,8 @@ def test_a_log_goes_on_at_its_page_token_and_ends_at_the_new_start() -> None:
     """The cursor moves with the records of its page, never before."""
     before = syncing("incremental", user=corpus("changes"))
     first = answered(before, log_of(), changes_page(more="c1b"))
-    assert state(first).corpora["user"] == Corpus("changes", token("c1b"))
+    user = state(first).corpora["user"]
+    assert (user.stage, user.change_token) == ("changes", token("c1b"))
     last = answered(state(first), ReadChanges("user", token("c1b")), changes_page(start="c2"))
     assert state(last).corpora["user"] == Corpus("done", token("c2"))
 
@@ -295,7 +297,7 @@ def test_a_removal_is_looked_up_where_there_are_drives() -> None:
     before = syncing("incremental", user=corpus("changes"), d=corpus("done"))
     step = answered(before, log_of(), changes_page(removed("x")))
     assert written(step) == []
-    assert sync_of(step).removals == (Removal(FileId("x"), "user"),)
+    assert sync_of(step).removals == (Removal(FileId("x"), "user", told=True),)
 
 
 def test_the_users_log_leaves_a_drives_items_to_its_own_log() -> None:
@@ -472,7 +474,7 @@ def test_what_was_found_in_the_trash_is_deleted() -> None:
 def test_only_what_was_asked_for_is_settled() -> None:
     """What was removed meanwhile is looked up next."""
     before = removing(syncing("incremental", d=corpus("done")), ("x", "user"), ("y", "user"))
-    assert sync_of(looked_up(before, "x", None)).removals == (Removal(FileId("y"), "user"),)
+    assert sync_of(looked_up(before, "x", None)).removals == (Removal(FileId("y"), "user", told=True),)
 
 
 def test_what_was_gone_is_looked_up_again_when_a_drive_of_ours_turns_up() -> None:
@@ -505,7 +507,7 @@ def test_too_many_gone_are_a_doubt_about_every_drive() -> None:
     """The checkpoint stays small, and a full sync is owed if a drive turns up."""
     names = [str(number) for number in range(GONE_AT_MOST + 1)]
     before = removing(syncing("incremental", d=corpus("done")), *((name, "user") for name in names))
-    step = answered(before, LookUpRemoved(ids(*names)), {FileId(name): None for name in names})
+    step = answered(before, LookUpRemoved(ids(*names)), {FileId(name): NotFound("gone") for name in names})
     assert state(step).gone == ()
     assert state(step).corpora["drive-d"].doubted
     reading = with_corpus(state(step), "user", corpus("changes"))
@@ -528,7 +530,7 @@ def test_a_walk_writes_children_and_goes_down() -> None:
     page = files_page(file("a"), folder("g"), more="p2")
     step = answered(walking(walk), WalkAction(walk), page)
     assert written(step) == ["upsert file a", "upsert folder g"]
-    assert sync_of(step).walks == (Walk(FileId("f"), page_token=token("p2")), Walk(FileId("g")))
+    assert [(walk.folder_id, walk.page_token) for walk in sync_of(step).walks] == [("f", token("p2")), ("g", None)]
 
 
 def test_a_trashed_folders_children_are_deleted() -> None:

@@ -7,6 +7,7 @@ from google_drive_worker.domain.drive import FilesPage
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.objects import ObjectRef
+from google_drive_worker.domain.times import from_rfc3339
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Reading, Scope
 from google_drive_worker.sync.content import CHANGED_AT_MOST, Contents, source_of
@@ -14,7 +15,7 @@ from google_drive_worker.sync.details import let_in
 from google_drive_worker.sync.engine import begin, complete, on_answer
 from google_drive_worker.sync.failure import on_failure
 from google_drive_worker.sync.plan import ListContent, ReadChanges, ReadContent, plan
-from google_drive_worker.utils.errors import SkipItem, Terminal
+from google_drive_worker.utils.errors import ItemUnavailable, SkipItem, Terminal
 from support.syncs import (
     CUSTOMER,
     NOW,
@@ -56,7 +57,8 @@ def test_a_full_sync_goes_through_its_corpora_for_contents_when_all_else_is_done
     assert record.references is not None
     assert record.references.content_ref == REF
     assert b'"content_status":"stored"' in bytes(record.data)  # type: ignore[arg-type]
-    assert step.remembered[FileId("a")] == Remembered(content=REF, content_head="abc")
+    known = step.remembered[FileId("a")] or Remembered()
+    assert (known.content, known.content_head) == (REF, "abc")
     assert step.checkpoint is not None
     assert plan(step.checkpoint) == [ListContent(USER_CORPUS, PageToken("2"))]
 
@@ -159,43 +161,54 @@ def test_what_has_no_bytes_is_not_asked_for() -> None:
     assert usual.topic != other.topic
 
 
-def asking(again: tuple[FileId, ...] = (), scope: Scope = SCOPE) -> Checkpoint:
+def asking(scope: Scope = SCOPE) -> Checkpoint:
     """A checkpoint of which a file's content is all that is left."""
     before = reading()
     assert before.sync is not None
     done = {USER_CORPUS: Corpus("done", PageToken("1"))}
     sync = replace(before.sync, contents=(FileId("a"),))
-    return replace(before, scope=scope, sync=sync, corpora=done, content_again=again)
+    return replace(before, scope=scope, sync=sync, corpora=done)
 
 
-def test_what_could_not_be_had_is_asked_for_in_every_sync_and_told_once() -> None:
-    """Such as a file whose download quota is used up; when its bytes are there it is forgotten."""
+def test_what_could_not_be_had_is_a_gap_and_told_once() -> None:
+    """Such as a file whose download quota is used up; when its bytes are there the gap is filled."""
     action = ReadContent((FileId("a"),))
-    missing = Contents((Mirrored(read(BLOB), Content("unavailable", problem=SkipItem("later"))),))
+    missing = Contents((Mirrored(read(BLOB), Content("unavailable", problem=ItemUnavailable("later"))),))
     step = on_answer(asking(), action, missing, transformer)
-    assert len(step.errors) == 1
-    assert step.checkpoint is not None
-    assert step.checkpoint.content_again == ("a",)
+    assert [error.resource_id for error in step.errors] == ["a"]
+    ended = state(complete(state(step), NOW, transformer))
+    [gap] = ended.gaps
+    assert (gap.scope, gap.id, gap.attempts) == ("contents", "a", 1)
 
-    ended = complete(step.checkpoint, NOW, transformer).checkpoint
-    assert ended is not None
-    begun = begin(replace(ended, owed=owed("incremental")), CUSTOMER, SCOPE, NOW, 1, transformer).checkpoint
-    assert begun is not None
-    assert begun.sync is not None
-    assert begun.sync.contents == ("a",)
-
-    still = on_answer(asking(again=(FileId("a"),)), action, missing, transformer)
-    assert still.errors == ()
+    due = from_rfc3339(gap.retry_at or "")
+    begun = state(begin(ended, CUSTOMER, SCOPE, due, 1, transformer))
+    assert sync_of(begun).contents == ("a",)
+    still = on_answer(begun, action, missing, transformer)
+    assert (still.errors, state(still).gaps[0].attempts) == ((), 2)
     there = Contents((Mirrored(read(BLOB), Content("stored", REF), "abc"),))
-    step = on_answer(asking(again=(FileId("a"),)), action, there, transformer)
-    assert step.checkpoint is not None
-    assert step.checkpoint.content_again == ()
+    assert state(on_answer(begun, action, there, transformer)).gaps == ()
+
+
+def test_a_refusal_that_is_final_is_an_error_and_no_gap() -> None:
+    """A large Drive has files that are never exported, and completes all the same."""
+    never = Contents((Mirrored(read(BLOB), Content("abusive", problem=SkipItem("no", code="abusive_file"))),))
+    step = on_answer(asking(), ReadContent((FileId("a"),)), never, transformer)
+    assert ([error.code for error in step.errors], state(step).gaps) == (["abusive_file"], ())
+
+
+def test_a_file_that_is_listed_older_than_it_was_written_stays_as_it_is() -> None:
+    """A list may be behind what a log has said."""
+    there = Contents((Mirrored(read({**BLOB, "version": "7"}), Content("stored", REF), "abc"),))
+    known = {"a": Remembered(version=8)}
+    assert on_answer(asking(), ReadContent((FileId("a"),)), there, transformer, known.get).records == ()
 
 
 def test_contents_that_the_scope_does_not_cover_are_asked_for_by_full_syncs_alone() -> None:
     """One cause makes one error, however many files change before the next one; what is stored is referred to still."""
-    before = replace(asking(again=(FileId("b"),)), owed=None)
-    step = on_failure(before, ReadContent((FileId("a"),)), Terminal("scope"), NOW, 0.5, transformer)
+    before = replace(asking(), owed=None)
+    step = on_failure(
+        before, ReadContent((FileId("a"),)), Terminal("scope", code="insufficient_scope"), NOW, 0.5, transformer
+    )
     assert len(step.errors) == 1
     ended = complete(state(step), NOW, transformer).checkpoint
     assert ended is not None

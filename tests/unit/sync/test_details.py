@@ -6,15 +6,26 @@ import pytest
 from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.times import from_rfc3339
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync import failure
-from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Reading, Removal, Scope, Walk
+from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Reading, Removal, Scope, Trail, Walk
 from google_drive_worker.sync.details import CHANGED_AT_MOST, Hanging, changed_of, given_up, let_in, wanted_of
-from google_drive_worker.sync.engine import begin, complete, on_answer
+from google_drive_worker.sync.engine import begin, complete, due_at, on_answer
 from google_drive_worker.sync.items import nothing_remembered
-from google_drive_worker.sync.plan import Action, ListDetails, LookUpRemoved, ReadChanges, ReadDetails, WalkFolder, plan
+from google_drive_worker.sync.plan import (
+    Action,
+    ListDetails,
+    LookUpDrive,
+    LookUpRemoved,
+    ReadChanges,
+    ReadDetails,
+    WalkFolder,
+    plan,
+)
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
-from google_drive_worker.utils.errors import NotFound, PageTokenRejected, Retryable, SkipItem, Terminal
+from google_drive_worker.sync.tokens import follow as follow_token
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound, PageTokenRejected, Retryable, SkipItem, Terminal
 from support.syncs import (
     CUSTOMER,
     NOW,
@@ -38,6 +49,7 @@ from support.syncs import (
 
 WANTED = Scope(sync_revisions=True, sync_comments=True)
 A, B = FileId("a"), FileId("b")
+TWO = follow_token(Trail(), token("two")) or Trail()
 
 
 def passing(*details: Reading, changed: tuple[Changed, ...] = (), scope: Scope = WANTED) -> Checkpoint:
@@ -112,7 +124,10 @@ def test_a_page_is_written_and_the_pass_goes_on_at_its_token() -> None:
     )
     step = follow(passing(Reading("user"), Reading(D)), ListDetails("user", None), answer, a=Remembered())
     assert written(step) == ["upsert revision a/1", "upsert revision a/2", "upsert comment a/c"]
-    assert sync_of(step).details == (Reading("user", token("two")), Reading(D))
+    assert sync_of(step).details == (
+        Reading("user", token("two"), trail=TWO),
+        Reading(D),
+    )
     assert sync_of(step).counts == {"revision": 2, "comment": 1}
     assert step.remembered == {A: Remembered(head="2", comments=True)}
     assert step.errors == ()
@@ -184,7 +199,7 @@ def test_too_many_changed_files_are_gone_through_with_all_others() -> None:
     answer = Hanging({}, {A: (Comment("x", deleted=True),)}, DetailsPage((DetailedFile(A),), token("two")))
     step = follow(after, ListDetails("user", None), answer)
     assert written(step) == ["delete comment a/x"]
-    assert sync_of(step).details == (Reading("user", token("two"), anew=True),)
+    assert sync_of(step).details == (Reading("user", token("two"), anew=True, trail=TWO),)
 
 
 def test_what_comes_back_out_of_the_trash_with_its_folder_is_read_anew() -> None:
@@ -359,17 +374,51 @@ def test_files_that_are_not_found_any_more_are_kept_in_mind() -> None:
     assert state(passed).gone == (B,)
 
 
-def test_a_drive_that_can_not_be_gone_through_is_doubted() -> None:
-    """What hangs on its files is left out: should it turn out to be ours again, a full sync makes up for that."""
+def test_a_drive_whose_pass_does_not_find_it_is_looked_up() -> None:
+    """The pass goes on where it was when the drive is there."""
     step = failure.on_failure(
         passing(Reading(D)), ListDetails(D, None), NotFound("gone", http_status=404), NOW, 0.5, transformer
     )
+    assert [each.corpus for each in sync_of(step).details] == [D]
+    assert plan(state(step)) == [LookUpDrive(FileId(D))]
+
+
+def test_a_pass_that_fails_alone_is_a_gap_of_its_corpus() -> None:
+    """After some tries the sync goes on without it; a later one goes through the corpus again."""
+    before = passing(Reading(D))
+    for _ in range(failure.TRIES_AT_ONCE + 1):
+        step = failure.on_failure(before, ListDetails(D, None), ItemUnavailable("bad"), NOW, 0.5, transformer)
+        before = state(step)
     assert sync_of(step).details == ()
-    assert state(step).corpora[D].doubted
+    assert [(gap.scope, gap.id) for gap in before.gaps] == [("details", D)]
+
+
+def test_a_list_that_cant_be_had_of_one_file_is_a_gap_of_that_file() -> None:
+    """Nothing of it is deleted, the others are written, and it is reported once, however often it is tried."""
+    problem = ItemUnavailable("odd", code="bad_request", http_status=400)
+    answer = Hanging({A: problem, B: (Revision("1"),)}, {}, DetailsPage((DetailedFile(A), DetailedFile(B))))
+    step = follow(passing(Reading(D)), ListDetails(D, None), answer)
+    assert written(step) == ["upsert revision b/1"]
+    assert [(error.code, error.resource_id, error.category) for error in step.errors] == [
+        ("bad_request", "a", "skipped_item")
+    ]
+    ended = state(complete(state(step), NOW, transformer))
+    assert [(gap.scope, gap.id, gap.state) for gap in ended.gaps] == [("revisions", "a", "resting")]
+    later = from_rfc3339(ended.gaps[0].retry_at or "")
+    assert due_at(ended, NOW) == later
+    tried = state(begin(ended, CUSTOMER, WANTED, later, 7, transformer))
+    assert sync_of(tried).changed == (Changed(A, revisions=True),)
+    done = {name: msgspec.structs.replace(each, stage="done") for name, each in tried.corpora.items()}
+    tried = msgspec.structs.replace(tried, corpora=done)
+    action = ReadDetails((Changed(A, revisions=True),))
+    again = follow(tried, action, Hanging({A: problem}, {}))
+    assert (again.errors, [gap.attempts for gap in state(again).gaps]) == ((), [2])
+    filled = follow(tried, action, Hanging({A: (Revision("1"),)}, {}))
+    assert (written(filled), state(filled).gaps) == (["upsert revision a/1"], ())
 
 
 def test_trouble_with_the_pass() -> None:
-    """A refused token begins its corpus anew, what passes rests, what the scope does not cover is left out for good."""
+    """A refused token begins its corpus again, what passes rests, what the scope does not cover is left out."""
     before = passing(Reading(D, token("two")))
     action = ListDetails(D, token("two"))
 
@@ -377,11 +426,10 @@ def test_trouble_with_the_pass() -> None:
         assert isinstance(error, PageTokenRejected | Retryable | Terminal | SkipItem)
         return failure.on_failure(before, action, error, NOW, 0.5, transformer)
 
-    assert sync_of(fail(PageTokenRejected("expired"))).details == (Reading(D),)
+    assert sync_of(fail(PageTokenRejected("expired"))).details == (Reading(D, anew=True, trouble=1),)
     rests = state(fail(Retryable("later")))
     assert rests.parked is not None
     assert rests.parked.step == f"ListDetails:{D}"
-    assert sync_of(fail(NotFound("no such drive"))).details == ()
     refused = fail(Terminal("scope", code="insufficient_scope"))
     assert sync_of(refused).details == ()
     assert [report.code for report in refused.errors] == ["insufficient_scope"]
@@ -392,7 +440,8 @@ def test_what_the_scope_does_not_cover_is_asked_for_by_full_syncs_alone() -> Non
     """One cause makes one error, however many files change before the next one."""
     before = msgspec.structs.replace(passing(changed=(Changed(A, comments=True),)), owed=None)
     action = ReadDetails((Changed(A, comments=True),))
-    refused = state(failure.on_failure(before, action, Terminal("scope"), NOW, 0.5, transformer))
+    scope = Terminal("scope", code="insufficient_scope")
+    refused = state(failure.on_failure(before, action, scope, NOW, 0.5, transformer))
     assert sync_of(refused).changed == ()
     ended = state(complete(refused, NOW, transformer))
     later = state(

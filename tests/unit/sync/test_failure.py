@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from google_drive_worker.domain.drive import SharedDrive
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import TimeRange, from_rfc3339
@@ -17,7 +18,7 @@ from google_drive_worker.sync.engine import on_answer
 from google_drive_worker.sync.failure import (
     PARK_BASE_S,
     PARK_CAP_S,
-    RESTARTS_AT_ONCE,
+    TRIES_AT_ONCE,
     awaiting_credentials,
     on_failure,
     park,
@@ -28,6 +29,7 @@ from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
     ListFiles,
+    LookUpDrive,
     LookUpRemoved,
     ProveOrder,
     ReadChanges,
@@ -37,6 +39,7 @@ from google_drive_worker.sync.plan import (
 from google_drive_worker.sync.plan import WalkFolder as WalkAction
 from google_drive_worker.sync.step import Step, with_sync
 from google_drive_worker.utils.errors import (
+    ItemUnavailable,
     NeedsReauth,
     NotFound,
     PageTokenRejected,
@@ -84,38 +87,36 @@ def walking(walk: Walk) -> Checkpoint:
     return with_sync(before, replace(sync_of(before), walks=(walk,)))
 
 
+def gaps_of(step: Step) -> list[tuple[str, str, str]]:
+    """The gaps of the step's checkpoint: what of which thing, and why."""
+    return [(gap.scope, gap.id, gap.code) for gap in state(step).gaps]
+
+
 def test_a_rejected_listing_token_starts_the_listing_over() -> None:
-    """At once for a few times, then with a rest: an outage is not hammered."""
+    """At once for a few times; then the sync goes on without the listing, which a gap takes up again."""
     checkpoint = syncing("full", user=corpus("listing", listing="p2"))
-    for restarts in range(RESTARTS_AT_ONCE):
+    for restarts in range(TRIES_AT_ONCE):
         step = failed(checkpoint, ListFiles("user", token("p2")), REJECTED)
         beginning = (Part(refusals=restarts + 1),)
         assert state(step).corpora["user"].parts == beginning
         assert state(step).parked is None
         checkpoint = state(on_answer(state(step), ListFiles("user", None), files_page(more="p2"), transformer))
-    assert state(failed(checkpoint, ListFiles("user", token("p2")), REJECTED)).parked is not None
+    last = failed(checkpoint, ListFiles("user", token("p2")), REJECTED)
+    assert gaps_of(last) == [("corpus", "user", "page_token_rejected")]
+    assert [(error.code, error.resource_type) for error in last.errors] == [("page_token_rejected", "my_drive")]
+    user = state(last).corpora["user"]
+    assert (user.stage, user.unlisted, state(last).parked) == ("changes", True, None)
 
 
 def test_a_part_whose_token_is_refused_starts_over_alone() -> None:
-    """From its frontier, where the order is proven; the others go on, and their pages do not end the trouble."""
+    """From its frontier, where the order is proven; the others go on."""
     first = Part("2026-01-01T00:00:00", None, None, token("p2"), "2026-07-01T00:00:00.000Z")
     second = Part(None, "2026-01-01T00:00:00", None, token("p5"))
-    first = replace(first, refusals=RESTARTS_AT_ONCE)
     checkpoint = syncing("full", user=replace(PROVEN, parts=(first, second)))
     step = failed(checkpoint, ListFiles("user", token("p2")), REJECTED)
-    again = Part("2026-01-01T00:00:00", "2026-07-01T00:00:01", "2026-01-01T00:00:00", refusals=RESTARTS_AT_ONCE + 1)
+    again = Part("2026-01-01T00:00:00", "2026-07-01T00:00:01", "2026-01-01T00:00:00", refusals=1)
     assert state(step).corpora["user"].parts == (again, second)
-    assert state(step).parked is not None
-    other = ListFiles("user", token("p5"), modified=TimeRange(None, "2026-01-01T00:00:00"))
-    after = state(on_answer(rested(state(step)), other, files_page(more="p6"), transformer))
-    assert after.parked is not None
-    begun = ListFiles("user", None, modified=TimeRange("2026-01-01T00:00:00", "2026-07-01T00:00:01"))
-    more = state(on_answer(after, begun, files_page(more="q2"), transformer))
-    assert more.parked is not None
-    more = state(on_answer(more, replace(begun, page_token=token("q2")), files_page(more="q3"), transformer))
-    assert (more.parked, more.corpora["user"].parts[0].refusals) == (None, 0)
-    last = state(on_answer(after, begun, files_page(), transformer))
-    assert (last.parked, last.corpora["user"].parts) == (None, (replace(second, page_token=token("p6")),))
+    assert state(step).parked is None
 
 
 @pytest.mark.parametrize("pages", [1, 3])
@@ -136,14 +137,6 @@ def test_tokens_that_expired_all_together_are_no_outage(pages: int) -> None:
     assert checkpoint.corpora["user"].stage == "changes"
 
 
-def test_a_listing_that_starts_over_still_knows_that_it_wrote() -> None:
-    """Should its drive be left now, a full sync is owed."""
-    checkpoint = syncing("full", d=corpus("listing", listing="p2", written=True))
-    step = failed(checkpoint, ListFiles("drive-d", token("p2")), REJECTED)
-    left = failed(state(step), ListFiles("drive-d", None), NotFound("no such drive"))
-    assert (state(left).owed or pytest.fail("nothing owed")).kind == "full"
-
-
 def test_a_rejected_log_token_owes_a_full_sync_from_new_start_tokens() -> None:
     """The log can't be followed any more."""
     before = replace(
@@ -157,31 +150,30 @@ def test_a_rejected_log_token_owes_a_full_sync_from_new_start_tokens() -> None:
 
 
 def test_rejected_tokens_of_walks_and_drives_start_those_over() -> None:
-    """On the first page there is nothing to start over: it rests."""
+    """From their first pages."""
     walk = Walk(FileId("f"), D, page_token=token("p2"))
-    assert sync_of(failed(walking(walk), WalkAction(walk), REJECTED)).walks == (Walk(FileId("f"), D),)
-    first = Walk(FileId("f"), D)
-    assert state(failed(walking(first), WalkAction(first), REJECTED)).parked is not None
+    again = Walk(FileId("f"), D, trouble=1)
+    assert sync_of(failed(walking(walk), WalkAction(walk), REJECTED)).walks == (again,)
     listing = syncing("full")
     listing = with_sync(listing, replace(sync_of(listing), drives_listed=False, drives_token=token("p2")))
     assert sync_of(failed(listing, ListDrives(token("p2")), REJECTED)).drives_token is None
 
 
-def test_walks_whose_tokens_are_refused_on_and_on_rest_longer_and_longer() -> None:
-    """The first page comes each time, and says nothing of the next one's token."""
-    walk = Walk(FileId("f"), D, page_token=token("p2"))
-    checkpoint = walking(walk)
-    rests, reports = [], 0
-    for _ in range(RESTARTS_AT_ONCE + 3):
-        step = failed(rested(checkpoint), WalkAction(walk), REJECTED, jitter=1.0)
-        reports += len(step.errors)
-        if state(step).parked is not None:
-            rests.append(rest_s(step))
-        again = Walk(FileId("f"), D)
-        answered = on_answer(rested(state(step)), WalkAction(again), files_page(more="p2"), transformer)
-        checkpoint = state(answered)
-    assert rests == [PARK_BASE_S, 2 * PARK_BASE_S, 4 * PARK_BASE_S]
-    assert reports == 1
+@pytest.mark.parametrize(
+    "error", [REJECTED, NotFound("gone", http_status=404), ItemUnavailable("bad", http_status=500)]
+)
+def test_a_walk_that_fails_alone_is_tried_again_and_then_a_gap(error: WorkerError) -> None:
+    """Nothing below the folder is deleted; one that is not found is looked up before it is walked again."""
+    checkpoint = walking(Walk(FileId("f"), D))
+    for _ in range(TRIES_AT_ONCE):
+        step = failed(checkpoint, WalkAction(sync_of(checkpoint).walks[0]), error)
+        checkpoint = state(step)
+        assert (step.records, step.errors, checkpoint.gaps) == ((), (), ())
+    last = failed(checkpoint, WalkAction(sync_of(checkpoint).walks[0]), error)
+    assert sync_of(last).walks == ()
+    assert gaps_of(last) == [("folder", "f", error.code)]
+    assert [(report.resource_type, report.resource_id) for report in last.errors] == [("folder", "f")]
+    assert state(last).gaps[0].missing is isinstance(error, NotFound)
 
 
 @pytest.mark.parametrize(
@@ -192,22 +184,46 @@ def test_walks_whose_tokens_are_refused_on_and_on_rest_longer_and_longer() -> No
         (corpus("changes"), ReadChanges("drive-d", token("c1"))),
     ],
 )
-def test_a_drive_that_is_not_found_is_left(stage: Corpus, action: Action) -> None:
-    """The user's own corpus can't be: that rests."""
+def test_a_drive_that_a_call_does_not_find_is_looked_up(stage: Corpus, action: Action) -> None:
+    """Before anything else of it is asked. The user's own corpus is no drive to be looked up."""
     step = failed(syncing("incremental", d=stage), action, NotFound("no such drive"))
-    assert written(step) == ["delete shared_drive drive-d"]
-    assert "drive-d" not in state(step).corpora
+    assert written(step) == []
+    assert plan(state(step)) == [LookUpDrive(FileId("drive-d"))]
+    found = on_answer(state(step), LookUpDrive(FileId("drive-d")), SharedDrive(D, "D"), transformer)
+    assert action in plan(state(found))
     own = failed(syncing("full", user=corpus("listing")), ListFiles("user", None), NotFound("strange"))
-    assert state(own).parked is not None
+    assert not state(own).corpora["user"].doubtful
 
 
-def test_a_folder_that_is_gone_is_not_walked_and_its_drive_doubted() -> None:
-    """Its own entry deletes it; but should the drive have been left for a moment, its children would be lost."""
-    walk = Walk(FileId("f"), D)
-    step = failed(walking(walk), WalkAction(walk), NotFound("gone"))
-    assert sync_of(step).walks == ()
-    assert state(step).corpora["drive-d"].doubted
-    assert not state(step).corpora["user"].doubted
+def test_a_drive_whose_calls_fail_alone_is_held_and_the_others_go_on() -> None:
+    """It is there when it is looked up, so nothing of it is left; its gap is named and reported once."""
+    checkpoint = syncing("full", user=corpus("listing"), d=corpus("listing", written=True))
+    action, look = ListFiles("drive-d", None), LookUpDrive(FileId("drive-d"))
+    for _ in range(TRIES_AT_ONCE):
+        step = failed(checkpoint, action, NotFound("no such drive"))
+        checkpoint = state(on_answer(state(step), look, SharedDrive(D, "D"), transformer))
+    step = failed(checkpoint, action, NotFound("no such drive"))
+    held = state(step).corpora["drive-d"]
+    assert (held.stage, held.unlisted, state(step).parked) == ("changes", True, None)
+    assert gaps_of(step) == [("corpus", "drive-d", "not_found")]
+    assert [(error.resource_type, error.resource_id) for error in step.errors] == [("shared_drive", "drive-d")]
+    assert plan(state(step)) == [ListFiles("user", None)]
+
+
+def test_a_drive_is_left_when_google_says_twice_that_there_is_none() -> None:
+    """The second time is in a later sync, a rest after the first; until then nothing of it is deleted."""
+    checkpoint = syncing("incremental", d=replace(corpus("changes", written=True), doubtful=True))
+    look = LookUpDrive(FileId("drive-d"))
+    first = failed(checkpoint, look, NotFound("no such drive"))
+    assert (written(first), gaps_of(first)) == ([], [("corpus", "drive-d", "not_found")])
+    assert plan(state(first)) == []
+    rested_gap = replace(state(first).gaps[0], state="tried")
+    again = replace(checkpoint, gaps=(rested_gap,))
+    second = failed(again, look, NotFound("no such drive"))
+    assert written(second) == ["delete shared_drive drive-d"]
+    assert "drive-d" not in state(second).corpora
+    assert (state(second).owed or pytest.fail("nothing owed")).kind == "full"
+    assert state(second).gaps == ()
 
 
 def test_the_failure_of_what_nobody_waits_for_changes_nothing() -> None:
@@ -339,7 +355,7 @@ def test_retry_after_is_kept_to() -> None:
 @pytest.mark.parametrize(
     ("error", "category"), [(NeedsReauth("authorize anew"), "reauth"), (Terminal("look at it"), "terminal")]
 )
-def test_what_only_a_person_mends_rests_until_the_next_trigger(error: WorkerError, category: str) -> None:
+def test_what_only_a_person_fixes_rests_until_the_next_trigger(error: WorkerError, category: str) -> None:
     """It has no end of its own."""
     step = park(syncing("full"), "Connect", error, NOW, 0.5)
     assert (state(step).parked or pytest.fail("not parked")).until is None

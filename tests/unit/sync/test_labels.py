@@ -81,7 +81,7 @@ def test_a_drive_is_not_lost_for_its_labels() -> None:
     gone = NotFound("no such thing", http_status=404)
     step = failed(before, action, gone)
     assert (D in state(step).corpora, state(step).labels_refused) == (True, True)
-    assert D not in state(failed(state(step), action, gone)).corpora
+    assert state(failed(state(step), action, gone)).corpora[D].doubtful
 
 
 def test_other_trouble_is_none_of_the_labels() -> None:

@@ -130,7 +130,7 @@ def test_deleting_an_item_writes_no_deletes_of_its_permissions() -> None:
     memory = kept(a=Remembered(False, ("p", "q")))
     step = answered(FOLLOWING, READ, changes_page(changed(file("a", trashed=True))), {}, memory)
     assert written(step) == ["delete file a"]
-    assert step.remembered == {"a": None}
+    assert step.remembered == {"a": Remembered(is_gone=True)}
 
 
 def test_an_item_that_cant_be_asked_keeps_what_it_had_and_is_reported_once() -> None:

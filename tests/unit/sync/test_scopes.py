@@ -16,6 +16,7 @@ from google_drive_worker.sync.checkpoint import (
     Changed,
     Checkpoint,
     Corpus,
+    Gap,
     Reading,
     Removal,
     Scope,
@@ -38,6 +39,7 @@ from google_drive_worker.sync.plan import (
     plan,
 )
 from google_drive_worker.sync.step import Step, with_sync
+from google_drive_worker.utils.errors import NotFound
 from support.syncs import (
     D,
     E,
@@ -82,7 +84,7 @@ def following(scope: Scope = CHOSEN, **drives: Corpus) -> Checkpoint:
 def looking_up(before: Checkpoint, name: str, found: DriveFile | None) -> Step:
     """The step when a chosen folder was looked up in a full sync."""
     full = replace(sync_of(before), kind="full", removals=(Removal(FileId(name), USER_CORPUS),))
-    return step_of(with_sync(before, full), LookUpRemoved(ids(name)), placed({FileId(name): found}))
+    return step_of(with_sync(before, full), LookUpRemoved(ids(name)), placed({FileId(name): found or NotFound("gone")}))
 
 
 def test_a_folder_above_a_chosen_one_has_that_one_looked_up_and_walked_again() -> None:
@@ -194,8 +196,9 @@ def test_of_a_page_of_the_pass_nothing_is_asked_that_is_out_of_scope() -> None:
 
 
 def test_a_content_is_asked_for_no_more_when_its_file_is_gone_from_the_scope() -> None:
-    """It could not be had before, and would be asked for in every sync."""
-    before = replace(following(WITH_ALL), content_again=ids("gone", "other"))
+    """It could not be had before; its gap is closed, and no other."""
+    gaps = tuple(Gap("contents", name, USER_CORPUS, "unavailable", "", state="tried") for name in ("gone", "other"))
+    before = replace(following(WITH_ALL), gaps=gaps)
     before = with_sync(before, replace(sync_of(before), contents=ids("gone")))
     step = step_of(before, ReadContent(ids("gone")), Contents(()))
-    assert state(step).content_again == ("other",)
+    assert [gap.id for gap in state(step).gaps] == ["other"]
