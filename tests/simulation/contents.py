@@ -20,7 +20,7 @@ from google_drive_worker.domain.drive import DriveFile, FilesPage
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Drive
 from google_drive_worker.domain.sharing import ItemSharing, Permission
-from google_drive_worker.fetching import Sources
+from google_drive_worker.fetching import Sources, fetch
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.places import KnownPlaces
