@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 
 import orjson
 from aiohttp import web
@@ -263,17 +264,29 @@ class TokenService:
         try:
             answer = self.exchange(form)
         except OAuthError as error:
-            return _json(error.status, error.body)
+            return self._json(error.status, error.body)
         for observer in self.observers:
             observer(form, answer)
-        return _json(200, answer)
+        return self._json(200, answer)
 
     async def _serve_revoke(self, request: web.Request) -> web.Response:
         form = await request.post()
         token = form.get("token") or request.query.get("token", "")
         if self.revoke_token(str(token)):
-            return _json(200, {})
-        return _json(400, {"error": "invalid_token", "error_description": "Token expired or revoked"})
+            return self._json(200, {})
+        return self._json(400, {"error": "invalid_token", "error_description": "Token expired or revoked"})
+
+    def _json(self, status: int, body: Mapping[str, object]) -> web.Response:
+        return web.Response(
+            status=status,
+            body=orjson.dumps(body),
+            content_type="application/json",
+            charset="utf-8",
+            headers={
+                "Cache-Control": "no-cache, no-store, max-age=0, must-revalidate",
+                "Date": formatdate(self._now_s(), usegmt=True),  # by the clock that assertions are checked by
+            },
+        )
 
 
 def authorize(access: Access, method_id: str, *, media: bool = False) -> None:
@@ -281,16 +294,6 @@ def authorize(access: Access, method_id: str, *, media: bool = False) -> None:
     usable = access.scopes - _METADATA_SCOPES if media else access.scopes
     if usable.isdisjoint(methods()[method_id].scopes):
         raise insufficient_permissions()
-
-
-def _json(status: int, body: Mapping[str, object]) -> web.Response:
-    return web.Response(
-        status=status,
-        body=orjson.dumps(body),
-        content_type="application/json",
-        charset="utf-8",
-        headers={"Cache-Control": "no-cache, no-store, max-age=0, must-revalidate"},
-    )
 
 
 def _required(form: Mapping[str, str], name: str) -> str:

@@ -9,7 +9,7 @@ from google_drive_worker.client.load import BreakerState
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.message import Incoming
 from google_drive_worker.domain.reports import Report, SyncEnded
-from google_drive_worker.domain.times import from_rfc3339
+from google_drive_worker.domain.times import due_moment, from_rfc3339
 from google_drive_worker.kafka.partition import Committed
 from google_drive_worker.observability.health import Readiness
 from google_drive_worker.observability.metrics import Metrics
@@ -105,7 +105,8 @@ class Telemetry:
         )
 
     def _on_sync_ended(self, sync: SyncEnded) -> None:
-        duration_s = (from_rfc3339(sync.completed_at) - from_rfc3339(sync.started_at)).total_seconds()
+        took = from_rfc3339(sync.completed_at) - from_rfc3339(sync.started_at)
+        duration_s = max(0.0, took.total_seconds())  # the clock may have been set back meanwhile
         self._metrics.sync_ended(sync.kind, "completed", duration_s)
         records = sum(sync.counts.values())
         log.info(
@@ -192,6 +193,10 @@ class Telemetry:
         if problem is not None:
             log.warning("object_store_unusable", message=problem)
 
+    def clock_offset(self, seconds: float | None) -> None:
+        """How far our clock is ahead of Google's; `None` before it was measured."""
+        self._metrics.clock_offset(seconds)
+
     def push(self, problem: str | None) -> None:
         """Whether notifications can come, which they can without a problem; a change is logged."""
         if problem is not None and problem != self._push_problem:
@@ -214,7 +219,7 @@ def state_of(checkpoint: Checkpoint, now: datetime) -> str:
     parked = checkpoint.parked
     if parked is not None and parked.until != "" and (parked.until is None or parked.refused is not None):
         return "blocked"
-    if checkpoint.parked is not None and checkpoint.parked.until and from_rfc3339(checkpoint.parked.until) > now:
+    if checkpoint.parked is not None and checkpoint.parked.until and due_moment(checkpoint.parked.until, now) > now:
         return "parked"
     if checkpoint.sync is not None:
         return "syncing"

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.reports import CredentialsRefused
-from google_drive_worker.domain.times import from_rfc3339, rfc3339
+from google_drive_worker.domain.times import due_moment, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked, Reading
 from google_drive_worker.sync.content import on_refused_contents
@@ -247,7 +247,7 @@ def rest_refused(checkpoint: Checkpoint, now: datetime) -> Step:
 
 
 def _rests(parked: Parked, now: datetime) -> bool:
-    return bool(parked.until) and from_rfc3339(parked.until or "") > now
+    return bool(parked.until) and due_moment(parked.until or "", now) > now
 
 
 def _rest_s(error: WorkerError, attempts: int, jitter: float) -> float:
