@@ -86,7 +86,7 @@ def _print_error(message: str) -> None:
 
 
 @contextmanager
-def _end_in_a_log_line() -> Iterator[None]:
+def end_in_a_log_line() -> Iterator[None]:
     """Let a worker's last line be one of its log, whatever it ends of: JSON where logs are JSON, else text."""
     log_format = log_format_of(os.environ)
     configure_logging("INFO", log_format)
@@ -154,7 +154,7 @@ def run() -> None:
     What is missing is logged in a line, and tried again. Health is served on HEALTH_PORT under /health/live,
     /health/ready and /metrics.
     """
-    with _end_in_a_log_line():
+    with end_in_a_log_line():
         uvloop.run(run_worker(load_settings()))
 
 
