@@ -198,15 +198,31 @@ async def test_a_token_that_came_with_the_credentials_is_used() -> None:
 
 
 async def test_a_bare_access_token_is_used_as_it_is() -> None:
-    """The Control Plane's token serves to its end, without early refreshes; then the endpoint's source is asked."""
+    """It serves to its end, without early refreshes; then its source is asked for another."""
     clock = ManualClock()
-    grants = Grants(clock, failures=[NeedsReauth("nobody here can refresh it")])
+    grants = Grants(clock, failures=[NeedsReauth("the owner has none", http_status=404)])
     bare = AccessToken(Secret("bare"), (clock.now() + timedelta(seconds=600)).isoformat())
     authorizer = authorizer_of(grants, bare)
     clock.advance(580)
     assert await authorizer.token() == "bare"
     assert grants.calls == 0
     clock.advance(15)
+    with pytest.raises(NeedsReauth):
+        await authorizer.token()
+
+
+@pytest.mark.parametrize("left_s", [600, -86_400])
+async def test_a_bare_access_token_ends_when_google_says_so(left_s: float) -> None:
+    """Where none can refresh it our clock, which may be wrong, is no reason to ask for a new authorization."""
+    clock = ManualClock()
+    grants = Grants(clock, failures=[NeedsReauth("nobody here can refresh it") for _ in range(2)])
+    authorizer = authorizer_of(
+        grants, AccessToken(Secret("bare"), (clock.now() + timedelta(seconds=left_s)).isoformat())
+    )
+    clock.advance(3600)
+    assert set(await asyncio.gather(*[authorizer.token() for _ in range(9)])) == {"bare"}
+    assert grants.calls == 1
+    authorizer.invalidate("bare")
     with pytest.raises(NeedsReauth):
         await authorizer.token()
 
