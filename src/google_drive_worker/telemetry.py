@@ -14,7 +14,7 @@ from google_drive_worker.kafka.partition import Committed
 from google_drive_worker.observability.health import Readiness
 from google_drive_worker.observability.metrics import Metrics
 from google_drive_worker.sync.checkpoint import Checkpoint
-from google_drive_worker.utils.errors import Retryable, SkipItem, WorkerError, category_of
+from google_drive_worker.utils.errors import WorkerError, category_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("google_drive_worker")
 
@@ -75,12 +75,13 @@ class Telemetry:
 
     def on_trouble(self, connection_id: ConnectionId, step: str, error: WorkerError) -> None:
         """A step of a sync failed."""
-        write = log.warning if isinstance(error, Retryable | SkipItem) else log.error
+        category = category_of(error)
+        write = log.warning if category in {"retriable", "skipped_item"} else log.error
         write(
             "step_failed",
             connection_id=connection_id,
             step=step,
-            classification=category_of(error),
+            classification=category,
             code=error.code,
             reason=error.reason,
             http_status=error.http_status,
@@ -99,6 +100,7 @@ class Telemetry:
             "report_failed",
             connection_id=report.connection_id,
             report=type(report).__name__,
+            classification=category_of(error),
             code=error.code,
             http_status=error.http_status,
             message=error.message,
