@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 
 import orjson
 from aiohttp import web
@@ -76,7 +77,8 @@ class OAuthError(Exception):
 class TokenService:
     """Issues and checks access tokens. `users` are the emails that exist; `now_s` is the wall clock, epoch seconds.
 
-    `observers` are called for every grant of the token endpoint.
+    `observers` are called for every grant of the token endpoint. `ahead_s` puts its clock ahead: to it, the clock of
+    every client is wrong then.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class TokenService:
     ) -> None:
         self._users = users
         self._now_s = now_s
+        self.ahead_s = 0.0
         self._expires_in_s = expires_in_s
         self._audiences = audiences
         self._clients: dict[str, str] = {}
@@ -142,7 +145,7 @@ class TokenService:
         if not scheme:
             raise login_required()
         known = self._tokens.get(token.strip())
-        if scheme.lower() != "bearer" or known is None or known.expires_at_s <= self._now_s():
+        if scheme.lower() != "bearer" or known is None or known.expires_at_s <= self._time_s():
             raise invalid_credentials()
         return known.access
 
@@ -231,7 +234,7 @@ class TokenService:
             raise OAuthError("invalid_grant", "Invalid JWT Signature.") from None
         if claims.get("aud") not in self._audiences and claims.get("aud") != account.token_uri:
             raise OAuthError("invalid_grant", "Invalid JWT: Failed audience check.")
-        issued, expires, now = claims.get("iat"), claims.get("exp"), self._now_s()
+        issued, expires, now = claims.get("iat"), claims.get("exp"), self._time_s()
         if (
             not isinstance(issued, int | float)
             or not isinstance(expires, int | float)
@@ -254,7 +257,7 @@ class TokenService:
         token = "ya29." + secrets.token_urlsafe(48)
         if len(self._tokens) >= MAX_TOKENS:
             del self._tokens[next(iter(self._tokens))]
-        self._tokens[token] = _Token(access, self._now_s() + self._expires_in_s, refresh_token)
+        self._tokens[token] = _Token(access, self._time_s() + self._expires_in_s, refresh_token)
         self.issued += 1
         return token
 
@@ -263,17 +266,32 @@ class TokenService:
         try:
             answer = self.exchange(form)
         except OAuthError as error:
-            return _json(error.status, error.body)
+            return self._json(error.status, error.body)
         for observer in self.observers:
             observer(form, answer)
-        return _json(200, answer)
+        return self._json(200, answer)
 
     async def _serve_revoke(self, request: web.Request) -> web.Response:
         form = await request.post()
         token = form.get("token") or request.query.get("token", "")
         if self.revoke_token(str(token)):
-            return _json(200, {})
-        return _json(400, {"error": "invalid_token", "error_description": "Token expired or revoked"})
+            return self._json(200, {})
+        return self._json(400, {"error": "invalid_token", "error_description": "Token expired or revoked"})
+
+    def _time_s(self) -> float:
+        return self._now_s() + self.ahead_s
+
+    def _json(self, status: int, body: Mapping[str, object]) -> web.Response:
+        return web.Response(
+            status=status,
+            body=orjson.dumps(body),
+            content_type="application/json",
+            charset="utf-8",
+            headers={
+                "Cache-Control": "no-cache, no-store, max-age=0, must-revalidate",
+                "Date": formatdate(self._time_s(), usegmt=True),  # by the clock that assertions are checked by
+            },
+        )
 
 
 def authorize(access: Access, method_id: str, *, media: bool = False) -> None:
@@ -281,16 +299,6 @@ def authorize(access: Access, method_id: str, *, media: bool = False) -> None:
     usable = access.scopes - _METADATA_SCOPES if media else access.scopes
     if usable.isdisjoint(methods()[method_id].scopes):
         raise insufficient_permissions()
-
-
-def _json(status: int, body: Mapping[str, object]) -> web.Response:
-    return web.Response(
-        status=status,
-        body=orjson.dumps(body),
-        content_type="application/json",
-        charset="utf-8",
-        headers={"Cache-Control": "no-cache, no-store, max-age=0, must-revalidate"},
-    )
 
 
 def _required(form: Mapping[str, str], name: str) -> str:

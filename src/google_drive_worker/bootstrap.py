@@ -11,6 +11,7 @@ from typing import Any
 
 from google_drive_worker.allocation import tune_allocation
 from google_drive_worker.channel_care import Push, random_channel_ids
+from google_drive_worker.client.clock_offset import ClockOffset
 from google_drive_worker.client.quota import QUOTA_MODELS, QuotaModel
 from google_drive_worker.client.setup import open_drives
 from google_drive_worker.config import HEALTH_OFF, Settings
@@ -86,6 +87,7 @@ async def worker_of(settings: Settings, clock: Clock, openers: Openers = OPENERS
     """
     metrics, readiness = Metrics(), Readiness(CONDITIONS)
     telemetry = Telemetry(metrics, readiness)
+    clock_offset = ClockOffset(clock, settings.gdrive_api_base_url)
     async with AsyncExitStack() as stack:
         owner = await stack.enter_async_context(connections_of(settings, clock))
         if settings.health_port != HEALTH_OFF:
@@ -110,9 +112,10 @@ async def worker_of(settings: Settings, clock: Clock, openers: Openers = OPENERS
                 tokens=owner.tokens,
                 observer=telemetry,
                 decode_listing=pages.decode_page,
+                clock_offset=clock_offset,
             )
         )
-        wiring = _Wiring(settings, clock, telemetry, owner, drives, openers)
+        wiring = _Wiring(settings, clock, telemetry, owner, drives, openers, clock_offset)
         yield Worker(
             lacks=wiring.lacks,
             assemble=wiring.assemble,
@@ -185,6 +188,7 @@ class _Wiring:
         owner: Owner,
         drives: Drives,
         openers: Openers,
+        clock_offset: ClockOffset,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -192,6 +196,7 @@ class _Wiring:
         self._owner = owner
         self._drives = drives
         self._openers = openers
+        self._clock_offset = clock_offset
         self._names = topic_names(settings)
         self.stores = stores_of(settings, owner)
         self._partitions = 0
@@ -213,7 +218,12 @@ class _Wiring:
             self._admin, self._trouble = admin_client(self._settings)
         self._heed_partitions(found.partitions.get(self._names.trigger, 0))
         self._heed_webhooks(found.partitions)
-        return {"kafka": found.problems, "connections": await self._owner.lacks()}
+        self._telemetry.clock_offset(self._clock_offset.seconds)
+        return {
+            "kafka": found.problems,
+            "connections": await self._owner.lacks(),
+            "clock": self._clock_offset.problems(),
+        }
 
     def _heed_webhooks(self, partitions: Mapping[str, int]) -> None:
         """Without the topic nobody would hear of what Google sends: there are no channels then."""

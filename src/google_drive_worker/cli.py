@@ -1,11 +1,13 @@
 """The commands. What a person gets wrong is answered with one line that says what and how to mend it."""
 
 import asyncio
+import os
 import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import click
 import msgspec
@@ -26,9 +28,10 @@ from google_drive_worker.kafka.topics import (
 )
 from google_drive_worker.kafka_clients import admin_client, producer_config, topic_names
 from google_drive_worker.messages.trigger import TRIGGER_TYPES, Trigger, TriggerType
-from google_drive_worker.observability.logs import configure_logging
+from google_drive_worker.observability.logs import configure_logging, log_format_of, log_uncaught
 from google_drive_worker.system_clock import SystemClock
-from google_drive_worker.utils.errors import WorkerError, first_of, origin
+from google_drive_worker.telemetry import log
+from google_drive_worker.utils.errors import WorkerError, category_of, first_of, origin
 
 BROKER_TIMEOUT_S = 10.0
 """How long a command waits for the broker: a person is watching."""
@@ -40,22 +43,68 @@ EXIT_MISTAKE = 2
 """The exit status for what the caller can mend."""
 
 
+EXIT_INTERRUPTED = 130
+"""The exit status after a Ctrl-C that came before the worker could take it for a request to stop."""
+
+
+class _End(NamedTuple):
+    """What a command ended of: for the exit status, for machines, and for a person."""
+
+    status: int
+    code: str
+    message: str
+
+
+def _end_of(problem: BaseException) -> _End:
+    first = first_of(problem)
+    match first:
+        case WorkerError() if first is problem:
+            return _End(EXIT_MISTAKE, first.code, first.message)
+        case WorkerError():
+            return _End(1, first.code, f"the worker ended: {first.message}")
+        case KafkaException():
+            return _End(1, "kafka_refused", f"Kafka refuses: {first.args[0].str()}")
+        case KeyboardInterrupt():
+            return _End(EXIT_INTERRUPTED, "interrupted", "interrupted before the worker ran")
+        case _:
+            return _End(1, "internal_error", f"the worker ended: {origin(first)}")
+
+
 @contextmanager
 def _mistakes_in_a_line() -> Iterator[None]:
     try:
         yield
-    except WorkerError as problem:
-        for line in problem.message.splitlines():
-            click.echo(f"error: {line}", err=True)
-        sys.exit(EXIT_MISTAKE)
-    except ExceptionGroup as group:
-        first = first_of(group)
-        what = first.message if isinstance(first, WorkerError) else origin(first)
-        click.echo(f"error: the worker ended: {what}", err=True)
-        sys.exit(1)
-    except KafkaException as problem:
-        click.echo(f"error: Kafka refuses: {problem.args[0].str()}", err=True)
-        sys.exit(1)
+    except (WorkerError, ExceptionGroup, KafkaException) as problem:
+        end = _end_of(problem)
+        _print_error(end.message)
+        sys.exit(end.status)
+
+
+def _print_error(message: str) -> None:
+    for line in message.splitlines():
+        click.echo(f"error: {line}", err=True)
+
+
+@contextmanager
+def end_in_a_log_line() -> Iterator[None]:
+    """Let a worker's last line be one of its log, whatever it ends of: JSON where logs are JSON, else text."""
+    log_format = log_format_of(os.environ)
+    configure_logging("INFO", log_format)
+    log_uncaught()
+    try:
+        yield
+    except SystemExit:
+        raise
+    except BaseException as problem:  # a panic of a library written in Rust is no `Exception`
+        end = _end_of(problem)
+        if log_format == "json":
+            category = category_of(first_of(problem))
+            log.critical(
+                "worker_failed", classification=category, code=end.code, exit_status=end.status, message=end.message
+            )
+        else:
+            _print_error(end.message)
+        sys.exit(end.status)
 
 
 class _Commands(click.Group):
@@ -105,7 +154,7 @@ def run() -> None:
     What is missing is logged in a line, and tried again. Health is served on HEALTH_PORT under /health/live,
     /health/ready and /metrics.
     """
-    with _mistakes_in_a_line():
+    with end_in_a_log_line():
         uvloop.run(run_worker(load_settings()))
 
 

@@ -175,14 +175,14 @@ class Settings(BaseSettings):
     sync_gap_retry_s: float = Field(
         default=60.0,
         gt=0,
-        le=86_400,
+        le=43_200,
         description="How long what a sync could not read rests before it is asked for again: then twice as long each "
         "time, up to six hours.",
     )
     sync_confirm_after_s: float = Field(
         default=180.0,
         gt=0,
-        le=86_400,
+        le=43_200,
         description="How long after Google first says that it does not find a drive, a folder or an item it is looked "
         "up again; only the second answer deletes it. Some minutes: a proxy can answer 404 for one.",
     )

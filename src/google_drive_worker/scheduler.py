@@ -14,6 +14,12 @@ from google_drive_worker.domain.ports import Clock
 LONGEST_TURN_S = 60.0
 """How much longer a turn may last where nobody waits: a new turn looks at the connection's status and settings anew."""
 
+LOOK_S = 60.0
+"""How long the scheduler sleeps at most: a clock that is set meanwhile moves every moment that is waited for."""
+
+CLOCK_SET_S = 5.0
+"""How far the wall clock and the monotonic one drift apart in one sleep at most, unless one of them is set."""
+
 NEWCOMERS_IN_A_ROW = 3
 """How many newcomers get a place before one that had a turn already gets the next."""
 
@@ -60,6 +66,7 @@ class Scheduler:
         self._leaving: set[int] = set()
         self._stopping = False
         self._changed = asyncio.Event()
+        self._wall_ahead_s = self._read_wall_ahead_s()
 
     @property
     def resting(self) -> int:
@@ -189,6 +196,7 @@ class Scheduler:
         self._ask(seat, self._unfinished)
 
     def _wake_rested(self) -> datetime | None:
+        self._ask_again_where_the_clock_was_set()
         now = self._clock.now()
         while self._resting and self._resting[0][0] <= now:
             due, seat = heapq.heappop(self._resting)
@@ -197,8 +205,21 @@ class Scheduler:
             self._ask(seat, self._unfinished)  # it had a turn, and trouble gives no precedence
         return self._resting[0][0] if self._resting else None
 
+    def _ask_again_where_the_clock_was_set(self) -> None:
+        """Those that rest do so until moments of another clock: each is asked anew when it is due."""
+        before, self._wall_ahead_s = self._wall_ahead_s, self._read_wall_ahead_s()
+        if abs(self._wall_ahead_s - before) <= CLOCK_SET_S:
+            return
+        seats = dict.fromkeys(seat for _, seat in self._resting)
+        self._resting, self._due = [], {}
+        for seat in seats:
+            self._ask(seat, self._unfinished)
+
+    def _read_wall_ahead_s(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic_s()
+
     async def _wait(self, next_due: datetime | None) -> None:
-        waits_s = [] if next_due is None else [(next_due - self._clock.now()).total_seconds()]
+        waits_s = [] if next_due is None else [LOOK_S, (next_due - self._clock.now()).total_seconds()]
         if self._queued_s and len(self._running) < 2 * self._at_once:  # the next place comes with the end of a turn
             waits_s += [ends_s - self._clock.monotonic_s() for ends_s in islice(self._ends_s.values(), 1)]
         try:

@@ -9,12 +9,12 @@ from google_drive_worker.client.load import BreakerState
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.message import Incoming
 from google_drive_worker.domain.reports import Report, SyncEnded
-from google_drive_worker.domain.times import from_rfc3339
+from google_drive_worker.domain.times import due_moment, from_rfc3339
 from google_drive_worker.kafka.partition import Committed
 from google_drive_worker.observability.health import Readiness
 from google_drive_worker.observability.metrics import Metrics
 from google_drive_worker.sync.checkpoint import Checkpoint
-from google_drive_worker.utils.errors import Retryable, SkipItem, WorkerError, category_of
+from google_drive_worker.utils.errors import WorkerError, category_of
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("google_drive_worker")
 
@@ -75,12 +75,13 @@ class Telemetry:
 
     def on_trouble(self, connection_id: ConnectionId, step: str, error: WorkerError) -> None:
         """A step of a sync failed."""
-        write = log.warning if isinstance(error, Retryable | SkipItem) else log.error
+        category = category_of(error)
+        write = log.warning if category in {"retriable", "skipped_item"} else log.error
         write(
             "step_failed",
             connection_id=connection_id,
             step=step,
-            classification=category_of(error),
+            classification=category,
             code=error.code,
             reason=error.reason,
             http_status=error.http_status,
@@ -99,13 +100,15 @@ class Telemetry:
             "report_failed",
             connection_id=report.connection_id,
             report=type(report).__name__,
+            classification=category_of(error),
             code=error.code,
             http_status=error.http_status,
             message=error.message,
         )
 
     def _on_sync_ended(self, sync: SyncEnded) -> None:
-        duration_s = (from_rfc3339(sync.completed_at) - from_rfc3339(sync.started_at)).total_seconds()
+        took = from_rfc3339(sync.completed_at) - from_rfc3339(sync.started_at)
+        duration_s = max(0.0, took.total_seconds())  # the clock may have been set back meanwhile
         self._metrics.sync_ended(sync.kind, "completed", duration_s)
         records = sum(sync.counts.values())
         log.info(
@@ -192,6 +195,10 @@ class Telemetry:
         if problem is not None:
             log.warning("object_store_unusable", message=problem)
 
+    def clock_offset(self, seconds: float | None) -> None:
+        """How far our clock is ahead of Google's; `None` before it was measured."""
+        self._metrics.clock_offset(seconds)
+
     def push(self, problem: str | None) -> None:
         """Whether notifications can come, which they can without a problem; a change is logged."""
         if problem is not None and problem != self._push_problem:
@@ -214,7 +221,7 @@ def state_of(checkpoint: Checkpoint, now: datetime) -> str:
     parked = checkpoint.parked
     if parked is not None and parked.until != "" and (parked.until is None or parked.refused is not None):
         return "blocked"
-    if checkpoint.parked is not None and checkpoint.parked.until and from_rfc3339(checkpoint.parked.until) > now:
+    if checkpoint.parked is not None and checkpoint.parked.until and due_moment(checkpoint.parked.until, now) > now:
         return "parked"
     if checkpoint.sync is not None:
         return "syncing"

@@ -1,5 +1,10 @@
 """The commands as a person runs them: what they print, and how they end."""
 
+import json
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,7 @@ from support.consume import partitions_of, read_all
 from support.mirroring import FIRST, staged
 from support.ports import free_ports
 from support.topics import Topics
+from support.worker_process import clean_environment, worker_process
 
 DEADLINE_S = 60.0
 
@@ -138,11 +144,97 @@ def test_version_and_help() -> None:
 )
 def test_a_wrong_setting_stops_the_start_with_one_line(name: str, value: str) -> None:
     """The line names the variable and its value and says what to set; the exit status is 2."""
-    found = command("run", environment={name: value, "CONNECTIONS_FILE": "connections.toml"})
+    settings = {name: value, "CONNECTIONS_FILE": "connections.toml"}
+    found = command("run", environment=settings)
     assert (found.returncode, found.stdout) == (2, "")
     (line,) = found.stderr.splitlines()
-    assert line.startswith(f"error: {name}={value} ")
-    assert "set " in line
+    last = json.loads(line)
+    assert (last["level"], last["event"], last["code"]) == ("critical", "worker_failed", "misconfigured")
+    assert (last["classification"], last["exit_status"]) == ("terminal", 2)
+    assert last["message"].startswith(f"{name}={value} ")
+    assert "set " in last["message"]
+    shown = command("run", environment={**settings, "LOG_FORMAT": "Console"})
+    assert (shown.returncode, shown.stdout, shown.stderr) == (2, "", f"error: {last['message']}\n")
+
+
+ENDS = """
+import sys, threading
+from confluent_kafka import KafkaError, KafkaException
+from google_drive_worker.cli import end_in_a_log_line
+from google_drive_worker.utils.errors import Fenced, Terminal
+
+class Panic(BaseException):
+    pass
+
+class Odd:
+    def __del__(self):
+        raise ValueError("CANARY of an object")
+
+def in_a_thread():
+    raise ValueError("CANARY of a thread")
+
+with end_in_a_log_line():
+    thread = threading.Thread(target=in_a_thread, name="one of ours")
+    thread.start()
+    thread.join()
+    Odd()
+    raise {problem}
+"""
+"""A worker's end by any exception, after troubles that Python writes to standard error as text."""
+
+
+@pytest.mark.parametrize(
+    ("problem", "code", "status", "said"),
+    [
+        ("Terminal('a person has to look')", "terminal", 2, "a person has to look"),
+        ("BaseExceptionGroup('', [Fenced('another owner')])", "fenced", 1, "the worker ended: another owner"),
+        ("ExceptionGroup('', [ValueError('CANARY')])", "internal_error", 1, "the worker ended: ValueError"),
+        ("ValueError('CANARY')", "internal_error", 1, "the worker ended: ValueError at <module>"),
+        ("Panic('CANARY')", "internal_error", 1, "the worker ended: Panic at <module>"),
+        ("KeyboardInterrupt", "interrupted", 130, "interrupted before the worker ran"),
+        ("KafkaException(KafkaError(-185))", "kafka_refused", 1, "Kafka refuses: "),
+    ],
+)
+def test_whatever_a_worker_ends_of_its_last_line_is_json(problem: str, code: str, status: int, said: str) -> None:
+    """So is every line before; no traceback, and no exception's own text, which may hold anything."""
+    words = [sys.executable, "-c", ENDS.replace("{problem}", problem)]
+    found = subprocess.run(words, capture_output=True, text=True, env=clean_environment(), timeout=60, check=False)
+    assert (found.returncode, found.stdout) == (status, "")
+    in_thread, at_end, last = (json.loads(line) for line in found.stderr.splitlines())
+    assert (in_thread["event"], in_thread["thread"]) == ("uncaught_exception", "one of ours")
+    assert in_thread["message"].startswith("ValueError at in_a_thread")
+    assert at_end["message"].startswith("ValueError at __del__")
+    assert (last["event"], last["code"], last["exit_status"]) == ("worker_failed", code, status)
+    assert last["message"].startswith(said)
+    assert "CANARY" not in found.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_worker_that_is_stopped_writes_nothing_but_json(tmp_path: Path, number: signal.Signals) -> None:
+    """By Ctrl-C too, here while it waits for a broker."""
+    nowhere = {
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_ports(1)[0]}",
+        "CONNECTIONS_FILE": str(tmp_path / "connections.toml"),
+    }
+    with worker_process(nowhere, tmp_path / "worker.log") as worker:
+        worker.start()
+        worker.wait_for("not_ready", condition="kafka")
+        worker.signal(number)
+        assert worker.terminate() == 0
+        for line in worker.text().splitlines():
+            assert {"timestamp", "level", "event"} <= json.loads(line).keys()
+
+
+def test_a_port_that_is_taken_is_the_last_line(tmp_path: Path) -> None:
+    """What is found after the start ends in the same way."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        settings = {"HEALTH_HOST": "127.0.0.1", "HEALTH_PORT": port, "CONNECTIONS_FILE": str(tmp_path / "c.toml")}
+        found = command("run", environment=settings)
+    assert found.returncode == 2
+    last = json.loads(found.stderr.splitlines()[-1])
+    assert (last["event"], last["code"]) == ("worker_failed", "misconfigured")
+    assert f"HEALTH_PORT={port} can't be listened on" in last["message"]
 
 
 def test_check_says_what_is_wrong_and_how_to_mend_it() -> None:

@@ -1,5 +1,6 @@
 """What Google does to a worker: tokens rejected, grants withdrawn, storms of errors."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from support.worker_process import WorkerProcess
 pytestmark = pytest.mark.kafka
 
 SECOND = "conn_user_2"
+SERVICE = "conn_service_account"
 BAD_REQUEST = 400
 SMALL_PAGES = {"GDRIVE_PAGE_SIZE": "40"}
 STORM: tuple[tuple[str, int | None], ...] = (
@@ -62,6 +64,28 @@ def test_a_rejected_change_token_leads_to_a_full_sync(topics: Topics, tmp_path: 
         stage.sync()
         stage.assert_equal()
         assert len(stage.mirror.completed_syncs(FIRST)) == 2
+
+
+def test_a_wrong_clock_of_ours_blames_no_customer(topics: Topics, tmp_path: Path) -> None:
+    """Google refuses what was signed at another time: readiness tells by how much, and the sync goes on by itself."""
+    with staged(generate(CorpusPlan(files=50, seed=5)), topics, tmp_path) as stage, stage.worker() as worker:
+        stage.simulator.tokens.ahead_s = -4000
+        stage.trigger(SERVICE, "full_sync")
+        worker.wait_until(lambda: "clock" in worker.health()[1].get("reasons", {}), "not ready")
+        reason = worker.health()[1]["reasons"]["clock"]
+        assert re.fullmatch(r"this host's clock is (3999|4000) s ahead of Google's; synchronize it \(NTP\)", reason)
+        assert re.search(r"google_drive_clock_offset_seconds (3999|4000)\.", worker.page("/metrics"))
+        worker.wait_for("step_failed", connection_id=SERVICE, classification="retriable", code="clock_skew")
+        stage.simulator.tokens.ahead_s = 0.0
+        stage.settle(SERVICE)
+        worker.wait_ready()
+        [error] = stage.errors()
+        assert (error["error"]["code"], error["error"]["action"]) == ("clock_skew", "retried")
+        assert error["integration_connection_id"] == error["resource"]["id"] == SERVICE
+        assert error["sync_id"]
+        assert "s ahead of Google's" in error["error"]["message"]
+        stage.sync(FIRST, "full_sync")
+        stage.assert_equal()
 
 
 def test_a_withdrawn_consent_is_one_error_and_nobody_elses_business(topics: Topics, tmp_path: Path) -> None:

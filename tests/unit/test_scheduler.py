@@ -13,8 +13,8 @@ from support.clock import START, ManualClock
 class Bench:
     """A scheduler whose turns last until the test ends them, or until they are over."""
 
-    def __init__(self, at_once: int) -> None:
-        self.clock = ManualClock()
+    def __init__(self, at_once: int, clock: ManualClock) -> None:
+        self.clock = clock
         self.due: dict[Seat, datetime | None] = {}
         self.turns: list[Seat] = []
         self.most = 0
@@ -51,9 +51,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(at_once: int = 2) -> AsyncIterator[Bench]:
+async def bench(at_once: int = 2, clock: ManualClock | None = None) -> AsyncIterator[Bench]:
     """Run a scheduler, and stop it."""
-    made = Bench(at_once)
+    made = Bench(at_once, clock or ManualClock())
     async with asyncio.TaskGroup() as group:
         group.create_task(made.scheduler.run(), name="scheduler")
         yield made
@@ -116,6 +116,33 @@ async def test_a_turn_alone_is_over_at_last() -> None:
         await settled()
         made.clock.advance(3600)
         assert made.is_over[a]()
+
+
+class SettableClock(ManualClock):
+    """A clock whose wall time can be set, which leaves its monotonic time alone."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        """The moment, as far ahead as it was set."""
+        return super().now() + self.ahead
+
+
+async def test_a_clock_that_is_set_back_a_year_stops_nothing_for_a_year() -> None:
+    """Who rests until a moment of the wrong clock is asked again when it is due."""
+    clock = SettableClock()
+    async with bench(at_once=1, clock=clock) as made:
+        clock.ahead = timedelta(days=365)
+        (a,) = made.ask("a", due=clock.now() + timedelta(minutes=15))
+        await settled()
+        assert (made.turns, made.scheduler.resting) == ([], 1)
+        clock.ahead = timedelta()
+        made.due[a] = clock.now()  # such a rest is due now: see `engine.due_at`
+        made.ask("other", due=clock.now() + timedelta(minutes=1))  # anything that wakes the scheduler, or a minute
+        await settled()
+        assert made.turns == [a]
+        await made.end(a)
+        assert made.scheduler.resting == 1
 
 
 async def test_with_time_left_a_turn_is_not_over_though_others_wait() -> None:
@@ -270,7 +297,7 @@ async def test_abort_cancels_a_partitions_turns_at_once() -> None:
 
 async def test_stop_gives_no_more_turns_and_cancels_who_does_not_end() -> None:
     """The process must come to its end."""
-    made = Bench(at_once=1)
+    made = Bench(at_once=1, clock=ManualClock())
     async with asyncio.TaskGroup() as group:
         group.create_task(made.scheduler.run(), name="scheduler")
         a, _ = made.ask("a", "b")

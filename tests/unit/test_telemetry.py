@@ -1,5 +1,6 @@
 """What the worker tells of itself."""
 
+import math
 from datetime import timedelta
 
 import pytest
@@ -53,6 +54,16 @@ def test_messages_count_as_processed_and_the_rejected_as_failed() -> None:
         made.telemetry.on_message(message, outcome)
     assert made.sample("messages_processed_total", topic="integration.trigger") == 3
     assert made.sample("messages_failed_total", topic="integration.trigger") == 1
+
+
+def test_the_clocks_offset_is_no_number_before_it_is_measured() -> None:
+    """Zero would say that the clock is right."""
+    made = Bench()
+    for seconds in (None, 312.0, None):
+        made.telemetry.clock_offset(seconds)
+        shown = made.sample("google_drive_clock_offset_seconds")
+        assert shown is not None
+        assert math.isnan(shown) if seconds is None else shown == seconds
 
 
 def test_calls_count_by_outcome() -> None:

@@ -17,7 +17,7 @@ from google_drive_worker.domain.connection import AccessToken, AuthorizedUser, C
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.http.retry import RetryPolicy, retrying
-from google_drive_worker.utils.errors import Retryable, WorkerError
+from google_drive_worker.utils.errors import NeedsReauth, Retryable, WorkerError
 
 GrantSource = Callable[[Credentials], Awaitable[Grant]]
 """One attempt at a fresh token, such as `TokenEndpoint.grant`."""
@@ -107,8 +107,12 @@ class Authorizer:
                 lambda _: self._grants(self.credentials), policy=self._retry, clock=self._clock, random=self._random
             )
         except WorkerError as failure:
-            self._failure = failure
             self._refreshes += 1
+            if self._token is not None and isinstance(failure, NeedsReauth) and failure.http_status is None:
+                # It has come to its end by our clock alone, which may be wrong: let Google say so.
+                self._token = _Token(self._token.value, _FOREVER_S, _FOREVER_S)
+                return self._token.value
+            self._failure = failure
             raise
         token = self._timed(grant.access_token.reveal(), grant.lifetime_s)
         self._token, self._failure = token, None

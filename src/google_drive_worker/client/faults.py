@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from google_drive_worker.client.clock_offset import measured_offset_s, offset_text
 from google_drive_worker.http.retry import parse_retry_after_s
 from google_drive_worker.utils.errors import (
     ItemUnavailable,
@@ -129,6 +130,18 @@ TOKEN_ERRORS: tuple[Row, ...] = (
     Row(504, None, Action.RETRY, "unavailable"),
 )
 
+CLOCK_SKEW = "clock_skew"
+"""The code of a refusal that says that our clock is wrong."""
+
+_CLOCK_SKEW = Row(400, "invalid_grant", Action.RETRY, CLOCK_SKEW)
+_OF_TIMES = re.compile(
+    r"\b(iat|exp|nbf|clocks?)\b|time-?\s?frame|short-lived|too early|not valid before|not yet valid|in the future"
+    r"|jwt (has |is )?expired",
+    re.IGNORECASE,
+)
+"""What Google says of an assertion whose times don't fit its own clock, in all wordings that were seen. The credentials
+are not to blame: it has not even looked at them."""
+
 WAIT_LONG_S = 900.0
 """Sharing limits hold for longer than a backoff lasts; Google names no figure."""
 WAIT_HOURS_S = 4 * 3600.0
@@ -230,12 +243,26 @@ def drive_error(
 
 
 def token_error(
-    status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, redact: Callable[[str], str]
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: datetime,
+    redact: Callable[[str], str],
+    sent: datetime | None = None,
 ) -> WorkerError:
-    """Turn the token endpoint's answer into the error that says what to do."""
+    """Turn the token endpoint's answer into the error that says what to do.
+
+    `sent` is when the request was sent, `now` where it is not given.
+    """
     answer = read_token_error(status, body, redact)
     row = find_row(TOKEN_ERRORS, status, answer.reason, None)
-    return _error("Google gave no access token", row, answer, kind=CallKind.LISTING, headers=headers, now=now)
+    what = "Google gave no access token"
+    if row.action is Action.AUTHORIZE_ANEW and answer.message and _OF_TIMES.search(answer.message):
+        row = _CLOCK_SKEW
+        offset_s = measured_offset_s(headers.get("Date"), sent=sent or now, received=now)
+        what = f"{what}, since the times in the request don't fit its clock: {offset_text(offset_s)}"
+    return _error(what, row, answer, kind=CallKind.LISTING, headers=headers, now=now)
 
 
 def _error(

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from google_drive_worker.client.auth import TOKEN_RETRY, Authorizers
 from google_drive_worker.client.calls import CallReport
+from google_drive_worker.client.clock_offset import ClockOffset, MeasuredTransport
 from google_drive_worker.client.drive_api import DriveApis, decode_files
 from google_drive_worker.client.load import LoadObserver
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter, QuotaModel
@@ -36,16 +37,19 @@ async def open_drives(
     tokens: TokenSource | None = None,
     observer: LoadObserver | None = None,
     decode_listing: Callable[[bytes], FilesPage] = decode_files,
+    clock_offset: ClockOffset | None = None,
 ) -> AsyncIterator[DriveApis]:
     """Give a working `Drives`, and close its connections at the end. No call is made before a Drive is used.
 
     `tokens` refreshes the access tokens that the worker can't refresh by itself; without it these need a person.
+    `clock_offset` measures our clock by Google's answers.
 
     Raises `Misconfigured`, naming `GDRIVE_API_BASE_URL` or `GDRIVE_PAGE_SIZE`, where these can't be.
     """
     if problem := address_problem(base_url):
         raise Misconfigured(f"GDRIVE_API_BASE_URL {problem}")
-    endpoint = TokenEndpoint(clock, api_host=urlsplit(base_url).hostname)
+    clock_offset = clock_offset or ClockOffset(clock, base_url)
+    endpoint = TokenEndpoint(clock, api_host=urlsplit(base_url).hostname, clock_offset=clock_offset)
 
     async def grant(connection_id: ConnectionId, credentials: Credentials) -> Grant:
         if tokens is not None and isinstance(credentials, AccessToken):
@@ -56,7 +60,7 @@ async def open_drives(
         async with AiohttpTransport(base_url, limits) as transport:
             yield DriveApis(
                 base_url=base_url,
-                transport=transport,
+                transport=MeasuredTransport(transport, base_url, clock, clock_offset),
                 authorizers=Authorizers(grant, clock, random, retry=token_retry),
                 limiter=QuotaLimiter(quota, clock, None if observer is None else observer.on_quota),
                 clock=clock,

@@ -19,6 +19,7 @@ import google.oauth2.service_account
 import msgspec
 import requests
 
+from google_drive_worker.client.clock_offset import ClockOffset
 from google_drive_worker.client.faults import token_error
 from google_drive_worker.domain.connection import AuthorizedUser, Credentials, Grant, Secret, ServiceAccount
 from google_drive_worker.domain.ports import Clock
@@ -66,15 +67,18 @@ class TokenEndpoint:
         clock: Clock,
         *,
         api_host: str | None = None,
+        clock_offset: ClockOffset | None = None,
         timeout_s: float = 20.0,
         scopes: tuple[str, ...] = (DRIVE_READONLY_SCOPE,),
     ) -> None:
         """Make no call yet; `timeout_s` bounds each wait, `scopes` are a service account's.
 
         `api_host` is the Drive API's: the one host beside Google's own that credentials may be traded at.
+        `clock_offset` measures our clock by the answers.
         """
         self._clock = clock
         self._api_host = api_host
+        self._clock_offset = clock_offset
         self._timeout_s = timeout_s
         self._scopes = scopes
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="token-endpoint")
@@ -106,7 +110,9 @@ class TokenEndpoint:
         token_uri = _token_uri(credentials)
         if problem := token_uri_problem(token_uri, self._api_host):
             return Terminal(f"the credentials' token_uri {problem}", code="bad_credentials")
-        exchange = _Exchange(self._session, token_uri, self._timeout_s, self._clock.now, _redaction(credentials))
+        exchange = _Exchange(
+            self._session, token_uri, self._timeout_s, self._clock.now, _redaction(credentials), self._clock_offset
+        )
         try:
             google_credentials = _to_google(credentials, token_uri, self._scopes)
             if google_credentials is None:
@@ -130,6 +136,7 @@ class _Exchange(google.auth.transport.Request):
     timeout_s: float
     now: Callable[[], datetime]
     redact: Callable[[str], str] = field(repr=False)
+    clock_offset: ClockOffset | None = None
     grant: Grant | None = None
 
     def __call__(
@@ -145,13 +152,17 @@ class _Exchange(google.auth.transport.Request):
         del timeout  # ours holds
         if url != self.token_uri:
             raise _Aborted(Terminal("google-auth asked for another address than token_uri", code="bad_credentials"))
+        sent = self.now()
         response = self._post(method, body, headers)
         if isinstance(response, WorkerError):
             raise _Aborted(response)
+        if self.clock_offset is not None:
+            self.clock_offset.observe(self.token_uri, response.headers.get("Date"), sent=sent)
         if response.status != requests.codes.ok:
-            raise _Aborted(
-                token_error(response.status, response.headers, response.data, now=self.now(), redact=self.redact)
+            error = token_error(
+                response.status, response.headers, response.data, sent=sent, now=self.now(), redact=self.redact
             )
+            raise _Aborted(error)
         answer = None
         if not is_too_deep(response.data):
             with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -6,7 +6,7 @@ import msgspec
 
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken, SyncId
 from google_drive_worker.domain.objects import ObjectRef
-from google_drive_worker.utils.errors import Category
+from google_drive_worker.utils.errors import Category, NextStep
 
 ResourceType = Literal["file", "folder", "permission", "revision", "comment", "shared_drive", "change", "sync"]
 Operation = Literal["upsert", "delete"]
@@ -55,12 +55,13 @@ class Source(msgspec.Struct, frozen=True):
 class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to write to `integration.errors`; holds no secret (platform contract, "Out: error").
 
-    `sync_id` is the sync in which it happened, where there was one.
+    `sync_id` is the sync in which it happened, where there was one; `action` is what happens next.
     """
 
     code: str
     category: Category
     message: str
+    action: NextStep = "none"
     http_status: int | None = None
     reason: str | None = None
     retry_after_s: float | None = None

@@ -1,11 +1,14 @@
 """Moments as text: RFC 3339 in UTC, which sorts as it reads."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 _CHARS = len("2025-01-20T10:00:00.000Z")
 _SECOND_CHARS = len("2025-01-20T10:00:00")
+
+LONGEST_REST = timedelta(hours=25)
+"""Longer than any rest that is asked for: until Google's daily reset, with what comes on top of it."""
 
 
 def rfc3339(moment: datetime) -> str:
@@ -16,6 +19,15 @@ def rfc3339(moment: datetime) -> str:
 def from_rfc3339(text: str) -> datetime:
     """The moment that `rfc3339` wrote. Raises `ValueError` for anything else."""
     return datetime.fromisoformat(text)
+
+
+def due_moment(text: str, now: datetime, longest: timedelta = LONGEST_REST) -> datetime:
+    """The moment that `rfc3339` wrote as `text`, or `now` where it is more than `longest` ahead.
+
+    No such rest is ever asked for: it was set by a clock that was wrong, and must not stop anything for a year.
+    """
+    moment = from_rfc3339(text)
+    return now if moment - now > longest else moment
 
 
 def sortable(text: str | None) -> str | None:

@@ -11,7 +11,7 @@ from google_drive_worker.domain.record import ErrorReport, Source
 from google_drive_worker.messages.error import original_of
 from google_drive_worker.messages.trigger import identify
 from google_drive_worker.sync.checkpoint import Owed
-from google_drive_worker.utils.errors import InvalidMessage
+from google_drive_worker.utils.errors import InvalidMessage, category_of, next_step_of
 
 
 class Skip(NamedTuple):
@@ -60,10 +60,13 @@ def unreadable(problem: InvalidMessage, source: Source, value: bytes | None) -> 
     identity = identify(value)
     return ErrorReport(
         code=problem.code,
-        category="invalid_message",
+        category=category_of(problem),
         message=problem.message,
+        action=next_step_of(problem),
         customer_id=identity.customer_id,
         connection_id=identity.integration_connection_id,
+        resource_type="message",
+        resource_id=identity.message_id,
         source=replace(source, message_id=identity.message_id),
         original=None if value is None else original_of(value),
     )

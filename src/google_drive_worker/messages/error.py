@@ -20,6 +20,7 @@ class _Error(msgspec.Struct, frozen=True):
     code: str
     category: str
     message: str
+    action: str
     http_status: int | None
     reason: str | None
     retry_after_s: float | None
@@ -70,6 +71,7 @@ def encode_error(
                 code=report.code,
                 category=report.category,
                 message=redact(_bounded(report.message) or ""),
+                action=report.action,
                 http_status=report.http_status,
                 reason=_bounded(report.reason),
                 retry_after_s=report.retry_after_s,

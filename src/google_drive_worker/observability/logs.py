@@ -7,7 +7,9 @@ arrive as the event `library_message` with `logger` and `message`. Log a page or
 import json
 import logging
 import sys
-from collections.abc import MutableMapping
+import threading
+from collections.abc import Mapping, MutableMapping
+from types import TracebackType
 from typing import Any, BinaryIO, Literal
 
 import orjson
@@ -15,6 +17,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from google_drive_worker.messages.redaction import REDACTED, is_secret_key, redact
+from google_drive_worker.utils.errors import origin
 
 LogFormat = Literal["json", "console"]
 
@@ -53,6 +56,32 @@ def configure_logging(level: str = "INFO", log_format: LogFormat = "json", strea
         cache_logger_on_first_use=False,  # a second call of this function must hold for every logger
     )
     _route_standard_library(threshold)
+
+
+def log_format_of(environ: Mapping[str, str]) -> LogFormat:
+    """Return the format that `LOG_FORMAT` asks for, before the settings are read: JSON unless it is `console`."""
+    return "console" if environ.get("LOG_FORMAT", "").strip().lower() == "console" else "json"
+
+
+def log_uncaught() -> None:
+    """Log what no code catches, in threads and at the process's end too, which Python would write as text.
+
+    Only where it comes from is told: an exception's text may hold anything.
+    """
+
+    def on_uncaught(_kind: type[BaseException], problem: BaseException, _trace: TracebackType | None) -> None:
+        structlog.get_logger().critical("uncaught_exception", message=origin(problem))
+
+    def on_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None:
+            name = None if args.thread is None else args.thread.name
+            structlog.get_logger().error("uncaught_exception", message=origin(args.exc_value), thread=name)
+
+    def on_unraisable(args: "sys.UnraisableHookArgs") -> None:
+        if args.exc_value is not None:
+            structlog.get_logger().error("uncaught_exception", message=origin(args.exc_value))
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = on_uncaught, on_thread, on_unraisable
 
 
 def clean(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

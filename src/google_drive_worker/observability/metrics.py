@@ -4,6 +4,7 @@ The specification's four counters keep their names; Prometheus' convention adds 
 the prefix `google_drive_`.
 """
 
+import math
 from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -90,6 +91,12 @@ class Metrics:
             "1 where the object store took what was last tried, 0 where not.",
             registry=registry,
         )
+        self._clock_offset = Gauge(
+            "google_drive_clock_offset_seconds",
+            "By how much this host's clock is ahead of Google's; negative where it is behind, NaN before any answer.",
+            registry=registry,
+        )
+        self._clock_offset.set(math.nan)
         self._notifications = Counter(
             "google_drive_notifications", "Push notifications, by what they came to.", ["outcome"], registry=registry
         )
@@ -196,6 +203,10 @@ class Metrics:
     def object_store(self, *, usable: bool) -> None:
         """Set whether the object store can be used."""
         self._object_store.set(usable)
+
+    def clock_offset(self, seconds: float | None) -> None:
+        """Set how far our clock is ahead of Google's, in seconds."""
+        self._clock_offset.set(math.nan if seconds is None else seconds)
 
     def notification(self, outcome: str) -> None:
         """Count a notification; `outcome` is `accepted`, `confirmed`, `passed_on`, or why it was dropped."""

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from google_drive_worker.domain.channel import Notice, Watched
 from google_drive_worker.domain.drive import ChangesPage, time_of
 from google_drive_worker.domain.ids import PageToken
-from google_drive_worker.domain.times import from_rfc3339, rfc3339
+from google_drive_worker.domain.times import due_moment, from_rfc3339, rfc3339
 from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
     Channel,
@@ -43,6 +43,9 @@ RENEWED_IN_LAST = 4
 
 LOOK_EVERY = timedelta(hours=1)
 """How often a connection with channels is looked at without another reason: it may be paused, or push switched off."""
+
+LONGEST_WAIT = LIFETIME + LOOK_EVERY
+"""Longer than any look waits: one that would come later was set by a clock that was wrong."""
 
 RETRY_BASE = timedelta(seconds=30)
 """The first rest after Google did not make or stop a channel."""
@@ -128,7 +131,7 @@ def due_at(checkpoint: Checkpoint, address: str | None, now: datetime) -> dateti
         return now if address is not None and checkpoint.completed_at is not None else None
     if watching.address != address:
         return now
-    return None if watching.due is None else from_rfc3339(watching.due)
+    return None if watching.due is None else due_moment(watching.due, now, LONGEST_WAIT)
 
 
 def settle(
@@ -142,7 +145,8 @@ def settle(
     if checkpoint.completed_at is None and not watching.channels:
         return checkpoint
     wanted = on and address is not None
-    living = [channel for each in watching.channels if (channel := _aged(each, now)) is not None]
+    believed = [_believed(each, now) for each in watching.channels]
+    living = [channel for each in believed if (channel := _aged(each, now)) is not None]
     kept = [
         channel if _is_wanted(checkpoint, channel, wanted=wanted) else _after(channel, "unwanted") for channel in living
     ]
@@ -151,7 +155,7 @@ def settle(
         channels = _replaced(checkpoint, channels, address)
         channels += _successors(checkpoint, channels, address, now, new_ids)
     due = _next_due(channels, now, wanted=wanted)
-    before = watching.due and from_rfc3339(watching.due)
+    before = watching.due and due_moment(watching.due, now, LONGEST_WAIT)
     if tuple(channels) == watching.channels and watching.address == address and checkpoint.watching is not None:
         if due is None and before is None:
             return checkpoint
@@ -292,6 +296,19 @@ def _after(channel: Channel, event: Event) -> Channel | None:
     return replace(
         channel, state=after, attempts=0 if anew else channel.attempts, retry_at=None if anew else channel.retry_at
     )
+
+
+def _believed(channel: Channel, now: datetime) -> Channel:
+    """The channel without moments that a clock far ahead of this one has set: it would never be renewed or retried."""
+    latest, made_at = now + CLOCKS_APART, channel.made_at
+    if from_rfc3339(made_at) > latest:
+        ends = min(from_rfc3339(channel.expires_at), now + LIFETIME)
+        channel = replace(channel, made_at=rfc3339(now), expires_at=rfc3339(ends))
+    if channel.heard_at is not None and from_rfc3339(channel.heard_at) > latest:
+        channel = replace(channel, heard_at=rfc3339(now))
+    if channel.retry_at is not None and due_moment(channel.retry_at, now) != from_rfc3339(channel.retry_at):
+        channel = replace(channel, retry_at=None)
+    return channel
 
 
 def _aged(channel: Channel, now: datetime) -> Channel | None:

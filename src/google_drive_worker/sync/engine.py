@@ -15,7 +15,7 @@ A crash between two steps loses nothing: the checkpoint is the sync.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import cast
 
 from msgspec.structs import replace
@@ -26,7 +26,7 @@ from google_drive_worker.domain.memory import Recall, held
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, SyncSummary
 from google_drive_worker.domain.reports import SyncEnded
-from google_drive_worker.domain.times import from_rfc3339, rfc3339
+from google_drive_worker.domain.times import due_moment, rfc3339
 from google_drive_worker.sync.change_log import on_changes, on_children, on_drive_found, on_looked_up
 from google_drive_worker.sync.channels import untold
 from google_drive_worker.sync.checkpoint import (
@@ -60,6 +60,7 @@ from google_drive_worker.sync.details import (
     on_metadata_done,
     rewritten,
 )
+from google_drive_worker.sync.error_reports import notice_of
 from google_drive_worker.sync.gaps import (
     GAP_RESTS,
     GapKey,
@@ -104,9 +105,6 @@ from google_drive_worker.utils.errors import PageTokenRejected
 MAX_CONTESTED = 8
 """How many customers' names at a time are kept of those that a connection can't all be of."""
 
-LONGEST_REST = timedelta(hours=25)
-"""Longer than any rest that is asked for: one that looks longer was set by a clock that was wrong."""
-
 CONNECTING = "Connect"
 """Name of the step before any fetch: finding the connection and its credentials."""
 
@@ -150,14 +148,17 @@ def accept(checkpoint: Checkpoint | None, connection_id: ConnectionId, owed: Owe
 
 
 def due_at(checkpoint: Checkpoint, now: datetime) -> datetime | None:
-    """When the connection wants its next turn: at once, at a later moment, or (`None`) not until a trigger comes."""
+    """When the connection wants its next turn: at once, at a later moment, or (`None`) not until a trigger comes.
+
+    A rest that looks longer than any that is asked for is over.
+    """
     if checkpoint.owed is None and checkpoint.sync is None:
-        return next_retry(checkpoint)
+        return next_retry(checkpoint, now)
     if checkpoint.parked is None or checkpoint.parked.until == "":
         return now
     if checkpoint.parked.until is None:
         return None
-    return min(from_rfc3339(checkpoint.parked.until), now + LONGEST_REST)
+    return due_moment(checkpoint.parked.until, now)
 
 
 def begin(
@@ -236,14 +237,16 @@ def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict
 
 
 def _mismatch(checkpoint: Checkpoint, owed: Owed) -> ErrorReport:
-    return ErrorReport(
-        code="customer_mismatch",
+    message = "the trigger names another customer than the connection's own; nothing was synced for it"
+    report = notice_of(
+        checkpoint,
+        "customer_mismatch",
+        message,
         category="invalid_message",
-        message="the trigger names another customer than the connection's own; nothing was synced for it",
-        customer_id=owed.customer_id,
-        connection_id=checkpoint.connection_id,
-        source=owed.source,
+        resource_type="connection",
+        resource_id=checkpoint.connection_id,
     )
+    return replace(report, customer_id=owed.customer_id, source=owed.source)
 
 
 def on_answer(

@@ -2,7 +2,16 @@
 
 from google_drive_worker.domain.record import ErrorReport, Source
 from google_drive_worker.sync.checkpoint import Checkpoint
-from google_drive_worker.utils.errors import Category, ItemUnavailable, Retryable, SkipItem, WorkerError, category_of
+from google_drive_worker.utils.errors import (
+    Category,
+    ItemUnavailable,
+    NextStep,
+    Retryable,
+    SkipItem,
+    WorkerError,
+    category_of,
+    next_step_of,
+)
 
 
 def report_of(
@@ -10,17 +19,20 @@ def report_of(
     error: WorkerError,
     *,
     message: str | None = None,
+    action: NextStep | None = None,
     resource_type: str | None = None,
     resource_id: str | None = None,
 ) -> ErrorReport:
     """Return the error record of an error, going back to the trigger that asked for the sync.
 
-    `message` replaces the error's own text. Without a resource, the record is about the connection itself.
+    `message` replaces the error's own text, `action` what happens next after such an error as a rule. Without a
+    resource, the record is about the connection itself.
     """
     return ErrorReport(
         code=error.code,
         category=category_of(error),
         message=error.message if message is None else message,
+        action=action or next_step_of(error),
         http_status=error.http_status,
         reason=error.reason,
         retry_after_s=error.retry_after_s if isinstance(error, Retryable) else None,
@@ -40,6 +52,7 @@ def notice_of(
     message: str,
     *,
     category: Category = "skipped_item",
+    action: NextStep = "none",
     resource_type: str,
     resource_id: str | None,
 ) -> ErrorReport:
@@ -48,6 +61,7 @@ def notice_of(
         code=code,
         category=category,
         message=message,
+        action=action,
         customer_id=checkpoint.customer_id,
         connection_id=checkpoint.connection_id,
         resource_type=resource_type,
@@ -67,7 +81,9 @@ def unread(checkpoint: Checkpoint, item_type: str, item_id: str, what: str, prob
 def skipped(checkpoint: Checkpoint, item_id: str | None, item_type: str, problem: str) -> ErrorReport:
     """Return the error record of an element that can't be read and is left out."""
     message = f"Google sent an item that does not fit its type; it is left out and asked for again: {problem}"
-    return notice_of(checkpoint, "unreadable_item", message, resource_type=item_type, resource_id=item_id)
+    return notice_of(
+        checkpoint, "unreadable_item", message, action="retried", resource_type=item_type, resource_id=item_id
+    )
 
 
 def _source_of(checkpoint: Checkpoint) -> Source | None:

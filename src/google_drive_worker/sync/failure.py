@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.reports import CredentialsRefused
-from google_drive_worker.domain.times import from_rfc3339, rfc3339
+from google_drive_worker.domain.times import due_moment, rfc3339
 from google_drive_worker.sync.change_log import end_walk, leave_drive, with_walk_as
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScope, Parked, Walk
 from google_drive_worker.sync.content import on_refused_contents
@@ -258,14 +258,16 @@ def park(checkpoint: Checkpoint, step: str, error: WorkerError, now: datetime, j
         return Step(None, errors=(report_of(checkpoint, error),))
     before = checkpoint.parked
     reported = before.reported if before is not None else ()
-    errors = () if error.code in reported else (report_of(checkpoint, error),)
+    passes = isinstance(error, Retryable | PageTokenRejected | SkipItem)
+    report = report_of(checkpoint, error, action="retried" if passes else None)
+    errors = () if error.code in reported else (report,)
     reported = reported if error.code in reported else (*reported, error.code)[-CODES_KEPT:]
     if before is not None and before.until is None:
         return Step(replace(checkpoint, parked=replace(before, reported=reported)), errors=errors)
     resting = before if before is not None and _rests(before, now) else None
     attempts = 1 if before is None else before.attempts if resting else before.attempts + 1
     until = None
-    if isinstance(error, Retryable | PageTokenRejected | SkipItem):
+    if passes:
         until = rfc3339(now + timedelta(seconds=_rest_s(error, attempts, jitter)))
         if resting is not None:  # what failed first is what has to succeed
             later = max(until, resting.until or "")
@@ -311,7 +313,7 @@ def rest_refused(checkpoint: Checkpoint, now: datetime) -> Step:
 
 
 def _rests(parked: Parked, now: datetime) -> bool:
-    return bool(parked.until) and from_rfc3339(parked.until or "") > now
+    return bool(parked.until) and due_moment(parked.until or "", now) > now
 
 
 def _rest_s(error: WorkerError, attempts: int, jitter: float) -> float:

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from google_drive_worker.domain.drive import UnreadableItem
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.record import ErrorReport, NamedGap
-from google_drive_worker.domain.times import from_rfc3339, rfc3339
+from google_drive_worker.domain.times import due_moment, rfc3339
 from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
     Changed,
@@ -126,7 +126,11 @@ def open_gap(
         text = f"{_what(scope)} could not be read, and stays as it was until it is asked for again: {error.message}"
         resource = resource_type or _RESOURCES.get(scope) or ("my_drive" if gap_id == USER_CORPUS else "shared_drive")
         resource_id = checkpoint.connection_id if scope == "drives" else gap_id
-        reports = (report_of(checkpoint, error, message=text, resource_type=resource, resource_id=resource_id),)
+        reports = (
+            report_of(
+                checkpoint, error, message=text, action="retried", resource_type=resource, resource_id=resource_id
+            ),
+        )
     return _bounded(replace(checkpoint, gaps=(*others, gap)), reports)
 
 
@@ -160,7 +164,15 @@ def _bounded(checkpoint: Checkpoint, reports: tuple[ErrorReport, ...]) -> Opened
         checkpoint = replace(checkpoint, corpora={**checkpoint.corpora, name: owed})
     whole = Gap("corpus", name, name, TOO_MANY, message)
     resource = "my_drive" if name == USER_CORPUS else "shared_drive"
-    notice = notice_of(checkpoint, whole.code, message, category="retriable", resource_type=resource, resource_id=name)
+    notice = notice_of(
+        checkpoint,
+        whole.code,
+        message,
+        category="retriable",
+        action="retried",
+        resource_type=resource,
+        resource_id=name,
+    )
     return Opened(replace(checkpoint, gaps=(*kept, whole)), (*reports, notice))
 
 
@@ -264,20 +276,23 @@ def as_gap(problem: SkipItem) -> ItemUnavailable:
 
 def has_due(checkpoint: Checkpoint, now: datetime) -> bool:
     """Whether the rest of a gap is over."""
-    first = next_retry(checkpoint)
+    first = next_retry(checkpoint, now)
     return first is not None and first <= now
 
 
-def next_retry(checkpoint: Checkpoint) -> datetime | None:
+def next_retry(checkpoint: Checkpoint, now: datetime) -> datetime | None:
     """When the first of the gaps is to be tried; `None` where there is none that rests."""
-    times = [gap.retry_at for gap in checkpoint.gaps if gap.retry_at is not None]
-    return from_rfc3339(min(times)) if times else None
+    times = (due_moment(gap.retry_at, now) for gap in checkpoint.gaps if gap.retry_at is not None)
+    return min(times, default=None)
+
+
+def _is_due(gap: Gap, now: datetime) -> bool:
+    return gap.retry_at is not None and due_moment(gap.retry_at, now) <= now
 
 
 def try_due(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
     """Return the checkpoint whose sync, which begins, tries the gaps whose rest is over."""
-    due = {gap for gap in checkpoint.gaps if gap.retry_at is not None and from_rfc3339(gap.retry_at) <= now}
-    chosen = [gap for gap in checkpoint.gaps if gap in due][:TRIED_AT_ONCE]
+    chosen = [gap for gap in checkpoint.gaps if _is_due(gap, now)][:TRIED_AT_ONCE]
     sync = checkpoint.sync
     if sync is None or not chosen:
         return checkpoint
@@ -357,10 +372,7 @@ def _rested(gap: Gap, now: datetime, rests: GapRests) -> Gap:
 def postpone(checkpoint: Checkpoint, now: datetime, rests: GapRests) -> Checkpoint:
     """Return the checkpoint with the gaps that are due resting once more: the connection is not active now."""
     gaps = tuple(
-        _rested(replace(gap, state="tried"), now, rests)
-        if gap.retry_at is not None and from_rfc3339(gap.retry_at) <= now
-        else gap
-        for gap in checkpoint.gaps
+        _rested(replace(gap, state="tried"), now, rests) if _is_due(gap, now) else gap for gap in checkpoint.gaps
     )
     return replace(checkpoint, gaps=gaps)
 

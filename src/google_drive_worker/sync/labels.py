@@ -49,5 +49,9 @@ def on_refused_labels(checkpoint: Checkpoint, action: Action, error: WorkerError
         "a call that asks for labels was refused, and is made without; "
         f"until the next full sync none are asked for: {error.message}"
     )
-    report = replace(report_of(checkpoint, error, message=message), code="labels_refused", category="skipped_item")
+    report = replace(
+        report_of(checkpoint, error, message=message, action="waits_for_trigger"),
+        code="labels_refused",
+        category="skipped_item",
+    )
     return Step(replace(checkpoint, labels_refused=True), errors=(report,))

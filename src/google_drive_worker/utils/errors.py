@@ -147,8 +147,8 @@ Category = Literal["retriable", "terminal", "reauth", "skipped_item", "invalid_m
 """What a reader of an error record, a log line or a report has to do about it (platform contract, "Out: error")."""
 
 
-def category_of(error: WorkerError) -> Category:
-    """Return the category of an error: the same in logs, error records and reports."""
+def category_of(error: BaseException) -> Category:
+    """Return the category of an error: the same in logs, error records and reports. One of no kind of ours is a bug."""
     match error:
         case Retryable() | PageTokenRejected() | NoProgress() | Fenced():
             return "retriable"
@@ -160,6 +160,24 @@ def category_of(error: WorkerError) -> Category:
             return "invalid_message"
         case _:
             return "terminal"
+
+
+NextStep = Literal["retried", "waits_for_trigger", "waits_for_credentials", "none"]
+"""What happens after an error: tried again by itself, when a trigger comes, or when there are other credentials; or
+nothing more is done about it."""
+
+
+def next_step_of(error: WorkerError) -> NextStep:
+    """Return what happens after an error as a rule; who decides otherwise in a case says so in the error's report."""
+    match error:
+        case NeedsReauth():
+            return "waits_for_credentials"
+        case ItemUnavailable():
+            return "retried"
+        case SkipItem() | InvalidMessage():
+            return "none"
+        case _:
+            return "retried" if category_of(error) == "retriable" else "waits_for_trigger"
 
 
 def first_of(problem: BaseException) -> BaseException:

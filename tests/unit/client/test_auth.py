@@ -7,18 +7,20 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from google_drive_worker.client.auth import Authorizer, Authorizers
+from google_drive_worker.client.clock_offset import ClockOffset
 from google_drive_worker.client.token_endpoint import DRIVE_READONLY_SCOPE, TokenEndpoint
 from google_drive_worker.domain.connection import AccessToken, Credentials, Grant, Secret
 from google_drive_worker.http.addresses import token_uri_problem
 from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, WorkerError
-from support.clock import ManualClock
+from support.clock import START, ManualClock
 from support.credentials import CANARY, authorized_user, connection, service_account
 from support.scripted_http import ScriptedServer, cut, hang_up, reply, scripted_server
 
@@ -196,15 +198,31 @@ async def test_a_token_that_came_with_the_credentials_is_used() -> None:
 
 
 async def test_a_bare_access_token_is_used_as_it_is() -> None:
-    """The Control Plane's token serves to its end, without early refreshes; then the endpoint's source is asked."""
+    """It serves to its end, without early refreshes; then its source is asked for another."""
     clock = ManualClock()
-    grants = Grants(clock, failures=[NeedsReauth("nobody here can refresh it")])
+    grants = Grants(clock, failures=[NeedsReauth("the owner has none", http_status=404)])
     bare = AccessToken(Secret("bare"), (clock.now() + timedelta(seconds=600)).isoformat())
     authorizer = authorizer_of(grants, bare)
     clock.advance(580)
     assert await authorizer.token() == "bare"
     assert grants.calls == 0
     clock.advance(15)
+    with pytest.raises(NeedsReauth):
+        await authorizer.token()
+
+
+@pytest.mark.parametrize("left_s", [600, -86_400])
+async def test_a_bare_access_token_ends_when_google_says_so(left_s: float) -> None:
+    """Where none can refresh it our clock, which may be wrong, is no reason to ask for a new authorization."""
+    clock = ManualClock()
+    grants = Grants(clock, failures=[NeedsReauth("nobody here can refresh it") for _ in range(2)])
+    authorizer = authorizer_of(
+        grants, AccessToken(Secret("bare"), (clock.now() + timedelta(seconds=left_s)).isoformat())
+    )
+    clock.advance(3600)
+    assert set(await asyncio.gather(*[authorizer.token() for _ in range(9)])) == {"bare"}
+    assert grants.calls == 1
+    authorizer.invalidate("bare")
     with pytest.raises(NeedsReauth):
         await authorizer.token()
 
@@ -299,6 +317,28 @@ async def test_answers_of_the_token_endpoint(
     with pytest.raises(expected):
         await endpoint.grant(authorized_user(f"{google.url}/token"))
     assert len(google.seen) == 1
+
+
+async def test_every_answer_of_the_token_endpoint_measures_our_clock(google: ScriptedServer) -> None:
+    """Granted or refused; and a refusal of our times says by how much our clock is wrong."""
+    clock = ManualClock()
+    offset = ClockOffset(clock, google.url)
+    endpoint = TokenEndpoint(clock, api_host="127.0.0.1", clock_offset=offset)
+    headers = {"Date": format_datetime(START + timedelta(seconds=312), usegmt=True)}
+    late = answer_of(error="invalid_grant", error_description="Invalid JWT: Check your iat and exp values")
+    google.script = [*reply(400, late, headers), *reply(200, answer_of(access_token="fresh"), headers)]
+    with pytest.raises(Retryable, match="312 s behind Google's") as caught:
+        await endpoint.grant(service_account(f"{google.url}/token"))
+    assert caught.value.code == "clock_skew"
+    await endpoint.grant(authorized_user(f"{google.url}/token"))
+    assert offset.seconds == -312
+    endpoint.close()
+
+
+async def test_a_clock_that_is_wrong_is_tried_again_and_shared_by_all_callers() -> None:
+    """As any trouble that passes: no credentials are blamed."""
+    grants = Grants(ManualClock(), failures=[Retryable("our clock", code="clock_skew")])
+    assert await authorizer_of(grants).token() == "token-2"
 
 
 async def test_a_token_endpoint_out_of_reach(google: ScriptedServer, endpoint: TokenEndpoint) -> None:

@@ -1,7 +1,8 @@
 """The error table: every row of it, and bodies that are no error bodies."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -213,6 +214,60 @@ def test_each_row_of_the_token_endpoints_errors(
     assert type(made) is expected
     assert made.code == code
     assert "in words" in made.message
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.",
+        "Check your iat and exp values in the JWT claim.",
+        "Invalid JWT: Token must be a short-lived token and in a reasonable timeframe",
+        "invalid jwt: check your IAT and EXP values and use a clock with skew to account for clock differences",
+        "Token used too early, 1700000312 < 1700000620",
+        "JWT is not valid before 2026-11-23",
+        "The token was issued in the future",
+        "JWT has expired",
+        "Please check the clock of your system",
+    ],
+)
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_refusal_of_our_times_is_our_clocks_fault(status: int, description: str) -> None:
+    """It passes by itself once the clock is right, and the text says how far it is off."""
+    body = json.dumps({"error": "invalid_grant", "error_description": description}).encode()
+    date = format_datetime(NOW - timedelta(seconds=313), usegmt=True)
+    made = token_error(status, {"Date": date}, body, now=NOW, redact=str)
+    assert type(made) is Retryable
+    assert (made.code, made.http_status, made.reason) == ("clock_skew", status, "invalid_grant")
+    assert "this host's clock is 312 s ahead of Google's; synchronize it (NTP)" in made.message
+    assert description in made.message
+    assert "no Date" in token_error(status, {}, body, now=NOW, redact=str).message
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "Token has been expired or revoked.",
+        "Bad Request",
+        "Account has been deleted",
+        "Invalid JWT Signature.",
+        "Invalid grant: account not found",
+        "Invalid email or User ID",
+        "reauth related error (invalid_rapt)",
+        "Stale token",
+        "",
+    ],
+)
+def test_other_refusals_of_a_grant_ask_for_a_new_authorization(description: str) -> None:
+    """Whatever the Date says: our clock is not why."""
+    body = json.dumps({"error": "invalid_grant", "error_description": description}).encode()
+    date = format_datetime(NOW - timedelta(days=1), usegmt=True)
+    assert type(token_error(400, {"Date": date}, body, now=NOW, redact=str)) is NeedsReauth
+
+
+def test_another_error_that_speaks_of_times_is_what_it_says() -> None:
+    """Only a refused grant can be due to our clock."""
+    body = json.dumps({"error": "invalid_client", "error_description": "check the clock"}).encode()
+    assert type(token_error(401, {}, body, now=NOW, redact=str)) is Terminal
 
 
 @pytest.mark.parametrize("table", [DRIVE_ERRORS, TOKEN_ERRORS])

@@ -82,6 +82,7 @@ def test_what_an_unreadable_message_says_of_itself_stands_in_its_report() -> Non
     assert (report.connection_id, report.customer_id) == ("conn_abc", None)
     assert report.source is not None
     assert report.source.message_id == "m1"
+    assert (report.resource_type, report.resource_id, report.action) == ("message", "m1", "none")
 
 
 @given(st.one_of(st.none(), st.binary(max_size=200), st.dictionaries(st.text(max_size=9), st.text(max_size=9))))

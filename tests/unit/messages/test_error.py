@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from google_drive_worker.domain.ids import ConnectionId, CustomerId
+from google_drive_worker.domain.ids import ConnectionId, CustomerId, SyncId
 from google_drive_worker.domain.record import ErrorReport, Source
 from google_drive_worker.messages.error import MAX_ORIGINAL_BYTES, encode_error, error_headers, original_of
 
@@ -20,6 +20,7 @@ def test_a_full_report_has_the_contract_s_shape() -> None:
         code="rate_limited",
         category="retriable",
         message="Google asks for patience",
+        action="retried",
         http_status=429,
         reason="userRateLimitExceeded",
         retry_after_s=12.5,
@@ -29,6 +30,7 @@ def test_a_full_report_has_the_contract_s_shape() -> None:
         resource_type="file",
         resource_id="f1",
         source=Source("integration.trigger", 0, 17, "m-0"),
+        sync_id=SyncId("s-1"),
         original="{}",
     )
     assert json.loads(encode_error(report, message_id="m-1", occurred_at=AT)) == {
@@ -41,6 +43,7 @@ def test_a_full_report_has_the_contract_s_shape() -> None:
             "code": "rate_limited",
             "category": "retriable",
             "message": "Google asks for patience",
+            "action": "retried",
             "http_status": 429,
             "reason": "userRateLimitExceeded",
             "retry_after_s": 12.5,
@@ -48,6 +51,7 @@ def test_a_full_report_has_the_contract_s_shape() -> None:
         },
         "resource": {"type": "file", "id": "f1"},
         "source": {"topic": "integration.trigger", "partition": 0, "offset": 17, "message_id": "m-0"},
+        "sync_id": "s-1",
         "original": "{}",
     }
 
@@ -57,7 +61,8 @@ def test_what_is_unknown_is_null() -> None:
     report = ErrorReport(code="invalid_message", category="invalid_message", message="no JSON")
     document = json.loads(encode_error(report, message_id="m", occurred_at=AT))
     assert document["error"]["http_status"] is None
-    for field in ("customer_id", "integration_connection_id", "resource", "source", "original"):
+    assert document["error"]["action"] == "none"
+    for field in ("customer_id", "integration_connection_id", "resource", "source", "sync_id", "original"):
         assert document[field] is None
 
 

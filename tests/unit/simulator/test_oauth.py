@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 import pytest
@@ -171,6 +172,23 @@ def test_bad_assertions_are_refused(
     assert caught.value.body["error"] == error
 
 
+@pytest.mark.parametrize("wrong_by_s", [-301, -4000, 4000, 86_400])
+def test_a_client_whose_clock_is_wrong_is_told_to_look_at_its_times(
+    service: TokenService, account: ServiceAccount, clock: Time, wrong_by_s: int
+) -> None:
+    """In Google's own words; the grant itself is good again as soon as the clocks agree."""
+    service.ahead_s = wrong_by_s
+    with pytest.raises(OAuthError) as caught:
+        service.exchange(assertion(account, clock))
+    assert (caught.value.status, caught.value.body["error"]) == (400, "invalid_grant")
+    assert caught.value.body["error_description"] == (
+        "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. "
+        "Check your iat and exp values in the JWT claim."
+    )
+    service.ahead_s = 200
+    assert service.exchange(assertion(account, clock))["token_type"] == "Bearer"
+
+
 def test_foreign_signature_is_refused(service: TokenService, account: ServiceAccount, clock: Time) -> None:
     """The signature has to be the account's own."""
     forged = assertion(new_service_account("x", email=account.email), clock)
@@ -228,6 +246,18 @@ async def test_endpoint_speaks_forms_and_json(server: BaseTestServer) -> None:
         async with session.post(server.make_url("/token"), data=refresh_form()) as answer:
             assert answer.status == 400
             assert (await answer.json())["error"] == "invalid_grant"
+
+
+async def test_every_answer_is_dated_by_the_clock_that_assertions_are_checked_by(
+    server: BaseTestServer, service: TokenService, clock: Time
+) -> None:
+    """A client can measure its own clock by it."""
+    service.ahead_s = 312
+    async with aiohttp.ClientSession() as session:
+        for form, status in ((refresh_form(), 200), (refresh_form(refresh_token="other"), 400)):
+            async with session.post(server.make_url("/token"), data=form) as answer:
+                assert answer.status == status
+                assert parsedate_to_datetime(answer.headers["Date"]).timestamp() == clock() + 312
 
 
 def test_default_clock_is_the_machines(account: ServiceAccount) -> None:

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from google_drive_worker.domain.ids import CustomerId
+from google_drive_worker.domain.times import rfc3339
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Parked, Scope, SyncKind
 from google_drive_worker.sync.engine import accept, begin, complete, due_at
@@ -69,6 +70,21 @@ def test_who_owes_nothing_is_never_due() -> None:
     """Nor is who is blocked."""
     assert due_at(idle(), NOW) is None
     assert due_at(idle(owed=owed("full"), parked=Parked("reauth_required", "Connect")), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "rests"),
+    [
+        (timedelta(minutes=15), True),
+        (timedelta(hours=25), True),  # until the daily reset, on the night that has an hour more
+        (timedelta(hours=25, seconds=1), False),
+        (timedelta(days=365), False),
+    ],
+)
+def test_a_rest_that_a_wrong_clock_has_set_is_over(ahead: timedelta, *, rests: bool) -> None:
+    """No rest is ever asked for that is longer than a day and what comes on top of it."""
+    resting = idle(owed=owed("full"), parked=Parked("unavailable", "Connect", until=rfc3339(NOW + ahead)))
+    assert due_at(resting, NOW) == (NOW + ahead if rests else NOW)
 
 
 def test_the_workers_own_cursors_come_before_the_triggers() -> None:

@@ -220,6 +220,22 @@ def test_what_is_not_wanted_any_more_is_stopped(change: str) -> None:
     assert (before & set(made.google.living) == set()) == (change != "drive left")
 
 
+@pytest.mark.parametrize("mishaps", [(), (REFUSED, REFUSED)])
+def test_channels_of_a_clock_a_year_ahead_are_renewed_when_it_is_right(mishaps: tuple[int, ...]) -> None:
+    """Neither a look nor a retry nor a renewal waits for the year to pass."""
+    made = Connection(now=NOW + 365 * DAY)
+    made.look(mishaps)
+    made.google.living = {name: (resource, NOW + 7 * DAY) for name, (resource, _) in made.google.living.items()}
+    made.now = NOW
+    assert channels.due_at(made.committed, ADDRESS, NOW) == NOW
+    made.look()
+    assert {each.state for each in made.known().values()} == {"standing"}
+    for days in range(1, 21):
+        made.pass_time(NOW + days * DAY)
+        assert set(made.covered()) == {USER_CORPUS, D}
+        made.assert_none_unknown()
+
+
 def test_nothing_begins_before_the_first_full_sync_has_ended() -> None:
     """Its own listing reads all that a notification could tell of."""
     made = Connection()

@@ -14,7 +14,7 @@ from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import TimeRange, from_rfc3339
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Walk
-from google_drive_worker.sync.engine import on_answer
+from google_drive_worker.sync.engine import due_at, on_answer
 from google_drive_worker.sync.failure import (
     PARK_BASE_S,
     PARK_CAP_S,
@@ -53,6 +53,7 @@ from support.syncs import (
     CUSTOMER,
     NOW,
     SOURCE,
+    SYNC,
     D,
     corpus,
     files_page,
@@ -360,6 +361,33 @@ def test_what_only_a_person_fixes_rests_until_the_next_trigger(error: WorkerErro
     step = park(syncing("full"), "Connect", error, NOW, 0.5)
     assert (state(step).parked or pytest.fail("not parked")).until is None
     assert [(report.category, report.source) for report in step.errors] == [(category, SOURCE)]
+
+
+def test_a_rest_that_a_wrong_clock_has_set_is_replaced_by_one_that_is_asked_for() -> None:
+    """What fails again rests as always, and not for the year that the clock was ahead."""
+    ahead = NOW + timedelta(days=365)
+    before = state(park(syncing("full"), "ListDrives", Retryable("a"), ahead, 0.0))
+    assert due_at(before, NOW) == NOW
+    after = park(before, "ListDrives", Retryable("a"), NOW, 0.0)
+    assert 0 < rest_s(after) <= PARK_CAP_S
+    assert (state(after).parked or pytest.fail("not parked")).attempts == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        (Retryable("x"), "retried"),
+        (PageTokenRejected("x"), "retried"),
+        (NeedsReauth("x"), "waits_for_credentials"),
+        (Terminal("x"), "waits_for_trigger"),
+    ],
+)
+def test_an_error_record_says_what_happens_next(error: WorkerError, action: str) -> None:
+    """And which sync it was in, of which connection."""
+    [report] = park(syncing("full"), "Connect", error, NOW, 0.5).errors
+    assert report.action == action
+    assert (report.connection_id, report.sync_id) == (CONNECTION, SYNC)
+    assert (report.resource_type, report.resource_id) == ("connection", CONNECTION)
 
 
 def test_another_cause_is_reported_anew() -> None:
