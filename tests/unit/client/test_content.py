@@ -17,7 +17,7 @@ from drive_simulator.items import Item
 from drive_simulator.server import Simulator
 from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.calls import CallReport
-from google_drive_worker.client.content import REDIRECTS_AT_MOST, place_of
+from google_drive_worker.client.downloads import REDIRECTS_AT_MOST, place_of
 from google_drive_worker.client.drive_api import DriveApis
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter
 from google_drive_worker.client.setup import open_drives
