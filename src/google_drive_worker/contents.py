@@ -75,7 +75,7 @@ class ContentMirror:
     ) -> tuple[Mirrored, ...]:
         """What became of the contents of a connection's files; none of a file that can have none, or is gone.
 
-        Raises what concerns more than one file: `Retryable`, `NeedsReauth`, `Terminal`.
+        Raises what concerns more than one file: `Retryable` (the store's as well), `NeedsReauth`, `Terminal`.
         """
         wanted = [(file, source) for file in files if (source := source_of(scope, file)) is not None]
         tasks: list[asyncio.Task[Mirrored | None]] = []
@@ -96,8 +96,13 @@ class ContentMirror:
             return Mirrored(file, source)
         try:
             ref = await self._stored(whose, drive, store, source)
-        except NotFound:
-            return None  # the change log will tell
+        except NotFound as problem:
+            there = (await drive.get_files([file.id])).get(file.id)
+            if isinstance(there, NotFound):
+                return None  # its removal is decided elsewhere
+            told = "Google shows the file and does not find its bytes"
+            missing = ItemUnavailable(told, code="bytes_not_found", http_status=problem.http_status)
+            return Mirrored(file, Content("unavailable", problem=missing), source.head)
         except ItemUnavailable as problem:
             return Mirrored(file, Content("unavailable", problem=problem), source.head)
         except SkipItem as problem:

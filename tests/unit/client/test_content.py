@@ -1,6 +1,7 @@
 """The bytes of files, against the simulator over real HTTP, and against scripted answers for what it does not do."""
 
 import asyncio
+import gzip
 import hashlib
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -36,11 +37,10 @@ from google_drive_worker.utils.errors import (
     NotFound,
     Retryable,
     SkipItem,
-    Terminal,
 )
 from support.clock import ManualClock
 from support.credentials import authorized_user, connection
-from support.scripted_http import Answer, ScriptedServer, reply, scripted_server
+from support.scripted_http import Answer, ScriptedServer, cut, reply, scripted_server
 from support.simulators import serving
 from support.syncs import file, read
 
@@ -157,9 +157,9 @@ async def test_a_server_that_cuts_on_and_on_is_given_up_on() -> None:
     async with bench() as b:
         shown = await b.file(b.blob(LARGE))
         b.simulator.faults.add(Rule(Effect(cut_after_bytes=100), MEDIA))
-        with pytest.raises(Retryable) as raised:
+        with pytest.raises(ItemUnavailable) as raised:
             await all_of(b.drive.content(bytes_of(shown)))
-        assert raised.value.code == "truncated"
+        assert (raised.value.code, raised.value.attempts) == ("truncated", QUICK.attempts)
         assert b.asked("files.get") == 1 + QUICK.attempts
 
 
@@ -358,11 +358,61 @@ async def test_a_server_that_knows_no_ranges_sends_all_of_it_again() -> None:
 
 
 @pytest.mark.parametrize("status", [206, 416])
-async def test_another_part_than_was_asked_for_is_not_taken(status: int) -> None:
-    """Nor is there nothing to be had where there were bytes before: the content is another one by now."""
+async def test_where_a_range_leads_nowhere_all_is_read_again(status: int) -> None:
+    """Another part than was asked for, or none: the file is read from zero, and what came is skipped."""
     answer = reply(status, BYTES[5:], {"Content-Range": f"bytes 5-{len(BYTES) - 1}/{len(BYTES)}"})
+    got, ranges, _ = await scripted(cut_in_bytes, *answer, *reply(200, BYTES))
+    assert (got, ranges) == (BYTES, [None, "bytes=10-", None])
+
+
+async def test_a_file_that_became_shorter_is_another_content() -> None:
+    """What came of it is no part of what is there now."""
     with pytest.raises(ChecksumMismatch):
-        await scripted(cut_in_bytes, *answer)
+        await scripted(cut_in_bytes, *reply(416), *reply(200, BYTES[:5]))
+
+
+PACKED = gzip.compress(BYTES, mtime=0)
+GZIP = {"Content-Encoding": "gzip"}
+
+
+def cut_after(data: bytes, headers: dict[str, str]) -> Answer:
+    """Those bytes of more that are announced, and the end of the connection."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(data) + 100), **headers})
+        await response.prepare(request)
+        await response.write(data)
+        await asyncio.sleep(0)
+        if request.transport is not None:
+            request.transport.close()
+        return response
+
+    return answer
+
+
+async def test_bytes_that_are_compressed_unasked_are_decoded() -> None:
+    """A file that is itself a .gz is left as it is: its answer has no coding."""
+    assert (await scripted(*reply(200, PACKED, GZIP)))[0] == BYTES
+    itself = read(file("a", size=str(len(PACKED)), md5Checksum=hashlib.md5(PACKED, usedforsecurity=False).hexdigest()))
+    assert (await scripted(*reply(200, PACKED), shown=itself))[0] == PACKED
+
+
+async def test_an_encoded_download_is_not_gone_on_with_by_range() -> None:
+    """A Range counts encoded bytes: it is read from zero, and what is known is skipped."""
+    got, ranges, _ = await scripted(cut_after(PACKED[:-9], GZIP), *reply(200, PACKED, GZIP))
+    assert (got, ranges) == (BYTES, [None, None])
+    part = {**GZIP, "Content-Range": f"bytes 10-{len(BYTES) - 1}/{len(BYTES)}"}
+    got, ranges, _ = await scripted(cut_in_bytes, *reply(206, PACKED[10:], part), *reply(200, BYTES))
+    assert (got, ranges) == (BYTES, [None, "bytes=10-", None])
+
+
+@pytest.mark.parametrize(("coding", "data"), [("br", b"x"), ("gzip", PACKED[:-4]), ("gzip", b"no gzip")])
+async def test_bytes_that_can_not_be_decoded_are_asked_for_again(coding: str, data: bytes) -> None:
+    """They are never taken for the file's own; for ever, it is that file's trouble."""
+    bad = reply(200, data, {"Content-Encoding": coding}, times=QUICK.attempts)
+    assert (await scripted(bad[0], *reply(200, BYTES)))[0] == BYTES
+    with pytest.raises(ItemUnavailable):
+        await scripted(*bad)
 
 
 @pytest.mark.parametrize("name", ["md5", "sha1"])
@@ -454,16 +504,13 @@ def test_an_api_of_ones_own_has_no_other_hosts(url: str) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_download_follows_no_redirect(status: int) -> None:
-    """Its token goes to the host that it was asked for at."""
+    """Its token goes to the host that it was asked for at. One answer of a proxy's is tried again."""
     async with scripted_server() as other:
-        answers = reply(status, headers={"Location": f"{other.url}/steal"})
-        async with (
-            scripted_server(*answers) as server,
-            drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
-        ):
-            with pytest.raises(Terminal) as raised:
-                await all_of(drive.content(bytes_of(read(file("a", size="1")))))
-            assert raised.value.code == "redirected"
+        away = {"Location": f"{other.url}/steal"}
+        assert (await scripted(*reply(status, headers=away), *reply(200, BYTES)))[0] == BYTES
+        with pytest.raises(ItemUnavailable) as raised:
+            await scripted(*reply(status, headers=away, times=QUICK.attempts))
+        assert raised.value.code == "redirected"
         assert other.seen == []
 
 
@@ -475,7 +522,7 @@ async def test_an_export_that_is_made_anew_is_not_gone_on_with() -> None:
         drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
     ):
         server.script += [*reply(200, f'{{"exportLinks":{{"text/plain":"{server.url}/y"}}}}'), cut_in_bytes]
-        with pytest.raises(Retryable) as raised:
+        with pytest.raises(ItemUnavailable) as raised:
             await all_of(drive.content(bytes_of(read(file("a", mimeType=APPS + "document")), "text/plain")))
         assert raised.value.code == "truncated"
         assert server.seen[-1].path == "/y"
@@ -560,16 +607,136 @@ async def test_an_exports_link_is_followed_to_google_without_the_token(status: i
 async def test_an_exports_link_that_leads_elsewhere_or_nowhere_is_not_followed(location: str) -> None:
     """Nothing is asked of a stranger, and nobody is led in circles; the file alone is left out."""
     hosts = Hosts({LINK: (302, {"Location": location}, b"")})
-    with pytest.raises(Terminal) as raised:
+    with pytest.raises(ItemUnavailable) as raised:
         await exported_by(hosts)
     assert raised.value.code == "redirected"
     assert {address.partition("?")[0] for address, _ in hosts.seen if "googleapis" not in address} == {LINK}
-    assert len([told for _, told in hosts.seen if "Authorization" not in told]) <= REDIRECTS_AT_MOST
+    assert len([told for _, told in hosts.seen if "Authorization" not in told]) <= REDIRECTS_AT_MOST * QUICK.attempts
 
 
-async def test_an_exports_address_that_lets_nobody_in_is_that_files_trouble() -> None:
-    """The token was not sent there, and is as good as before."""
-    hosts = Hosts({LINK: (302, {"Location": SIGNED}, b""), SIGNED: (401, {}, b"")})
-    with pytest.raises(SkipItem) as raised:
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+async def test_an_exports_address_that_lets_nobody_in_is_that_files_trouble(status: int) -> None:
+    """The token was not sent there, and is as good as before; the file is no more gone than before."""
+    hosts = Hosts({LINK: (302, {"Location": SIGNED}, b""), SIGNED: (status, {}, b"")})
+    with pytest.raises(ItemUnavailable) as raised:
         await exported_by(hosts)
-    assert raised.value.code == "link_refused"
+    assert (raised.value.code, raised.value.http_status) == ("link_refused", status)
+
+
+def refused(status: int, reason: str) -> list[Answer]:
+    """A refusal in Google's own form."""
+    return list(reply(status, f'{{"error":{{"code":{status},"errors":[{{"reason":"{reason}"}}]}}}}'))
+
+
+async def export_by(*answers: Answer, mime_type: str = APPS + "document") -> tuple[bytes, list[str]]:
+    """What an export brings by those answers, and the last part of each path that was asked; `{}` is the server."""
+    async with (
+        scripted_server(*answers) as server,
+        drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
+    ):
+        shown = read(file("a", mimeType=mime_type))
+        got = await all_of(drive.content(bytes_of(shown, "text/plain")))
+        return got, [each.path.rpartition("/")[2] for each in server.seen]
+
+
+async def done(request: web.Request) -> web.StreamResponse:
+    """A finished operation, with an address on the same server."""
+    uri = f"http://{request.host}/operated"
+    return web.json_response({"name": "o", "done": True, "response": {"downloadUri": uri}})
+
+
+async def linked(request: web.Request) -> web.StreamResponse:
+    """An export link on the same server."""
+    return web.json_response({"exportLinks": {"text/plain": f"http://{request.host}/linked"}})
+
+
+ODD: dict[str, list[Answer]] = {
+    "500": list(reply(500, "<html>", times=QUICK.attempts)),
+    "coding": list(reply(200, b"x", {"Content-Encoding": "br"}, times=QUICK.attempts)),
+    "cut": [cut] * QUICK.attempts,
+    "redirect": list(reply(302, headers={"Location": "http://elsewhere.example/"})),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_an_export_that_never_comes_goes_the_other_ways(odd: str) -> None:
+    """There are documents that files.export answers with 500 for ever, and that can be had all the same."""
+    assert (await export_by(*ODD[odd], done, *reply(200, BYTES)))[0] == BYTES
+    got, asked = await export_by(*ODD[odd], *reply(500, times=QUICK.attempts), linked, *reply(200, BYTES))
+    assert (got, asked[-1]) == (BYTES, "linked")
+
+
+async def test_an_address_that_gives_nothing_is_left_for_the_next_way() -> None:
+    """An operation that ends well may name an address that has expired."""
+    got, asked = await export_by(
+        *refused(403, "exportSizeLimitExceeded"), done, *reply(404, "<html>"), linked, *reply(200, BYTES)
+    )
+    assert got == BYTES
+    assert asked == ["export", "download", "operated", "a", "linked"]
+
+
+async def test_a_document_that_comes_in_no_way_is_a_gap() -> None:
+    """Its trouble may pass, even where some way says no for good; what is told is the trouble."""
+    with pytest.raises(ItemUnavailable) as raised:
+        await export_by(*ODD["500"], *refused(403, "fileNotExportable"), *reply(200, "{}"))
+    assert (raised.value.code, raised.value.http_status) == ("unavailable", 500)
+    failed = reply(200, '{"name":"o","done":true,"error":{"code":13,"message":"internal"}}')
+    with pytest.raises(ItemUnavailable) as raised:
+        await export_by(*refused(403, "exportSizeLimitExceeded"), *failed, *reply(200, "{}"))
+    assert raised.value.code == "operation_failed"
+
+
+async def test_a_document_that_every_way_refuses_for_good_is_no_gap() -> None:
+    """A large Drive has to be able to complete: the first refusal is the one that is told."""
+    failed = reply(200, '{"name":"o","done":true,"error":{"code":3,"message":"too large"}}')
+    with pytest.raises(SkipItem) as raised:
+        await export_by(*refused(403, "exportSizeLimitExceeded"), *failed, *reply(200, "{}"))
+    assert (type(raised.value), raised.value.code) == (SkipItem, "export_too_large")
+    with pytest.raises(SkipItem) as raised:
+        await export_by(*refused(404, "notFound"), *reply(200, "{}"), mime_type=APPS + "vid")
+    assert (type(raised.value), raised.value.code) == (SkipItem, "not_exportable")
+
+
+@pytest.mark.parametrize("reason", ["fileNotExportable", "cannotDownloadFile", "notFound"])
+async def test_a_documented_refusal_of_an_export_is_the_last_word(reason: str) -> None:
+    """No other way is asked."""
+    answers = refused(404 if reason == "notFound" else 403, reason)
+    with pytest.raises(SkipItem) as raised:
+        await export_by(*answers, done, *reply(200, BYTES))
+    assert not isinstance(raised.value, ItemUnavailable)
+
+
+@pytest.mark.parametrize("status", [400, 403, 408, 410, 451, 500, 503, 599])
+async def test_a_file_that_google_never_serves_is_a_gap_of_its_own(status: int) -> None:
+    """Whatever it answers, in HTML or with a reason that Drive does not document: it is never "not for you"."""
+    for answers in (reply(status, "<html>", times=9), refused(status, "somethingElse") * 9):
+        with pytest.raises(ItemUnavailable) as raised:
+            await scripted(*answers)
+        assert raised.value.http_status == status
+
+
+async def test_an_outage_is_no_file_s_trouble() -> None:
+    """Where many calls fail in a row the connection rests, and no further file is blamed."""
+    async with (
+        scripted_server() as server,
+        drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
+    ):
+        server.otherwise = reply(503)[0]
+        found = [await failure_of(drive) for _ in range(5)]
+        assert found[-3:] == [Retryable] * 3
+
+
+async def failure_of(drive: Drive) -> type[Exception]:
+    """What kind of trouble a download comes to."""
+    try:
+        await all_of(drive.content(bytes_of(SHOWN)))
+    except (ItemUnavailable, Retryable) as problem:
+        return type(problem)
+    raise AssertionError("it came")
+
+
+@pytest.mark.parametrize("answer", [refused(429, "rateLimitExceeded"), refused(403, "dailyLimitExceeded")])
+async def test_a_quota_is_the_connection_s_trouble(answer: list[Answer]) -> None:
+    """No other way of an export is tried then."""
+    with pytest.raises(Retryable):
+        await export_by(*answer * QUICK.attempts, done, *reply(200, BYTES))
