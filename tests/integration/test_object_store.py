@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -190,7 +190,7 @@ async def test_what_a_person_has_to_set_right_is_named(
     """The region, the clock, a grant: whichever call meets it first, HEAD, whose answers have no text, included."""
     with front_of(server, status=status, code=code, detail=detail, failures=100) as front:
         store = stores(front.url).open(CONNECTION)
-        calls = {
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
             "put": lambda: store.put(b"x", TEXT),
             "find": lambda: store.find("0" * 64, TEXT),
             "recall": lambda: store.recall("topic"),

@@ -216,8 +216,9 @@ async def _by_export(export: _Export) -> AsyncGenerator[bytes, None]:
     asked = Call(f"{export.path}/export", [("mimeType", export.export_type)], headers=export.keys)
     try:
         whole = await export.caller.call(_EXPORT, asked, bytes)
-    except (Terminal, ItemUnavailable) as problem:
-        if problem.http_status != _BAD_REQUEST or problem.reason is None:
+    except (Terminal, SkipItem) as problem:
+        is_format = isinstance(problem, Terminal) or problem.code == NOT_EXPORTABLE
+        if problem.http_status != _BAD_REQUEST or not is_format:
             raise
         refusal = SkipItem(
             f"Google does not export it to {export.export_type}",

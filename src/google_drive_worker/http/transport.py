@@ -61,8 +61,8 @@ class Transport(Protocol):
         """Return the answer, whatever its status.
 
         Raises `Retryable` where none came whole (`connection_failed`, `certificate_refused`, `timeout`, `truncated`)
-        or it is no answer of this host's (`redirected`, `bad_answer`), `Terminal` where it may not be taken
-        (`response_too_large`, `bad_credentials`).
+        or it is encoded in a way that was not asked for (`bad_answer`),
+        `Terminal` where it may not be taken (`response_too_large`, `redirected`, `bad_credentials`).
         """
         ...
 
@@ -259,8 +259,7 @@ def _accept(response: HttpResponse, limit_bytes: int) -> HttpResponse | Retryabl
     """Refuse a redirect, decompress the rest."""
     status = response.status
     if 300 <= status < 400:  # noqa: PLR2004  (the 3xx class)
-        # A proxy's page for people, for instance. It says nothing of what was asked for.
-        return Retryable("the server answered with a redirect", code="redirected", http_status=status)
+        return Terminal("the server answered with a redirect", code="redirected", http_status=status)
     coding = _coding(response.headers)
     if coding in _NOT_ENCODED:
         return response

@@ -155,11 +155,11 @@ async def test_an_answer_that_does_not_come() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects_are_refused(status: int) -> None:
-    """A bearer token never follows a redirect. One is no reason to stop: a proxy may send it for a while."""
+    """A bearer token never follows a redirect."""
     async with scripted_server() as elsewhere:
         answers = reply(status, headers={"Location": f"{elsewhere.url}/steal"})
         async with scripted_server(*answers) as server, AiohttpTransport(server.url) as transport:
-            with pytest.raises(Retryable) as caught:
+            with pytest.raises(Terminal) as caught:
                 await transport.send(GET)
         assert caught.value.code == "redirected"
         assert elsewhere.seen == []
