@@ -171,7 +171,7 @@ class Drive(Protocol):
         ...
 
     def content(self, source: Source) -> AsyncGenerator[bytes, None]:
-        """The bytes of a file, decoded, in pieces; resumed where a connection is cut. An export comes in any way it can.
+        """The bytes of a file, decoded, in pieces, resumed where a connection is cut. Exports come in any way they can.
 
         Raises `SkipItem` where Drive documents that they can't be had, or they are more than the source's limit;
         `ItemUnavailable` where this file's can't be had now; `ChecksumMismatch` where they are not those that Drive
