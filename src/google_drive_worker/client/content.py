@@ -110,12 +110,13 @@ async def content_of(caller: Caller, transport: StreamTransport, source: Source)
                 yield piece
     except WorkerError as problem:
         failure = problem
-    if failure is not None:
-        raise await _as_trouble_of_the_file(caller, failure) or failure
+    if failure is not None:  # an export's failures are told apart already, way by way
+        raise await _as_trouble_of_the_file(caller, failure) if source.export_type is None else failure
 
 
-async def _as_trouble_of_the_file(caller: Caller, failure: WorkerError) -> SkipItem | None:
-    """The failure as this file's own, final or a gap; `None` where it is the connection's, or of other bytes.
+async def _as_trouble_of_the_file(caller: Caller, failure: WorkerError) -> WorkerError:
+    """The failure as this file's own, final or a gap (`SkipItem`); itself where it is the connection's, or tells of
+    other bytes.
 
     A refusal that Drive does not document for contents is never final. An outage fails many calls in a row, which opens
     the breaker, or leaves the connection without a token: then it says nothing of the file.
@@ -128,11 +129,15 @@ async def _as_trouble_of_the_file(caller: Caller, failure: WorkerError) -> SkipI
             failure.code == Retryable.code and (status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT)
         )
         if not is_one_files or caller.load.breaker.state is not BreakerState.CLOSED:
-            return None
+            return failure
         try:
             await caller.authorizer.token()
         except WorkerError:
-            return None
+            return failure
+    return _unavailable(failure)
+
+
+def _unavailable(failure: WorkerError) -> ItemUnavailable:
     return ItemUnavailable(
         failure.message,
         code=failure.code,
@@ -196,8 +201,8 @@ async def _exported(export: _Export, mime_type: str) -> AsyncGenerator[bytes, No
         if problem is None:
             return
         failure = await _as_trouble_of_the_file(export.caller, problem)
-        if failure is None or is_begun or _is_last_word(way, failure):
-            raise failure or problem
+        if not isinstance(failure, SkipItem) or is_begun or _is_last_word(way, failure):
+            raise failure
         if isinstance(failure, NotFound):  # the look-up that follows says whether the file is gone
             failure = SkipItem(failure.message, code=NOT_EXPORTABLE, http_status=failure.http_status)
         failures.append(failure)
