@@ -51,6 +51,14 @@ MEDIA = Match(method="files.get", media=True)
 
 
 @asynccontextmanager
+async def google(*answers: Answer) -> AsyncIterator[ScriptedServer]:
+    """A server that answers so, and as an account in good order what names no file."""
+    async with scripted_server(*answers) as server:
+        server.aside["/about"] = reply(200)[0]
+        yield server
+
+
+@asynccontextmanager
 async def drive_at(
     url: str, token: str, clock: Clock | None = None, reports: list[CallReport] | None = None
 ) -> AsyncIterator[Drive]:
@@ -176,7 +184,7 @@ async def test_a_refused_token_is_renewed_and_a_busy_server_asked_again() -> Non
 async def test_a_token_that_becomes_stale_in_a_download_is_renewed_and_the_download_goes_on() -> None:
     """At its beginning or in its middle; without a backoff, and the bytes that came are not asked for again."""
     async with tokens_granted() as (server, drive, grants):
-        server.script += [*reply(401), cut_in_bytes, *reply(401), *rest_of(10)]
+        server.script += [*refused(401, "authError"), cut_in_bytes, *refused(401, "authError"), *rest_of(10)]
         assert await all_of(drive.content(bytes_of(SHOWN))) == BYTES
         assert [each.headers["authorization"] for each in server.seen] == [
             "Bearer token-1",
@@ -190,10 +198,12 @@ async def test_a_token_that_becomes_stale_in_a_download_is_renewed_and_the_downl
 async def test_a_download_whose_new_token_is_refused_as_well_needs_a_person() -> None:
     """As every call does: nobody asks on and on."""
     async with tokens_granted() as (server, drive, grants):
-        server.script += [*reply(401), *reply(401), *reply(401)]
+        server.script += refused(401, "authError") * 3
+        server.aside["/about"] = refused(401, "authError")[0]
         with pytest.raises(NeedsReauth):
             await all_of(drive.content(bytes_of(SHOWN)))
-        assert (len(server.seen), len(grants)) == (2, 2)
+        assert len(server.seen) == 2
+        assert grants[:2] == ["token-1", "token-2"]
 
 
 @pytest.mark.parametrize(
@@ -304,7 +314,7 @@ SHOWN = read(
 async def scripted(*answers: Answer, shown: DriveFile = SHOWN) -> tuple[bytes, list[str | None], list[str | None]]:
     """What a download brings by those answers, and which ranges and resource keys were sent."""
     async with (
-        scripted_server(*answers) as server,
+        google(*answers) as server,
         drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
     ):
         got = await all_of(drive.content(bytes_of(shown)))
@@ -322,7 +332,7 @@ async def tokens_granted() -> AsyncIterator[tuple[ScriptedServer, Drive, list[st
         return Grant(Secret(grants[-1]), 3600.0)
 
     clock = ManualClock()
-    async with scripted_server() as server, AiohttpTransport(server.url) as transport:
+    async with google() as server, AiohttpTransport(server.url) as transport:
         drives = DriveApis(
             base_url=server.url + "/drive/v3",
             transport=transport,
@@ -444,7 +454,7 @@ async def test_a_link_to_another_host_is_not_followed() -> None:
         done = reply(200, f'{{"name":"o","done":true,"response":{{"downloadUri":"{other.url}/x"}}}}')
         links = reply(200, f'{{"exportLinks":{{"text/plain":"{other.url}/y"}}}}')
         async with (
-            scripted_server(*refused, *done, *links) as server,
+            google(*refused, *done, *links) as server,
             drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
         ):
             with pytest.raises(SkipItem) as raised:
@@ -518,7 +528,7 @@ async def test_an_export_that_is_made_anew_is_not_gone_on_with() -> None:
     """Two exports of a document need not be the same bytes: after a cut the rest of another one is no rest of it."""
     refused = reply(403, '{"error":{"errors":[{"reason":"exportSizeLimitExceeded"}]}}')
     async with (
-        scripted_server(*refused, *reply(404)) as server,
+        google(*refused, *reply(404, b'{"error":{"errors":[{"reason":"notFound"}]}}')) as server,
         drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
     ):
         server.script += [*reply(200, f'{{"exportLinks":{{"text/plain":"{server.url}/y"}}}}'), cut_in_bytes]
@@ -569,7 +579,9 @@ async def exported_by(hosts: Hosts) -> bytes:
     too_large = b'{"error":{"errors":[{"reason":"exportSizeLimitExceeded"}]}}'
     links = b'{"exportLinks":{"text/plain":"https://docs.google.com/feeds/export?id=a"}}'
     hosts.answers |= {
+        f"{GOOGLE}/drive/v3/about": (200, {}, b"{}"),
         f"{GOOGLE}/drive/v3/files/a/export": (403, {}, too_large),
+        f"{GOOGLE}/drive/v3/files/a/download": (404, {}, b'{"error":{"errors":[{"reason":"notFound"}]}}'),
         f"{GOOGLE}/drive/v3/files/a": (200, {}, links),
     }
     clock = ManualClock()
@@ -628,15 +640,33 @@ def refused(status: int, reason: str) -> list[Answer]:
     return list(reply(status, f'{{"error":{{"code":{status},"errors":[{{"reason":"{reason}"}}]}}}}'))
 
 
-async def export_by(*answers: Answer, mime_type: str = APPS + "document") -> tuple[bytes, list[str]]:
-    """What an export brings by those answers, and the last part of each path that was asked; `{}` is the server."""
+async def export_by(mime_type: str = APPS + "document", **answers: Answer) -> tuple[bytes, list[str]]:
+    """What an export brings, and what was asked in turn, by the last part of its path. Each is answered so each time:
+    `export`, `download` (the operation), `a` (the links), and the addresses `operated` and `linked`."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        name = request.path.rpartition("/")[2]
+        if name not in asked:
+            asked.append(name)
+        return await answers.get(name, bare)(request)
+
     async with (
-        scripted_server(*answers) as server,
+        google() as server,
         drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
     ):
-        shown = read(file("a", mimeType=mime_type))
-        got = await all_of(drive.content(bytes_of(shown, "text/plain")))
-        return got, [each.path.rpartition("/")[2] for each in server.seen]
+        server.otherwise = answer
+        got = await all_of(drive.content(bytes_of(read(file("a", mimeType=mime_type)), "text/plain")))
+        return got, asked
+
+
+bare, html, whole = reply(200, "{}")[0], reply(404, "<html>")[0], reply(200, BYTES)[0]
+too_large, refused_operation = refused(403, "exportSizeLimitExceeded")[0], refused(403, "fileNotExportable")[0]
+
+
+def failed(code: int) -> Answer:
+    """An operation that ended so."""
+    return reply(200, f'{{"name":"o","done":true,"error":{{"code":{code},"message":"x"}}}}')[0]
 
 
 async def done(request: web.Request) -> web.StreamResponse:
@@ -650,59 +680,55 @@ async def linked(request: web.Request) -> web.StreamResponse:
     return web.json_response({"exportLinks": {"text/plain": f"http://{request.host}/linked"}})
 
 
-ODD: dict[str, list[Answer]] = {
-    "500": list(reply(500, "<html>", times=QUICK.attempts)),
-    "coding": list(reply(200, b"x", {"Content-Encoding": "br"}, times=QUICK.attempts)),
-    "cut": [cut] * QUICK.attempts,
-    "redirect": list(reply(302, headers={"Location": "http://elsewhere.example/"})),
+ODD: dict[str, Answer] = {
+    "500": reply(500, "<html>")[0],
+    "coding": reply(200, b"x", {"Content-Encoding": "br"})[0],
+    "cut": cut,
+    "redirect": reply(302, headers={"Location": "http://elsewhere.example/"})[0],
 }
 
 
 @pytest.mark.parametrize("odd", ODD)
 async def test_an_export_that_never_comes_goes_the_other_ways(odd: str) -> None:
     """There are documents that files.export answers with 500 for ever, and that can be had all the same."""
-    assert (await export_by(*ODD[odd], done, *reply(200, BYTES)))[0] == BYTES
-    got, asked = await export_by(*ODD[odd], *reply(500, times=QUICK.attempts), linked, *reply(200, BYTES))
-    assert (got, asked[-1]) == (BYTES, "linked")
+    got, asked = await export_by(export=ODD[odd], download=done, operated=whole)
+    assert (got, asked) == (BYTES, ["export", "download", "operated"])
+    got, asked = await export_by(export=ODD[odd], download=ODD["500"], a=linked, linked=whole)
+    assert (got, asked) == (BYTES, ["export", "download", "a", "linked"])
 
 
 async def test_an_address_that_gives_nothing_is_left_for_the_next_way() -> None:
     """An operation that ends well may name an address that has expired."""
-    got, asked = await export_by(
-        *refused(403, "exportSizeLimitExceeded"), done, *reply(404, "<html>"), linked, *reply(200, BYTES)
-    )
-    assert got == BYTES
-    assert asked == ["export", "download", "operated", "a", "linked"]
+    got, asked = await export_by(export=too_large, download=done, operated=html, a=linked, linked=whole)
+    assert (got, asked) == (BYTES, ["export", "download", "operated", "a", "linked"])
 
 
 async def test_a_document_that_comes_in_no_way_is_a_gap() -> None:
     """Its trouble may pass, even where some way says no for good; what is told is the trouble."""
     with pytest.raises(ItemUnavailable) as raised:
-        await export_by(*ODD["500"], *refused(403, "fileNotExportable"), *reply(200, "{}"))
+        await export_by(export=ODD["500"], download=refused_operation)
     assert (raised.value.code, raised.value.http_status) == ("unavailable", 500)
-    failed = reply(200, '{"name":"o","done":true,"error":{"code":13,"message":"internal"}}')
     with pytest.raises(ItemUnavailable) as raised:
-        await export_by(*refused(403, "exportSizeLimitExceeded"), *failed, *reply(200, "{}"))
+        await export_by(export=too_large, download=failed(13))
     assert raised.value.code == "operation_failed"
 
 
 async def test_a_document_that_every_way_refuses_for_good_is_no_gap() -> None:
     """A large Drive has to be able to complete: the first refusal is the one that is told."""
-    failed = reply(200, '{"name":"o","done":true,"error":{"code":3,"message":"too large"}}')
     with pytest.raises(SkipItem) as raised:
-        await export_by(*refused(403, "exportSizeLimitExceeded"), *failed, *reply(200, "{}"))
+        await export_by(export=too_large, download=failed(3))
     assert (type(raised.value), raised.value.code) == (SkipItem, "export_too_large")
     with pytest.raises(SkipItem) as raised:
-        await export_by(*refused(404, "notFound"), *reply(200, "{}"), mime_type=APPS + "vid")
+        await export_by(APPS + "vid", download=refused(404, "notFound")[0])
     assert (type(raised.value), raised.value.code) == (SkipItem, "not_exportable")
 
 
 @pytest.mark.parametrize("reason", ["fileNotExportable", "cannotDownloadFile", "notFound"])
 async def test_a_documented_refusal_of_an_export_is_the_last_word(reason: str) -> None:
     """No other way is asked."""
-    answers = refused(404 if reason == "notFound" else 403, reason)
+    answer = refused(404 if reason == "notFound" else 403, reason)[0]
     with pytest.raises(SkipItem) as raised:
-        await export_by(*answers, done, *reply(200, BYTES))
+        await export_by(export=answer, download=done, operated=whole)
     assert not isinstance(raised.value, ItemUnavailable)
 
 
@@ -739,4 +765,4 @@ async def failure_of(drive: Drive) -> type[Exception]:
 async def test_a_quota_is_the_connection_s_trouble(answer: list[Answer]) -> None:
     """No other way of an export is tried then."""
     with pytest.raises(Retryable):
-        await export_by(*answer * QUICK.attempts, done, *reply(200, BYTES))
+        await export_by(export=answer[0], download=done, operated=whole)
