@@ -39,6 +39,8 @@ def visible_contents(
 
 
 def _content(item: Item, standing: int, export_type: str) -> VisibleContent:
+    if item.is_workspace and not export_type:
+        return VisibleContent("not_exportable")
     if not may_download(item, standing):
         return VisibleContent("not_downloadable")
     if not item.is_workspace:

@@ -16,7 +16,14 @@ from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Drive, ObjectStore
 from google_drive_worker.sync.checkpoint import Scope
 from google_drive_worker.sync.content import source_of
-from google_drive_worker.utils.errors import ChecksumMismatch, NotFound, Retryable, SkipItem, Terminal, WorkerError
+from google_drive_worker.utils.errors import (
+    ChecksumMismatch,
+    ItemUnavailable,
+    NotFound,
+    SkipItem,
+    StoreUnavailable,
+    WorkerError,
+)
 
 SMALL_AT_ONCE = 8
 """Files of less than a part of an upload that are fetched side by side, by all connections together."""
@@ -33,14 +40,8 @@ _STATUSES: dict[str, ContentStatus] = {
     "abusive_file": "abusive",
     "not_downloadable": "not_downloadable",
     "access_denied": "not_downloadable",
-    "forbidden": "not_downloadable",
 }
-"""What the errors of one file come to; any other is `unavailable`."""
-
-_OF_ONE_FILE = frozenset({"redirected", "truncated", "bad_request", ChecksumMismatch.code})
-"""Codes of errors that look like the connection's, and are one file's."""
-
-_SERVER_ERROR = 500
+"""What the final refusals of one file's bytes come to."""
 
 
 class Places:
@@ -74,7 +75,7 @@ class ContentMirror:
     ) -> tuple[Mirrored, ...]:
         """What became of the contents of a connection's files; none of a file that can have none, or is gone.
 
-        Raises what concerns more than one file: `Retryable`, `NeedsReauth`, `Terminal`.
+        Raises what concerns more than one file: `Retryable` (the store's as well), `NeedsReauth`, `Terminal`.
         """
         wanted = [(file, source) for file in files if (source := source_of(scope, file)) is not None]
         tasks: list[asyncio.Task[Mirrored | None]] = []
@@ -95,38 +96,52 @@ class ContentMirror:
             return Mirrored(file, source)
         try:
             ref = await self._stored(whose, drive, store, source)
-        except NotFound:
-            return None  # the change log will tell
+        except NotFound as problem:
+            there = (await drive.get_files([file.id])).get(file.id)
+            if isinstance(there, NotFound):
+                return None  # its removal is decided elsewhere
+            told = "Google shows the file and does not find its bytes"
+            missing = ItemUnavailable(told, code="bytes_not_found", http_status=problem.http_status)
+            return Mirrored(file, Content("unavailable", problem=missing), source.head)
+        except ItemUnavailable as problem:
+            return Mirrored(file, Content("unavailable", problem=problem), source.head)
         except SkipItem as problem:
             return Mirrored(file, Content(_STATUSES.get(problem.code, "unavailable"), problem=problem), source.head)
-        except (Retryable, Terminal) as problem:
-            if not _is_of_one_file(problem):
-                raise
-            skipped = SkipItem(
-                problem.message,
-                code=problem.code,
-                http_status=problem.http_status,
-                reason=problem.reason,
-                attempts=problem.attempts,
-            )
-            return Mirrored(file, Content("unavailable", problem=skipped), source.head)
         return Mirrored(file, Content("stored", ref), source.head)
 
     async def _stored(self, whose: ConnectionId, drive: Drive, store: ObjectStore, source: Source) -> ObjectRef:
-        """The object of the bytes, there already or new. Bytes that changed meanwhile are fetched once more."""
+        """The object of the bytes, there already or new. Raises `ItemUnavailable` where this one can't be stored."""
         is_large = source.export_type is None and (source.file.size or 0) > LARGE_FROM_BYTES
         async with (self._large if is_large else self._small).one(whose):
-            sha256 = source.file.sha256_checksum if source.export_type is None else None
-            known = await store.find(sha256, source.content_type) if sha256 else await store.recall(source.topic)
-            if known is not None:
-                return known
             try:
-                ref = await self._streamed(drive, store, source, sha256)
-            except ChecksumMismatch:
-                ref = await self._streamed(drive, store, source, sha256)
-            if sha256 is None:
-                await store.note(source.topic, ref)
-            return ref
+                return await self._found_or_fetched(drive, store, source)
+            except StoreUnavailable as problem:
+                failure = problem
+            if not await _takes_objects(store):
+                raise failure
+            told = f"the object store takes other objects, and not this one: {failure.message}"
+            raise ItemUnavailable(told, code="not_stored", http_status=failure.http_status)
+
+    async def _found_or_fetched(self, drive: Drive, store: ObjectStore, source: Source) -> ObjectRef:
+        """Bytes that are not those that Drive shows, damaged or changed meanwhile, are fetched once more."""
+        sha256 = source.file.sha256_checksum if source.export_type is None else None
+        known = await store.find(sha256, source.content_type) if sha256 else await store.recall(source.topic)
+        if known is not None:
+            return known
+        try:
+            ref = await self._streamed(drive, store, source, sha256)
+        except ChecksumMismatch:
+            ref = await self._streamed_again(drive, store, source, sha256)
+        if sha256 is None:
+            await store.note(source.topic, ref)
+        return ref
+
+    async def _streamed_again(self, drive: Drive, store: ObjectStore, source: Source, sha256: str | None) -> ObjectRef:
+        try:
+            return await self._streamed(drive, store, source, sha256)
+        except ChecksumMismatch as problem:
+            failure = problem
+        raise ItemUnavailable(f"twice in a row: {failure.message}", code=ChecksumMismatch.code, attempts=2)
 
     async def _streamed(self, drive: Drive, store: ObjectStore, source: Source, sha256: str | None) -> ObjectRef:
         """Fetch and store; whatever stops it half-way, the connection to Google is let go of."""
@@ -134,12 +149,14 @@ class ContentMirror:
             return await store.put_stream(pieces, source.content_type, sha256=sha256)
 
 
-def _is_of_one_file(problem: Retryable | Terminal) -> bool:
-    """Whether the trouble is one file's alone.
+async def _takes_objects(store: ObjectStore) -> bool:
+    """Whether the store keeps a small stream now, in the way that exports go."""
+    try:
+        await store.put_stream(_probe(), "text/plain")
+    except StoreUnavailable:
+        return False
+    return True
 
-    So it is where Google itself says, after all tries, that it failed on this one: there are documents that it never
-    exports, and nobody else's content waits for them. An outage shows in the listings as well, which rest the
-    connection; the store's own failures have no reason of Google's.
-    """
-    failed = (problem.http_status or 0) >= _SERVER_ERROR and problem.reason is not None
-    return problem.code in _OF_ONE_FILE or (failed and problem.code == Retryable.code)
+
+async def _probe() -> AsyncIterator[bytes]:
+    yield b"google-drive-worker looks whether the store takes objects\n"

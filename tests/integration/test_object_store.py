@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.storage.setup import object_stores
 from google_drive_worker.storage.store import BucketObjects, BucketStores
-from google_drive_worker.utils.errors import ChecksumMismatch, Retryable
+from google_drive_worker.utils.errors import ChecksumMismatch, Retryable, StoreUnavailable
 from support.s3_server import BUCKET, KEYS, front_of, keys_in, s3_server, uploads_in
 
 CONNECTION = Connection(
@@ -162,6 +162,71 @@ async def test_a_storm_is_weathered_and_an_outage_told(server: str) -> None:
     assert caught.value.code == "object_store_unavailable"
     with pytest.raises(Retryable, match=r"can't be used at http://127\.0\.0\.1:1 "):
         await stores("http://127.0.0.1:1").open(CONNECTION).find("0" * 64, TEXT)
+
+
+SKEW = (
+    "<Message>The difference between the request time and the current time is too large. SECRET</Message>"
+    "<RequestTime>20261130T190000Z</RequestTime><ServerTime>2026-11-30T18:00:00Z</ServerTime>"
+)
+
+
+@pytest.mark.parametrize("call", ["put", "find", "recall", "put_stream"])
+@pytest.mark.parametrize(
+    ("status", "code", "detail", "told"),
+    [
+        (301, "PermanentRedirect", "", f"the bucket {BUCKET} .* is in another region than us-east-1; set S3_REGION"),
+        (307, "TemporaryRedirect", "", f"the bucket {BUCKET} .* is in another region than us-east-1; set S3_REGION"),
+        (400, "AuthorizationHeaderMalformed", "", "in another region than us-east-1; set S3_REGION"),
+        (403, "RequestTimeTooSkewed", SKEW, f"clock is wrong by 3600 s, ahead: .*{BUCKET}.*set the clock"),
+        (403, "RequestTimeTooSkewed", "", "clock is wrong: .*set the clock"),
+        (403, "RequestTimeTooSkewed", "<ServerTime>x</ServerTime>", "clock is wrong: .*set the clock"),
+        (403, "AccessDenied", SKEW, "clock is wrong by 3600 s, ahead"),
+        (403, "AccessDenied", "", "S3 does not let us into the bucket .*grant s3:PutObject"),
+    ],
+)
+async def test_what_a_person_has_to_set_right_is_named(
+    server: str, call: str, status: int, code: str, detail: str, told: str
+) -> None:
+    """The region, the clock, a grant: whichever call meets it first, HEAD, whose answers have no text, included."""
+    with front_of(server, status=status, code=code, detail=detail, failures=100) as front:
+        store = stores(front.url).open(CONNECTION)
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
+            "put": lambda: store.put(b"x", TEXT),
+            "find": lambda: store.find("0" * 64, TEXT),
+            "recall": lambda: store.recall("topic"),
+            "put_stream": lambda: store.put_stream(stream(b"x"), TEXT, sha256=hashlib.sha256(b"x").hexdigest()),
+        }
+        with pytest.raises(StoreUnavailable, match=told) as caught:
+            await calls[call]()
+    assert caught.value.code == "object_store_unavailable"
+    assert "SECRET" not in caught.value.message
+    assert "<" not in caught.value.message
+
+
+async def test_keys_that_are_used_up_are_replaced_where_a_look_meets_it_first(server: str) -> None:
+    """A HEAD's refusal does not say why; the GET after it does, and the object is found."""
+    given: list[str] = []
+
+    async def temporary(_: ConnectionId) -> TemporaryKeys:
+        given.append(f"token-{len(given) + 1}")
+        ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        return TemporaryKeys("testing", Secret("CANARY-secret"), Secret(given[-1]), ends)
+
+    there = await stores(server).open(CONNECTION).put(b"looked for", TEXT)
+    with front_of(server, rejected={"token-1"}) as front:
+        own = object_stores(BUCKET, region="us-east-1", endpoint_url=front.url, temporary_keys=temporary)
+        assert await own.open(CONNECTION).find(there.sha256, TEXT) == there
+        assert given == ["token-1", "token-2"]
+        assert await own.open(CONNECTION).find("0" * 64, TEXT) is None
+
+
+async def test_a_temporary_directory_that_is_full_is_told(
+    server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Exports wait there: it names the variable, and is no bug."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(StoreUnavailable, match="TMPDIR"):
+        await stores(server).open(CONNECTION).put_stream(stream(b"x"), TEXT)
 
 
 async def test_temporary_keys_that_are_used_up_are_replaced(server: str) -> None:

@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 
 from google_drive_worker.domain.connection import Connection
 from google_drive_worker.domain.objects import ObjectRef
-from google_drive_worker.utils.errors import ChecksumMismatch, WorkerError
+from google_drive_worker.utils.errors import ChecksumMismatch, StoreUnavailable, WorkerError
 
 
 @dataclass
 class MemoryStore:
-    """Implements `ObjectStores` and `ObjectStore`, for one customer; `problem` is raised while there is one."""
+    """Implements `ObjectStores` and `ObjectStore`, for one customer; `problem` is raised while there is one,
+    and objects of the checksums in `refused` are never taken."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     notes: dict[str, ObjectRef] = field(default_factory=dict)
     problem: WorkerError | None = None
+    refused: set[str] = field(default_factory=set)
 
     def open(self, connection: Connection) -> "MemoryStore":
         """Itself."""
@@ -26,6 +28,8 @@ class MemoryStore:
         """Keep the bytes."""
         self._check()
         sha256 = hashlib.sha256(value).hexdigest()
+        if sha256 in self.refused:
+            raise StoreUnavailable("too large for it", http_status=413)
         self.objects[sha256] = value
         return ObjectRef(f"memory:{sha256}", len(value), sha256, content_type)
 

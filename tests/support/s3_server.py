@@ -89,6 +89,7 @@ def uploads_in(url: str) -> list[str]:
 @dataclass
 class Front:
     """An HTTP front of the server's. The next `failures` requests are answered with that status and code of S3's;
+    and that `detail` beside it, none of it on a HEAD;
     of `every` so many requests one is passed on; nothing is while it is `refusing`;
     all are sent on to `location` by that status where it is set;
     tokens in `rejected` are answered as expired. `seen` are the headers of what came, by method and path."""
@@ -96,6 +97,7 @@ class Front:
     upstream: str
     status: int = 503
     code: str = "SlowDown"
+    detail: str = ""
     failures: int = 0
     every: int = 0
     refusing: bool = False
@@ -138,7 +140,7 @@ def front_of(upstream: str, **settings: Any) -> Iterator[Front]:
             if refusal is not None:
                 status, code = refusal
                 sent_on = {"Location": front.location} if front.location else {}
-                self._answer(status, sent_on, f"<Error><Code>{code}</Code></Error>".encode())
+                self._answer(status, sent_on, f"<Error><Code>{code}</Code>{front.detail}</Error>".encode())
                 return
             headers.pop("accept-encoding", None)
             headers.setdefault("content-type", "application/octet-stream")  # urllib's own would be a form's
@@ -160,7 +162,8 @@ def front_of(upstream: str, **settings: Any) -> Iterator[Front]:
             else:
                 self.send_header("Content-Length", headers["Content-Length"])
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Nothing is logged."""

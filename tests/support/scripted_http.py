@@ -29,15 +29,22 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class ScriptedServer:
-    """Answers by `script`, in order, then always by `otherwise`; keeps what came in `seen`."""
+    """Answers by `script`, in order, then always by `otherwise`; keeps what came in `seen`.
+
+    What ends in a path of `aside` is answered by that, and is not in `seen`.
+    """
 
     url: str = ""
     script: list[Answer] = field(default_factory=list)
     otherwise: Answer | None = None
     seen: list[Seen] = field(default_factory=list)
+    aside: dict[str, Answer] = field(default_factory=dict)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one request."""
+        beside = next((each for path, each in self.aside.items() if request.path.endswith(path)), None)
+        if beside is not None:
+            return await beside(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
         seen = Seen(request.method, request.path, dict(request.query), headers, await request.read())
         self.seen.append(seen)

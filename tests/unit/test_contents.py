@@ -16,6 +16,7 @@ from google_drive_worker.utils.errors import (
     NotFound,
     Retryable,
     SkipItem,
+    StoreUnavailable,
     Terminal,
     WorkerError,
 )
@@ -73,11 +74,10 @@ async def test_an_export_is_fetched_anew_when_the_document_or_the_format_changed
         (SkipItem("x", code="access_denied", http_status=403), "not_downloadable"),
         (SkipItem("x", code="not_exportable", http_status=403), "not_exportable"),
         (SkipItem("x", code="export_too_large"), "too_large"),
-        (SkipItem("x", code="link_refused"), "unavailable"),
-        (Terminal("x", code="bad_request", http_status=400), "unavailable"),
+        (SkipItem("x", code="something_new", http_status=403), "unavailable"),
+        (ItemUnavailable("x", code="link_refused", http_status=403), "unavailable"),
+        (ItemUnavailable("x", code="not_downloadable", http_status=403), "unavailable"),
         (ItemUnavailable("x", code="file_quota_exceeded", http_status=403), "unavailable"),
-        (Retryable("x", http_status=500, reason="backendError"), "unavailable"),
-        (Retryable("x", code="truncated"), "unavailable"),
         (ChecksumMismatch("x"), "unavailable"),
     ],
 )
@@ -97,7 +97,7 @@ async def test_a_file_s_own_trouble_is_a_status(trouble: WorkerError, status: Co
     [
         Retryable("x", code="connection_failed"),
         Retryable("x", code="rate_limited", http_status=429),
-        Retryable("x", code="object_store_unavailable", http_status=503),
+        Retryable("x", http_status=500, reason="backendError"),
         Terminal("x", code="insufficient_scope", http_status=403),
     ],
 )
@@ -109,10 +109,55 @@ async def test_what_is_more_than_a_file_s_trouble_is_raised(trouble: Exception) 
     assert raised.value is trouble
 
 
+async def test_bytes_that_never_are_what_drive_shows_are_a_gap() -> None:
+    """After one more try; bytes that are right the second time are kept."""
+    drive = MemoryDrive(contents={"a": b"other"})
+    content = await mirror_content(drive, MemoryStore(), SCOPE, blob("a", b"text"))
+    assert content.status == "unavailable"
+    assert isinstance(content.problem, ItemUnavailable)
+    assert content.problem.code == "checksum_mismatch"
+    assert drive.calls == ["content a"] * 2
+
+
+async def test_a_store_that_is_out_of_use_is_the_connection_s_trouble() -> None:
+    """No file is blamed, and the store's own words are kept."""
+    store = MemoryStore(problem=StoreUnavailable("set S3_REGION"))
+    with pytest.raises(StoreUnavailable, match="set S3_REGION"):
+        await mirror_content(MemoryDrive(contents={"a": b"text"}), store, SCOPE, blob("a", b"text"))
+
+
+async def test_an_object_that_the_store_never_takes_is_that_file_s_trouble() -> None:
+    """Where the store takes others it is no reason for the connection to rest."""
+    drive, store = MemoryDrive(contents={"a": b"text", "b": b"more"}), MemoryStore()
+    store.refused.add(hashlib.sha256(b"text").hexdigest())
+    found = await ContentMirror().mirror(CONNECTION, drive, store, SCOPE, [blob("a", b"text"), blob("b", b"more")])
+    assert [each.content.status for each in found] == ["unavailable", "stored"]
+    problem = found[0].content.problem
+    assert isinstance(problem, ItemUnavailable)
+    assert (problem.code, problem.http_status) == ("not_stored", 413)
+
+
+async def test_an_export_follows_the_version_where_its_time_was_set_back() -> None:
+    """`modifiedTime` is any client's to set; a view, which leaves the version, fetches nothing."""
+    drive, store = MemoryDrive(contents={"a": b"text"}), MemoryStore()
+    for version in ("7", "7", "8"):
+        shown = read(file("a", mimeType=DOCUMENT, modifiedTime="2020-01-01T00:00:00Z", version=version))
+        await mirror_content(drive, store, SCOPE, shown)
+    assert drive.calls == ["content a"] * 2
+
+
 async def test_a_file_that_is_gone_has_no_content_and_no_record() -> None:
     """Its log will tell."""
     drive = MemoryDrive(contents={"a": NotFound("gone", http_status=404)})
     assert await ContentMirror().mirror(CONNECTION, drive, MemoryStore(), SCOPE, [blob("a", b"text")]) == ()
+
+
+async def test_a_file_that_is_there_without_its_bytes_is_a_gap() -> None:
+    """Google does not find its bytes, and shows the file: it is not gone."""
+    shown = file("a", mimeType="text/plain", size="4")
+    drive = MemoryDrive(files={"a": shown}, contents={"a": NotFound("gone", http_status=404)})
+    content = await mirror_content(drive, MemoryStore(), SCOPE, read(shown))
+    assert (content.status, type(content.problem)) == ("unavailable", ItemUnavailable)
 
 
 async def test_what_the_listing_shows_is_not_asked_for() -> None:

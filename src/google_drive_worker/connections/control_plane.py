@@ -22,7 +22,14 @@ from google_drive_worker.domain.reports import CredentialsRefused, Report, SyncE
 from google_drive_worker.http.retry import RetryPolicy, parse_retry_after_s, retrying
 from google_drive_worker.http.transport import HttpRequest, HttpResponse, Transport
 from google_drive_worker.messages.nesting import TOO_DEEP, is_too_deep
-from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, UnknownConnection, WorkerError
+from google_drive_worker.utils.errors import (
+    NeedsReauth,
+    Retryable,
+    StoreUnavailable,
+    Terminal,
+    UnknownConnection,
+    WorkerError,
+)
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -177,11 +184,8 @@ class ControlPlane:
         if answer.status == _NOT_FOUND:
             return None
         if answer.status not in {_OK, _CREATED}:
-            raise Retryable(
-                f"the Control Plane gives no keys to the object store (HTTP {answer.status})",
-                code="object_store_unavailable",
-                http_status=answer.status,
-            )
+            told = f"the Control Plane gives no keys to the object store (HTTP {answer.status})"
+            raise StoreUnavailable(told, http_status=answer.status)
         return _decoded(_KEYS, answer)
 
     async def report(self, report: Report) -> None:

@@ -175,10 +175,11 @@ class Drive(Protocol):
         ...
 
     def content(self, source: Source) -> AsyncGenerator[bytes, None]:
-        """The bytes of a file, in pieces, resumed where a connection is cut.
+        """The bytes of a file, decoded, in pieces, resumed where a connection is cut. Exports come in any way they can.
 
-        Raises `SkipItem` where they can't be had, or are more than the source's limit; `ChecksumMismatch` where they
-        changed while they were read.
+        Raises `SkipItem` where Drive documents that they can't be had, or they are more than the source's limit;
+        `ItemUnavailable` where this file's can't be had now; `ChecksumMismatch` where they are not those that Drive
+        shows.
         """
         ...
 
@@ -229,7 +230,7 @@ class ObjectStore(Protocol):
     """Where a connection's large payloads and file bytes go: S3, or a local directory.
 
     Objects are content-addressed under the customer's prefix, so that writing one again is harmless, and one that is
-    found is complete. Every call raises `Retryable` where the store can't be used at the moment.
+    found is complete. Every call raises `StoreUnavailable` where the store can't be used at the moment.
     """
 
     async def put(self, value: bytes, content_type: str) -> ObjectRef:

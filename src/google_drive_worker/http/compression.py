@@ -1,5 +1,6 @@
 """gunzip with a limit: faster than the HTTP library's own, and safe against decompression bombs."""
 
+from collections.abc import AsyncIterator, Iterator
 from typing import Protocol, cast
 
 try:
@@ -40,7 +41,7 @@ def gunzip(data: bytes, limit_bytes: int) -> bytes:
     parts: list[bytes] = []
     left = limit_bytes
     for _ in range(_MEMBERS_AT_MOST):
-        inflater = cast("_Inflater", fast_zlib.decompressobj(_GZIP_WBITS))
+        inflater = _member()
         try:
             part = _inflate(inflater, data, left + 1)
         except _CORRUPT:
@@ -57,6 +58,48 @@ def gunzip(data: bytes, limit_bytes: int) -> bytes:
         if not data:
             return parts[0] if len(parts) == 1 else b"".join(parts)
     raise CorruptGzip("too many gzip members")
+
+
+async def gunzip_stream(pieces: AsyncIterator[bytes], piece_bytes: int) -> AsyncIterator[bytes]:
+    """Decompress a gzip stream that comes in pieces, into pieces of at most `piece_bytes`.
+
+    Raises `CorruptGzip` where the stream is broken, ends early, or has too many members.
+    """
+    inflater = _member()
+    members = 1
+    async for piece in pieces:
+        data = piece
+        while data:
+            if inflater.eof:
+                members += 1
+                if members > _MEMBERS_AT_MOST:
+                    raise CorruptGzip("too many gzip members")
+                inflater = _member()
+            for part in _parts_of(inflater, data, piece_bytes):
+                yield part
+            data = inflater.unused_data if inflater.eof else b""
+    if not inflater.eof:
+        raise CorruptGzip("gzip stream ends early")
+
+
+def _member() -> _Inflater:
+    return cast("_Inflater", fast_zlib.decompressobj(_GZIP_WBITS))
+
+
+def _parts_of(inflater: _Inflater, data: bytes, piece_bytes: int) -> Iterator[bytes]:
+    """Decompress what the data holds of one member. A part that comes full may leave more behind it."""
+    while True:
+        try:
+            part = inflater.decompress(data, piece_bytes)
+        except _CORRUPT:
+            part = None
+        if part is None:
+            raise CorruptGzip("broken gzip stream")
+        if part:
+            yield part
+        data = inflater.unconsumed_tail
+        if inflater.eof or not (data or len(part) == piece_bytes):
+            return
 
 
 def _inflate(inflater: _Inflater, data: bytes, most_bytes: int) -> bytes:

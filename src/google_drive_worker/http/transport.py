@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, Self
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import aiohttp
 from yarl import URL
 
 from google_drive_worker.http.addresses import address_problem
-from google_drive_worker.http.compression import CorruptGzip, TooLarge, gunzip
+from google_drive_worker.http.compression import CorruptGzip, TooLarge, gunzip, gunzip_stream
 from google_drive_worker.utils.errors import Misconfigured, Retryable, Terminal
 
 USER_AGENT = "google-drive-worker (gzip)"
@@ -42,11 +43,15 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class HttpStream:
-    """An answer whose body is read in pieces. `pieces` raises `Retryable` where it does not come whole."""
+    """An answer whose body is read in pieces. `pieces` raises `Retryable` where it does not come whole.
+
+    The server sent it `is_encoded` though asked not to: the pieces are decoded, but a Range of it counts encoded bytes.
+    """
 
     status: int
     headers: Mapping[str, str]
     pieces: Callable[[], AsyncIterator[bytes]]
+    is_encoded: bool = False
 
 
 class Transport(Protocol):
@@ -55,7 +60,8 @@ class Transport(Protocol):
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Return the answer, whatever its status.
 
-        Raises `Retryable` where none came whole (`connection_failed`, `certificate_refused`, `timeout`, `truncated`),
+        Raises `Retryable` where none came whole (`connection_failed`, `certificate_refused`, `timeout`, `truncated`)
+        or it is encoded in a way that was not asked for (`bad_answer`),
         `Terminal` where it may not be taken (`response_too_large`, `redirected`, `bad_credentials`).
         """
         ...
@@ -65,7 +71,7 @@ class StreamTransport(Transport, Protocol):
     """A transport whose answers can be read in pieces."""
 
     def stream(self, request: HttpRequest, origin: str | None = None) -> AbstractAsyncContextManager[HttpStream]:
-        """Open the answer, as it is sent: not compressed, in no time limit but that of silence.
+        """Open the answer, asked for without compression but decoded where it has one. Only silence is timed.
 
         `origin` is another host than the transport's own; the caller has made sure that it may be told what the request
         holds. A redirect is an answer like any other, and is not followed. Raises as `send` does.
@@ -95,6 +101,14 @@ PIECE_BYTES = 256 * 1024
 
 NO_CONNECTION = "connection_failed"
 """The code of an error where no connection came about, or one ended without an answer."""
+
+BAD_ANSWER = "bad_answer"
+"""The code of an error where an answer came, and is not what such an answer can be."""
+
+_NOT_ENCODED = frozenset({"", "identity"})
+
+_GZIP = frozenset({"gzip", "x-gzip"})
+"""The same by RFC 9110, section 8.4.1.3. No other coding is asked for, and none is understood."""
 
 CERTIFICATE_REFUSED = "certificate_refused"
 """The code of an error where one side of a connection does not accept the other's certificate."""
@@ -162,7 +176,10 @@ class AiohttpTransport:
             failure = Terminal("a token or header holds a character that HTTP can't carry", code="bad_credentials")
         else:
             try:
-                yield HttpStream(response.status, response.headers, lambda: _pieces(response))
+                coding = _coding(response.headers)
+                is_encoded = coding not in _NOT_ENCODED
+                pieces = partial(_decoded, response, coding) if is_encoded else partial(_pieces, response)
+                yield HttpStream(response.status, response.headers, pieces, is_encoded)
             finally:
                 response.close()
             return
@@ -243,14 +260,44 @@ def _accept(response: HttpResponse, limit_bytes: int) -> HttpResponse | Retryabl
     status = response.status
     if 300 <= status < 400:  # noqa: PLR2004  (the 3xx class)
         return Terminal("the server answered with a redirect", code="redirected", http_status=status)
-    if response.headers.get("Content-Encoding", "").lower() != "gzip":
+    coding = _coding(response.headers)
+    if coding in _NOT_ENCODED:
         return response
+    if coding not in _GZIP:
+        # A refusal counts by its status, readable or not.
+        return HttpResponse(status, response.headers, b"") if status >= _REFUSALS else _unknown_coding(status)
     try:
         return HttpResponse(status, response.headers, gunzip(response.body, limit_bytes))
     except TooLarge:
         return _too_large(status)
     except CorruptGzip:
         return Retryable("an answer's compression is broken", code="truncated", http_status=status)
+
+
+_REFUSALS = 400
+
+
+def _coding(headers: Mapping[str, str]) -> str:
+    """How a body is encoded, in lower case; several codings stand as one text."""
+    return headers.get("Content-Encoding", "").strip().lower()
+
+
+def _unknown_coding(status: int) -> Retryable:
+    told = "an answer is encoded in a way that was not asked for"
+    return Retryable(told, code=BAD_ANSWER, http_status=status)
+
+
+async def _decoded(response: aiohttp.ClientResponse, coding: str) -> AsyncIterator[bytes]:
+    if coding not in _GZIP:
+        raise _unknown_coding(response.status)
+    is_broken = False
+    try:
+        async for piece in gunzip_stream(_pieces(response), PIECE_BYTES):
+            yield piece
+    except CorruptGzip:
+        is_broken = True
+    if is_broken:
+        raise Retryable("an answer's compression is broken", code="truncated", http_status=response.status)
 
 
 def _too_large(status: int) -> Terminal:

@@ -1,4 +1,4 @@
-"""One bucket, or one directory: bytes under keys, with every failure told as what a person can mend."""
+"""One bucket, or one directory: bytes under keys, with every failure told as what a person can do about it."""
 
 import asyncio
 import contextlib
@@ -15,19 +15,23 @@ from obstore.store import LocalStore, S3Store
 
 from google_drive_worker.storage.credentials import Keys, KeySource
 from google_drive_worker.storage.upload import upload
-from google_drive_worker.utils.errors import Retryable
+from google_drive_worker.utils.errors import Retryable, StoreUnavailable
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential
 
 T = TypeVar("T")
 
-UNAVAILABLE = "object_store_unavailable"
-
 _RETRIES = 5
 _RETRY_TIME = timedelta(seconds=20)
 _TIMEOUT = timedelta(seconds=60)
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+_TEXT_CHARS = 16 * 1024
+_BARE_REDIRECT = "redirect without LOCATION"
+_WRONG_REGION = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
+_SKEWED = "RequestTimeTooSkewed"
+_SKEW_AT_MOST_S = 300.0
+_UNEXPLAINED = frozenset({400, 403})
 _STATUS = re.compile(r"status code: (\d{3})")
 _REJECTED_KEYS = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "RequestExpired"}
@@ -35,7 +39,7 @@ _REJECTED_KEYS = frozenset(
 
 
 class Bucket(Protocol):
-    """Where objects are. Every call raises `Retryable` where it can't be used."""
+    """Where objects are. Every call raises `StoreUnavailable` where it can't be used, or has no keys."""
 
     def uri(self, key: str) -> str:
         """The object's address."""
@@ -138,8 +142,13 @@ class S3Bucket:
         return await _found(self._do(_bytes_at(key)))
 
     async def size(self, key: str) -> int | None:
-        """HeadObject."""
-        return await _found(self._do(_size_at(key)))
+        """HeadObject. Its refusals have no body: GetObject is asked then, which says why, or gives the size as well."""
+        try:
+            return await _found(self._do(_size_at(key)))
+        except StoreUnavailable as problem:
+            if problem.http_status not in _UNEXPLAINED:
+                raise
+        return await _found(self._do(_size_by_reading(key)))
 
     async def _do(self, what: Callable[[S3Store], Awaitable[T]]) -> T:
         """Do it; once more with other keys, where the server says that these are used up."""
@@ -170,39 +179,72 @@ class S3Bucket:
         """These keys are used up. A store may have kept them for a moment, and goes as well."""
         self._store, self._held = None, _Held()
 
-    def _failure(self, problem: Exception) -> tuple[str, Retryable]:
-        """The code that S3 gave, and what to tell. S3's own text goes nowhere: it repeats keys and addresses."""
-        text = str(problem)
-        code = match[1] if (match := _CODE.search(text)) else ""
-        status = int(match[1]) if (match := _STATUS.search(text)) else None
-        options = self.options
+    def _failure(self, problem: Exception) -> tuple[str, StoreUnavailable]:
+        """The code that S3 gave, and what to tell."""
+        options, refusal = self.options, _refusal_in(str(problem)[:_TEXT_CHARS])
+        code, status = refusal.code, refusal.status
+        told = refusal.told(options)
+        if told is None and status == _NOT_FOUND:
+            return code, _Missing(f"the bucket {options.bucket} (S3_BUCKET_NAME) does not have the object")
+        if told is None:
+            answer = f"HTTP {status} {code}".strip() if status else "no answer"
+            where = options.endpoint_url or "S3"
+            told = f"the bucket {options.bucket} (S3_BUCKET_NAME) can't be used at {where} ({answer})"
+        return code, StoreUnavailable(told, http_status=status)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """An error of S3's, read. S3's own text goes nowhere: it repeats keys and addresses."""
+
+    code: str
+    status: int | None
+    is_redirect: bool
+    skew_s: float | None
+    """How far our clock is ahead of S3's, where it says both times."""
+
+    def told(self, options: S3Options) -> str | None:
+        """What a person can do about it; `None` where only the code and status are known."""
         where = f"the bucket {options.bucket} (S3_BUCKET_NAME)"
+        region = f"{where} is in another region than {options.region}; set S3_REGION"
         told = {
             "NoSuchBucket": f"there is no bucket {options.bucket}; create it, or set S3_BUCKET_NAME",
             "AccessDenied": f"S3 does not let us into {where}; grant s3:PutObject and s3:GetObject",
             "InvalidAccessKeyId": f"S3 does not know our access key for {where}",
             "SignatureDoesNotMatch": f"S3 does not accept our secret key for {where}",
-            "PermanentRedirect": f"{where} is in another region than {options.region}; set S3_REGION",
-            "AuthorizationHeaderMalformed": f"{where} is in another region than {options.region}; set S3_REGION",
+            **dict.fromkeys(_WRONG_REGION, region),
             **dict.fromkeys(_REJECTED_KEYS, f"S3 says that our temporary credentials for {where} are used up"),
-        }.get(code)
-        if told is None and code.startswith("KMS"):
-            told = f"the key {options.kms_key_id} (S3_KMS_KEY_ID) can't be used ({code})"
-        if told is None and status in {301, 307}:
-            told = f"{where} is in another region than {options.region}; set S3_REGION"
-        if told is None and status == _NOT_FOUND:
-            missing = _Missing(f"{where} does not have the object", code=UNAVAILABLE)
-            return code, missing
-        if told is None:
-            answer = f"HTTP {status} {code}".strip() if status else "no answer"
-            told = f"{where} can't be used at {options.endpoint_url or 'S3'} ({answer})"
-        return code, Retryable(told, code=UNAVAILABLE, http_status=status)
+        }.get(self.code)
+        if self.code == _SKEWED or (self.code == "AccessDenied" and abs(self.skew_s or 0.0) > _SKEW_AT_MOST_S):
+            way = "" if not self.skew_s else f" by {abs(self.skew_s):.0f} s, {'ahead' if self.skew_s > 0 else 'behind'}"
+            return f"this machine's clock is wrong{way}: S3 refuses what we sign for {where}; set the clock (NTP)"
+        if told is None and self.code.startswith("KMS"):
+            return f"the key {options.kms_key_id} (S3_KMS_KEY_ID) can't be used ({self.code})"
+        return region if told is None and (self.is_redirect or self.status in {301, 307}) else told
+
+
+def _refusal_in(text: str) -> _Refusal:
+    """What obstore's text tells of S3's answer. It has no status where a redirect names no place."""
+    code = match[1] if (match := _CODE.search(text)) else ""
+    status = int(match[1]) if (match := _STATUS.search(text)) else None
+    ours, theirs = (_time_in(text, name) for name in ("RequestTime", "ServerTime"))
+    skew_s = None if ours is None or theirs is None else (ours - theirs).total_seconds()
+    return _Refusal(code, status, _BARE_REDIRECT in text, skew_s)
+
+
+def _time_in(text: str, name: str) -> datetime | None:
+    match = re.search(rf"<{name}>([\dTZ:.+-]{{1,40}})</{name}>", text)
+    try:
+        time = None if match is None else datetime.fromisoformat(match[1])
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
 _NOT_FOUND = 404
 
 
-class _Missing(Retryable):
+class _Missing(StoreUnavailable):
     """404 of an object; of a bucket S3 says so."""
 
 
@@ -226,6 +268,13 @@ def _size_at(key: str) -> Callable[[S3Store | LocalStore], Awaitable[int]]:
         return (await obstore.head_async(store, key))["size"]
 
     return head
+
+
+def _size_by_reading(key: str) -> Callable[[S3Store], Awaitable[int]]:
+    async def get(store: S3Store) -> int:
+        return (await obstore.get_async(store, key)).meta["size"]
+
+    return get
 
 
 def _s3_store(options: S3Options, held: _Held) -> S3Store:
@@ -279,16 +328,15 @@ class DirectoryBucket:
         return await _found(self._do(_size_at(key)))
 
     async def _do(self, what: Callable[[LocalStore], Awaitable[T]]) -> T:
-        failure: Retryable
+        failure: StoreUnavailable
         try:
             if self._store is None:
                 self._store = LocalStore(self.directory, mkdir=True)
             return await what(self._store)
         except FileNotFoundError:
-            failure = _Missing("the directory does not have the object", code=UNAVAILABLE)
+            failure = _Missing("the directory does not have the object")
         except (BaseError, OSError):
-            failure = Retryable(
-                f"the directory {self.directory} (S3_BUCKET_NAME) can't be written; make it, or mend its permissions",
-                code=UNAVAILABLE,
+            failure = StoreUnavailable(
+                f"the directory {self.directory} (S3_BUCKET_NAME) can't be written; make it, or set its permissions"
             )
         raise failure

@@ -13,7 +13,7 @@ import botocore.exceptions
 import botocore.session
 
 from google_drive_worker.domain.connection import TemporaryKeys
-from google_drive_worker.utils.errors import Retryable
+from google_drive_worker.utils.errors import StoreUnavailable
 
 RENEW_AHEAD = timedelta(minutes=5)
 """How long before their end keys are no longer used."""
@@ -34,7 +34,7 @@ class Keys(NamedTuple):
         return f"Keys({self.access_key_id!r})"
 
 
-class NoKeys(Retryable):
+class NoKeys(StoreUnavailable):
     """The standard chain has no keys."""
 
 
@@ -62,8 +62,7 @@ def _chain_keys() -> Keys:
         problem = type(error).__name__  # its text may hold anything
     raise NoKeys(
         f"no credentials for the object store: {problem}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, "
-        "or AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE",
-        code="object_store_unavailable",
+        "or AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE"
     )
 
 

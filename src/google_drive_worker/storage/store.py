@@ -15,7 +15,7 @@ from google_drive_worker.storage.bucket import Bucket
 from google_drive_worker.storage.credentials import NoKeys
 from google_drive_worker.storage.keys import note_key, object_key, tenant_prefix
 from google_drive_worker.storage.upload import PART_BYTES
-from google_drive_worker.utils.errors import ChecksumMismatch, WorkerError
+from google_drive_worker.utils.errors import ChecksumMismatch, StoreUnavailable, WorkerError
 
 KEPT_AT_MOST = 1_000
 """How many connections' own buckets are kept open."""
@@ -75,16 +75,20 @@ class BucketObjects:
 
     async def _put_unknown(self, chunks: AsyncIterable[bytes], content_type: str) -> ObjectRef:
         counted = _Counted(chunks)
-        with tempfile.TemporaryFile() as spool:
-            async for part in counted.parts():
-                spool.write(part)
-            spool.seek(0)
-            key = object_key(self._prefix, counted.sha256)
-            if counted.size_bytes <= PART_BYTES:
-                await self._bucket.write(key, spool.read(), content_type)
-            else:
-                await self._bucket.write_parts(key, _read_on(spool), content_type)
-        return self._ref(counted.sha256, counted.size_bytes, content_type)
+        try:
+            with tempfile.TemporaryFile() as spool:
+                async for part in counted.parts():
+                    spool.write(part)
+                spool.seek(0)
+                key = object_key(self._prefix, counted.sha256)
+                if counted.size_bytes <= PART_BYTES:
+                    await self._bucket.write(key, spool.read(), content_type)
+                else:
+                    await self._bucket.write_parts(key, _read_on(spool), content_type)
+            return self._ref(counted.sha256, counted.size_bytes, content_type)
+        except OSError as problem:
+            told = f"the temporary directory (TMPDIR) can't hold what waits for the store ({problem.strerror})"
+        raise StoreUnavailable(told)
 
     def _ref(self, sha256: str, size_bytes: int, content_type: str) -> ObjectRef:
         return ObjectRef(self._bucket.uri(object_key(self._prefix, sha256)), size_bytes, sha256, content_type)

@@ -36,6 +36,8 @@ CHANGED_AT_MOST = 500
 """How many files are kept in mind whose contents are to be looked at: beyond it, all are gone through."""
 
 _APPS = "application/vnd.google-apps."
+_THIRD_PARTY = _APPS + "drive-sdk"
+"""What the types of other apps' shortcuts begin with: their bytes are these apps'."""
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 
 EXPORTS = {
@@ -65,18 +67,19 @@ def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
     """How a file's bytes are to be had; or why they are not, as far as its metadata tells; `None` where it has none."""
     if file.mime_type in {FOLDER_MIME_TYPE, SHORTCUT_MIME_TYPE}:
         return None
+    is_workspace = file.mime_type.startswith(_APPS)
+    export_type = {**EXPORTS, **(scope.export_formats or {})}.get(file.mime_type)
+    if file.mime_type.startswith(_THIRD_PARTY) or (is_workspace and export_type is None):
+        return Content("not_exportable")  # such as forms and sites: nobody can have their bytes, which is no error
     if not _may_download(file):
         told = "Drive does not let the account download it"
         return Content("not_downloadable", problem=SkipItem(told, code="not_downloadable"))
     limit_bytes = MAX_FILE_SIZE_BYTES if scope.max_file_size_bytes is None else scope.max_file_size_bytes
-    if not file.mime_type.startswith(_APPS):
+    if not is_workspace:
         if file.size is not None and file.size > limit_bytes:
             told = f"it has {file.size} bytes, over max_file_size_bytes ({limit_bytes})"
             return Content("too_large", problem=SkipItem(told, code="content_too_large"))
         return Source(file, file.sha256_checksum or file.head_revision_id or _edition(file), limit_bytes)
-    export_type = {**EXPORTS, **(scope.export_formats or {})}.get(file.mime_type)
-    if export_type is None:  # such as forms and sites: nobody can have their bytes, which is no error
-        return Content("not_exportable")
     return Source(file, _edition(file), limit_bytes, export_type)
 
 
@@ -246,4 +249,12 @@ def _may_download(file: DriveFile) -> bool:
 
 
 def _edition(file: DriveFile) -> str:
-    return file.head_revision_id or file.md5_checksum or file.modified_time or str(file.version)
+    """What tells the state of bytes of which Drive shows no checksum and no revision: exports, and a few old blobs.
+
+    `version` rises with every change on the server, also where `modifiedTime` was set back. It rises for a rename or a
+    sharing as well: each costs one more export (200 quota units), of which the same bytes are the same object and leave
+    `content_ref` as it was; docx and zip may differ in every export. A view does not raise it.
+    """
+    if file.version is not None:
+        return f"version {file.version}"
+    return "\n".join(filter(None, (file.modified_time, file.head_revision_id, file.md5_checksum)))

@@ -2,7 +2,8 @@
 
     WorkerError
     ├── Retryable            try again, not before `retry_after_s`
-    │   └── ChecksumMismatch other bytes came than were announced
+    │   ├── ChecksumMismatch other bytes came than were announced
+    │   └── StoreUnavailable the object store can't be used
     ├── NeedsReauth          the customer has to authorize anew
     ├── SkipItem             Google documents that this item can't be had by this call: record it, and go on
     │   ├── NotFound         Google's own JSON `notFound` for this id: evidence once it is said twice
@@ -66,6 +67,12 @@ class ChecksumMismatch(Retryable):
     """Other bytes came than were announced: cut short, damaged, or changed meanwhile."""
 
     code = "checksum_mismatch"
+
+
+class StoreUnavailable(Retryable):
+    """The object store did not take or give an object; its text says what a person can do about it."""
+
+    code = "object_store_unavailable"
 
 
 class NeedsReauth(WorkerError):

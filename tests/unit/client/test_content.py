@@ -1,6 +1,7 @@
 """The bytes of files, against the simulator over real HTTP, and against scripted answers for what it does not do."""
 
 import asyncio
+import gzip
 import hashlib
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -17,7 +18,7 @@ from drive_simulator.items import Item
 from drive_simulator.server import Simulator
 from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.calls import CallReport
-from google_drive_worker.client.content import REDIRECTS_AT_MOST, place_of
+from google_drive_worker.client.downloads import REDIRECTS_AT_MOST, place_of
 from google_drive_worker.client.drive_api import DriveApis
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter
 from google_drive_worker.client.setup import open_drives
@@ -36,11 +37,10 @@ from google_drive_worker.utils.errors import (
     NotFound,
     Retryable,
     SkipItem,
-    Terminal,
 )
 from support.clock import ManualClock
 from support.credentials import authorized_user, connection
-from support.scripted_http import Answer, ScriptedServer, reply, scripted_server
+from support.scripted_http import Answer, ScriptedServer, cut, reply, scripted_server
 from support.simulators import serving
 from support.syncs import file, read
 
@@ -48,6 +48,14 @@ QUICK = RetryPolicy(attempts=4, total_s=20.0, base_s=0.01, cap_s=0.02)
 APPS = "application/vnd.google-apps."
 LARGE = 5_000_000
 MEDIA = Match(method="files.get", media=True)
+
+
+@asynccontextmanager
+async def google(*answers: Answer) -> AsyncIterator[ScriptedServer]:
+    """A server that answers so, and as an account in good order what names no file."""
+    async with scripted_server(*answers) as server:
+        server.aside["/about"] = reply(200)[0]
+        yield server
 
 
 @asynccontextmanager
@@ -157,9 +165,9 @@ async def test_a_server_that_cuts_on_and_on_is_given_up_on() -> None:
     async with bench() as b:
         shown = await b.file(b.blob(LARGE))
         b.simulator.faults.add(Rule(Effect(cut_after_bytes=100), MEDIA))
-        with pytest.raises(Retryable) as raised:
+        with pytest.raises(ItemUnavailable) as raised:
             await all_of(b.drive.content(bytes_of(shown)))
-        assert raised.value.code == "truncated"
+        assert (raised.value.code, raised.value.attempts) == ("truncated", QUICK.attempts)
         assert b.asked("files.get") == 1 + QUICK.attempts
 
 
@@ -176,7 +184,7 @@ async def test_a_refused_token_is_renewed_and_a_busy_server_asked_again() -> Non
 async def test_a_token_that_becomes_stale_in_a_download_is_renewed_and_the_download_goes_on() -> None:
     """At its beginning or in its middle; without a backoff, and the bytes that came are not asked for again."""
     async with tokens_granted() as (server, drive, grants):
-        server.script += [*reply(401), cut_in_bytes, *reply(401), *rest_of(10)]
+        server.script += [*refused(401, "authError"), cut_in_bytes, *refused(401, "authError"), *rest_of(10)]
         assert await all_of(drive.content(bytes_of(SHOWN))) == BYTES
         assert [each.headers["authorization"] for each in server.seen] == [
             "Bearer token-1",
@@ -190,10 +198,12 @@ async def test_a_token_that_becomes_stale_in_a_download_is_renewed_and_the_downl
 async def test_a_download_whose_new_token_is_refused_as_well_needs_a_person() -> None:
     """As every call does: nobody asks on and on."""
     async with tokens_granted() as (server, drive, grants):
-        server.script += [*reply(401), *reply(401), *reply(401)]
+        server.script += refused(401, "authError") * 3
+        server.aside["/about"] = refused(401, "authError")[0]
         with pytest.raises(NeedsReauth):
             await all_of(drive.content(bytes_of(SHOWN)))
-        assert (len(server.seen), len(grants)) == (2, 2)
+        assert len(server.seen) == 2
+        assert grants[:2] == ["token-1", "token-2"]
 
 
 @pytest.mark.parametrize(
@@ -304,7 +314,7 @@ SHOWN = read(
 async def scripted(*answers: Answer, shown: DriveFile = SHOWN) -> tuple[bytes, list[str | None], list[str | None]]:
     """What a download brings by those answers, and which ranges and resource keys were sent."""
     async with (
-        scripted_server(*answers) as server,
+        google(*answers) as server,
         drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
     ):
         got = await all_of(drive.content(bytes_of(shown)))
@@ -322,7 +332,7 @@ async def tokens_granted() -> AsyncIterator[tuple[ScriptedServer, Drive, list[st
         return Grant(Secret(grants[-1]), 3600.0)
 
     clock = ManualClock()
-    async with scripted_server() as server, AiohttpTransport(server.url) as transport:
+    async with google() as server, AiohttpTransport(server.url) as transport:
         drives = DriveApis(
             base_url=server.url + "/drive/v3",
             transport=transport,
@@ -358,11 +368,61 @@ async def test_a_server_that_knows_no_ranges_sends_all_of_it_again() -> None:
 
 
 @pytest.mark.parametrize("status", [206, 416])
-async def test_another_part_than_was_asked_for_is_not_taken(status: int) -> None:
-    """Nor is there nothing to be had where there were bytes before: the content is another one by now."""
+async def test_where_a_range_leads_nowhere_all_is_read_again(status: int) -> None:
+    """Another part than was asked for, or none: the file is read from zero, and what came is skipped."""
     answer = reply(status, BYTES[5:], {"Content-Range": f"bytes 5-{len(BYTES) - 1}/{len(BYTES)}"})
+    got, ranges, _ = await scripted(cut_in_bytes, *answer, *reply(200, BYTES))
+    assert (got, ranges) == (BYTES, [None, "bytes=10-", None])
+
+
+async def test_a_file_that_became_shorter_is_another_content() -> None:
+    """What came of it is no part of what is there now."""
     with pytest.raises(ChecksumMismatch):
-        await scripted(cut_in_bytes, *answer)
+        await scripted(cut_in_bytes, *reply(416), *reply(200, BYTES[:5]))
+
+
+PACKED = gzip.compress(BYTES, mtime=0)
+GZIP = {"Content-Encoding": "gzip"}
+
+
+def cut_after(data: bytes, headers: dict[str, str]) -> Answer:
+    """Those bytes of more that are announced, and the end of the connection."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(data) + 100), **headers})
+        await response.prepare(request)
+        await response.write(data)
+        await asyncio.sleep(0)
+        if request.transport is not None:
+            request.transport.close()
+        return response
+
+    return answer
+
+
+async def test_bytes_that_are_compressed_unasked_are_decoded() -> None:
+    """A file that is itself a .gz is left as it is: its answer has no coding."""
+    assert (await scripted(*reply(200, PACKED, GZIP)))[0] == BYTES
+    itself = read(file("a", size=str(len(PACKED)), md5Checksum=hashlib.md5(PACKED, usedforsecurity=False).hexdigest()))
+    assert (await scripted(*reply(200, PACKED), shown=itself))[0] == PACKED
+
+
+async def test_an_encoded_download_is_not_gone_on_with_by_range() -> None:
+    """A Range counts encoded bytes: it is read from zero, and what is known is skipped."""
+    got, ranges, _ = await scripted(cut_after(PACKED[:-9], GZIP), *reply(200, PACKED, GZIP))
+    assert (got, ranges) == (BYTES, [None, None])
+    part = {**GZIP, "Content-Range": f"bytes 10-{len(BYTES) - 1}/{len(BYTES)}"}
+    got, ranges, _ = await scripted(cut_in_bytes, *reply(206, PACKED[10:], part), *reply(200, BYTES))
+    assert (got, ranges) == (BYTES, [None, "bytes=10-", None])
+
+
+@pytest.mark.parametrize(("coding", "data"), [("br", b"x"), ("gzip", PACKED[:-4]), ("gzip", b"no gzip")])
+async def test_bytes_that_can_not_be_decoded_are_asked_for_again(coding: str, data: bytes) -> None:
+    """They are never taken for the file's own; for ever, it is that file's trouble."""
+    bad = reply(200, data, {"Content-Encoding": coding}, times=QUICK.attempts)
+    assert (await scripted(bad[0], *reply(200, BYTES)))[0] == BYTES
+    with pytest.raises(ItemUnavailable):
+        await scripted(*bad)
 
 
 @pytest.mark.parametrize("name", ["md5", "sha1"])
@@ -394,7 +454,7 @@ async def test_a_link_to_another_host_is_not_followed() -> None:
         done = reply(200, f'{{"name":"o","done":true,"response":{{"downloadUri":"{other.url}/x"}}}}')
         links = reply(200, f'{{"exportLinks":{{"text/plain":"{other.url}/y"}}}}')
         async with (
-            scripted_server(*refused, *done, *links) as server,
+            google(*refused, *done, *links) as server,
             drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
         ):
             with pytest.raises(SkipItem) as raised:
@@ -454,16 +514,13 @@ def test_an_api_of_ones_own_has_no_other_hosts(url: str) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_download_follows_no_redirect(status: int) -> None:
-    """Its token goes to the host that it was asked for at."""
+    """Its token goes to the host that it was asked for at. One answer of a proxy's is tried again."""
     async with scripted_server() as other:
-        answers = reply(status, headers={"Location": f"{other.url}/steal"})
-        async with (
-            scripted_server(*answers) as server,
-            drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
-        ):
-            with pytest.raises(Terminal) as raised:
-                await all_of(drive.content(bytes_of(read(file("a", size="1")))))
-            assert raised.value.code == "redirected"
+        away = {"Location": f"{other.url}/steal"}
+        assert (await scripted(*reply(status, headers=away), *reply(200, BYTES)))[0] == BYTES
+        with pytest.raises(ItemUnavailable) as raised:
+            await scripted(*reply(status, headers=away, times=QUICK.attempts))
+        assert raised.value.code == "redirected"
         assert other.seen == []
 
 
@@ -471,11 +528,11 @@ async def test_an_export_that_is_made_anew_is_not_gone_on_with() -> None:
     """Two exports of a document need not be the same bytes: after a cut the rest of another one is no rest of it."""
     refused = reply(403, '{"error":{"errors":[{"reason":"exportSizeLimitExceeded"}]}}')
     async with (
-        scripted_server(*refused, *reply(404)) as server,
+        google(*refused, *reply(404, b'{"error":{"errors":[{"reason":"notFound"}]}}')) as server,
         drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
     ):
         server.script += [*reply(200, f'{{"exportLinks":{{"text/plain":"{server.url}/y"}}}}'), cut_in_bytes]
-        with pytest.raises(Retryable) as raised:
+        with pytest.raises(ItemUnavailable) as raised:
             await all_of(drive.content(bytes_of(read(file("a", mimeType=APPS + "document")), "text/plain")))
         assert raised.value.code == "truncated"
         assert server.seen[-1].path == "/y"
@@ -522,7 +579,9 @@ async def exported_by(hosts: Hosts) -> bytes:
     too_large = b'{"error":{"errors":[{"reason":"exportSizeLimitExceeded"}]}}'
     links = b'{"exportLinks":{"text/plain":"https://docs.google.com/feeds/export?id=a"}}'
     hosts.answers |= {
+        f"{GOOGLE}/drive/v3/about": (200, {}, b"{}"),
         f"{GOOGLE}/drive/v3/files/a/export": (403, {}, too_large),
+        f"{GOOGLE}/drive/v3/files/a/download": (404, {}, b'{"error":{"errors":[{"reason":"notFound"}]}}'),
         f"{GOOGLE}/drive/v3/files/a": (200, {}, links),
     }
     clock = ManualClock()
@@ -560,16 +619,150 @@ async def test_an_exports_link_is_followed_to_google_without_the_token(status: i
 async def test_an_exports_link_that_leads_elsewhere_or_nowhere_is_not_followed(location: str) -> None:
     """Nothing is asked of a stranger, and nobody is led in circles; the file alone is left out."""
     hosts = Hosts({LINK: (302, {"Location": location}, b"")})
-    with pytest.raises(Terminal) as raised:
+    with pytest.raises(ItemUnavailable) as raised:
         await exported_by(hosts)
     assert raised.value.code == "redirected"
     assert {address.partition("?")[0] for address, _ in hosts.seen if "googleapis" not in address} == {LINK}
-    assert len([told for _, told in hosts.seen if "Authorization" not in told]) <= REDIRECTS_AT_MOST
+    assert len([told for _, told in hosts.seen if "Authorization" not in told]) <= REDIRECTS_AT_MOST * QUICK.attempts
 
 
-async def test_an_exports_address_that_lets_nobody_in_is_that_files_trouble() -> None:
-    """The token was not sent there, and is as good as before."""
-    hosts = Hosts({LINK: (302, {"Location": SIGNED}, b""), SIGNED: (401, {}, b"")})
-    with pytest.raises(SkipItem) as raised:
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+async def test_an_exports_address_that_lets_nobody_in_is_that_files_trouble(status: int) -> None:
+    """The token was not sent there, and is as good as before; the file is no more gone than before."""
+    hosts = Hosts({LINK: (302, {"Location": SIGNED}, b""), SIGNED: (status, {}, b"")})
+    with pytest.raises(ItemUnavailable) as raised:
         await exported_by(hosts)
-    assert raised.value.code == "link_refused"
+    assert (raised.value.code, raised.value.http_status) == ("link_refused", status)
+
+
+def refused(status: int, reason: str) -> list[Answer]:
+    """A refusal in Google's own form."""
+    return list(reply(status, f'{{"error":{{"code":{status},"errors":[{{"reason":"{reason}"}}]}}}}'))
+
+
+async def export_by(mime_type: str = APPS + "document", **answers: Answer) -> tuple[bytes, list[str]]:
+    """What an export brings, and what was asked in turn, by the last part of its path. Each is answered so each time:
+    `export`, `download` (the operation), `a` (the links), and the addresses `operated` and `linked`."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        name = request.path.rpartition("/")[2]
+        if name not in asked:
+            asked.append(name)
+        return await answers.get(name, bare)(request)
+
+    async with (
+        google() as server,
+        drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
+    ):
+        server.otherwise = answer
+        got = await all_of(drive.content(bytes_of(read(file("a", mimeType=mime_type)), "text/plain")))
+        return got, asked
+
+
+bare, html, whole = reply(200, "{}")[0], reply(404, "<html>")[0], reply(200, BYTES)[0]
+too_large, refused_operation = refused(403, "exportSizeLimitExceeded")[0], refused(403, "fileNotExportable")[0]
+
+
+def failed(code: int) -> Answer:
+    """An operation that ended so."""
+    return reply(200, f'{{"name":"o","done":true,"error":{{"code":{code},"message":"x"}}}}')[0]
+
+
+async def done(request: web.Request) -> web.StreamResponse:
+    """A finished operation, with an address on the same server."""
+    uri = f"http://{request.host}/operated"
+    return web.json_response({"name": "o", "done": True, "response": {"downloadUri": uri}})
+
+
+async def linked(request: web.Request) -> web.StreamResponse:
+    """An export link on the same server."""
+    return web.json_response({"exportLinks": {"text/plain": f"http://{request.host}/linked"}})
+
+
+ODD: dict[str, Answer] = {
+    "500": reply(500, "<html>")[0],
+    "coding": reply(200, b"x", {"Content-Encoding": "br"})[0],
+    "cut": cut,
+    "redirect": reply(302, headers={"Location": "http://elsewhere.example/"})[0],
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_an_export_that_never_comes_goes_the_other_ways(odd: str) -> None:
+    """There are documents that files.export answers with 500 for ever, and that can be had all the same."""
+    got, asked = await export_by(export=ODD[odd], download=done, operated=whole)
+    assert (got, asked) == (BYTES, ["export", "download", "operated"])
+    got, asked = await export_by(export=ODD[odd], download=ODD["500"], a=linked, linked=whole)
+    assert (got, asked) == (BYTES, ["export", "download", "a", "linked"])
+
+
+async def test_an_address_that_gives_nothing_is_left_for_the_next_way() -> None:
+    """An operation that ends well may name an address that has expired."""
+    got, asked = await export_by(export=too_large, download=done, operated=html, a=linked, linked=whole)
+    assert (got, asked) == (BYTES, ["export", "download", "operated", "a", "linked"])
+
+
+async def test_a_document_that_comes_in_no_way_is_a_gap() -> None:
+    """Its trouble may pass, even where some way says no for good; what is told is the trouble."""
+    with pytest.raises(ItemUnavailable) as raised:
+        await export_by(export=ODD["500"], download=refused_operation)
+    assert (raised.value.code, raised.value.http_status) == ("unavailable", 500)
+    with pytest.raises(ItemUnavailable) as raised:
+        await export_by(export=too_large, download=failed(13))
+    assert raised.value.code == "operation_failed"
+
+
+async def test_a_document_that_every_way_refuses_for_good_is_no_gap() -> None:
+    """A large Drive has to be able to complete: the first refusal is the one that is told."""
+    with pytest.raises(SkipItem) as raised:
+        await export_by(export=too_large, download=failed(3))
+    assert (type(raised.value), raised.value.code) == (SkipItem, "export_too_large")
+    with pytest.raises(SkipItem) as raised:
+        await export_by(APPS + "vid", download=refused(404, "notFound")[0])
+    assert (type(raised.value), raised.value.code) == (SkipItem, "not_exportable")
+
+
+@pytest.mark.parametrize("reason", ["fileNotExportable", "cannotDownloadFile", "notFound"])
+async def test_a_documented_refusal_of_an_export_is_the_last_word(reason: str) -> None:
+    """No other way is asked."""
+    answer = refused(404 if reason == "notFound" else 403, reason)[0]
+    with pytest.raises(SkipItem) as raised:
+        await export_by(export=answer, download=done, operated=whole)
+    assert not isinstance(raised.value, ItemUnavailable)
+
+
+@pytest.mark.parametrize("status", [400, 403, 408, 410, 451, 500, 503, 599])
+async def test_a_file_that_google_never_serves_is_a_gap_of_its_own(status: int) -> None:
+    """Whatever it answers, in HTML or with a reason that Drive does not document: it is never "not for you"."""
+    for answers in (reply(status, "<html>", times=9), refused(status, "somethingElse") * 9):
+        with pytest.raises(ItemUnavailable) as raised:
+            await scripted(*answers)
+        assert raised.value.http_status == status
+
+
+async def test_an_outage_is_no_file_s_trouble() -> None:
+    """Where many calls fail in a row the connection rests, and no further file is blamed."""
+    async with (
+        scripted_server() as server,
+        drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
+    ):
+        server.otherwise = reply(503)[0]
+        found = [await failure_of(drive) for _ in range(5)]
+        assert found[-3:] == [Retryable] * 3
+
+
+async def failure_of(drive: Drive) -> type[Exception]:
+    """What kind of trouble a download comes to."""
+    try:
+        await all_of(drive.content(bytes_of(SHOWN)))
+    except (ItemUnavailable, Retryable) as problem:
+        return type(problem)
+    raise AssertionError("it came")
+
+
+@pytest.mark.parametrize("answer", [refused(429, "rateLimitExceeded"), refused(403, "dailyLimitExceeded")])
+async def test_a_quota_is_the_connection_s_trouble(answer: list[Answer]) -> None:
+    """No other way of an export is tried then."""
+    with pytest.raises(Retryable):
+        await export_by(export=answer[0], download=done, operated=whole)

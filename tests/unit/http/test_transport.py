@@ -4,15 +4,16 @@ import asyncio
 import gzip
 import tracemalloc
 import zlib
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
 
 from google_drive_worker.http.addresses import address_problem
-from google_drive_worker.http.compression import CorruptGzip, TooLarge, gunzip
-from google_drive_worker.http.transport import AiohttpTransport, HttpRequest, TransportLimits
+from google_drive_worker.http.compression import CorruptGzip, TooLarge, gunzip, gunzip_stream
+from google_drive_worker.http.transport import PIECE_BYTES, AiohttpTransport, HttpRequest, TransportLimits
 from google_drive_worker.utils.errors import Misconfigured, Retryable, Terminal
-from support.scripted_http import cut, hang_up, reply, scripted_server
+from support.scripted_http import Answer, cut, hang_up, reply, scripted_server
 
 GZIP = {"Content-Encoding": "gzip"}
 MEGABYTE = 1024 * 1024
@@ -250,3 +251,84 @@ def test_gunzip_checks_the_checksum() -> None:
     data[-6] ^= 1
     with pytest.raises(CorruptGzip):
         gunzip(bytes(data), 1000)
+
+
+async def streamed(*answers: Answer) -> tuple[bytes, bool]:
+    """What a streamed answer comes to, and whether it was encoded."""
+    async with (
+        scripted_server(*answers) as server,
+        AiohttpTransport(server.url) as transport,
+        transport.stream(GET) as stream,
+    ):
+        return b"".join([piece async for piece in stream.pieces()]), stream.is_encoded
+
+
+LONG = bytes(range(256)) * 8_000
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", " GZIP "])
+async def test_a_stream_that_is_compressed_unasked_is_decoded(coding: str) -> None:
+    """Several members as well, in pieces that stay small whatever they come to."""
+    data = gzip.compress(LONG) + gzip.compress(b"end")
+    assert await streamed(*reply(200, data, {"Content-Encoding": coding})) == (LONG + b"end", True)
+    assert await streamed(*reply(200, data, {"Content-Encoding": "identity"})) == (data, False)
+    assert await streamed(*reply(200, data)) == (data, False)  # a file that is itself a .gz
+
+
+async def test_a_bomb_comes_in_small_pieces() -> None:
+    """A reader with a limit stops long before memory is full."""
+    bomb = gzip.compress(bytes(64 << 20))
+    async with (
+        scripted_server(*reply(200, bomb, {"Content-Encoding": "gzip"})) as server,
+        AiohttpTransport(server.url) as transport,
+        transport.stream(GET) as stream,
+    ):
+        sizes = [len(piece) async for piece in stream.pieces()]
+    assert sum(sizes) == 64 << 20
+    assert max(sizes) <= PIECE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("coding", "data", "code"),
+    [
+        ("gzip", gzip.compress(LONG, mtime=0)[:-9], "truncated"),
+        ("gzip", b"no gzip", "truncated"),
+        ("gzip", b"", "truncated"),
+        ("br", b"x", "bad_answer"),
+        ("gzip, br", b"x", "bad_answer"),
+    ],
+)
+async def test_a_stream_that_can_not_be_decoded_is_a_bad_answer(coding: str, data: bytes, code: str) -> None:
+    """It is no content: another try may bring a whole one."""
+    with pytest.raises(Retryable) as raised:
+        await streamed(*reply(200, data, {"Content-Encoding": coding}))
+    assert raised.value.code == code
+
+
+async def test_a_whole_answer_in_an_unknown_coding_is_a_bad_answer() -> None:
+    """Its bytes could be taken for an export. A refusal counts by its status all the same."""
+    headers = {"Content-Encoding": "br"}
+    answers = [*reply(200, b"x", headers), *reply(403, b"x", headers)]
+    async with scripted_server(*answers) as server, AiohttpTransport(server.url) as transport:
+        with pytest.raises(Retryable) as raised:
+            await transport.send(GET)
+        assert raised.value.code == "bad_answer"
+        refused = await transport.send(GET)
+        assert (refused.status, refused.body) == (403, b"")
+
+
+async def test_a_gzip_stream_is_the_same_however_it_is_cut() -> None:
+    """Pieces of any size, in and out; too many members are corrupt."""
+    data = gzip.compress(LONG[:5_000]) + gzip.compress(b"") + gzip.compress(b"end")
+
+    async def cut_into(size: int, whole: bytes) -> AsyncIterator[bytes]:
+        for start in range(0, len(whole), size):
+            yield whole[start : start + size]
+
+    for size in (1, 7, 100, len(data)):
+        for out in (1, 64, 100_000):
+            parts = [part async for part in gunzip_stream(cut_into(size, data), out)]
+            assert b"".join(parts) == LONG[:5_000] + b"end"
+            assert max(map(len, parts)) <= out
+    with pytest.raises(CorruptGzip):
+        _ = [part async for part in gunzip_stream(cut_into(50, gzip.compress(b"") * 100), 10)]

@@ -151,7 +151,9 @@ def test_what_has_no_bytes_is_not_asked_for() -> None:
     """Folders and shortcuts have none; nobody can have those of a form, which is no error; an export can be chosen."""
     assert source_of(SCOPE, read(folder("f"))) is None
     assert source_of(SCOPE, read(file("s", mimeType="application/vnd.google-apps.shortcut"))) is None
-    assert source_of(SCOPE, read(file("x", mimeType="application/vnd.google-apps.form"))) == Content("not_exportable")
+    for kind in ("form", "site", "map", "fusiontable", "jam", "drive-sdk.1234", "vid", "unknown"):
+        closed = file("x", mimeType=f"application/vnd.google-apps.{kind}", capabilities={"canDownload": False})
+        assert source_of(SCOPE, read(closed)) == Content("not_exportable")
     document = read(file("d", mimeType="application/vnd.google-apps.document"))
     chosen = replace(SCOPE, export_formats={document.mime_type: "application/pdf"})
     usual, other = source_of(SCOPE, document), source_of(chosen, document)
