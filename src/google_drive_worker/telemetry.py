@@ -109,10 +109,13 @@ class Telemetry:
     def _on_sync_ended(self, sync: SyncEnded) -> None:
         took = from_rfc3339(sync.completed_at) - from_rfc3339(sync.started_at)
         duration_s = max(0.0, took.total_seconds())  # the clock may have been set back meanwhile
-        self._metrics.sync_ended(sync.kind, "completed", duration_s)
+        status = "incomplete" if sync.gaps else "completed"
+        self._metrics.sync_ended(sync.kind, status, duration_s)
         records = sum(sync.counts.values())
-        log.info(
-            "sync_completed",
+        write = log.warning if sync.gaps else log.info
+        write(
+            f"sync_{status}",
+            gaps=sync.gaps or None,
             connection_id=sync.connection_id,
             customer_id=sync.customer_id,
             sync_id=sync.sync_id,

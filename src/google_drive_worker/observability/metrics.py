@@ -223,7 +223,7 @@ class Metrics:
         self._longest_wait.set(longest_wait_s)
 
     def sync_ended(self, kind: str, outcome: str, duration_s: float) -> None:
-        """Time one sync: `kind` is `full` or `incremental`, `outcome` is `completed`, `parked` or `failed`."""
+        """Time one sync: `kind` is `full` or `incremental`, `outcome` is `completed` or `incomplete`."""
         self._sync_seconds.labels(kind, outcome).observe(duration_s)
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:

@@ -257,6 +257,8 @@ class Sync(_Value, frozen=True):
     `from_trigger` says that it goes on from a trigger's cursor, which is the user's log alone: nobody knows which
     shared drives were mirrored, nor how far. `restarts` are how often drives.list had to start over, `drives_trail` is
     of its tokens.
+    `expected` are the shared drives that were mirrored before this full sync: one that the list of drives lacks is
+    looked up.
     `listed` are the corpora whose listing ended in this sync, `details` those that are gone through for what hangs on
     their files, and `changed` the files to be read anew for it. `content` and `contents` are the same for the bytes of
     files.
@@ -276,6 +278,7 @@ class Sync(_Value, frozen=True):
     from_trigger: bool = False
     restarts: int = 0
     drives_trail: Trail = Trail()
+    expected: tuple[str, ...] = ()
     sightings: int = 0
     listed: tuple[str, ...] = ()
     details: tuple[Reading, ...] = ()

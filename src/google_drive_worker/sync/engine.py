@@ -97,7 +97,7 @@ from google_drive_worker.sync.plan import (
     step_name,
     still_wanted,
 )
-from google_drive_worker.sync.scope import with_roots
+from google_drive_worker.sync.scope import follows, with_roots
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.sync.step import Step, to_follow, with_gone, with_sync
 from google_drive_worker.utils.errors import PageTokenRejected
@@ -202,6 +202,9 @@ def begin(
         owed.source,
         drives_listed=drives_listed,
         from_trigger=from_trigger,
+        expected=_expected_drives(checkpoint, scope)
+        if kind == "full" and customer_id == checkpoint.customer_id
+        else (),
     )
     checkpoint = replace(
         checkpoint,
@@ -223,6 +226,13 @@ def begin(
         checkpoint = try_due(checkpoint, now)
     records = (normalizer.sync_record(_summary(checkpoint, sync)),) if kind == "full" else ()
     return Step(checkpoint, records, refused)
+
+
+def _expected_drives(checkpoint: Checkpoint, scope: Scope, customer_id: CustomerId) -> tuple[str, ...]:
+    """The shared drives that are mirrored, and that the list of drives has to name."""
+    if customer_id != checkpoint.customer_id:
+        return ()
+    return tuple(name for name in checkpoint.corpora if name != USER_CORPUS and follows(scope, name))
 
 
 def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict[str, Corpus]:
