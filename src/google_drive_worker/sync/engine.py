@@ -202,9 +202,7 @@ def begin(
         owed.source,
         drives_listed=drives_listed,
         from_trigger=from_trigger,
-        expected=_expected_drives(checkpoint, scope)
-        if kind == "full" and customer_id == checkpoint.customer_id
-        else (),
+        expected=_expected_drives(checkpoint, scope, customer_id) if kind == "full" else (),
     )
     checkpoint = replace(
         checkpoint,
