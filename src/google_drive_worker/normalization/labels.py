@@ -5,7 +5,8 @@ Source: the Label and LabelField schemas of the discovery document.
 
 import msgspec
 
-from google_drive_worker.domain.drive import ABSENT, UNREADABLE, Resource, User
+from google_drive_worker.domain.drive import ABSENT, User
+from google_drive_worker.domain.lenient import UNREADABLE, Reader, Resource
 from google_drive_worker.normalization.shapes import LabelData, LabelFieldData, PersonData
 from google_drive_worker.normalization.values import whole_number
 
@@ -36,13 +37,13 @@ class LabelInfo(Resource, frozen=True, gc=False):
     labels: tuple[Label, ...] = ()
 
 
-_LABEL_INFO = msgspec.json.Decoder(LabelInfo | None)
+_LABEL_INFO: Reader[LabelInfo | None] = Reader(LabelInfo | None)
 
 
 def labels_of(raw: msgspec.Raw) -> msgspec.Raw:
     """The labels in a file's `labelInfo`, encoded; an empty list where it has none of those that were asked for."""
     try:
-        info = _LABEL_INFO.decode(raw)
+        info = _LABEL_INFO.read(raw)
     except UNREADABLE:
         info = None
     return ABSENT if info is None else msgspec.Raw(msgspec.json.encode(tuple(map(_label, info.labels))))

@@ -14,14 +14,15 @@ import msgspec
 from msgspec.structs import replace
 
 from google_drive_worker.domain.content import Content, Mirrored, Source
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, UNREADABLE, DriveFile, FilesPage
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, DriveFile, FilesPage, UnreadableItem
 from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.lenient import UNREADABLE, Reader
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Reading, Scope, Sync
-from google_drive_worker.sync.error_reports import unread
+from google_drive_worker.sync.error_reports import skipped, unread
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListContent, ReadContent
 from google_drive_worker.sync.scope import gone_through
@@ -50,12 +51,14 @@ EXPORTS = {
 class Contents(msgspec.Struct, frozen=True):
     """The answer to `ListContent`, with its page, and to `ReadContent`.
 
-    A file that can have no content is not in it; `gone` are those that Google does not find any more.
+    A file that can have no content is not in it; `gone` are those that Google does not find any more, `odd` those of
+    the page that can't be read.
     """
 
     found: tuple[Mirrored, ...]
     page: FilesPage | None = None
     gone: tuple[FileId, ...] = ()
+    odd: tuple[UnreadableItem, ...] = ()
 
 
 def wants_contents(checkpoint: Checkpoint) -> bool:
@@ -128,6 +131,7 @@ def on_content_page(
 ) -> Step:
     """A page of the pass is written; the corpus goes on at its token, or is through."""
     written = _write(checkpoint, answer, recall, normalizer)
+    odd = tuple(skipped(checkpoint, each.id, "file", each.problem) for each in answer.odd)
     token = None if answer.page is None else answer.page.next_page_token
     content = tuple(
         each if each.corpus != action.corpus else replace(each, page_token=token)
@@ -137,7 +141,7 @@ def on_content_page(
     sync = replace(counted(sync, written.records), content=content)
     looked_at = [each.file.id for each in answer.found]
     checkpoint = with_gone(_asking_again(checkpoint, answer, looked_at), answer.gone)
-    return replace(written, checkpoint=with_sync(checkpoint, sync))
+    return replace(written, errors=(*odd, *written.errors), checkpoint=with_sync(checkpoint, sync))
 
 
 def on_contents(
@@ -226,13 +230,13 @@ def _with_contents(checkpoint: Checkpoint, sync: Sync, file_ids: tuple[FileId, .
     return replace(sync, contents=(), content=everything)
 
 
-_CAPABILITIES = msgspec.json.Decoder(dict[str, bool] | None)
+_CAPABILITIES: Reader[dict[str, bool] | None] = Reader(dict[str, bool] | None)
 
 
 def _may_download(file: DriveFile) -> bool:
     """Whether Drive shows that the account may have the bytes. Where it does not say, it is asked."""
     try:
-        may = _CAPABILITIES.decode(file.capabilities) if file.capabilities else None
+        may = _CAPABILITIES.read(file.capabilities) if file.capabilities else None
     except UNREADABLE:
         return True
     return may is None or may.get("canDownload") is not False

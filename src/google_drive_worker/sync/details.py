@@ -22,25 +22,25 @@ import msgspec
 from msgspec.structs import replace
 
 from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
-from google_drive_worker.domain.drive import (
-    FOLDER_MIME_TYPE,
-    UNREADABLE,
-    Change,
-    DriveFile,
-)
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, Change, DriveFile, UnreadableItem, odd_in
 from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.lenient import UNREADABLE, Reader
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.ports import Normalizer
-from google_drive_worker.domain.record import ErrorReport, Record
+from google_drive_worker.domain.record import ErrorReport, Record, ResourceType
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Reading, Scope, Sync
 from google_drive_worker.sync.content import on_metadata_listed, wants_contents
-from google_drive_worker.sync.error_reports import unread
+from google_drive_worker.sync.error_reports import skipped, unread
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListDetails, ReadDetails
 from google_drive_worker.sync.scope import gone_through
 from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, with_gone, with_sync
 from google_drive_worker.utils.errors import NotFound, SkipItem
+
+_READ_IN_PART = ""
+"""The head that revisions were read at where not all of them could be: other than any, so that they are read again when
+their file changes."""
 
 CHANGED_AT_MOST = 500
 """How many changed files are kept in mind: more would weigh on every step, and all of them are gone through instead."""
@@ -49,11 +49,12 @@ CHANGED_AT_MOST = 500
 class Hanging(msgspec.Struct, frozen=True):
     """What hangs on some files: the answer to `ReadDetails`, and with its page that to `ListDetails`.
 
-    A file that was not asked for is in neither mapping; one that can't be had has its reason in its place.
+    A file that was not asked for is in neither mapping; one that can't be had has its reason in its place, and so has an
+    element of its list that can't be read.
     """
 
-    revisions: Mapping[FileId, tuple[Revision, ...] | SkipItem]
-    comments: Mapping[FileId, tuple[Comment, ...] | SkipItem]
+    revisions: Mapping[FileId, tuple[Revision | UnreadableItem, ...] | SkipItem]
+    comments: Mapping[FileId, tuple[Comment | UnreadableItem, ...] | SkipItem]
     page: DetailsPage | None = None
 
 
@@ -257,7 +258,8 @@ def on_details_page(
 ) -> Step:
     """A page of the pass is written; the corpus goes on at its token, or is through."""
     page = answer.page or DetailsPage()
-    heads = {file.id: file.head_revision_id or file.modified_time for file in page.files}
+    heads = {file.id: file.head_revision_id or file.modified_time for file in page.read}
+    odd = tuple(skipped(checkpoint, each.id, "file", each.problem) for each in odd_in(page.files))
     anew = any(each.anew for each in sync.details if each.corpus == action.corpus)
     written = _write(checkpoint, heads, answer, recall, normalizer, anew=anew)
     token = page.next_page_token
@@ -267,7 +269,7 @@ def on_details_page(
         if each.corpus != action.corpus or token is not None
     )
     sync = replace(counted(sync, written.records), details=details)
-    return replace(written, checkpoint=with_sync(with_gone(checkpoint, _gone_of(answer)), sync))
+    return replace(written, errors=(*odd, *written.errors), checkpoint=with_sync(with_gone(checkpoint, _gone_of(answer)), sync))
 
 
 def on_details(
@@ -305,24 +307,42 @@ def _write(
             if not is_hidden(revisions):
                 errors.append(unread(checkpoint, "file", file_id, "revisions", revisions))
             continue
+        odd = _unread_elements(checkpoint, file_id, "revision", revisions)
+        errors.extend(odd)
         kept = checkpoint.scope.max_revisions or len(revisions)
         beyond, newest = revisions[: len(revisions) - kept], revisions[-kept:] if kept else ()
-        if anew:
-            records.extend(normalizer.deletion("revision", f"{file_id}/{each.id}", "out_of_scope") for each in beyond)
-        records.extend(normalizer.transform_revision(file_id, each) for each in newest)
+        if anew and not odd:  # else it is not known which are the newest
+            ids = (each.id for each in beyond)
+            records.extend(normalizer.deletion("revision", f"{file_id}/{each}", "out_of_scope") for each in ids)
+        kept_ones = (each for each in newest if not isinstance(each, UnreadableItem))
+        records.extend(normalizer.transform_revision(file_id, each) for each in kept_ones)
         known = _known(checkpoint, recall, file_id)
         if known is not None:
-            remembered[file_id] = replace(known, head=heads.get(file_id))
+            remembered[file_id] = replace(known, head=_READ_IN_PART if odd else heads.get(file_id))
     for file_id, comments in answer.comments.items():
         if isinstance(comments, SkipItem):
             if not is_hidden(comments):
                 errors.append(unread(checkpoint, "file", file_id, "comments", comments))
             continue
-        records.extend(_said(file_id, comments, normalizer, anew=anew))
+        odd = _unread_elements(checkpoint, file_id, "comment", comments)
+        errors.extend(odd)
+        read = [each for each in comments if not isinstance(each, UnreadableItem)]
+        records.extend(_said(file_id, read, normalizer, anew=anew))
         known = remembered.get(file_id) or _known(checkpoint, recall, file_id)
         if known is not None:
-            remembered[file_id] = replace(known, comments=not all(comment.deleted for comment in comments))
+            has_any = bool(odd) or not all(comment.deleted for comment in read)
+            remembered[file_id] = replace(known, comments=has_any)
     return Step(checkpoint, tuple(records), tuple(errors), remembered)
+
+
+def _unread_elements(
+    checkpoint: Checkpoint, file_id: FileId, kind: ResourceType, elements: Iterable[object]
+) -> list[ErrorReport]:
+    """An error record for each element of a file's list that can't be read."""
+    return [
+        skipped(checkpoint, file_id if each.id is None else f"{file_id}/{each.id}", kind, each.problem)
+        for each in odd_in(elements)
+    ]
 
 
 def _said(file_id: FileId, comments: Iterable[Comment], normalizer: Normalizer, *, anew: bool) -> Iterator[Record]:
@@ -344,18 +364,18 @@ def wanted_of(
     """What is to be asked of the files of a page of the pass, those that are not out of scope."""
     return [
         due
-        for file in page.files
+        for file in page.read
         if (checkpoint.scope.include_trashed or not file.trashed) and belongs(checkpoint, corpus, file.drive_id)
         if file.id not in outside and (due := changed_of(checkpoint.scope, file)) is not None
     ]
 
 
-_CAPABILITIES = msgspec.json.Decoder(dict[str, bool] | None)
+_CAPABILITIES: Reader[dict[str, bool] | None] = Reader(dict[str, bool] | None)
 
 
 def _detailed(file: DriveFile) -> DetailedFile:
     try:
-        capabilities = _CAPABILITIES.decode(file.capabilities) if file.capabilities else None
+        capabilities = _CAPABILITIES.read(file.capabilities) if file.capabilities else None
     except UNREADABLE:
         capabilities = None
     return DetailedFile(

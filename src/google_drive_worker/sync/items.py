@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.drive import ChangesPage, DriveFile, FilesPage
+from google_drive_worker.domain.drive import ChangesPage, DriveFile, FilesPage, UnreadableItem
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import DeleteCause, ErrorReport, PermissionFrame, Record
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import Checkpoint
-from google_drive_worker.sync.error_reports import unread
+from google_drive_worker.sync.error_reports import skipped, unread
 from google_drive_worker.sync.scope import is_restricted
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.utils.errors import SkipItem
@@ -147,14 +147,19 @@ class ItemWriter:
     ) -> None:
         """Write all permissions of an item or a shared drive, and the deletes of those that it had before.
 
-        These are those that are remembered, and those of the ids `also_before`.
+        These are those that are remembered, and those of the ids `also_before`. Where some can't be read, absence tells
+        nothing: none is deleted or forgotten, and there is an error record for each of those.
         """
         before = self._before(item_id)
         old = before.permission_ids if before is not None else ()
         if also_before:
             old = tuple(dict.fromkeys((*old, *also_before)))
-        if old and old != found.ids:
-            kept = frozenset(found.ids)
+        ids = found.ids
+        if found.unreadable:
+            ids = old = tuple(sorted({*old, *ids}))
+            self.errors.extend(self._unread_permission(item_id, each) for each in found.unreadable)
+        if old and old != ids:
+            kept = frozenset(ids)
             cause: DeleteCause = "removed" if found.is_visible else "access_lost"
             self.records.extend(
                 self._normalizer.deletion("permission", f"{item_id}/{each}", cause) for each in old if each not in kept
@@ -162,9 +167,13 @@ class ItemWriter:
         if found.permissions:
             self.records.extend(self._normalizer.transform_permissions(item_id, self._frames_of(found)))
         if before is None:
-            self.remembered[item_id] = Remembered(is_folder, found.ids)
+            self.remembered[item_id] = Remembered(is_folder, ids)
         else:
-            self.remembered[item_id] = replace(before, is_folder=is_folder, permission_ids=found.ids)
+            self.remembered[item_id] = replace(before, is_folder=is_folder, permission_ids=ids)
+
+    def _unread_permission(self, item_id: FileId, element: UnreadableItem) -> ErrorReport:
+        resource_id = item_id if element.id is None else f"{item_id}/{element.id}"
+        return skipped(self._checkpoint, resource_id, "permission", element.problem)
 
     def _write_item(self, record: Record, item_id: FileId, found: PermissionSet | SkipItem | None) -> None:
         before = self._before(item_id)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableItem
+from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableItem, odd_in
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.listed import ListedFile
 from google_drive_worker.domain.ports import Normalizer
@@ -49,7 +49,12 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     """
     if sync.from_trigger and page.drives:
         return Step(give_up(checkpoint))
-    drives = [drive for drive in page.drives if follows(checkpoint.scope, drive.id)]
+    errors = tuple(skipped(checkpoint, each.id, "shared_drive", each.problem) for each in odd_in(page.drives))
+    drives = [
+        drive
+        for drive in page.drives
+        if not isinstance(drive, UnreadableItem) and follows(checkpoint.scope, drive.id)
+    ]
     records = tuple(normalizer.transform_drive(drive) for drive in drives if holds_drive(checkpoint.scope, drive.id))
     due = checkpoint.scope.sync_permissions
     joined = {
@@ -61,7 +66,8 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
         counted(sync, records), drives_token=page.next_page_token, drives_listed=page.next_page_token is None
     )
     checkpoint = replace(checkpoint, corpora={**checkpoint.corpora, **joined}, sync=sync)
-    return Step(checkpoint, records, _unseen_drives(checkpoint) if sync.drives_listed else ())
+    unseen = _unseen_drives(checkpoint) if sync.drives_listed else ()
+    return Step(checkpoint, records, (*errors, *unseen))
 
 
 def _unseen_drives(checkpoint: Checkpoint) -> tuple[ErrorReport, ...]:

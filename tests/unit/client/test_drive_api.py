@@ -25,7 +25,7 @@ from google_drive_worker.client.fields import (
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter
 from google_drive_worker.client.view import query_literal
 from google_drive_worker.domain.connection import ConnectionSettings, Credentials, Grant, Secret
-from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.drive import DriveFile, SharedDrive
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Drives
 from google_drive_worker.domain.times import TimeRange
@@ -272,7 +272,7 @@ async def test_drives_and_one_file() -> None:
         page = await it.drive().list_drives(None)
         files = await it.drive().get_files([FileId("1a")])
         drives, get = it.server.seen
-    assert page.drives[0].name == "Team"
+    assert page.drives == (SharedDrive(DriveId("0A"), "Team"),)
     assert files == {"1a": DriveFile(id=FileId("1a"), name="x")}
     assert drives.query == COMMON | {"pageSize": "100", "fields": DRIVES_PAGE_FIELDS}
     assert get.path == "/drive/v3/files/1a"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.truth import visible_items
-from google_drive_worker.domain.drive import UNREADABLE, FilesPage, UnreadableItem, read_file
+from google_drive_worker.domain.drive import FilesPage, UnreadableItem, read_file
+from google_drive_worker.domain.lenient import UNREADABLE
 from google_drive_worker.domain.listed import ListedFile, ListedPage
 from google_drive_worker.domain.times import sortable
 from google_drive_worker.normalization import transformer
