@@ -56,7 +56,14 @@ from google_drive_worker.domain.times import TimeRange, from_rfc3339, rfc3339
 from google_drive_worker.http.addresses import address_problem
 from google_drive_worker.http.retry import DRIVE_RETRY, RetryPolicy
 from google_drive_worker.http.transport import StreamTransport, Transport
-from google_drive_worker.utils.errors import ItemUnavailable, Misconfigured, NotFound, PageTokenRejected, SkipItem, Terminal
+from google_drive_worker.utils.errors import (
+    ItemUnavailable,
+    Misconfigured,
+    NotFound,
+    PageTokenRejected,
+    SkipItem,
+    Terminal,
+)
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Page)

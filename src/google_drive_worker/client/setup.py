@@ -12,8 +12,8 @@ from google_drive_worker.client.quota import REQUESTS, QuotaLimiter, QuotaModel
 from google_drive_worker.client.token_endpoint import TokenEndpoint
 from google_drive_worker.domain.connection import AccessToken, Credentials, Grant
 from google_drive_worker.domain.drive import FilesPage
-from google_drive_worker.domain.pages import read_files_page
 from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.pages import read_files_page
 from google_drive_worker.domain.ports import Clock, TokenSource
 from google_drive_worker.http.addresses import address_problem
 from google_drive_worker.http.retry import DRIVE_RETRY, RetryPolicy

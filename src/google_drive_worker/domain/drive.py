@@ -153,7 +153,7 @@ def odd_in(elements: Iterable[object]) -> list[UnreadableItem]:
 
 
 class _ChangeEntry(Resource, frozen=True, gc=False):
-    DECISIVE = frozenset({"change_type", "removed", "file_id", "drive_id", "drive"})
+    DECISIVE = frozenset({"change_type", "removed", "file_id", "drive_id"})
 
     change_type: str = "file"
     time: str | None = None
@@ -161,7 +161,7 @@ class _ChangeEntry(Resource, frozen=True, gc=False):
     file_id: FileId | None = None
     file: msgspec.Raw = ABSENT
     drive_id: DriveId | None = None
-    drive: SharedDrive | None = None
+    drive: msgspec.Raw = ABSENT
 
 
 class _Known(Resource, frozen=True, gc=False):
@@ -181,6 +181,7 @@ _NULL = b"null"
 # Not strict: a number may stand in quotes.
 _FILE: Reader[DriveFile] = Reader(DriveFile, strict=False)
 _CHANGE: Reader[_ChangeEntry] = Reader(_ChangeEntry)
+_DRIVE: Reader[SharedDrive] = Reader(SharedDrive)
 _KNOWN: Reader[_Known] = Reader(_Known)
 _CHANGE_TIME: Reader[_ChangeTime] = Reader(_ChangeTime)
 _decode_file = _FILE.decode
@@ -200,9 +201,14 @@ def read_file(resource: bytes | msgspec.Raw) -> DriveFile:
 def read_change(resource: bytes | msgspec.Raw) -> Change:
     """Read a `Change` resource, with the file that it shows. Raises one of `UNREADABLE`."""
     entry = _CHANGE.read(resource)
-    shown = entry.file is not ABSENT and bytes(entry.file) != _NULL
-    file = read_file(entry.file) if shown else None
-    return Change(entry.change_type, entry.time, entry.removed, entry.file_id, file, entry.drive_id, entry.drive)
+    file = read_file(entry.file) if _is_shown(entry.file) else None
+    # A drive that can't be read must not pass for one that is not there any more.
+    drive = _DRIVE.read(entry.drive) if _is_shown(entry.drive) else None
+    return Change(entry.change_type, entry.time, entry.removed, entry.file_id, file, entry.drive_id, drive)
+
+
+def _is_shown(nested: msgspec.Raw) -> bool:
+    return nested is not ABSENT and bytes(nested) != _NULL
 
 
 def time_of(change: bytes | msgspec.Raw) -> str | None:

@@ -1,8 +1,9 @@
 """Reading Google's JSON: what does not fit its type is left out, and the rest stays.
 
-Everything is decoded strictly first. Only what does not fit is taken apart, value by value, along its type: a value that
-does not fit is dropped, of an object and of a list as little as possible. A resource is nothing without its required
-fields, and wrong where a field does not fit that decisions rest on (`Resource.DECISIVE`): then it can't be read.
+Everything is decoded strictly first. Only what does not fit is taken apart, value by value, along its type: a value
+that does not fit is dropped, of an object and of a list as little as possible. A resource is nothing without its
+required fields, and wrong where a field does not fit that decisions rest on (`Resource.DECISIVE`): then it can't be
+read.
 """
 
 import re
@@ -88,6 +89,13 @@ class _Salvage:
                 return left
         raise problem
 
+    def _rest(self, kind: Any, value: msgspec.Raw) -> msgspec.Raw:
+        return msgspec.Raw(self.fitting(kind, bytes(value)))
+
+    def _whole(self, kind: Any, value: msgspec.Raw) -> msgspec.Raw:
+        self._check(kind, bytes(value))
+        return value
+
     def _check(self, kind: Any, text: bytes) -> None:
         _decoder(kind, self._is_strict).decode(text)
 
@@ -106,17 +114,20 @@ class _Salvage:
             value = values.get(field.encode_name)
             if value is None:
                 continue
+            is_decisive = field.name in kind.DECISIVE
             try:
-                kept[field.encode_name] = msgspec.Raw(self.fitting(field.type, bytes(value)))
+                kept[field.encode_name] = (
+                    self._whole(field.type, value) if is_decisive else self._rest(field.type, value)
+                )
             except UNREADABLE as problem:
-                if field.required or field.name in kind.DECISIVE:
+                if field.required or is_decisive:
                     raise msgspec.ValidationError(f"`{field.encode_name}`: {problem}") from None
         return kept
 
     def _elements(self, kind: Any, values: list[msgspec.Raw]) -> Iterator[msgspec.Raw]:
         for value in values:
             try:
-                yield msgspec.Raw(self.fitting(kind, bytes(value)))
+                yield self._rest(kind, value)
             except UNREADABLE as problem:
                 if isinstance(kind, type) and "id" in getattr(kind, "__struct_fields__", ()):
                     self.lost.append(str(problem))
@@ -124,7 +135,7 @@ class _Salvage:
     def _entries(self, kind: Any, values: dict[str, msgspec.Raw]) -> Iterator[tuple[str, msgspec.Raw]]:
         for name, value in values.items():
             try:
-                yield name, msgspec.Raw(self.fitting(kind, bytes(value)))
+                yield name, self._rest(kind, value)
             except UNREADABLE:
                 continue
 

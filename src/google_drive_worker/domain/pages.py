@@ -20,7 +20,7 @@ from google_drive_worker.domain.drive import (
 )
 from google_drive_worker.domain.ids import PageToken
 from google_drive_worker.domain.lenient import NOT_EMPTY, UNREADABLE, Reader, Resource, repaired
-from google_drive_worker.domain.sharing import ItemSharing, Permission, roled
+from google_drive_worker.domain.sharing import Permission, roled
 
 T = TypeVar("T")
 

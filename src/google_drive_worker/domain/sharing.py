@@ -90,6 +90,7 @@ _PERMISSIONS = msgspec.json.Decoder(tuple[Permission, ...] | None)
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _PERMISSION: Reader[Permission] = Reader(Permission)
 _SHARING: Reader[ItemSharing] = Reader(ItemSharing)
+_decode_sharing = _SHARING.decode
 
 
 def roled(permission: Permission | UnreadableItem) -> Permission | UnreadableItem:
@@ -109,7 +110,11 @@ def set_of(permissions: Iterable[Permission | UnreadableItem]) -> PermissionSet:
 def read_sharing(resource: bytes | msgspec.Raw) -> ItemSharing | None:
     """What a `File` resource tells of its sharing; `None` for one that can't be read."""
     try:
-        return _SHARING.read(resource)
+        return _decode_sharing(resource)
+    except UNREADABLE:
+        pass
+    try:
+        return _SHARING.salvage(resource)[0]
     except UNREADABLE:
         return None
 

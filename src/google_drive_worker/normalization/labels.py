@@ -3,10 +3,12 @@
 Source: the Label and LabelField schemas of the discovery document.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from google_drive_worker.domain.drive import ABSENT, User
-from google_drive_worker.domain.lenient import UNREADABLE, Reader, Resource
+from google_drive_worker.domain.lenient import NOT_EMPTY, UNREADABLE, Reader, Resource
 from google_drive_worker.normalization.shapes import LabelData, LabelFieldData, PersonData
 from google_drive_worker.normalization.values import whole_number
 
@@ -26,7 +28,7 @@ class LabelField(Resource, frozen=True, gc=False):
 class Label(Resource, frozen=True, gc=False):
     """Drive's `Label`, its fields by id."""
 
-    id: str
+    id: Annotated[str, NOT_EMPTY]
     revision_id: str | None = None
     fields: dict[str, LabelField] | None = None
 

@@ -113,9 +113,7 @@ _SHORTCUT: Reader[ShortcutDetails | None] = Reader(ShortcutDetails | None)
 _LOCKS: Reader[tuple[ContentRestriction, ...] | None] = Reader(tuple[ContentRestriction, ...] | None)
 
 
-def _encoded(
-    raw: bytes | msgspec.Raw, reader: Reader[T | None], transform: Callable[[T], Any]
-) -> msgspec.Raw:
+def _encoded(raw: bytes | msgspec.Raw, reader: Reader[T | None], transform: Callable[[T], Any]) -> msgspec.Raw:
     try:
         value = reader.read(raw) if raw else None
     except UNREADABLE:

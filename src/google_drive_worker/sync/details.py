@@ -49,8 +49,8 @@ CHANGED_AT_MOST = 500
 class Hanging(msgspec.Struct, frozen=True):
     """What hangs on some files: the answer to `ReadDetails`, and with its page that to `ListDetails`.
 
-    A file that was not asked for is in neither mapping; one that can't be had has its reason in its place, and so has an
-    element of its list that can't be read.
+    A file that was not asked for is in neither mapping; one that can't be had has its reason in its place, and so has
+    an element of its list that can't be read.
     """
 
     revisions: Mapping[FileId, tuple[Revision | UnreadableItem, ...] | SkipItem]
@@ -269,7 +269,9 @@ def on_details_page(
         if each.corpus != action.corpus or token is not None
     )
     sync = replace(counted(sync, written.records), details=details)
-    return replace(written, errors=(*odd, *written.errors), checkpoint=with_sync(with_gone(checkpoint, _gone_of(answer)), sync))
+    return replace(
+        written, errors=(*odd, *written.errors), checkpoint=with_sync(with_gone(checkpoint, _gone_of(answer)), sync)
+    )
 
 
 def on_details(
@@ -310,12 +312,7 @@ def _write(
         odd = _unread_elements(checkpoint, file_id, "revision", revisions)
         errors.extend(odd)
         kept = checkpoint.scope.max_revisions or len(revisions)
-        beyond, newest = revisions[: len(revisions) - kept], revisions[-kept:] if kept else ()
-        if anew and not odd:  # else it is not known which are the newest
-            ids = (each.id for each in beyond)
-            records.extend(normalizer.deletion("revision", f"{file_id}/{each}", "out_of_scope") for each in ids)
-        kept_ones = (each for each in newest if not isinstance(each, UnreadableItem))
-        records.extend(normalizer.transform_revision(file_id, each) for each in kept_ones)
+        records.extend(_kept(file_id, revisions, kept, normalizer, anew=anew and not odd))
         known = _known(checkpoint, recall, file_id)
         if known is not None:
             remembered[file_id] = replace(known, head=_READ_IN_PART if odd else heads.get(file_id))
@@ -343,6 +340,18 @@ def _unread_elements(
         skipped(checkpoint, file_id if each.id is None else f"{file_id}/{each.id}", kind, each.problem)
         for each in odd_in(elements)
     ]
+
+
+def _kept(
+    file_id: FileId, revisions: Sequence[Revision | UnreadableItem], kept: int, normalizer: Normalizer, *, anew: bool
+) -> Iterator[Record]:
+    """The records of the newest revisions, so many; `anew` where older ones may have been written before."""
+    beyond, newest = revisions[: len(revisions) - kept], revisions[-kept:] if kept else ()
+    for each in beyond if anew else ():
+        yield normalizer.deletion("revision", f"{file_id}/{each.id}", "out_of_scope")
+    for each in newest:
+        if not isinstance(each, UnreadableItem):
+            yield normalizer.transform_revision(file_id, each)
 
 
 def _said(file_id: FileId, comments: Iterable[Comment], normalizer: Normalizer, *, anew: bool) -> Iterator[Record]:

@@ -51,9 +51,7 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
         return Step(give_up(checkpoint))
     errors = tuple(skipped(checkpoint, each.id, "shared_drive", each.problem) for each in odd_in(page.drives))
     drives = [
-        drive
-        for drive in page.drives
-        if not isinstance(drive, UnreadableItem) and follows(checkpoint.scope, drive.id)
+        drive for drive in page.drives if not isinstance(drive, UnreadableItem) and follows(checkpoint.scope, drive.id)
     ]
     records = tuple(normalizer.transform_drive(drive) for drive in drives if holds_drive(checkpoint.scope, drive.id))
     due = checkpoint.scope.sync_permissions

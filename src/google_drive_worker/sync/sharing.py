@@ -59,9 +59,7 @@ Question = ReadSharings | ListPermissions
 Found = Mapping[FileId, PermissionSet | SkipItem]
 """What was found of each item: its permissions, or why it can't be asked."""
 
-Reply = (
-    Mapping[FileId, ItemSharing | SkipItem] | Mapping[FileId, tuple[Permission | UnreadableItem, ...] | SkipItem]
-)
+Reply = Mapping[FileId, ItemSharing | SkipItem] | Mapping[FileId, tuple[Permission | UnreadableItem, ...] | SkipItem]
 Finding = Generator[Question, Reply, Found]
 
 
@@ -194,7 +192,7 @@ def sharings_of(
             derived[item.id] = item
             continue
         own = read_permissions(item.permissions) if item.drive_id is None else None
-        if own is None:  # of a drive that is none of ours, or it came unreadable
+        if own is None or own.unreadable:  # of a drive that is none of ours, or it came unreadable
             asked.append(item.id)
         else:
             found[item.id] = own

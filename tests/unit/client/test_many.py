@@ -23,7 +23,7 @@ from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.sharing import Permission
 from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.http.transport import HttpRequest, HttpResponse
-from google_drive_worker.utils.errors import NeedsReauth, NotFound, Retryable, SkipItem, Terminal
+from google_drive_worker.utils.errors import ItemUnavailable, NeedsReauth, NotFound, Retryable, SkipItem, Terminal
 from support.clock import ManualClock
 from support.credentials import authorized_user, connection
 
@@ -146,7 +146,7 @@ async def test_an_item_that_can_not_be_had_is_its_own_result() -> None:
     answers = {"f1": error(404, "notFound"), "f2": error(403, "insufficientFilePermissions"), "f3": ok({"id": 7})}
     bench = Bench(Google(lambda target: answers.get(name_of(target)) or ok({"id": name_of(target)})))
     found = await bench.drive().get_files(ids(5))
-    assert [type(each) for each in found.values()] == [DriveFile, NotFound, SkipItem, SkipItem, DriveFile]
+    assert [type(each) for each in found.values()] == [DriveFile, NotFound, SkipItem, ItemUnavailable, DriveFile]
     assert Counter(report.error is None for report in bench.reports) == {True: 2, False: 3}
 
 
@@ -246,12 +246,12 @@ async def test_lists_are_read_to_their_ends() -> None:
 
     def serve(target: str) -> Answer:
         if name_of(target) == "f1" and "pageToken" not in target:
-            return ok({"permissions": [{"id": "p1"}], "nextPageToken": "two"})
-        return ok({"permissions": [{"id": "p2"}]})
+            return ok({"permissions": [{"id": "p1", "role": "reader"}], "nextPageToken": "two"})
+        return ok({"permissions": [{"id": "p2", "role": "reader"}]})
 
     bench = Bench(Google(serve))
     found = await bench.drive().list_permissions(ids(3))
-    one, two = Permission("p1"), Permission("p2")
+    one, two = Permission("p1", role="reader"), Permission("p2", role="reader")
     assert found == {"f0": (two,), "f1": (one, two), "f2": (two,)}
     assert bench.google.sizes == [3, 1]
 

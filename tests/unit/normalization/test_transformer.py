@@ -239,9 +239,13 @@ EMPTY: list[tuple[str, object, object]] = [
     ("shortcutDetails", {"me": "perhaps"}, {}),
     ("shortcutDetails", {"canEdit": 1.5}, {}),
     ("lastModifyingUser", {"canEdit": 1.5}, {}),
+    ("lastModifyingUser", {"me": "perhaps"}, {}),
+    ("capabilities", {"me": "perhaps"}, {}),
+    ("capabilities", {"canEdit": 1.5}, {}),
     ("owners", [{"readOnly": 7}], [{}]),
+    ("contentRestrictions", [{"readOnly": 7}], [{}]),
 ]
-"""What has none of the fields that are known, and what is left of it."""
+"""What has none of the fields that are known, or none that makes sense, and what is left of it."""
 
 
 @pytest.mark.parametrize(
@@ -261,7 +265,7 @@ def test_what_is_nested_and_makes_no_sense_is_left_out(name: str, value: object)
 
 _TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 _FILES = st.fixed_dictionaries(
-    {"id": st.text(st.characters(exclude_categories=["Cs"]), max_size=9)},
+    {"id": st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9)},
     optional=dict.fromkeys(("size", "version", "createdTime", "trashedTime", "owners", "capabilities"), _TEXT),
 )
 

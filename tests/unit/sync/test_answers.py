@@ -244,7 +244,7 @@ def test_trash_is_listed_only_where_it_is_wanted() -> None:
 
 def test_an_unreadable_item_is_reported_and_the_others_written() -> None:
     """One bad item spoils no page."""
-    page = files_page({"id": "bad", "name": 7}, file("good"))
+    page = files_page({"id": "bad", "mimeType": 7}, file("good"))
     step = answered(syncing("full", user=corpus("listing")), ListFiles("user", None), page)
     assert written(step) == ["upsert file good"]
     assert [(error.code, error.resource_id) for error in step.errors] == [("unreadable_item", "bad")]
