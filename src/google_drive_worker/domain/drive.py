@@ -204,6 +204,10 @@ def read_change(resource: bytes | msgspec.Raw) -> Change:
     file = read_file(entry.file) if _is_shown(entry.file) else None
     # A drive that can't be read must not pass for one that is not there any more.
     drive = _DRIVE.read(entry.drive) if _is_shown(entry.drive) else None
+    if entry.change_type == "file" and file is None and not entry.file_id:
+        raise msgspec.ValidationError("it names no file")
+    if entry.change_type == "drive" and drive is None and not entry.drive_id:
+        raise msgspec.ValidationError("it names no drive")
     return Change(entry.change_type, entry.time, entry.removed, entry.file_id, file, entry.drive_id, drive)
 
 

@@ -146,6 +146,13 @@ def test_a_change_of_which_decisions_are_not_known_is_unreadable(odd: dict[str, 
     assert unreadable(raw, caught.value) == UnreadableItem(None if odd.get("fileId") == 7 else "f", str(caught.value))
 
 
+@pytest.mark.parametrize("nameless", [{}, {"removed": True}, {"fileId": ""}, {"changeType": "drive", "fileId": "f"}])
+def test_a_change_that_names_nothing_is_unreadable(nameless: dict[str, object]) -> None:
+    """It is a change of something: to pass it by would lose it."""
+    with pytest.raises(msgspec.ValidationError, match="it names no"):
+        read_change(sent(nameless))
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -62,11 +62,10 @@ def long_way(resource: bytes) -> ListedFile | None:
         record.resource_id,
         record.operation,
         record.data,
-        None,
-        file.drive_id,
-        file.trashed,
-        time,
-        file.version,
+        drive_id=file.drive_id,
+        trashed=file.trashed,
+        modified_time=time,
+        version=file.version,
     )
 
 
@@ -93,6 +92,17 @@ def test_a_usual_file_with_every_usual_field_goes_the_fast_way() -> None:
     for mime_type in ("application/pdf", "application/vnd.google-apps.folder", "application/vnd.google-apps.document"):
         assert assert_same(json.dumps({**USUAL, "mimeType": mime_type}).encode())
         assert assert_same(json.dumps({**USUAL, "mimeType": mime_type}, indent=2, ensure_ascii=False).encode())
+
+
+@pytest.mark.parametrize("version", ["0", "7", "1234567890", "9" * 18])
+def test_a_files_version_is_read_the_fast_way(version: str) -> None:
+    """As far as it has no more digits than go that way; without one there is none."""
+    listed = fast_file(json.dumps({**USUAL, "version": version}).encode())
+    assert listed is not None
+    assert listed.version == int(version)
+    without = fast_file(json.dumps({name: value for name, value in USUAL.items() if name != "version"}).encode())
+    assert without is not None
+    assert without.version is None
 
 
 def test_nearly_every_file_of_a_drive_goes_the_fast_way() -> None:
