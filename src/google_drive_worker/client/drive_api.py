@@ -119,7 +119,7 @@ _COMMENTS_LIST = Method("drive.comments.list", CallKind.ITEM, Cost.LIST)
 
 _JSON = {"Content-Type": "application/json"}
 _CHANNEL = msgspec.json.Decoder(_Channel, strict=False)
-_SHARING: Reader[ItemSharing] = Reader(ItemSharing)
+_SHARING: Reader[ItemSharing] = Reader(ItemSharing, strict=False)
 _DRIVE: Reader[SharedDrive] = Reader(SharedDrive)
 
 

@@ -46,7 +46,7 @@ class Reader(Generic[T]):
     """Reads resources as a type. `decode` is strict, `read` and `salvage` are not; all raise one of `UNREADABLE`."""
 
     def __init__(self, kind: Any, *, strict: bool = True) -> None:
-        """`kind` is the type; where `strict` is false, a number may stand in quotes."""
+        """`kind` is the type; where `strict` is false, numbers, true and false may stand in quotes."""
         self.decode: Callable[[bytes | msgspec.Raw], T] = msgspec.json.Decoder(kind, strict=strict).decode
         self._kind = kind
         self._is_strict = strict
@@ -115,10 +115,9 @@ class _Salvage:
             if value is None:
                 continue
             is_decisive = field.name in kind.DECISIVE
+            read = self._whole if is_decisive else self._rest
             try:
-                kept[field.encode_name] = (
-                    self._whole(field.type, value) if is_decisive else self._rest(field.type, value)
-                )
+                kept[field.encode_name] = read(field.type, value)
             except UNREADABLE as problem:
                 if field.required or is_decisive:
                     raise msgspec.ValidationError(f"`{field.encode_name}`: {problem}") from None

@@ -43,7 +43,7 @@ class PageReader(Generic[T]):
     def __init__(self, what: str, kind: Any, *, strict: bool = True) -> None:
         self._decode = msgspec.json.Decoder(_page_type(what, kind, bool), strict=strict).decode
         self._take_apart = msgspec.json.Decoder(_page_type(what, msgspec.Raw, msgspec.Raw)).decode
-        self._reader: Reader[T] = Reader(kind, strict=strict)
+        self._reader: Reader[T] = Reader(kind, strict=False)
 
     def read(self, body: bytes) -> ListPage[T | UnreadableItem]:
         """Read a page. Raises one of `UNREADABLE` where it is none."""

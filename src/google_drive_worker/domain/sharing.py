@@ -88,8 +88,8 @@ REMEMBERED_BYTES = 8192
 
 _PERMISSIONS = msgspec.json.Decoder(tuple[Permission, ...] | None)
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
-_PERMISSION: Reader[Permission] = Reader(Permission)
-_SHARING: Reader[ItemSharing] = Reader(ItemSharing)
+_PERMISSION: Reader[Permission] = Reader(Permission, strict=False)
+_SHARING: Reader[ItemSharing] = Reader(ItemSharing, strict=False)  # as `read_file` reads the same resource
 _decode_sharing = _SHARING.decode
 
 

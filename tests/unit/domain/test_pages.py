@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from google_drive_worker.domain.details import Comment, DetailedFile, Reply, Revision
-from google_drive_worker.domain.drive import DriveFile, SharedDrive, UnreadableItem, odd_in
+from google_drive_worker.domain.drive import DriveFile, SharedDrive, UnreadableItem, odd_in, read_file
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.lenient import UNREADABLE
 from google_drive_worker.domain.pages import (
@@ -24,7 +24,7 @@ from google_drive_worker.domain.pages import (
     read_start_page_token,
     read_times,
 )
-from google_drive_worker.domain.sharing import Permission
+from google_drive_worker.domain.sharing import Permission, read_sharing
 from google_drive_worker.normalization import transformer
 from google_drive_worker.normalization.pages import decode_page
 from google_drive_worker.normalization.transformer import read_page
@@ -156,6 +156,16 @@ def test_a_reply_without_id_stands_beside_its_comment_as_unreadable() -> None:
     assert (comment, other) == (Comment("c", replies=(Reply("r"),)), Comment("d"))
     assert isinstance(odd, UnreadableItem)
     assert odd.id == "c"
+
+
+@pytest.mark.parametrize("trashed", ["true", "false", 1])
+def test_a_file_is_in_the_trash_for_all_readers_or_for_none(trashed: object) -> None:
+    """In quotes too: the same resource is read for its record, its permissions and what hangs on it."""
+    resource = sent(id="f", trashed=trashed)
+    [file] = read_details_page(page_of("files", [json.loads(resource)])).read
+    sharing = read_sharing(resource)
+    assert sharing is not None
+    assert file.trashed == sharing.trashed == read_file(resource).trashed == (trashed != "false")
 
 
 def test_a_details_file_whose_place_makes_no_sense_keeps_its_id() -> None:
