@@ -9,14 +9,14 @@ from typing import NamedTuple, TypeVar
 
 from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.details import DetailsPage
-from google_drive_worker.domain.drive import DriveFile, FilesPage
+from google_drive_worker.domain.drive import DriveFile, FilesPage, UnreadableItem, odd_in
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.ports import Drive, ObjectStore
 from google_drive_worker.domain.sharing import ItemSharing
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint
 from google_drive_worker.sync.content import Contents, source_of, wanted_contents
-from google_drive_worker.sync.details import Hanging, files_in, wanted_of
+from google_drive_worker.sync.details import Hanging, wanted_of
 from google_drive_worker.sync.items import NOWHERE, LookedUp, Shared
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sharing_of, sighted_of
 from google_drive_worker.sync.places import KnownPlaces, outside_of, places_of
@@ -128,10 +128,13 @@ async def _contents(sources: Sources, checkpoint: Checkpoint, action: ListConten
     drive, scope = sources.drive, checkpoint.scope
     page: FilesPage | None = None
     there: LookedUp = {}
+    odd: list[UnreadableItem] = []
     if isinstance(action, ListContent):
         corpus, token = action.corpus, action.page_token
         page = await drive.list_contents(drive_of(corpus), token, include_trashed=action.include_trashed)
-        files = wanted_contents(checkpoint, corpus, files_in(page))
+        items = list(page.items())
+        odd = odd_in(items)
+        files = wanted_contents(checkpoint, corpus, (each for each in items if isinstance(each, DriveFile)))
     else:
         there = await drive.get_files(action.file_ids)
         files = wanted_contents(checkpoint, None, (file for file in there.values() if isinstance(file, DriveFile)))
@@ -142,7 +145,7 @@ async def _contents(sources: Sources, checkpoint: Checkpoint, action: ListConten
     missing = {file_id for file_id, file in there.items() if isinstance(file, NotFound)}
     gone = (missing | expected) - {each.file.id for each in found}
     unread = {file_id: file for file_id, file in there.items() if isinstance(file, ItemUnavailable)}
-    return Contents(found, page, tuple(sorted(gone)), unread)
+    return Contents(found, page, tuple(sorted(gone)), unread, tuple(odd))
 
 
 async def first_answer(drive: Drive, action: Action) -> engine.Answer:
@@ -180,7 +183,7 @@ async def hanging(
     if isinstance(action, ListDetails):
         corpus, token = action.corpus, action.page_token
         page = await drive.list_details(drive_of(corpus), token, include_trashed=action.include_trashed)
-        items = [ItemSharing(each.id, "", each.mime_type, each.drive_id, each.parents) for each in page.files]
+        items = [ItemSharing(each.id, "", each.mime_type, each.drive_id, each.parents) for each in page.read]
         outside = await found_by(drive, outside_of(items, checkpoint.scope, checkpoint.corpora, known))
         wanted = wanted_of(checkpoint, corpus, page, outside)
     else:

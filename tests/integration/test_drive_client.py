@@ -16,7 +16,7 @@ from drive_simulator.server import Simulator
 from drive_simulator.truth import visible_items
 from google_drive_worker.client.setup import open_drives
 from google_drive_worker.connections.file import ConnectionsFile
-from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.drive import DriveFile, SharedDrive
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Drive
 from google_drive_worker.http.retry import RetryPolicy
@@ -66,7 +66,7 @@ async def all_drives(drive: Drive) -> list[DriveId]:
     token: PageToken | None = None
     while True:
         page = await drive.list_drives(token)
-        found += [each.id for each in page.drives]
+        found += [each.id for each in page.drives if isinstance(each, SharedDrive)]
         token = page.next_page_token
         if token is None:
             return found

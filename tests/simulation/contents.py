@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 from google_drive_worker.client.drive_api import DriveApi
 from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.content import Source
-from google_drive_worker.domain.drive import DriveFile, FilesPage
+from google_drive_worker.domain.drive import DriveFile, FilesPage, UnreadableItem
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Drive
 from google_drive_worker.domain.sharing import ItemSharing, Permission
@@ -120,7 +120,9 @@ class _AskingDrive:
     async def item_sharings(self, file_ids: Sequence[FileId]) -> Mapping[FileId, ItemSharing | SkipItem]:
         return await self._ask(lambda drive: drive.item_sharings(file_ids))
 
-    async def list_permissions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Permission, ...] | SkipItem]:
+    async def list_permissions(
+        self, file_ids: Sequence[FileId]
+    ) -> Mapping[FileId, tuple[Permission | UnreadableItem, ...] | SkipItem]:
         return await self._ask(lambda drive: drive.list_permissions(file_ids))
 
     async def content(self, source: Source) -> AsyncGenerator[bytes, None]:

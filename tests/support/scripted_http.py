@@ -52,8 +52,12 @@ class ScriptedServer:
         return web.Response(status=599, text="nothing scripted") if answer is None else await answer(request)
 
 
+EMPTY_PAGE = b'{"files":[],"drives":[],"changes":[],"newStartPageToken":"1"}'
+"""What is an empty page of any list."""
+
+
 def reply(
-    status: int = 200, body: bytes | str = b"{}", headers: dict[str, str] | None = None, *, times: int = 1
+    status: int = 200, body: bytes | str = EMPTY_PAGE, headers: dict[str, str] | None = None, *, times: int = 1
 ) -> list[Answer]:
     """Plain answers for a script."""
 

@@ -33,16 +33,38 @@ from google_drive_worker.domain.drive import (
     DrivesPage,
     FilesPage,
     SharedDrive,
+    UnreadableItem,
     read_file,
 )
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
+from google_drive_worker.domain.lenient import Reader
+from google_drive_worker.domain.pages import (
+    ListPage,
+    read_changes_page,
+    read_comments_page,
+    read_details_page,
+    read_drives_page,
+    read_files_page,
+    read_permissions_page,
+    read_revisions_page,
+    read_start_page_token,
+    read_times,
+)
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.domain.times import TimeRange, from_rfc3339, rfc3339
 from google_drive_worker.http.addresses import address_problem
 from google_drive_worker.http.retry import DRIVE_RETRY, RetryPolicy
 from google_drive_worker.http.transport import StreamTransport, Transport
-from google_drive_worker.utils.errors import Misconfigured, NotFound, PageTokenRejected, SkipItem, Terminal, WorkerError
+from google_drive_worker.utils.errors import (
+    ItemUnavailable,
+    Misconfigured,
+    NotFound,
+    PageTokenRejected,
+    SkipItem,
+    Terminal,
+    WorkerError,
+)
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Page)
@@ -64,29 +86,6 @@ _CONTENTS_PAGE_SIZE = 25
 _NO_FOLDERS = f"mimeType != '{FOLDER_MIME_TYPE}'"
 
 
-class _StartPageToken(msgspec.Struct, rename="camel"):
-    start_page_token: PageToken
-
-
-class _Modified(msgspec.Struct, rename="camel"):
-    modified_time: str | None = None
-
-
-class _PermissionsPage(msgspec.Struct, rename="camel"):
-    permissions: tuple[Permission, ...] = ()
-    next_page_token: PageToken | None = None
-
-
-class _RevisionsPage(msgspec.Struct, rename="camel"):
-    revisions: tuple[Revision, ...] = ()
-    next_page_token: PageToken | None = None
-
-
-class _CommentsPage(msgspec.Struct, rename="camel"):
-    comments: tuple[Comment, ...] = ()
-    next_page_token: PageToken | None = None
-
-
 class _ChannelOrder(msgspec.Struct):
     id: str
     address: str
@@ -103,10 +102,6 @@ class _Channel(msgspec.Struct, rename="camel"):
 class _ChannelIds(msgspec.Struct, rename="camel"):
     id: str
     resource_id: str
-
-
-class _TimesPage(msgspec.Struct):
-    files: tuple[_Modified, ...] = ()
 
 
 _ABOUT_GET = Method("drive.about.get", CallKind.LISTING, Cost.READ)
@@ -126,18 +121,8 @@ _COMMENTS_LIST = Method("drive.comments.list", CallKind.ITEM, Cost.LIST)
 
 _JSON = {"Content-Type": "application/json"}
 _CHANNEL = msgspec.json.Decoder(_Channel, strict=False)
-decode_files = msgspec.json.Decoder(FilesPage).decode
-"""Decodes a page of files.list, and leaves its items as they are."""
-_SHARING = msgspec.json.Decoder(ItemSharing)
-_DETAILS_PAGE = msgspec.json.Decoder(DetailsPage)
-_REVISIONS_PAGE = msgspec.json.Decoder(_RevisionsPage, strict=False)
-_COMMENTS_PAGE = msgspec.json.Decoder(_CommentsPage)
-_PERMISSIONS_PAGE = msgspec.json.Decoder(_PermissionsPage)
-_TIMES_PAGE = msgspec.json.Decoder(_TimesPage)
-_CHANGES_PAGE = msgspec.json.Decoder(ChangesPage)
-_DRIVES_PAGE = msgspec.json.Decoder(DrivesPage)
-_DRIVE = msgspec.json.Decoder(SharedDrive)
-_TOKEN = msgspec.json.Decoder(_StartPageToken)
+_SHARING: Reader[ItemSharing] = Reader(ItemSharing, strict=False)
+_DRIVE: Reader[SharedDrive] = Reader(SharedDrive)
 
 
 class DriveApis:
@@ -158,7 +143,7 @@ class DriveApis:
         on_call: Callable[[CallReport], None] | None = None,
         downloads: StreamTransport | None = None,
         observer: LoadObserver | None = None,
-        decode_listing: Callable[[bytes], FilesPage] = decode_files,
+        decode_listing: Callable[[bytes], FilesPage] = read_files_page,
     ) -> None:
         """Check what comes from configuration; make no call.
 
@@ -223,18 +208,17 @@ class DriveApi:
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """changes.getStartPageToken; see `Drive.start_page_token`."""
         query = [*self._view.in_drive(drive_id), ("fields", fields.START_PAGE_TOKEN_FIELDS)]
-        answer = await self._call(_START_PAGE_TOKEN, "/changes/startPageToken", query, _TOKEN.decode)
-        return answer.start_page_token
+        return await self._call(_START_PAGE_TOKEN, "/changes/startPageToken", query, read_start_page_token)
 
     async def list_drives(self, page_token: PageToken | None) -> DrivesPage:
         """drives.list; see `Drive.list_drives`."""
         query = [("pageSize", str(_DRIVES_PAGE_SIZE)), ("fields", fields.DRIVES_PAGE_FIELDS), *_page(page_token)]
-        return await self._call(_DRIVES_LIST, "/drives", query, _DRIVES_PAGE.decode)
+        return await self._call(_DRIVES_LIST, "/drives", query, read_drives_page)
 
     async def get_drive(self, drive_id: DriveId) -> SharedDrive:
         """drives.get; see `Drive.get_drive`."""
         query = [("fields", fields.SHARED_DRIVE_FIELDS)]
-        return await self._call(_DRIVES_GET, f"/drives/{quote(drive_id, safe='')}", query, _DRIVE.decode)
+        return await self._call(_DRIVES_GET, f"/drives/{quote(drive_id, safe='')}", query, _DRIVE.read)
 
     async def list_files(
         self,
@@ -258,8 +242,7 @@ class DriveApi:
         """files.list from the other end, for the times alone; see `Drive.oldest_times`."""
         q = query_of(TimeRange(since), include_trashed=include_trashed)
         query = [*self._view.listing(drive_id, q, "modifiedTime", PAGE_SIZE_AT_MOST), ("fields", fields.TIMES_FIELDS)]
-        page = await self._call(_FILES_LIST, "/files", query, _TIMES_PAGE.decode)
-        return tuple(file.modified_time for file in page.files if file.modified_time is not None)
+        return await self._call(_FILES_LIST, "/files", query, read_times)
 
     async def list_children(
         self,
@@ -272,7 +255,7 @@ class DriveApi:
         """files.list of a folder; see `Drive.list_children`."""
         children = f"{query_literal(folder_id)} in parents"
         q = children if include_trashed else f"{children} and trashed = false"
-        return await self._list(q, drive_id, page_token, decode_files)
+        return await self._list(q, drive_id, page_token, read_files_page)
 
     async def list_changes(self, drive_id: DriveId | None, page_token: PageToken) -> ChangesPage:
         """changes.list; see `Drive.list_changes`."""
@@ -287,7 +270,7 @@ class DriveApi:
             *self._view.labels,
             ("pageToken", page_token),
         ]
-        return await self._call(_CHANGES_LIST, "/changes", query, _CHANGES_PAGE.decode)
+        return await self._call(_CHANGES_LIST, "/changes", query, read_changes_page)
 
     async def watch_changes(
         self,
@@ -322,9 +305,10 @@ class DriveApi:
         await self._caller.call(_CHANNELS_STOP, Call("/channels/stop", (), "POST", _JSON, body), len)
 
     async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
-        """files.get of each; see `Drive.get_files`. A file whose answer doesn't fit its type is a `SkipItem`."""
+        """files.get of each; see `Drive.get_files`. A file whose answer doesn't fit its type is
+        `ItemUnavailable`."""
         wanted = fields.LABELLED_FILE_FIELDS if self._view.label_ids else fields.FILE_FIELDS
-        return await self._get_many(file_ids, wanted, _decode_file, self._view.labels)
+        return await self._get_many(file_ids, wanted, _of_one(read_file), self._view.labels)
 
     async def list_details(
         self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
@@ -336,7 +320,7 @@ class DriveApi:
             ("fields", fields.DETAILS_PAGE_FIELDS),
             *_page(page_token),
         ]
-        return await self._call(_FILES_LIST, "/files", query, _DETAILS_PAGE.decode)
+        return await self._call(_FILES_LIST, "/files", query, read_details_page)
 
     async def list_contents(
         self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
@@ -349,7 +333,7 @@ class DriveApi:
             *self._view.labels,  # its files are written again, as whole as they were
             *_page(page_token),
         ]
-        return await self._call(_FILES_LIST, "/files", query, decode_files)
+        return await self._call(_FILES_LIST, "/files", query, read_files_page)
 
     def content(self, source: Source) -> AsyncGenerator[bytes, None]:
         """files.get, files.export or files.download; see `Drive.content`."""
@@ -359,25 +343,31 @@ class DriveApi:
 
     async def item_sharings(self, file_ids: Sequence[FileId]) -> Mapping[FileId, ItemSharing | SkipItem]:
         """files.get; see `Drive.item_sharings`."""
-        return await self._get_many(file_ids, fields.SHARING_FIELDS, _SHARING.decode)
+        return await self._get_many(file_ids, fields.SHARING_FIELDS, _of_one(_SHARING.read))
 
-    async def list_permissions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Permission, ...] | SkipItem]:
+    async def list_permissions(
+        self, file_ids: Sequence[FileId]
+    ) -> Mapping[FileId, tuple[Permission | UnreadableItem, ...] | SkipItem]:
         """permissions.list; see `Drive.list_permissions`."""
         query = [("supportsAllDrives", "true"), ("pageSize", "100"), ("fields", fields.PERMISSIONS_PAGE_FIELDS)]
-        lists = await self._list_many(_PERMISSIONS_LIST, file_ids, "permissions", query, _PERMISSIONS_PAGE.decode)
-        return _joined(lists, lambda page: page.permissions)
+        lists = await self._list_many(_PERMISSIONS_LIST, file_ids, "permissions", query, read_permissions_page)
+        return _joined(lists)
 
-    async def list_revisions(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Revision, ...] | SkipItem]:
+    async def list_revisions(
+        self, file_ids: Sequence[FileId]
+    ) -> Mapping[FileId, tuple[Revision | UnreadableItem, ...] | SkipItem]:
         """revisions.list; see `Drive.list_revisions`."""
         query = [("pageSize", "1000"), ("fields", fields.REVISIONS_PAGE_FIELDS)]
-        lists = await self._list_many(_REVISIONS_LIST, file_ids, "revisions", query, _REVISIONS_PAGE.decode)
-        return _joined(lists, lambda page: page.revisions)
+        lists = await self._list_many(_REVISIONS_LIST, file_ids, "revisions", query, read_revisions_page)
+        return _joined(lists)
 
-    async def list_comments(self, file_ids: Sequence[FileId]) -> Mapping[FileId, tuple[Comment, ...] | SkipItem]:
+    async def list_comments(
+        self, file_ids: Sequence[FileId]
+    ) -> Mapping[FileId, tuple[Comment | UnreadableItem, ...] | SkipItem]:
         """comments.list; see `Drive.list_comments`."""
         query = [("includeDeleted", "true"), ("pageSize", "100"), ("fields", fields.COMMENTS_PAGE_FIELDS)]
-        lists = await self._list_many(_COMMENTS_LIST, file_ids, "comments", query, _COMMENTS_PAGE.decode)
-        return _joined(lists, lambda page: page.comments)
+        lists = await self._list_many(_COMMENTS_LIST, file_ids, "comments", query, read_comments_page)
+        return _joined(lists)
 
     async def _get_many(
         self, file_ids: Sequence[FileId], wanted: str, decode: Callable[[bytes], T], also: Sequence[Parameter] = ()
@@ -425,12 +415,10 @@ class DriveApi:
         return await self._call(_FILES_LIST, "/files", query, decode)
 
 
-def _joined(
-    lists: Mapping[FileId, list[P] | SkipItem], items_of: Callable[[P], tuple[T, ...]]
-) -> dict[FileId, tuple[T, ...] | SkipItem]:
+def _joined(lists: Mapping[FileId, list[ListPage[T]] | SkipItem]) -> dict[FileId, tuple[T, ...] | SkipItem]:
     """What stands on all of an item's pages."""
     return {
-        file_id: pages if isinstance(pages, SkipItem) else tuple(each for page in pages for each in items_of(page))
+        file_id: pages if isinstance(pages, SkipItem) else tuple(each for page in pages for each in page.items)
         for file_id, pages in lists.items()
     }
 
@@ -448,11 +436,14 @@ def _page(page_token: PageToken | None) -> list[Parameter]:
     return [] if page_token is None else [("pageToken", page_token)]
 
 
-def _decode_file(body: bytes) -> DriveFile:
-    try:
-        return read_file(body)
-    except msgspec.ValidationError as problem:
-        text = str(problem)
-    except UnicodeDecodeError:
-        text = "it is no UTF-8"
-    raise SkipItem(f"the file's metadata can't be read: {text}", code="unreadable_item", http_status=OK)
+def _of_one(read: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """The reading of one item's answer: where that is JSON and does not fit its type, it costs the item alone."""
+
+    def read_one(body: bytes) -> T:
+        try:
+            return read(body)
+        except msgspec.ValidationError as problem:
+            text = str(problem)
+        raise ItemUnavailable(f"the file's metadata can't be read: {text}", code="unreadable_item", http_status=OK)
+
+    return read_one

@@ -79,7 +79,7 @@ DETAIL_FIELDS = (
 DETAILS_PAGE_FIELDS = f"nextPageToken,incompleteSearch,files({DETAIL_FIELDS})"
 REVISIONS_PAGE_FIELDS = f"nextPageToken,revisions({REVISION_FIELDS})"
 COMMENTS_PAGE_FIELDS = f"nextPageToken,comments({COMMENT_FIELDS})"
-TIMES_FIELDS = "files(modifiedTime)"
+TIMES_FIELDS = "incompleteSearch,files(modifiedTime)"
 CHANGES_PAGE_FIELDS = f"nextPageToken,newStartPageToken,changes({CHANGE_FIELDS})"
 SHARED_CHANGES_PAGE_FIELDS = CHANGES_PAGE_FIELDS.replace(
     f"file({FILE_FIELDS})", f"file({FILE_FIELDS},permissions({PERMISSION_FIELDS}))"

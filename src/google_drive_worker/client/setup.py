@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 from google_drive_worker.client.auth import TOKEN_RETRY, Authorizers
 from google_drive_worker.client.calls import CallReport
 from google_drive_worker.client.clock_offset import ClockOffset, MeasuredTransport
-from google_drive_worker.client.drive_api import DriveApis, decode_files
+from google_drive_worker.client.drive_api import DriveApis
 from google_drive_worker.client.load import LoadObserver
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter, QuotaModel
 from google_drive_worker.client.token_endpoint import TokenEndpoint
 from google_drive_worker.domain.connection import AccessToken, Credentials, Grant
 from google_drive_worker.domain.drive import FilesPage
 from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.pages import read_files_page
 from google_drive_worker.domain.ports import Clock, TokenSource
 from google_drive_worker.http.addresses import address_problem
 from google_drive_worker.http.retry import DRIVE_RETRY, RetryPolicy
@@ -36,7 +37,7 @@ async def open_drives(
     on_call: Callable[[CallReport], None] | None = None,
     tokens: TokenSource | None = None,
     observer: LoadObserver | None = None,
-    decode_listing: Callable[[bytes], FilesPage] = decode_files,
+    decode_listing: Callable[[bytes], FilesPage] = read_files_page,
     clock_offset: ClockOffset | None = None,
 ) -> AsyncIterator[DriveApis]:
     """Give a working `Drives`, and close its connections at the end. No call is made before a Drive is used.

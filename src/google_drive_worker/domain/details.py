@@ -1,13 +1,16 @@
 """What hangs on a file beside its metadata: revisions, comments and their replies, as Google sends them."""
 
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, Int64, Resource, User
+from typing import Annotated
+
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, WHERE_IT_IS, Int64, UnreadableItem, User
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
+from google_drive_worker.domain.lenient import NOT_EMPTY, Resource
 
 
 class Revision(Resource, frozen=True, gc=False):
     """Drive's `Revision`: one kept version of a file's content."""
 
-    id: str
+    id: Annotated[str, NOT_EMPTY]
     mime_type: str | None = None
     modified_time: str | None = None
     keep_forever: bool | None = None
@@ -32,7 +35,7 @@ class QuotedContent(Resource, frozen=True, gc=False):
 class Reply(Resource, frozen=True, gc=False):
     """Drive's `Reply`, with the action (`resolve`, `reopen`) that it stands for where it stands for one."""
 
-    id: str
+    id: Annotated[str, NOT_EMPTY]
     author: User | None = None
     content: str | None = None
     html_content: str | None = None
@@ -47,7 +50,9 @@ class Reply(Resource, frozen=True, gc=False):
 class Comment(Resource, frozen=True, gc=False):
     """Drive's `Comment` with its replies. One that is deleted has lost its content."""
 
-    id: str
+    DECISIVE = frozenset({"deleted"})
+
+    id: Annotated[str, NOT_EMPTY]
     author: User | None = None
     content: str | None = None
     html_content: str | None = None
@@ -65,7 +70,9 @@ class Comment(Resource, frozen=True, gc=False):
 class DetailedFile(Resource, frozen=True, gc=False):
     """The part of a `File` that tells where it is, what can hang on it, and which revision is its head."""
 
-    id: FileId
+    DECISIVE = WHERE_IT_IS
+
+    id: Annotated[FileId, NOT_EMPTY]
     mime_type: str = "application/octet-stream"
     drive_id: DriveId | None = None
     parents: tuple[FileId, ...] | None = None
@@ -83,6 +90,11 @@ class DetailedFile(Resource, frozen=True, gc=False):
 class DetailsPage(Resource, frozen=True, gc=False):
     """One page of files.list with no more of each file than decides what to ask of it."""
 
-    files: tuple[DetailedFile, ...] = ()
+    files: tuple[DetailedFile | UnreadableItem, ...] = ()
     next_page_token: PageToken | None = None
     incomplete_search: bool = False
+
+    @property
+    def read(self) -> list[DetailedFile]:
+        """Its files, those that could be read."""
+        return [file for file in self.files if not isinstance(file, UnreadableItem)]

@@ -3,20 +3,16 @@
 Only the fields that the worker asks for (see `FILE_FIELDS`) are here; unknown ones are ignored.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import msgspec
 
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
+from google_drive_worker.domain.lenient import NOT_EMPTY, UNREADABLE, Reader, Resource
 from google_drive_worker.domain.times import sortable
 
 FOLDER_MIME_TYPE = "application/vnd.google-apps.folder"
-
-
-class Resource(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
-    """Base of what Google sends: immutable, camelCase on the wire."""
 
 
 Int64 = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
@@ -24,6 +20,10 @@ Int64 = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 ABSENT = msgspec.Raw(b"")
 """Stands for a nested object that Google did not send; to be compared by identity."""
+
+
+WHERE_IT_IS = frozenset({"mime_type", "drive_id", "parents", "trashed"})
+"""Fields of a `File` that decide whether and where it is mirrored."""
 
 
 class User(Resource, frozen=True, gc=False):
@@ -42,7 +42,9 @@ class DriveFile(Resource, frozen=True, gc=False):
     What is nested stays as Google wrote it, as JSON: no decision rests on it, and most files of a drive have the same.
     """
 
-    id: FileId
+    DECISIVE = WHERE_IT_IS
+
+    id: Annotated[FileId, NOT_EMPTY]
     name: str = ""
     mime_type: str = "application/octet-stream"
     description: str | None = None
@@ -106,7 +108,7 @@ DECISIVE_RIGHTS = ("canComment", "canManageMembers", "canReadRevisions")
 class SharedDrive(Resource, frozen=True, gc=False):
     """Drive's `Drive`: a shared drive."""
 
-    id: DriveId
+    id: Annotated[DriveId, NOT_EMPTY]
     name: str = ""
     created_time: str | None = None
     hidden: bool | None = None
@@ -145,98 +147,91 @@ class UnreadableItem(msgspec.Struct, frozen=True, gc=False):
     modified_time: str | None = None
 
 
+def odd_in(elements: Iterable[object]) -> list[UnreadableItem]:
+    """Those of a list's elements that could not be read."""
+    return [each for each in elements if isinstance(each, UnreadableItem)]
+
+
 class _ChangeEntry(Resource, frozen=True, gc=False):
+    DECISIVE = frozenset({"change_type", "removed", "file_id", "drive_id"})
+
     change_type: str = "file"
     time: str | None = None
     removed: bool = False
     file_id: FileId | None = None
     file: msgspec.Raw = ABSENT
     drive_id: DriveId | None = None
-    drive: SharedDrive | None = None
+    drive: msgspec.Raw = ABSENT
 
 
-_NUMBERS = ("size", "quotaBytesUsed", "version")
+class _Known(Resource, frozen=True, gc=False):
+    id: str | None = None
+    change_type: str | None = None
+    file_id: str | None = None
+    drive_id: str | None = None
+    modified_time: str | None = None
+
+
+class _ChangeTime(Resource, frozen=True, gc=False):
+    time: str | None = None
+
+
 _NULL = b"null"
 
-# Not strict: a number may stand in quotes. Where there is none in them, the file goes the long way.
-_FILE_DECODER = msgspec.json.Decoder(DriveFile, strict=False)
-_NUMBER_DECODER = msgspec.json.Decoder(Int64 | None, strict=False)
-_CHANGE_DECODER = msgspec.json.Decoder(_ChangeEntry)
-_FIELDS_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What reading a resource may raise: it fits no type, or is no text, or is nested too deep. What is `Raw` was found to
-be JSON when its page was read, and nobody has looked at its UTF-8 yet."""
+# Not strict: a number may stand in quotes.
+_FILE: Reader[DriveFile] = Reader(DriveFile, strict=False)
+_CHANGE: Reader[_ChangeEntry] = Reader(_ChangeEntry)
+_DRIVE: Reader[SharedDrive] = Reader(SharedDrive)
+_KNOWN: Reader[_Known] = Reader(_Known)
+_CHANGE_TIME: Reader[_ChangeTime] = Reader(_ChangeTime)
+_decode_file = _FILE.decode
 
 
 def read_file(resource: bytes | msgspec.Raw) -> DriveFile:
-    """Read a `File` resource. A number that makes no sense is dropped, never its file.
+    """Read a `File` resource, without the values that make no sense.
 
-    Raises one of `UNREADABLE` where the rest can't be read.
+    Raises one of `UNREADABLE` where it has no id, or what decisions rest on makes no sense.
     """
     try:
-        return _FILE_DECODER.decode(resource)
-    except msgspec.ValidationError:
-        fields = _FIELDS_DECODER.decode(resource)
-        sound = {name: raw for name, raw in fields.items() if name not in _NUMBERS or _is_number(raw)}
-        return _FILE_DECODER.decode(msgspec.json.encode(sound))
-
-
-def _is_number(raw: msgspec.Raw) -> bool:
-    try:
-        _NUMBER_DECODER.decode(raw)
-    except msgspec.ValidationError:
-        return False
-    return True
+        return _decode_file(resource)
+    except UNREADABLE:
+        return _FILE.salvage(resource)[0]
 
 
 def read_change(resource: bytes | msgspec.Raw) -> Change:
     """Read a `Change` resource, with the file that it shows. Raises one of `UNREADABLE`."""
-    entry = _CHANGE_DECODER.decode(resource)
-    shown = entry.file is not ABSENT and bytes(entry.file) != _NULL
-    file = read_file(entry.file) if shown else None
-    return Change(entry.change_type, entry.time, entry.removed, entry.file_id, file, entry.drive_id, entry.drive)
+    entry = _CHANGE.read(resource)
+    file = read_file(entry.file) if _is_shown(entry.file) else None
+    # A drive that can't be read must not pass for one that is not there any more.
+    drive = _DRIVE.read(entry.drive) if _is_shown(entry.drive) else None
+    if entry.change_type == "file" and file is None and not entry.file_id:
+        raise msgspec.ValidationError("it names no file")
+    if entry.change_type == "drive" and drive is None and not entry.drive_id:
+        raise msgspec.ValidationError("it names no drive")
+    return Change(entry.change_type, entry.time, entry.removed, entry.file_id, file, entry.drive_id, drive)
 
 
-class _ChangeTime(msgspec.Struct, rename="camel"):
-    time: str | None = None
-
-
-_CHANGE_TIME = msgspec.json.Decoder(_ChangeTime)
+def _is_shown(nested: msgspec.Raw) -> bool:
+    return nested is not ABSENT and bytes(nested) != _NULL
 
 
 def time_of(change: bytes | msgspec.Raw) -> str | None:
     """When a `Change` happened, `sortable`; `None` where that can't be read."""
-    with suppress(*UNREADABLE):
-        return sortable(_CHANGE_TIME.decode(change).time)
-    return None
+    try:
+        return sortable(_CHANGE_TIME.read(change).time)
+    except UNREADABLE:
+        return None
 
 
-class _IdOnly(msgspec.Struct, rename="camel"):
-    id: str | None = None
-    file_id: str | None = None
-
-
-class _TimeOnly(msgspec.Struct, rename="camel"):
-    modified_time: str | None = None
-
-
-_ID_DECODER = msgspec.json.Decoder(_IdOnly)
-_TIME_DECODER = msgspec.json.Decoder(_TimeOnly)
-
-
-def unreadable(raw: msgspec.Raw, problem: Exception) -> UnreadableItem:
+def unreadable(raw: bytes | msgspec.Raw, problem: Exception) -> UnreadableItem:
     """What is known of an item that could not be read because of that problem, which is one of `UNREADABLE`."""
     text = str(problem) if isinstance(problem, msgspec.MsgspecError) else type(problem).__name__
-    time: str | None = None
-    with suppress(*UNREADABLE):
-        time = sortable(_TIME_DECODER.decode(raw).modified_time)
     try:
-        known = _ID_DECODER.decode(raw)
+        known = _KNOWN.read(raw)
     except UNREADABLE:
-        return UnreadableItem(None, text, time)
-    return UnreadableItem(known.id or known.file_id, text, time)
+        return UnreadableItem(None, text)
+    of_change = known.drive_id if known.change_type == "drive" else known.file_id
+    return UnreadableItem(known.id or of_change or None, text, sortable(known.modified_time))
 
 
 class FilesPage(Resource, frozen=True, gc=False):
@@ -278,5 +273,5 @@ class ChangesPage(Resource, frozen=True, gc=False):
 class DrivesPage(Resource, frozen=True, gc=False):
     """One page of drives.list."""
 
-    drives: tuple[SharedDrive, ...] = ()
+    drives: tuple[SharedDrive | UnreadableItem, ...] = ()
     next_page_token: PageToken | None = None

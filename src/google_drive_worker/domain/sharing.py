@@ -1,11 +1,14 @@
 """Who may do what with an item: Drive's `Permission`, and what of an item decides where its permissions come from."""
 
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import Annotated
 
 import msgspec
 
-from google_drive_worker.domain.drive import ABSENT, FOLDER_MIME_TYPE, UNREADABLE, Resource
+from google_drive_worker.domain.drive import ABSENT, FOLDER_MIME_TYPE, WHERE_IT_IS, UnreadableItem, odd_in, unreadable
 from google_drive_worker.domain.ids import DriveId, FileId
+from google_drive_worker.domain.lenient import NOT_EMPTY, UNREADABLE, Reader, Resource
 
 
 class PermissionDetail(Resource, frozen=True, gc=False):
@@ -18,9 +21,12 @@ class PermissionDetail(Resource, frozen=True, gc=False):
 
 
 class Permission(Resource, frozen=True, gc=False):
-    """Drive's `Permission`: what one grantee may do with one item, whatever gave it to them."""
+    """Drive's `Permission`: what one grantee may do with one item, whatever gave it to them.
 
-    id: str
+    One without a role says nothing (`roled`).
+    """
+
+    id: Annotated[str, NOT_EMPTY]
     type: str = ""
     role: str = ""
     email_address: str | None = None
@@ -42,7 +48,9 @@ class ItemSharing(Resource, frozen=True, gc=False):
     `permission_ids` and `has_augmented_permissions` are there on items of shared drives.
     """
 
-    id: FileId
+    DECISIVE = WHERE_IT_IS
+
+    id: Annotated[FileId, NOT_EMPTY]
     name: str = ""
     mime_type: str = "application/octet-stream"
     drive_id: DriveId | None = None
@@ -62,12 +70,14 @@ class ItemSharing(Resource, frozen=True, gc=False):
 class PermissionSet(msgspec.Struct, frozen=True):
     """All permissions of an item; many items of a drive share one. `ids` are theirs, sorted.
 
-    Where `is_visible` is false the account may not see them, which is not to say that there are none.
+    Where `is_visible` is false the account may not see them, which is not to say that there are none. `unreadable` are
+    those that could not be read: where there are any, the set is not whole, and no absence from it means anything.
     """
 
     permissions: tuple[Permission, ...] = ()
     ids: tuple[str, ...] = ()
     is_visible: bool = True
+    unreadable: tuple[UnreadableItem, ...] = ()
 
 
 UNSEEN = PermissionSet(is_visible=False)
@@ -77,18 +87,34 @@ REMEMBERED_BYTES = 8192
 """How long the permissions of a listed item may be to be kept with what was read from them: some thirty of them."""
 
 _PERMISSIONS = msgspec.json.Decoder(tuple[Permission, ...] | None)
-_SHARING = msgspec.json.Decoder(ItemSharing)
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
+_PERMISSION: Reader[Permission] = Reader(Permission, strict=False)
+_SHARING: Reader[ItemSharing] = Reader(ItemSharing, strict=False)  # as `read_file` reads the same resource
+_decode_sharing = _SHARING.decode
 
 
-def set_of(permissions: tuple[Permission, ...]) -> PermissionSet:
-    """Those permissions as a set."""
-    return PermissionSet(permissions, tuple(sorted(permission.id for permission in permissions)))
+def roled(permission: Permission | UnreadableItem) -> Permission | UnreadableItem:
+    """The permission; where it has no role, an element that can't be read."""
+    if isinstance(permission, UnreadableItem) or permission.role:
+        return permission
+    return UnreadableItem(permission.id, "Object missing required field `role`")
+
+
+def set_of(permissions: Iterable[Permission | UnreadableItem]) -> PermissionSet:
+    """Those permissions as a set, with those among them that could not be read."""
+    elements = tuple(permissions)
+    read = tuple(each for each in elements if not isinstance(each, UnreadableItem))
+    return PermissionSet(read, tuple(sorted(each.id for each in read)), unreadable=tuple(odd_in(elements)))
 
 
 def read_sharing(resource: bytes | msgspec.Raw) -> ItemSharing | None:
     """What a `File` resource tells of its sharing; `None` for one that can't be read."""
     try:
-        return _SHARING.decode(resource)
+        return _decode_sharing(resource)
+    except UNREADABLE:
+        pass
+    try:
+        return _SHARING.salvage(resource)[0]
     except UNREADABLE:
         return None
 
@@ -110,8 +136,19 @@ def _read_once(text: bytes) -> PermissionSet | None:
 def _read(text: bytes) -> PermissionSet | None:
     if not text:
         return UNSEEN
+    elements: Iterable[Permission | UnreadableItem] | None
     try:
-        permissions = _PERMISSIONS.decode(text)
+        elements = _PERMISSIONS.decode(text)
     except UNREADABLE:
-        return None
-    return UNSEEN if permissions is None else set_of(permissions)
+        try:
+            elements = map(_read_permission, _ELEMENTS.decode(text))
+        except UNREADABLE:
+            return None
+    return UNSEEN if elements is None else set_of(map(roled, elements))
+
+
+def _read_permission(resource: msgspec.Raw) -> Permission | UnreadableItem:
+    try:
+        return _PERMISSION.read(resource)
+    except UNREADABLE as problem:
+        return unreadable(resource, problem)

@@ -168,6 +168,7 @@ cdef enum:
     TRASHED = 6
     DRIVE_ID = 8
     PARENTS = 9
+    VERSION = 10
     MD5 = 13
 
 _EXPORTS = {

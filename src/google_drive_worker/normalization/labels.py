@@ -3,9 +3,12 @@
 Source: the Label and LabelField schemas of the discovery document.
 """
 
+from typing import Annotated
+
 import msgspec
 
-from google_drive_worker.domain.drive import ABSENT, UNREADABLE, Resource, User
+from google_drive_worker.domain.drive import ABSENT, User
+from google_drive_worker.domain.lenient import NOT_EMPTY, UNREADABLE, Reader, Resource
 from google_drive_worker.normalization.shapes import LabelData, LabelFieldData, PersonData
 from google_drive_worker.normalization.values import whole_number
 
@@ -25,7 +28,7 @@ class LabelField(Resource, frozen=True, gc=False):
 class Label(Resource, frozen=True, gc=False):
     """Drive's `Label`, its fields by id."""
 
-    id: str
+    id: Annotated[str, NOT_EMPTY]
     revision_id: str | None = None
     fields: dict[str, LabelField] | None = None
 
@@ -36,13 +39,13 @@ class LabelInfo(Resource, frozen=True, gc=False):
     labels: tuple[Label, ...] = ()
 
 
-_LABEL_INFO = msgspec.json.Decoder(LabelInfo | None)
+_LABEL_INFO: Reader[LabelInfo | None] = Reader(LabelInfo | None)
 
 
 def labels_of(raw: msgspec.Raw) -> msgspec.Raw:
     """The labels in a file's `labelInfo`, encoded; an empty list where it has none of those that were asked for."""
     try:
-        info = _LABEL_INFO.decode(raw)
+        info = _LABEL_INFO.read(raw)
     except UNREADABLE:
         info = None
     return ABSENT if info is None else msgspec.Raw(msgspec.json.encode(tuple(map(_label, info.labels))))

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from google_drive_worker.domain.drive import ABSENT, UNREADABLE, DriveFile, Resource, User
+from google_drive_worker.domain.drive import ABSENT, DriveFile, User
+from google_drive_worker.domain.lenient import UNREADABLE, Reader, Resource
 from google_drive_worker.normalization.shapes import ContentRestrictionData, LinkShareData, PersonData, ShortcutData
 from google_drive_worker.normalization.values import flags, utc_time
 
@@ -104,19 +105,17 @@ def content_restrictions_of(raw: msgspec.Raw) -> msgspec.Raw:
     return _encoded(raw, _LOCKS, lambda locks: tuple(map(_lock, locks)))
 
 
-_USER = msgspec.json.Decoder(User | None)
-_USERS = msgspec.json.Decoder(tuple[User, ...] | None)
-_CAPABILITIES = msgspec.json.Decoder(dict[str, bool] | None)
-_LINK_SHARE = msgspec.json.Decoder(LinkShareMetadata | None)
-_SHORTCUT = msgspec.json.Decoder(ShortcutDetails | None)
-_LOCKS = msgspec.json.Decoder(tuple[ContentRestriction, ...] | None)
+_USER: Reader[User | None] = Reader(User | None)
+_USERS: Reader[tuple[User, ...] | None] = Reader(tuple[User, ...] | None)
+_CAPABILITIES: Reader[dict[str, bool] | None] = Reader(dict[str, bool] | None)
+_LINK_SHARE: Reader[LinkShareMetadata | None] = Reader(LinkShareMetadata | None)
+_SHORTCUT: Reader[ShortcutDetails | None] = Reader(ShortcutDetails | None)
+_LOCKS: Reader[tuple[ContentRestriction, ...] | None] = Reader(tuple[ContentRestriction, ...] | None)
 
 
-def _encoded(
-    raw: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[T | None]", transform: Callable[[T], Any]
-) -> msgspec.Raw:
+def _encoded(raw: bytes | msgspec.Raw, reader: Reader[T | None], transform: Callable[[T], Any]) -> msgspec.Raw:
     try:
-        value = decoder.decode(raw) if raw else None
+        value = reader.read(raw) if raw else None
     except UNREADABLE:
         value = None
     return ABSENT if value is None else msgspec.Raw(msgspec.json.encode(transform(value)))

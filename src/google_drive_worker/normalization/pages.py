@@ -2,10 +2,9 @@
 
 from types import FunctionType
 
-import msgspec
-
 from google_drive_worker.domain.drive import FilesPage
 from google_drive_worker.domain.listed import ListedPage
+from google_drive_worker.domain.pages import read_files_page
 
 try:
     from google_drive_worker.normalization.fast_page import fast_page
@@ -22,9 +21,7 @@ except ModuleNotFoundError as missing:
 IS_COMPILED = not isinstance(fast_page, FunctionType)
 """Whether there is a fast way: without it a listing costs twice the processor time."""
 
-_decode = msgspec.json.Decoder(FilesPage).decode
-
 
 def decode_page(body: bytes) -> FilesPage:
-    """Decode an answer of files.list; raises what msgspec's decoder raises, whichever way it goes."""
-    return fast_page(body) or _decode(body)
+    """Decode an answer of files.list; raises what `read_files_page` raises, whichever way it goes."""
+    return fast_page(body) or read_files_page(body)

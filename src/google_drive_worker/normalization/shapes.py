@@ -277,4 +277,4 @@ class SyncData(msgspec.Struct, frozen=True, gc=False):
     completed_at: str | None
     counts: dict[str, int] | None
     cursor: Cursor | None
-    gaps: tuple[NamedGap, ...] | None = None
+    gaps: tuple[NamedGap, ...] | None

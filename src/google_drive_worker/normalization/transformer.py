@@ -11,7 +11,6 @@ from google_drive_worker.domain.content import ContentStatus
 from google_drive_worker.domain.drive import (
     ABSENT,
     FOLDER_MIME_TYPE,
-    UNREADABLE,
     DriveFile,
     FilesPage,
     SharedDrive,
@@ -19,6 +18,7 @@ from google_drive_worker.domain.drive import (
     read_file,
     unreadable,
 )
+from google_drive_worker.domain.lenient import UNREADABLE
 from google_drive_worker.domain.listed import ListedFile, ListedPage
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.record import (

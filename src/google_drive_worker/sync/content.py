@@ -14,15 +14,16 @@ import msgspec
 from msgspec.structs import replace
 
 from google_drive_worker.domain.content import Content, Mirrored, Source
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, UNREADABLE, DriveFile, FilesPage
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, DriveFile, FilesPage, UnreadableItem
 from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.lenient import UNREADABLE, Reader
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Reading, Scope, Sync
 from google_drive_worker.sync.error_reports import unread
-from google_drive_worker.sync.gaps import close_gaps, home_of, open_gap, read_on
+from google_drive_worker.sync.gaps import close_gaps, home_of, open_gap, read_on, unreadable_of_pass
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListContent, ReadContent
 from google_drive_worker.sync.scope import gone_through, wants_contents
@@ -54,13 +55,14 @@ class Contents(msgspec.Struct, frozen=True):
     """The answer to `ListContent`, with its page, and to `ReadContent`.
 
     A file that can have no content is not in it; `gone` are those that Google does not find any more, `unread` those
-    that can't be had now.
+    that can't be had now, `odd` those of the page that can't be read.
     """
 
     found: tuple[Mirrored, ...]
     page: FilesPage | None = None
     gone: tuple[FileId, ...] = ()
     unread: Mapping[FileId, ItemUnavailable] = {}
+    odd: tuple[UnreadableItem, ...] = ()
 
 
 def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
@@ -131,12 +133,13 @@ def on_content_page(
     reading = next(each for each in sync.content if each.corpus == action.corpus)
     written = _write(checkpoint, answer, recall, normalizer, corpus=action.corpus)
     page = answer.page or FilesPage(())
-    checkpoint = written.checkpoint or checkpoint
-    after, checkpoint, errors = read_on(checkpoint, "contents", reading, page.next_page_token, page.incomplete_search)
+    checkpoint, odd = unreadable_of_pass(written.checkpoint or checkpoint, ("contents",), answer.odd, action.corpus)
+    incomplete = page.incomplete_search or any(each.id is None for each in answer.odd)
+    after, checkpoint, errors = read_on(checkpoint, "contents", reading, page.next_page_token, incomplete=incomplete)
     content = tuple(each for each in (after if each == reading else each for each in sync.content) if each is not None)
     sync = replace(counted(sync, written.records), content=content)
     checkpoint = with_sync(with_gone(checkpoint, answer.gone), sync)
-    return replace(written, checkpoint=checkpoint, errors=(*written.errors, *errors))
+    return replace(written, checkpoint=checkpoint, errors=(*written.errors, *odd, *errors))
 
 
 def on_contents(
@@ -236,13 +239,13 @@ def _with_contents(checkpoint: Checkpoint, sync: Sync, file_ids: tuple[FileId, .
     return replace(sync, contents=(), content=everything)
 
 
-_CAPABILITIES = msgspec.json.Decoder(dict[str, bool] | None)
+_CAPABILITIES: Reader[dict[str, bool] | None] = Reader(dict[str, bool] | None)
 
 
 def _may_download(file: DriveFile) -> bool:
     """Whether Drive shows that the account may have the bytes. Where it does not say, it is asked."""
     try:
-        may = _CAPABILITIES.decode(file.capabilities) if file.capabilities else None
+        may = _CAPABILITIES.read(file.capabilities) if file.capabilities else None
     except UNREADABLE:
         return True
     return may is None or may.get("canDownload") is not False

@@ -17,31 +17,32 @@ sets that right.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
-from google_drive_worker.domain.drive import (
-    FOLDER_MIME_TYPE,
-    UNREADABLE,
-    Change,
-    DriveFile,
-)
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, Change, DriveFile, UnreadableItem, odd_in
 from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.lenient import UNREADABLE, Reader
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.ports import Normalizer
-from google_drive_worker.domain.record import ErrorReport, Record
+from google_drive_worker.domain.record import ErrorReport, Record, ResourceType
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, GapScope, Reading, Scope, Sync
 from google_drive_worker.sync.content import on_metadata_listed
-from google_drive_worker.sync.error_reports import unread
-from google_drive_worker.sync.gaps import Opened, close_gaps, home_of, open_gap, read_on
+from google_drive_worker.sync.error_reports import skipped, unread
+from google_drive_worker.sync.gaps import Opened, close_gaps, home_of, open_gap, read_on, unreadable, unreadable_of_pass
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListDetails, ReadDetails
 from google_drive_worker.sync.scope import gone_through, wants_contents, wants_details
 from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, with_gone, with_sync
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
+
+_READ_IN_PART = ""
+"""The head that revisions were read at where not all of them could be: other than any, so that they are read again when
+their file changes."""
 
 CHANGED_AT_MOST = 500
 """How many changed files are kept in mind: more would weigh on every step, and all of them are gone through instead."""
@@ -50,11 +51,12 @@ CHANGED_AT_MOST = 500
 class Hanging(msgspec.Struct, frozen=True):
     """What hangs on some files: the answer to `ReadDetails`, and with its page that to `ListDetails`.
 
-    A file that was not asked for is in neither mapping; one that can't be had has its reason in its place.
+    A file that was not asked for is in neither mapping; one that can't be had has its reason in its place, and so has
+    an element of its list that can't be read.
     """
 
-    revisions: Mapping[FileId, tuple[Revision, ...] | SkipItem]
-    comments: Mapping[FileId, tuple[Comment, ...] | SkipItem]
+    revisions: Mapping[FileId, tuple[Revision | UnreadableItem, ...] | SkipItem]
+    comments: Mapping[FileId, tuple[Comment | UnreadableItem, ...] | SkipItem]
     page: DetailsPage | None = None
 
 
@@ -255,14 +257,17 @@ def on_details_page(
 ) -> Step:
     """A page of the pass is written; the corpus goes on at its token, or is through."""
     page = answer.page or DetailsPage()
-    heads = {file.id: file.head_revision_id or file.modified_time for file in page.files}
+    heads = {file.id: file.head_revision_id or file.modified_time for file in page.read}
     reading = next(each for each in sync.details if each.corpus == action.corpus)
     written = _write(checkpoint, heads, answer, recall, normalizer, corpus=action.corpus, anew=reading.anew)
     checkpoint = with_gone(written.checkpoint or checkpoint, _gone_of(answer))
-    after, checkpoint, errors = read_on(checkpoint, "details", reading, page.next_page_token, page.incomplete_search)
+    unreadable_files = odd_in(page.files)
+    checkpoint, odd = unreadable_of_pass(checkpoint, ("revisions", "comments"), unreadable_files, action.corpus)
+    incomplete = page.incomplete_search or any(each.id is None for each in unreadable_files)
+    after, checkpoint, errors = read_on(checkpoint, "details", reading, page.next_page_token, incomplete=incomplete)
     details = tuple(each for each in (after if each == reading else each for each in sync.details) if each is not None)
     sync = replace(counted(sync, written.records), details=details)
-    return replace(written, checkpoint=with_sync(checkpoint, sync), errors=(*written.errors, *errors))
+    return replace(written, checkpoint=with_sync(checkpoint, sync), errors=(*written.errors, *odd, *errors))
 
 
 def on_details(
@@ -304,25 +309,26 @@ def _write(
             checkpoint, more = _unread(checkpoint, "revisions", file_id, corpus, revisions)
             errors += more
             continue
-        checkpoint = close_gaps(checkpoint, [("revisions", file_id)])
+        checkpoint, odd = _with_elements(checkpoint, "revisions", file_id, corpus, revisions)
+        errors.extend(odd.reports)
         kept = checkpoint.scope.max_revisions or len(revisions)
-        beyond, newest = revisions[: len(revisions) - kept], revisions[-kept:] if kept else ()
-        if anew:
-            records.extend(normalizer.deletion("revision", f"{file_id}/{each.id}", "out_of_scope") for each in beyond)
-        records.extend(normalizer.transform_revision(file_id, each) for each in newest)
+        records.extend(_kept(file_id, revisions, kept, normalizer, anew=anew and not odd.any))
         known = _known(checkpoint, recall, file_id)
         if known is not None:
-            remembered[file_id] = replace(known, head=heads.get(file_id))
+            remembered[file_id] = replace(known, head=_READ_IN_PART if odd.any else heads.get(file_id))
     for file_id, comments in answer.comments.items():
         if isinstance(comments, SkipItem):
             checkpoint, more = _unread(checkpoint, "comments", file_id, corpus, comments)
             errors += more
             continue
-        checkpoint = close_gaps(checkpoint, [("comments", file_id)])
-        records.extend(_said(file_id, comments, normalizer, anew=anew))
+        checkpoint, odd = _with_elements(checkpoint, "comments", file_id, corpus, comments)
+        errors.extend(odd.reports)
+        read = [each for each in comments if not isinstance(each, UnreadableItem)]
+        records.extend(_said(file_id, read, normalizer, anew=anew))
         known = remembered.get(file_id) or _known(checkpoint, recall, file_id)
         if known is not None:
-            remembered[file_id] = replace(known, comments=not all(comment.deleted for comment in comments))
+            has_any = odd.any or not all(comment.deleted for comment in read)
+            remembered[file_id] = replace(known, comments=has_any)
     return Step(checkpoint, tuple(records), tuple(errors), remembered)
 
 
@@ -335,6 +341,41 @@ def _unread(checkpoint: Checkpoint, scope: GapScope, file_id: FileId, corpus: st
     if is_hidden(problem):
         return Opened(checkpoint)
     return Opened(checkpoint, (unread(checkpoint, "file", file_id, scope, problem),))
+
+
+class _Odd(NamedTuple):
+    """Whether a file's list holds elements that can't be read, and their error records where they are new."""
+
+    any: bool
+    reports: tuple[ErrorReport, ...] = ()
+
+
+def _with_elements(
+    checkpoint: Checkpoint, scope: GapScope, file_id: FileId, corpus: str | None, elements: Iterable[object]
+) -> tuple[Checkpoint, _Odd]:
+    """The checkpoint with a gap of the list where some of it can't be read, and without one where all of it was."""
+    odd = odd_in(elements)
+    if not odd:
+        return close_gaps(checkpoint, [(scope, file_id)]), _Odd(any=False)
+    home = corpus or home_of(checkpoint, scope, file_id)
+    checkpoint, new = open_gap(checkpoint, scope, file_id, home, unreadable(odd[0].problem))
+    kind: ResourceType = "revision" if scope == "revisions" else "comment"
+    reports = tuple(
+        skipped(checkpoint, file_id if each.id is None else f"{file_id}/{each.id}", kind, each.problem) for each in odd
+    )
+    return checkpoint, _Odd(any=True, reports=reports if new else ())
+
+
+def _kept(
+    file_id: FileId, revisions: Sequence[Revision | UnreadableItem], kept: int, normalizer: Normalizer, *, anew: bool
+) -> Iterator[Record]:
+    """The records of the newest revisions, so many; `anew` where older ones may have been written before."""
+    beyond, newest = revisions[: len(revisions) - kept], revisions[-kept:] if kept else ()
+    for each in beyond if anew else ():
+        yield normalizer.deletion("revision", f"{file_id}/{each.id}", "out_of_scope")
+    for each in newest:
+        if not isinstance(each, UnreadableItem):
+            yield normalizer.transform_revision(file_id, each)
 
 
 def _said(file_id: FileId, comments: Iterable[Comment], normalizer: Normalizer, *, anew: bool) -> Iterator[Record]:
@@ -356,18 +397,18 @@ def wanted_of(
     """What is to be asked of the files of a page of the pass, those that are not out of scope."""
     return [
         due
-        for file in page.files
+        for file in page.read
         if (checkpoint.scope.include_trashed or not file.trashed) and belongs(checkpoint, corpus, file.drive_id)
         if file.id not in outside and (due := changed_of(checkpoint.scope, file)) is not None
     ]
 
 
-_CAPABILITIES = msgspec.json.Decoder(dict[str, bool] | None)
+_CAPABILITIES: Reader[dict[str, bool] | None] = Reader(dict[str, bool] | None)
 
 
 def _detailed(file: DriveFile) -> DetailedFile:
     try:
-        capabilities = _CAPABILITIES.decode(file.capabilities) if file.capabilities else None
+        capabilities = _CAPABILITIES.read(file.capabilities) if file.capabilities else None
     except UNREADABLE:
         capabilities = None
     return DetailedFile(

@@ -317,7 +317,7 @@ def _with_gaps_of_items(step: Step, action: Action, writer: ItemWriter, permissi
     for item_id, problem in writer.unread.items():
         scope: GapScope = "permissions"
         checkpoint, more = open_gap(checkpoint, scope, item_id, _corpus_of(action), as_gap(problem))
-        errors += more
+        errors += writer.odd.get(item_id, more) if more else ()
     if checkpoint.gaps:
         written = [each for each in step.records if each.resource_type in {"file", "folder"}]
         gone = {each.resource_id for each in written if each.operation == "delete"}

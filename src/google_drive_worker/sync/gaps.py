@@ -15,7 +15,7 @@ listing that corpus again.
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 from zlib import crc32
@@ -124,7 +124,7 @@ def open_gap(
     reports: tuple[ErrorReport, ...] = ()
     if before is None or before.code != error.code:
         text = f"{_what(scope)} could not be read, and stays as it was until it is asked for again: {error.message}"
-        resource = resource_type or _RESOURCES.get(scope) or ("my_drive" if gap_id == USER_CORPUS else "shared_drive")
+        resource = resource_type or _resource_of(scope, gap_id, corpus)
         resource_id = checkpoint.connection_id if scope == "drives" else gap_id
         reports = (
             report_of(
@@ -138,6 +138,15 @@ def _is_covered(checkpoint: Checkpoint, corpus: str) -> bool:
     """Whether all of the corpus is one gap already, since it had too many."""
     whole = find_gap(checkpoint, "corpus", corpus)
     return whole is not None and whole.code == TOO_MANY and whole.state != "tried"
+
+
+def _resource_of(scope: GapScope, gap_id: str, corpus: str) -> str:
+    """The type of what an error record names."""
+    if scope in _RESOURCES:
+        return _RESOURCES[scope]
+    if scope == "contents" and gap_id != corpus:
+        return "file"
+    return "my_drive" if gap_id == USER_CORPUS else "shared_drive"
 
 
 def _what(scope: GapScope) -> str:
@@ -184,11 +193,30 @@ def home_of(checkpoint: Checkpoint, scope: GapScope, gap_id: str) -> str:
 
 def unreadable_gap(checkpoint: Checkpoint, item: UnreadableItem, corpus: str, scope: GapScope, holder: str) -> Opened:
     """Note an item that could not be read. One without an id can't be asked for: what it stands in is read again."""
-    text = f"Google sent an item that does not fit its type: {item.problem}"
-    error = ItemUnavailable(text, code="unreadable_item")
+    error = unreadable(item.problem)
     if item.id is not None:
         return open_gap(checkpoint, "item", item.id, corpus, error)
     return open_gap(checkpoint, scope, holder, corpus, error)
+
+
+def unreadable(problem: str) -> ItemUnavailable:
+    """Return the error of an element that could not be read."""
+    return ItemUnavailable(f"Google sent an item that does not fit its type: {problem}", code="unreadable_item")
+
+
+def unreadable_of_pass(
+    checkpoint: Checkpoint, scopes: Sequence[GapScope], items: Iterable[UnreadableItem], corpus: str
+) -> Opened:
+    """Note files on a page of a pass that could not be read: what the pass wants of them is owed. One error record a
+    file; those without an id are owed with the whole pass."""
+    reports: list[ErrorReport] = []
+    for item in items:
+        new: tuple[ErrorReport, ...] = ()
+        for scope in scopes if item.id is not None else ():
+            checkpoint, more = open_gap(checkpoint, scope, item.id or "", corpus, unreadable(item.problem))
+            new = new or more
+        reports += new
+    return Opened(checkpoint, tuple(reports))
 
 
 def incomplete_search(what: str) -> ItemUnavailable:
@@ -208,7 +236,7 @@ def hold_corpus(checkpoint: Checkpoint, name: str, error: WorkerError) -> Opened
 
 
 def read_on(
-    checkpoint: Checkpoint, scope: GapScope, reading: Reading, token: PageToken | None, incomplete: bool
+    checkpoint: Checkpoint, scope: GapScope, reading: Reading, token: PageToken | None, *, incomplete: bool
 ) -> tuple[Reading | None, Checkpoint, tuple[ErrorReport, ...]]:
     """Return the reading after a page, `None` where the pass is through its corpus; a gap where it did not see all."""
     corpus = reading.corpus

@@ -5,13 +5,15 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.drive import ChangesPage, DriveFile, FilesPage
+from google_drive_worker.domain.drive import ChangesPage, DriveFile, FilesPage, UnreadableItem
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import DeleteCause, ErrorReport, PermissionFrame, Record
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.sync.error_reports import skipped
+from google_drive_worker.sync.gaps import unreadable
 from google_drive_worker.sync.scope import is_restricted
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.utils.errors import SkipItem
@@ -64,7 +66,8 @@ def nothing_remembered(file_id: FileId) -> None:
 class ItemWriter:
     """Gathers one step's records. `permissions` is `None` where they are not mirrored. `rewritten` are items that were
     deleted before they were written: what hung on them is gone. `hidden` are those whose permissions the account saw
-    before and does not see any more. `unread` are those whose permissions can't be had now. `questions` are items
+    before and does not see any more. `unread` are those whose permissions can't be had now, `odd` the error
+    records of single permissions that can't be read. `questions` are items
     that a list shows and that are known to be gone: they are to be looked up.
 
     An answer that is `listed` comes from a list, which may be behind what a log or a look-up has said: of an item that
@@ -94,6 +97,7 @@ class ItemWriter:
         self.rewritten: list[FileId] = []
         self.hidden: list[FileId] = []
         self.unread: dict[FileId, SkipItem] = {}
+        self.odd: dict[FileId, tuple[ErrorReport, ...]] = {}
         self.questions: list[FileId] = []
         self._checkpoint = checkpoint
         self._permissions = permissions
@@ -181,14 +185,19 @@ class ItemWriter:
     ) -> None:
         """Write all permissions of an item or a shared drive, and the deletes of those that it had before.
 
-        These are those that are remembered, and those of the ids `also_before`.
+        These are those that are remembered, and those of the ids `also_before`. Where some can't be read, absence tells
+        nothing: none is deleted or forgotten, and there is an error record for each of those.
         """
         before = self._before(item_id)
         old = before.permission_ids if before is not None else ()
         if also_before:
             old = tuple(dict.fromkeys((*old, *also_before)))
-        if old and old != found.ids:
-            kept = frozenset(found.ids)
+        ids = found.ids
+        if found.unreadable:
+            ids = old = tuple(sorted({*old, *ids}))
+            self._note_unreadable(item_id, found.unreadable)
+        if old and old != ids:
+            kept = frozenset(ids)
             cause: DeleteCause = "removed" if found.is_visible else "access_lost"
             self.records.extend(
                 self._normalizer.deletion("permission", f"{item_id}/{each}", cause) for each in old if each not in kept
@@ -196,11 +205,23 @@ class ItemWriter:
         if found.permissions:
             self.records.extend(self._normalizer.transform_permissions(item_id, self._frames_of(found)))
         if before is None:
-            self.remembered[item_id] = Remembered(is_folder, found.ids, version=version)
+            self.remembered[item_id] = Remembered(is_folder, ids, version=version)
         else:
             self.remembered[item_id] = replace(
-                before, is_folder=is_folder, permission_ids=found.ids, version=version or before.version
+                before, is_folder=is_folder, permission_ids=ids, version=version or before.version
             )
+
+    def _note_unreadable(self, item_id: FileId, elements: Sequence[UnreadableItem]) -> None:
+        self.unread[item_id] = unreadable(elements[0].problem)
+        self.odd[item_id] = tuple(
+            skipped(
+                self._checkpoint,
+                item_id if each.id is None else f"{item_id}/{each.id}",
+                "permission",
+                each.problem,
+            )
+            for each in elements
+        )
 
     def _write_item(self, record: Record, item_id: FileId, version: int | None) -> None:
         found = (self._permissions or {}).get(item_id)

@@ -5,20 +5,22 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableItem
+from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableItem, odd_in
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.listed import ListedFile
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Stage, Sync
-from google_drive_worker.sync.error_reports import notice_of
+from google_drive_worker.sync.error_reports import notice_of, skipped
 from google_drive_worker.sync.gaps import (
     Opened,
     close_gaps,
+    find_gap,
     hold_corpus,
     incomplete_search,
     open_gap,
     to_list_again,
+    unreadable,
     unreadable_gap,
 )
 from google_drive_worker.sync.items import ItemWriter
@@ -62,7 +64,13 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     """
     if sync.from_trigger and page.drives:
         return Step(give_up(checkpoint))
-    drives = [drive for drive in page.drives if follows(checkpoint.scope, drive.id)]
+    odd, errors = odd_in(page.drives), tuple[ErrorReport, ...]()
+    if odd:
+        checkpoint, errors = open_gap(checkpoint, "drives", "drives", USER_CORPUS, unreadable(odd[0].problem))
+        errors = tuple(skipped(checkpoint, each.id, "shared_drive", each.problem) for each in odd) if errors else ()
+    drives = [
+        drive for drive in page.drives if not isinstance(drive, UnreadableItem) and follows(checkpoint.scope, drive.id)
+    ]
     records = tuple(normalizer.transform_drive(drive) for drive in drives if holds_drive(checkpoint.scope, drive.id))
     due = checkpoint.scope.sync_permissions
     joined = {
@@ -79,11 +87,11 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
         sync = replace(counted(sync, records), drives_token=page.next_page_token, drives_trail=trail)
     checkpoint = replace(checkpoint, corpora={**checkpoint.corpora, **joined})
     if not is_last:
-        return Step(with_sync(checkpoint, sync), records)
+        return Step(with_sync(checkpoint, sync), records, errors)
     checkpoint = with_sync(checkpoint, replace(sync, drives_listed=True, drives_token=None, expected=()))
     if trail.stalls > STALLS_AT_ONCE:
-        checkpoint, errors = open_gap(checkpoint, "drives", "drives", USER_CORPUS, no_progress("the shared drives"))
-        return Step(checkpoint, records, errors)
+        checkpoint, more = open_gap(checkpoint, "drives", "drives", USER_CORPUS, no_progress("the shared drives"))
+        return Step(checkpoint, records, (*errors, *more))
     # A list may leave a drive out: one that was mirrored before is looked up, and left only when it is not found twice.
     left_out = {
         name: Corpus("start_token", members_due=due, doubtful=True)
@@ -91,8 +99,10 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
         if name not in checkpoint.corpora
     }
     checkpoint = replace(checkpoint, corpora={**checkpoint.corpora, **left_out})
-    checkpoint = close_gaps(checkpoint, [("drives", "drives")])
-    return Step(checkpoint, records, _unseen_drives(checkpoint))
+    gap = find_gap(checkpoint, "drives", "drives")
+    if gap is not None and gap.state == "tried":
+        checkpoint = close_gaps(checkpoint, [("drives", "drives")])
+    return Step(checkpoint, records, (*errors, *_unseen_drives(checkpoint)))
 
 
 def _unseen_drives(checkpoint: Checkpoint) -> tuple[ErrorReport, ...]:
@@ -120,7 +130,7 @@ def on_files(
     found = _of_part(checkpoint, sync, name, part, page, normalizer)
     writer.extend(found.written)
     checkpoint = with_sync(checkpoint, counted(sync, writer.records))
-    checkpoint, errors = _with_unreadable(checkpoint, name, found.unreadable)
+    checkpoint, errors = _with_unreadable(checkpoint, name, found.odd)
     corpus = checkpoint.corpora[name]
     if page.incomplete_search:
         corpus = replace(corpus, incomplete=True)
@@ -167,7 +177,7 @@ class _Found(NamedTuple):
     """What a page holds for its part: what is written, what can't be read, and the times that tell of the order."""
 
     written: list[ListedFile]
-    unreadable: list[UnreadableItem]
+    odd: list[UnreadableItem]
     times: list[str]
 
 
@@ -176,7 +186,7 @@ def _of_part(
 ) -> _Found:
     # What is the same for nearly all items is asked once, not a thousand times: this runs for each file of a drive.
     written: list[ListedFile] = []
-    unreadable: list[UnreadableItem] = []
+    odd: list[UnreadableItem] = []
     times: list[str] = []
     corpus, started_at = checkpoint.corpora[name], sync.started_at
     trashed_too = checkpoint.scope.include_trashed
@@ -190,7 +200,7 @@ def _of_part(
         if is_limited and not is_within(part, time):
             continue  # another part speaks for it
         if isinstance(item, UnreadableItem):
-            unreadable.append(item)
+            odd.append(item)
             continue
         drive_id = item.drive_id
         if drive_id not in ours:
@@ -199,7 +209,7 @@ def _of_part(
             continue
         if not (asked_again and _is_repeated(corpus, item)):
             written.append(item)
-    return _Found(written, unreadable, times)
+    return _Found(written, odd, times)
 
 
 def belongs(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bool:

@@ -47,14 +47,15 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
                 sync = replace(sync, walks=_walks_left(checkpoint, sync, drive_id))
             elif corpus.members is not None:
                 anew = True
-            corpus = replace(corpus, members=digest, member_ids=members.ids)
-        if isinstance(members, PermissionSet):
+            ids = tuple(sorted({*corpus.member_ids, *members.ids})) if members.unreadable else members.ids
+            corpus = replace(corpus, members=digest, member_ids=ids)
+        if isinstance(members, PermissionSet) and not members.unreadable:
             checkpoint = close_gaps(checkpoint, [("permissions", drive_id)])
         checkpoint = with_corpus(checkpoint, drive_id, corpus)
     checkpoint = sighted(with_sync(checkpoint, counted(sync, writer.records)), action.drives)
     if anew:
         checkpoint = with_roots(checkpoint)
-    return Step(checkpoint, tuple(writer.records), tuple(errors), writer.remembered)
+    return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
 
 
 def misjudged(checkpoint: Checkpoint, permissions: Found) -> Checkpoint | None:

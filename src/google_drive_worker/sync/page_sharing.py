@@ -7,13 +7,12 @@ import msgspec
 from google_drive_worker.domain.drive import (
     ABSENT,
     FOLDER_MIME_TYPE,
-    UNREADABLE,
     ChangesPage,
     DriveFile,
     FilesPage,
-    Resource,
 )
 from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.lenient import UNREADABLE, Resource
 from google_drive_worker.domain.sharing import ItemSharing, read_sharing
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint
 from google_drive_worker.sync.items import ItemsAnswer

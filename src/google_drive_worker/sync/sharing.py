@@ -23,6 +23,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from google_drive_worker.domain.drive import UnreadableItem
 from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.sharing import (
     UNSEEN,
@@ -58,7 +59,7 @@ Question = ReadSharings | ListPermissions
 Found = Mapping[FileId, PermissionSet | SkipItem]
 """What was found of each item: its permissions, or why it can't be asked."""
 
-Reply = Mapping[FileId, ItemSharing | SkipItem] | Mapping[FileId, tuple[Permission, ...] | SkipItem]
+Reply = Mapping[FileId, ItemSharing | SkipItem] | Mapping[FileId, tuple[Permission | UnreadableItem, ...] | SkipItem]
 Finding = Generator[Question, Reply, Found]
 
 
@@ -154,14 +155,14 @@ def _inherited(permission: Permission, folder_id: FileId) -> Permission:
     return replace(permission, permission_details=tuple(passed))
 
 
-def seen(answer: Sequence[Permission] | SkipItem | None) -> PermissionSet | SkipItem:
+def seen(answer: Sequence[Permission | UnreadableItem] | SkipItem | None) -> PermissionSet | SkipItem:
     """What permissions.list came to: that the account may not see them is an answer too.
 
     A 404 is none: the item may be gone, which its log or a look-up decides, and what was written of it stays till then.
     """
     if isinstance(answer, SkipItem):
         return UNSEEN if is_hidden(answer) and not isinstance(answer, NotFound) else answer
-    return ItemUnavailable("it was not answered") if answer is None else set_of(tuple(answer))
+    return ItemUnavailable("it was not answered") if answer is None else set_of(answer)
 
 
 _DIGEST_BYTES = 16
@@ -170,6 +171,7 @@ _DIGEST_BYTES = 16
 def digest_of(members: PermissionSet) -> str:
     """A digest of all that a member's permission says, but for the address of their picture, which comes and goes."""
     told = sorted(msgspec.json.encode(replace(each, photo_link=None)) for each in members.permissions)
+    told.extend(sorted(map(msgspec.json.encode, members.unreadable)))
     return blake2b(b"\n".join((str(members.is_visible).encode(), *told)), digest_size=_DIGEST_BYTES).hexdigest()
 
 
@@ -193,7 +195,7 @@ def sharings_of(
             derived[item.id] = item
             continue
         own = read_permissions(item.permissions) if item.drive_id is None else None
-        if own is None:  # of a drive that is none of ours, or it came unreadable
+        if own is None or own.unreadable:  # of a drive that is none of ours, or it came unreadable
             asked.append(item.id)
         else:
             found[item.id] = own
@@ -294,7 +296,7 @@ class _Search:
         self.found[file_id] = own
         if file_id not in self._drives and (item is None or not item.is_folder):
             return
-        if isinstance(own, SkipItem):
+        if isinstance(own, SkipItem) or own.unreadable:  # what can't be read may be passed on
             self._below[file_id] = None
             return
         inherited = below(own, file_id)
@@ -312,5 +314,5 @@ def _heir_of(item: ItemSharing) -> FileId | None:
     return item.parents[0]
 
 
-def _permissions(answer: object) -> tuple[Permission, ...] | SkipItem | None:
+def _permissions(answer: object) -> tuple[Permission | UnreadableItem, ...] | SkipItem | None:
     return answer if isinstance(answer, tuple | SkipItem) else None

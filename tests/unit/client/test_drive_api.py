@@ -25,7 +25,7 @@ from google_drive_worker.client.fields import (
 from google_drive_worker.client.quota import REQUESTS, QuotaLimiter
 from google_drive_worker.client.view import query_literal
 from google_drive_worker.domain.connection import ConnectionSettings, Credentials, Grant, Secret
-from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.drive import DriveFile, SharedDrive
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.ports import Drives
 from google_drive_worker.domain.times import TimeRange
@@ -42,7 +42,7 @@ from google_drive_worker.utils.errors import (
 )
 from support.clock import ManualClock
 from support.credentials import CANARY, authorized_user, connection
-from support.scripted_http import Answer, ScriptedServer, cut, hang_up, reply, scripted_server
+from support.scripted_http import EMPTY_PAGE, Answer, ScriptedServer, cut, hang_up, reply, scripted_server
 
 DRIVE = DriveId("0Adrive")
 PAGE = PageToken("page 2/=&")
@@ -162,7 +162,7 @@ async def test_the_oldest_times_are_asked_for_alone_and_in_one_page() -> None:
         await it.drive().oldest_times(DRIVE, include_trashed=True, since="2026-01-01T00:00:00")
         first, second = (seen.query for seen in it.server.seen)
     assert times == ("2026-01-02T00:00:00.000Z", "2026-01-01T00:00:00.000Z")
-    expected = {"orderBy": "modifiedTime", "pageSize": "1000", "fields": "files(modifiedTime)"}
+    expected = {"orderBy": "modifiedTime", "pageSize": "1000", "fields": "incompleteSearch,files(modifiedTime)"}
     assert expected.items() <= first.items()
     assert expected.items() <= second.items()
     assert (first["corpora"], first["q"]) == ("user", "trashed = false")
@@ -272,7 +272,7 @@ async def test_drives_and_one_file() -> None:
         page = await it.drive().list_drives(None)
         files = await it.drive().get_files([FileId("1a")])
         drives, get = it.server.seen
-    assert page.drives[0].name == "Team"
+    assert page.drives == (SharedDrive(DriveId("0A"), "Team"),)
     assert files == {"1a": DriveFile(id=FileId("1a"), name="x")}
     assert drives.query == COMMON | {"pageSize": "100", "fields": DRIVES_PAGE_FIELDS}
     assert get.path == "/drive/v3/files/1a"
@@ -291,7 +291,7 @@ async def test_strange_ids_stay_ids() -> None:
 
 async def test_compressed_pages_are_decoded() -> None:
     """A gzipped page of files comes out typed; an item that fits no type spoils only itself."""
-    body = json.dumps({"files": [{"id": "1", "name": "ünï"}, {"id": "2", "name": 7}], "nextPageToken": "n"}).encode()
+    body = json.dumps({"files": [{"id": "1", "name": "ünï"}, {"id": "2", "trashed": 7}], "nextPageToken": "n"}).encode()
     async with bench(*reply(body=gzip.compress(body), headers={"Content-Encoding": "gzip"})) as it:
         page = await it.drive().list_files(None, None, include_trashed=False)
     good, bad = page.items()
@@ -314,8 +314,11 @@ async def test_compressed_pages_are_decoded() -> None:
         *reply(200, b"<html>not Drive at all</html>"),
         *reply(200, b""),
         *reply(200, b'{"files": 7}'),
+        *reply(200, b'{"files": null}'),
+        *reply(200, b'{"nextPageToken": "two"}'),
+        *reply(200, b"{}"),
         *reply(200, b'{"files":' + b"[" * 100_000),
-        *reply(200, gzip.compress(b"{}")[:-9], {"Content-Encoding": "gzip"}),
+        *reply(200, gzip.compress(EMPTY_PAGE)[:-9], {"Content-Encoding": "gzip"}),
         cut,
     ],
 )
@@ -431,7 +434,7 @@ async def test_fifty_refused_calls_cause_one_refresh() -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.headers["Authorization"] == "Bearer CANARY-token-1":
             return web.Response(status=401, text=error_body(401, "authError"))
-        return web.Response(text="{}")
+        return web.Response(body=EMPTY_PAGE)
 
     async with bench() as it:
         it.server.otherwise = answer

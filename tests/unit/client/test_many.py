@@ -18,12 +18,12 @@ from google_drive_worker.client.many import BATCH_PATH
 from google_drive_worker.client.quota import UNITS, QuotaLimiter, QuotaModel
 from google_drive_worker.domain.connection import Credentials, Grant, Secret
 from google_drive_worker.domain.details import Comment, Revision
-from google_drive_worker.domain.drive import DriveFile
+from google_drive_worker.domain.drive import DriveFile, UnreadableItem
 from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.sharing import Permission
 from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.http.transport import HttpRequest, HttpResponse
-from google_drive_worker.utils.errors import NeedsReauth, NotFound, Retryable, SkipItem, Terminal
+from google_drive_worker.utils.errors import ItemUnavailable, NeedsReauth, NotFound, Retryable, SkipItem, Terminal
 from support.clock import ManualClock
 from support.credentials import authorized_user, connection
 
@@ -146,7 +146,7 @@ async def test_an_item_that_can_not_be_had_is_its_own_result() -> None:
     answers = {"f1": error(404, "notFound"), "f2": error(403, "insufficientFilePermissions"), "f3": ok({"id": 7})}
     bench = Bench(Google(lambda target: answers.get(name_of(target)) or ok({"id": name_of(target)})))
     found = await bench.drive().get_files(ids(5))
-    assert [type(each) for each in found.values()] == [DriveFile, NotFound, SkipItem, SkipItem, DriveFile]
+    assert [type(each) for each in found.values()] == [DriveFile, NotFound, SkipItem, ItemUnavailable, DriveFile]
     assert Counter(report.error is None for report in bench.reports) == {True: 2, False: 3}
 
 
@@ -246,12 +246,12 @@ async def test_lists_are_read_to_their_ends() -> None:
 
     def serve(target: str) -> Answer:
         if name_of(target) == "f1" and "pageToken" not in target:
-            return ok({"permissions": [{"id": "p1"}], "nextPageToken": "two"})
-        return ok({"permissions": [{"id": "p2"}]})
+            return ok({"permissions": [{"id": "p1", "role": "reader"}], "nextPageToken": "two"})
+        return ok({"permissions": [{"id": "p2", "role": "reader"}]})
 
     bench = Bench(Google(serve))
     found = await bench.drive().list_permissions(ids(3))
-    one, two = Permission("p1"), Permission("p2")
+    one, two = Permission("p1", role="reader"), Permission("p2", role="reader")
     assert found == {"f0": (two,), "f1": (one, two), "f2": (two,)}
     assert bench.google.sizes == [3, 1]
 
@@ -270,6 +270,50 @@ async def test_a_list_whose_token_is_refused_begins_anew() -> None:
 
     found = await Bench(Google(serve)).drive().list_revisions(ids(2))
     assert found[FileId("f0")] == found[FileId("f1")] == (Revision("1", size=5), Revision("2"))
+
+
+async def test_an_odd_element_costs_itself_in_every_list() -> None:
+    """It stands among the others; what is odd of the others is dropped."""
+    answers = {
+        "permissions": [{"id": "1", "role": "reader", "domain": 5}, {"role": "reader"}, {"id": "2"}],
+        "revisions": [{"id": "1", "size": ""}, {"size": "5"}],
+        "comments": [{"id": "1", "replies": None}, {"content": "x"}],
+    }
+
+    def serve(target: str) -> Answer:
+        what = target.partition("?")[0].rpartition("/")[2]
+        return ok({what: answers[what], "nextPageToken": ""})
+
+    drive = Bench(Google(serve)).drive()
+    lists: list[Mapping[FileId, object]] = [
+        await drive.list_permissions(ids(2)),
+        await drive.list_revisions(ids(2)),
+        await drive.list_comments(ids(2)),
+    ]
+    goods = [Permission("1", role="reader"), Revision("1"), Comment("1")]
+    for found, good in zip(lists, goods, strict=True):
+        for elements in found.values():
+            assert isinstance(elements, tuple)
+            assert elements[0] == good
+            assert all(isinstance(each, UnreadableItem) for each in elements[1:])
+
+
+@pytest.mark.parametrize("body", [{}, {"permissions": None}, {"nextPageToken": "two"}])
+async def test_an_answer_without_its_list_is_asked_for_again(body: dict[str, object]) -> None:
+    """It says nothing of what the list holds."""
+    bad = [body, body]
+    whole = {"permissions": [{"id": "p", "role": "reader"}]}
+    found = await Bench(Google(lambda _: ok(bad.pop() if bad else whole))).drive().list_permissions(ids(2))
+    assert list(found.values()) == [(Permission("p", role="reader"),)] * 2
+
+
+async def test_an_item_whose_place_makes_no_sense_is_unavailable_alone() -> None:
+    """Of a look-up as of what tells where its permissions come from."""
+    drive = Bench(
+        Google(lambda target: ok({"id": name_of(target), "parents": 7 if name_of(target) == "f1" else ["p"]}))
+    ).drive()
+    for found in (await drive.get_files(ids(3)), await drive.item_sharings(ids(3))):
+        assert [isinstance(each, ItemUnavailable) for each in found.values()] == [False, True, False]
 
 
 async def test_comments_are_asked_for_with_the_deleted_ones() -> None:

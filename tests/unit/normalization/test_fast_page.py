@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from drive_simulator.corpus import CorpusPlan, generate
 from drive_simulator.truth import visible_items
-from google_drive_worker.domain.drive import UNREADABLE, FilesPage, UnreadableItem, read_file
+from google_drive_worker.domain.drive import FilesPage, UnreadableItem, read_file
+from google_drive_worker.domain.lenient import UNREADABLE
 from google_drive_worker.domain.listed import ListedFile, ListedPage
+from google_drive_worker.domain.pages import read_files_page
 from google_drive_worker.domain.times import sortable
 from google_drive_worker.normalization import transformer
 from google_drive_worker.normalization.pages import decode_page
@@ -20,7 +22,6 @@ from unit.normalization.test_transformer import FILE
 
 compiled = pytest.importorskip("google_drive_worker.normalization.fast_page", exc_type=ImportError)
 fast_page: Callable[[bytes], ListedPage | None] = compiled.fast_page
-decode = msgspec.json.Decoder(FilesPage).decode
 
 USUAL = {
     name: value
@@ -61,11 +62,10 @@ def long_way(resource: bytes) -> ListedFile | None:
         record.resource_id,
         record.operation,
         record.data,
-        None,
-        file.version,
-        file.drive_id,
-        file.trashed,
-        time,
+        drive_id=file.drive_id,
+        trashed=file.trashed,
+        modified_time=time,
+        version=file.version,
     )
 
 
@@ -75,7 +75,7 @@ def shown(listed: ListedFile | UnreadableItem | None) -> Any:
         return None
     data = json.loads(msgspec.json.encode(listed.data), object_pairs_hook=list)
     kind = (listed.resource_type, listed.resource_id, listed.operation)
-    return listed.drive_id, listed.trashed, listed.modified_time, kind, data
+    return listed.drive_id, listed.trashed, listed.modified_time, listed.version, kind, data
 
 
 def assert_same(resource: bytes) -> bool:
@@ -92,6 +92,17 @@ def test_a_usual_file_with_every_usual_field_goes_the_fast_way() -> None:
     for mime_type in ("application/pdf", "application/vnd.google-apps.folder", "application/vnd.google-apps.document"):
         assert assert_same(json.dumps({**USUAL, "mimeType": mime_type}).encode())
         assert assert_same(json.dumps({**USUAL, "mimeType": mime_type}, indent=2, ensure_ascii=False).encode())
+
+
+@pytest.mark.parametrize("version", ["0", "7", "1234567890", "9" * 18])
+def test_a_files_version_is_read_the_fast_way(version: str) -> None:
+    """As far as it has no more digits than go that way; without one there is none."""
+    listed = fast_file(json.dumps({**USUAL, "version": version}).encode())
+    assert listed is not None
+    assert listed.version == int(version)
+    without = fast_file(json.dumps({name: value for name, value in USUAL.items() if name != "version"}).encode())
+    assert without is not None
+    assert without.version is None
 
 
 def test_nearly_every_file_of_a_drive_goes_the_fast_way() -> None:
@@ -121,6 +132,9 @@ def test_nearly_every_file_of_a_drive_goes_the_fast_way() -> None:
         {"capabilities": {"canEdit": "yes"}},
         {"capabilities": {"canÄndern": True}},
         {"id": 'a"b'},
+        {"id": ""},
+        {"version": "-1"},
+        {"version": "9223372036854775807"},
     ],
 )
 def test_what_is_not_usual_goes_the_long_way(change: dict[str, object]) -> None:
@@ -132,20 +146,21 @@ def test_what_is_not_usual_goes_the_long_way(change: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("text", [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\\ud800"])
 def test_what_is_no_unicode_is_not_passed_on(text: bytes) -> None:
-    """A consumer could not read the record: the long way sees to it."""
+    """A consumer could not read the record: the long way puts U+FFFD in its place."""
     resource = json.dumps(USUAL).encode().replace(b"a description", text)
     assert fast_file(resource) is None
-    if text != b"\\ud800":  # which msgspec refuses already
-        assert isinstance(read_listed(resource), UnreadableItem)
+    listed = read_listed(resource)
+    assert isinstance(listed, ListedFile)
+    assert set(json.loads(msgspec.json.encode(listed.data))["description"]) == {"\ufffd"}
 
 
-def test_people_who_are_no_unicode_are_left_out_and_their_file_stays() -> None:
+def test_people_whose_names_are_no_unicode_stay_and_so_does_their_file() -> None:
     """What is nested is read last, and never loses its file."""
     resource = json.dumps(USUAL).encode().replace(b"Sharer", b"\xff")
     listed = read_listed(resource)
     assert isinstance(listed, ListedFile)
     data = json.loads(msgspec.json.encode(listed.data))
-    assert "shared_by" not in data
+    assert data["shared_by"]["display_name"] == "\ufffd"
     assert data["owners"]
 
 
@@ -187,7 +202,7 @@ def test_what_many_files_share_is_told_apart() -> None:
 
 def test_an_item_that_can_not_be_read_says_which_and_why() -> None:
     """It spoils nothing but itself."""
-    item = read_listed(b'{"id":"a","name":7,"mimeType":"x"}')
+    item = read_listed(b'{"id":"a","name":"n","mimeType":7}')
     assert isinstance(item, UnreadableItem)
     assert item.id == "a"
 
@@ -287,7 +302,7 @@ def assert_same_page(body: bytes) -> bool:
     fast = fast_page(body)
     if fast is None:
         return False
-    assert seen(fast) == seen(decode(body))
+    assert seen(fast) == seen(read_files_page(body))
     return True
 
 
@@ -303,6 +318,7 @@ WHOLE = b'{"kind":"drive#fileList","incompleteSearch":true,"nextPageToken":"~!!~
         TWO,
         WHOLE,
         b' {\n"files" : [ ] , "nextPageToken":"a" }\r\n',
+        b'{"files":[],"nextPageToken":""}',
         page_of(b"{}"),
         page_of(b"1"),
         WHOLE.replace(b",", b" ,\n "),
@@ -318,6 +334,8 @@ def test_a_usual_page_goes_the_fast_way(body: bytes) -> None:
     [
         b"",
         b"{}",
+        b'{"kind":"drive#fileList"}',
+        b'{"nextPageToken":"a"}',
         b"[]",
         b"null",
         b'{"files":[]',

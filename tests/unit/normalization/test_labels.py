@@ -61,6 +61,11 @@ def test_fields_are_in_the_order_of_their_ids() -> None:
 
 
 def test_labels_that_make_no_sense_are_left_out() -> None:
-    """Their file is not."""
-    assert labels_in({"labels": [{"revisionId": "1"}]}) == "missing"
+    """Their file is not, nor are the labels beside them, nor what else they hold."""
+    assert labels_in({"labels": [{"revisionId": "1"}]}) == []
+    whole = label(a=field("text", "1"))
+    assert labels_in({"labels": [{"revisionId": "1"}, whole, None, {"id": ""}]}) == labels_in({"labels": [whole]})
+    odd: dict[str, Any] = {"a": field("text", "1"), "b": None, "c": {"id": "c", "valueType": 7, "text": ["x", 5]}}
+    [shown] = labels_in({"labels": [label(**odd)]})
+    assert [(each["id"], each["values"]) for each in shown["fields"]] == [("a", ["1"]), ("c", ["x"])]
     assert labels_in("x") == "missing"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from google_drive_worker.domain.drive import DriveFile, SharedDrive, read_file
 from google_drive_worker.domain.ids import FileId, PageToken, SyncId
-from google_drive_worker.domain.record import DeleteCause, Record, ResourceType, SyncSummary
+from google_drive_worker.domain.record import DeleteCause, NamedGap, Record, ResourceType, SyncSummary
 from google_drive_worker.normalization.pages import IS_COMPILED
 from google_drive_worker.normalization.shapes import FileData
 from google_drive_worker.normalization.transformer import (
@@ -239,9 +239,13 @@ EMPTY: list[tuple[str, object, object]] = [
     ("shortcutDetails", {"me": "perhaps"}, {}),
     ("shortcutDetails", {"canEdit": 1.5}, {}),
     ("lastModifyingUser", {"canEdit": 1.5}, {}),
+    ("lastModifyingUser", {"me": "perhaps"}, {}),
+    ("capabilities", {"me": "perhaps"}, {}),
+    ("capabilities", {"canEdit": 1.5}, {}),
     ("owners", [{"readOnly": 7}], [{}]),
+    ("contentRestrictions", [{"readOnly": 7}], [{}]),
 ]
-"""What has none of the fields that are known, and what is left of it."""
+"""What has none of the fields that are known, or none that makes sense, and what is left of it."""
 
 
 @pytest.mark.parametrize(
@@ -261,7 +265,7 @@ def test_what_is_nested_and_makes_no_sense_is_left_out(name: str, value: object)
 
 _TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 _FILES = st.fixed_dictionaries(
-    {"id": st.text(st.characters(exclude_categories=["Cs"]), max_size=9)},
+    {"id": st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9)},
     optional=dict.fromkeys(("size", "version", "createdTime", "trashedTime", "owners", "capabilities"), _TEXT),
 )
 
@@ -326,6 +330,7 @@ def test_the_two_ends_of_a_full_sync() -> None:
         "completed_at": None,
         "counts": None,
         "cursor": None,
+        "gaps": None,
     }
     closing = sync_record(
         SyncSummary(
@@ -342,7 +347,15 @@ def test_the_two_ends_of_a_full_sync() -> None:
         "completed_at": "2025-01-20T11:00:00Z",
         "counts": {"file": 2, "folder": 1},
         "cursor": {"page_token": "tok", "timestamp": "2025-01-20T11:00:00Z"},
+        "gaps": [],
     }
+    gap = NamedGap("item", "a", "bad_request", "no")
+    summary = SyncSummary(sync_id=SyncId("s1"), started_at="x", completed_at="y", gaps=(gap,))
+    told = data_of(sync_record(summary))
+    assert (told["status"], told["gaps"]) == (
+        "incomplete",
+        [{"scope": "item", "id": "a", "code": "bad_request", "message": "no"}],
+    )
 
 
 def test_the_fast_way_is_there_where_it_can_be() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from google_drive_worker.domain.drive import DECISIVE_RIGHTS, DriveFile, DrivesPage, SharedDrive
+from google_drive_worker.domain.drive import DECISIVE_RIGHTS, DriveFile, DrivesPage, SharedDrive, UnreadableItem
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.normalization import transformer
@@ -245,7 +245,7 @@ def test_trash_is_listed_only_where_it_is_wanted() -> None:
 
 def test_an_unreadable_item_is_reported_and_the_others_written() -> None:
     """One bad item spoils no page."""
-    page = files_page({"id": "bad", "name": 7}, file("good"))
+    page = files_page({"id": "bad", "mimeType": 7}, file("good"))
     step = answered(syncing("full", user=corpus("listing")), ListFiles("user", None), page)
     assert written(step) == ["upsert file good"]
     assert [(error.code, error.resource_id) for error in step.errors] == [("unreadable_item", "bad")]
@@ -377,6 +377,19 @@ def test_another_standing_in_a_drive_owes_a_full_sync(kind: SyncKind, right: str
         after = answered(renewed(same), log_of(), changes_page(drive_change(D, rights=rights)))
         assert (state(after).owed or pytest.fail("nothing owed")).kind == "full"
         assert state(after).corpora[D].rights == rights
+
+
+def test_a_drive_that_can_not_be_read_is_reported_and_the_others_go_on() -> None:
+    """Without an id too; the list goes on at its token."""
+    before = syncing("full", user=corpus("changes"))
+    before = with_sync(before, replace(sync_of(before), drives_listed=False))
+    odd = (UnreadableItem(None, "no id"), UnreadableItem("bad", "odd"))
+    page = DrivesPage((odd[0], SharedDrive(DriveId(D), D), odd[1]), token("two"))
+    step = answered(before, ListDrives(None), page)
+    assert written(step) == [f"upsert shared_drive {D}"]
+    reports = [(each.code, each.resource_type, each.resource_id) for each in step.errors]
+    assert reports == [("unreadable_item", "shared_drive", None), ("unreadable_item", "shared_drive", "bad")]
+    assert sync_of(step).drives_token == "two"
 
 
 def test_the_standing_in_a_drive_is_known_from_its_listing_on() -> None:

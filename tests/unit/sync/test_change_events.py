@@ -126,8 +126,8 @@ def test_a_later_change_of_the_same_item_is_another_event() -> None:
 
 def test_entries_without_a_time_are_told_apart_by_their_place() -> None:
     """Google's document lets it be missing."""
-    step = answered(changes_page(changed(file("a")), changed(file("a")), {"changeType": "file"}))
-    assert list(events(step)) == ["user:file:a:c1.0", "user:file:a:c1.1", "user:file:2:c1.2"]
+    step = answered(changes_page(changed(file("a")), changed(file("a")), {"changeType": "newer"}))
+    assert list(events(step)) == ["user:file:a:c1.0", "user:file:a:c1.1", "user:newer:2:c1.2"]
 
 
 def test_an_event_does_not_go_with_its_item() -> None:

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from google_drive_worker.domain.content import Content, Mirrored
-from google_drive_worker.domain.drive import FilesPage
+from google_drive_worker.domain.drive import FilesPage, UnreadableItem
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.objects import ObjectRef
@@ -66,6 +66,18 @@ def test_a_full_sync_goes_through_its_corpora_for_contents_when_all_else_is_done
     assert last.checkpoint is not None
     assert plan(last.checkpoint) == []
     assert complete(last.checkpoint, NOW, transformer).records[0].resource_type == "sync"
+
+
+def test_a_file_of_the_pass_that_can_not_be_read_is_reported() -> None:
+    """Its page goes on."""
+    passing = replace(syncing("full"), scope=SCOPE, corpora={USER_CORPUS: Corpus("done", PageToken("1"))})
+    assert passing.sync is not None
+    passing = replace(passing, sync=replace(passing.sync, content=(Reading(USER_CORPUS),)))
+    odd = (UnreadableItem("bad", "odd"),)
+    step = on_answer(passing, ListContent(USER_CORPUS, None), Contents((), FilesPage(), odd=odd), transformer)
+    assert [(each.code, each.resource_type, each.resource_id) for each in step.errors] == [
+        ("unreadable_item", "file", "bad")
+    ]
 
 
 def test_what_became_of_a_content_that_is_not_to_be_had_is_told_once() -> None:

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
+from google_drive_worker.domain.drive import UnreadableItem
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.times import from_rfc3339
@@ -140,6 +141,49 @@ def test_what_can_not_be_had_is_reported_and_passed_by() -> None:
     [report] = step.errors
     assert (report.code, report.category, report.resource_id) == ("unreadable_item", "skipped_item", "a")
     assert sync_of(step).details == ()
+
+
+def test_an_element_that_can_not_be_read_is_reported_and_the_others_written() -> None:
+    """Under its own id where it has one. The file counts as read in part: its next change has all of it read again."""
+    answer = Hanging(
+        {A: (Revision("1"), UnreadableItem(None, "no id"), Revision("2"))},
+        {A: (Comment("x", deleted=True), UnreadableItem("c", "odd"))},
+        DetailsPage((DetailedFile(A, head_revision_id="2"),)),
+    )
+    step = follow(passing(Reading("user")), ListDetails("user", None), answer, a=Remembered(head="1"))
+    assert written(step) == ["upsert revision a/1", "upsert revision a/2"]
+    reports = [(each.code, each.resource_type, each.resource_id) for each in step.errors]
+    assert reports == [("unreadable_item", "revision", "a"), ("unreadable_item", "comment", "a/c")]
+    [known] = step.remembered.values()
+    assert known is not None
+    assert (known.head, known.comments) == ("", True)
+    following = syncing("incremental", user=corpus("changes"), scope=WANTED)
+    read_again = on_answer(
+        following,
+        ReadChanges("user", token("c1")),
+        changes_page(changed(file("a", headRevisionId="2")), start="c2"),
+        transformer,
+        {A: known}.get,
+    )
+    assert sync_of(read_again).changed == (Changed(A, revisions=True, comments=True, head="2"),)
+
+
+def test_revisions_that_can_not_all_be_read_push_none_out_of_the_window() -> None:
+    """Which are the newest is not known then: none is deleted."""
+    scope = msgspec.structs.replace(WANTED, max_revisions=2)
+    due = Changed(A, revisions=True, head="4")
+    found = (Revision("2"), Revision("3"), UnreadableItem(None, "no id"), Revision("4"))
+    step = follow(passing(changed=(due,), scope=scope), ReadDetails((due,)), Hanging({A: found}, {}))
+    assert written(step) == ["upsert revision a/4"]
+
+
+def test_a_file_of_the_pass_that_can_not_be_read_is_reported() -> None:
+    """The others are gone through."""
+    page = DetailsPage((UnreadableItem("bad", "odd"), DetailedFile(A)))
+    assert wanted_of(passing(), "user", page) == [Changed(A, revisions=True, comments=True)]
+    step = follow(passing(Reading("user")), ListDetails("user", None), Hanging({A: revisions("1")}, {}, page))
+    assert written(step) == ["upsert revision a/1"]
+    assert [(each.resource_type, each.resource_id) for each in step.errors] == [("file", "bad")]
 
 
 def test_only_the_newest_revisions_are_mirrored() -> None:

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from google_drive_worker.domain.drive import UnreadableItem
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.sharing import UNSEEN, Permission, PermissionSet, set_of
@@ -98,6 +99,25 @@ def test_revoked_permissions_become_deletes() -> None:
     assert written(step) == ["upsert file a", *deletes, "upsert permission a/q"]
     assert step.remembered == kept(a=Remembered(False, ("q",), "head-1"))
     assert data_of(step, 1) == {"id": "p", "type": "permission", "deleted": True, "cause": "removed"}
+
+
+def test_of_permissions_that_can_not_all_be_read_none_is_deleted() -> None:
+    """Absence tells nothing then: what was written stays in mind, and each that can't be read is an error record."""
+    memory = kept(a=Remembered(False, ("p", "q")))
+    odd = (Permission("r", "user", "reader"), UnreadableItem(None, "no id"), UnreadableItem("q", "no role"))
+    step = answered(FOLLOWING, READ, changes_page(changed(file("a"))), found(a=set_of(odd)), memory)
+    assert written(step) == ["upsert file a", "upsert permission a/r"]
+    memory = kept(a=Remembered(False, ("p", "q", "r")))
+    assert step.remembered == memory
+    reports = [(each.code, each.resource_type, each.resource_id) for each in step.errors]
+    assert reports == [("unreadable_item", "permission", "a"), ("unreadable_item", "permission", "a/q")]
+    whole = answered(FOLLOWING, READ, changes_page(changed(file("a"))), found(a=shared_with("r")), memory)
+    assert written(whole) == [
+        "upsert file a",
+        "delete permission a/p",
+        "delete permission a/q",
+        "upsert permission a/r",
+    ]
 
 
 def test_permissions_that_may_not_be_seen_any_more_are_deleted_as_lost() -> None:
@@ -318,6 +338,20 @@ def test_members_that_cant_be_read_are_reported_and_stay() -> None:
     assert [error.code for error in step.errors] == ["broken"]
     assert state(step).corpora[D].members == "old"
     assert not state(step).corpora[D].members_due
+
+
+def test_members_of_whom_one_can_not_be_read_are_written_and_none_is_deleted() -> None:
+    """It is told once; the next list that is whole deletes who left."""
+    odd = set_of((Permission("r", "user", "reader"), UnreadableItem(None, "no id")))
+    before = due()
+    before = with_corpus(before, D, msgspec.structs.replace(before.corpora[D], member_ids=("p",)))
+    step = members_read(before, odd)
+    assert written(step) == [f"upsert permission {D}/r"]
+    assert [(each.resource_type, each.resource_id) for each in step.errors] == [("permission", D)]
+    members = state(step).corpora[D]
+    assert members.member_ids == ("p", "r")
+    assert members.members == digest_of(odd)
+    assert digest_of(odd) != digest_of(shared_with("r"))
 
 
 def test_an_entry_about_a_drive_has_its_members_read_again() -> None:

@@ -5,9 +5,17 @@ from collections.abc import Callable, Mapping
 import msgspec
 import pytest
 
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, UnreadableItem
 from google_drive_worker.domain.ids import ConnectionId, FileId
-from google_drive_worker.domain.sharing import UNSEEN, ItemSharing, Permission, PermissionDetail, PermissionSet, set_of
+from google_drive_worker.domain.sharing import (
+    UNSEEN,
+    ItemSharing,
+    Permission,
+    PermissionDetail,
+    PermissionSet,
+    read_permissions,
+    set_of,
+)
 from google_drive_worker.sync.sharing import (
     Finding,
     FoldersOfConnection,
@@ -68,10 +76,12 @@ class Google:
 
     def __init__(
         self,
-        permissions: Mapping[str, tuple[Permission, ...] | SkipItem] | None = None,
+        permissions: Mapping[str, tuple[Permission | UnreadableItem, ...] | SkipItem] | None = None,
         sharings: Mapping[str, ItemSharing | SkipItem] | None = None,
     ) -> None:
-        members = {DRIVE: (permission(ANN, "organizer", own("organizer")),)}
+        members: dict[str, tuple[Permission | UnreadableItem, ...] | SkipItem] = {
+            DRIVE: (permission(ANN, "organizer", own("organizer")),)
+        }
         self.permissions = {**members, **(permissions or {})}
         self.sharings = sharings or {}
         self.asked: list[Question] = []
@@ -240,6 +250,28 @@ def test_an_item_of_my_drive_brings_its_permissions_along() -> None:
     )
     assert found == {"a": {ANN: ("owner",)}, "b": "unseen", "c": {BOB: ("writer", "own")}, "d": "not_found"}
     assert google.asked == [asked("c", "d")]
+
+
+def test_a_list_that_can_not_all_be_read_is_asked_for_alone_and_kept_as_what_it_is() -> None:
+    """It may come whole then; where it doesn't, its readable permissions are found, and that it is not whole."""
+    shown = msgspec.Raw(b'[{"id":"ann","type":"user","role":"owner"},{"type":"user","role":"reader"},{"id":"bob"}]')
+    google = Google({"a": (permission(ANN), UnreadableItem(None, "no id"))})
+    found = google.answer(sharings_of([ItemSharing(FileId("a"), permissions=shown)], {}, folders()))
+    assert google.asked == [asked("a")]
+    assert found == {"a": PermissionSet((permission(ANN),), (ANN,), unreadable=(UnreadableItem(None, "no id"),))}
+    inline = read_permissions(shown)
+    assert inline is not None
+    assert (inline.ids, [each.id for each in inline.unreadable]) == ((ANN,), [None, BOB])
+
+
+def test_nothing_is_derived_from_members_that_can_not_all_be_read() -> None:
+    """Each child asks for itself, and the next page asks again."""
+    members = (permission(ANN, "organizer", own("organizer")), UnreadableItem(None, "no id"))
+    google = Google({DRIVE: members, "a": (permission(ANN, "organizer", inherited("organizer", DRIVE)),)})
+    known = folders()
+    for _ in range(2):
+        assert google.find(item("a"), known=known) == {"a": MEMBER}
+    assert google.asked == [asked(DRIVE), asked("a")] * 2
 
 
 def test_what_is_passed_on_unchanged_is_the_same_set() -> None:
