@@ -331,6 +331,7 @@ async def _opened(
             async with transport.stream(HttpRequest("GET", place.target, headers), place.origin) as stream:
                 tally.status = stream.status
                 if stream.status in {OK, PARTIAL}:
+                    caller.authorizer.scopes.served(method.id)
                     yield stream
                     return
                 if stream.status not in _REDIRECTS:
@@ -350,7 +351,7 @@ async def _refused(
         told = "Google's address of the export does not let us in"  # where the API took the token just before
         return SkipItem(told, code="link_refused", http_status=stream.status)
     body = await _some(stream.pieces())
-    return caller.refusal(method, HttpResponse(stream.status, stream.headers, body), token)
+    return caller.refusal(method, HttpResponse(stream.status, stream.headers, body), token, place.target)
 
 
 def _led_on(api_origin: str, method: Method, place: Place, stream: HttpStream) -> Place:

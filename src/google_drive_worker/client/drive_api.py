@@ -6,6 +6,7 @@ parameters and limits: Google's discovery document `drive.v3.json`.
 
 import random as system_random
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
@@ -18,6 +19,7 @@ from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.calls import OK, Call, Caller, CallReport, Method, Parameter, Shared
 from google_drive_worker.client.content import content_of
 from google_drive_worker.client.faults import CallKind
+from google_drive_worker.client.isolation import unavailable
 from google_drive_worker.client.load import LoadObserver, Loads, Unwatched
 from google_drive_worker.client.many import Page, call_many, list_many
 from google_drive_worker.client.quota import Cost, QuotaLimiter
@@ -42,7 +44,16 @@ from google_drive_worker.domain.times import TimeRange, from_rfc3339, rfc3339
 from google_drive_worker.http.addresses import address_problem
 from google_drive_worker.http.retry import DRIVE_RETRY, RetryPolicy
 from google_drive_worker.http.transport import StreamTransport, Transport
-from google_drive_worker.utils.errors import Misconfigured, NotFound, PageTokenRejected, SkipItem, Terminal
+from google_drive_worker.utils.errors import (
+    ItemUnavailable,
+    Misconfigured,
+    NeedsReauth,
+    NotFound,
+    PageTokenRejected,
+    Retryable,
+    SkipItem,
+    Terminal,
+)
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Page)
@@ -114,10 +125,10 @@ _FILES_GET = Method("drive.files.get", CallKind.ITEM, Cost.READ)
 _CHANGES_LIST = Method("drive.changes.list", CallKind.LISTING, Cost.LIST)
 _START_PAGE_TOKEN = Method("drive.changes.getStartPageToken", CallKind.LISTING, Cost.READ)
 _DRIVES_GET = Method("drive.drives.get", CallKind.ITEM, Cost.READ)
-_DRIVES_LIST = Method("drive.drives.list", CallKind.LISTING, Cost.LIST)
+_DRIVES_LIST = Method("drive.drives.list", CallKind.ACCOUNT, Cost.LIST)
 
-_CHANGES_WATCH = Method("drive.changes.watch", CallKind.ITEM, Cost.OTHER)
-_CHANNELS_STOP = Method("drive.channels.stop", CallKind.ITEM, Cost.OTHER)
+_CHANGES_WATCH = Method("drive.changes.watch", CallKind.LISTING, Cost.OTHER)
+_CHANNELS_STOP = Method("drive.channels.stop", CallKind.LISTING, Cost.OTHER)
 
 _PERMISSIONS_LIST = Method("drive.permissions.list", CallKind.ITEM, Cost.LIST)
 _REVISIONS_LIST = Method("drive.revisions.list", CallKind.ITEM, Cost.LIST)
@@ -214,7 +225,7 @@ class DriveApi:
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """changes.getStartPageToken; see `Drive.start_page_token`."""
         query = [*self._view.in_drive(drive_id), ("fields", fields.START_PAGE_TOKEN_FIELDS)]
-        answer = await self._call(_START_PAGE_TOKEN, "/changes/startPageToken", query, _TOKEN.decode)
+        answer = await self._call(_of(_START_PAGE_TOKEN, drive_id), "/changes/startPageToken", query, _TOKEN.decode)
         return answer.start_page_token
 
     async def list_drives(self, page_token: PageToken | None) -> DrivesPage:
@@ -241,7 +252,8 @@ class DriveApi:
         """
         order_by = None if modified is None else "modifiedTime desc"
         q = query_of(modified, include_trashed=include_trashed)
-        return await self._list(q, drive_id, page_token, self._shared.decode_listing, order_by)
+        method = _of(_FILES_LIST, drive_id)
+        return await self._list(method, q, drive_id, page_token, self._shared.decode_listing, order_by)
 
     async def oldest_times(
         self, drive_id: DriveId | None, *, include_trashed: bool, since: str | None = None
@@ -249,7 +261,8 @@ class DriveApi:
         """files.list from the other end, for the times alone; see `Drive.oldest_times`."""
         q = query_of(TimeRange(since), include_trashed=include_trashed)
         query = [*self._view.listing(drive_id, q, "modifiedTime", PAGE_SIZE_AT_MOST), ("fields", fields.TIMES_FIELDS)]
-        page = await self._call(_FILES_LIST, "/files", query, _TIMES_PAGE.decode)
+        call = Call("/files", query, has_fixed_page=True)
+        page = await self._caller.call(_of(_FILES_LIST, drive_id), call, _TIMES_PAGE.decode)
         return tuple(file.modified_time for file in page.files if file.modified_time is not None)
 
     async def list_children(
@@ -263,7 +276,7 @@ class DriveApi:
         """files.list of a folder; see `Drive.list_children`."""
         children = f"{query_literal(folder_id)} in parents"
         q = children if include_trashed else f"{children} and trashed = false"
-        return await self._list(q, drive_id, page_token, decode_files)
+        return await self._list(_FILES_LIST, q, drive_id, page_token, decode_files)
 
     async def list_changes(self, drive_id: DriveId | None, page_token: PageToken) -> ChangesPage:
         """changes.list; see `Drive.list_changes`."""
@@ -278,7 +291,7 @@ class DriveApi:
             *self._view.labels,
             ("pageToken", page_token),
         ]
-        return await self._call(_CHANGES_LIST, "/changes", query, _CHANGES_PAGE.decode)
+        return await self._call(_of(_CHANGES_LIST, drive_id), "/changes", query, _CHANGES_PAGE.decode)
 
     async def watch_changes(
         self,
@@ -302,7 +315,7 @@ class DriveApi:
         expiration = str(int(from_rfc3339(expires_at).timestamp() * 1000))
         body = msgspec.json.encode(_ChannelOrder(channel_id, address, token.reveal(), expiration))
         made = await self._caller.call(
-            _CHANGES_WATCH, Call("/changes/watch", query, "POST", _JSON, body), _CHANNEL.decode
+            _of(_CHANGES_WATCH, drive_id), Call("/changes/watch", query, "POST", _JSON, body), _CHANNEL.decode
         )
         ends = made.expiration
         return Watched(made.resource_id, None if ends is None else rfc3339(datetime.fromtimestamp(ends / 1000, UTC)))
@@ -313,7 +326,7 @@ class DriveApi:
         await self._caller.call(_CHANNELS_STOP, Call("/channels/stop", (), "POST", _JSON, body), len)
 
     async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
-        """files.get of each; see `Drive.get_files`. A file whose answer doesn't fit its type is a `SkipItem`."""
+        """files.get of each; see `Drive.get_files`. A file whose answer doesn't fit its type is an `ItemUnavailable`."""
         wanted = fields.LABELLED_FILE_FIELDS if self._view.label_ids else fields.FILE_FIELDS
         return await self._get_many(file_ids, wanted, _decode_file, self._view.labels)
 
@@ -327,7 +340,7 @@ class DriveApi:
             ("fields", fields.DETAILS_PAGE_FIELDS),
             *_page(page_token),
         ]
-        return await self._call(_FILES_LIST, "/files", query, _DETAILS_PAGE.decode)
+        return await self._call(_of(_FILES_LIST, drive_id), "/files", query, _DETAILS_PAGE.decode)
 
     async def list_contents(
         self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
@@ -340,13 +353,22 @@ class DriveApi:
             *self._view.labels,  # its files are written again, as whole as they were
             *_page(page_token),
         ]
-        return await self._call(_FILES_LIST, "/files", query, decode_files)
+        return await self._call(_of(_FILES_LIST, drive_id), "/files", query, decode_files)
 
     def content(self, source: Source) -> AsyncGenerator[bytes, None]:
         """files.get, files.export or files.download; see `Drive.content`."""
         if self._downloads is None:
             raise Terminal("the worker was made without a way to download")
-        return content_of(self._caller, self._downloads, source)
+        return self._isolated(content_of(self._caller, self._downloads, source))
+
+    async def _isolated(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """The same bytes; a failure that is the file's alone is raised as one."""
+        async with aclosing(pieces):
+            try:
+                async for piece in pieces:
+                    yield piece
+            except (Retryable, NeedsReauth) as failure:
+                raise await self._caller.isolate(failure) from None
 
     async def item_sharings(self, file_ids: Sequence[FileId]) -> Mapping[FileId, ItemSharing | SkipItem]:
         """files.get; see `Drive.item_sharings`."""
@@ -377,9 +399,7 @@ class DriveApi:
         calls = {file_id: Call(_path_of(file_id), query) for file_id in file_ids if _is_one(file_id)}
         found: dict[FileId, T | SkipItem] = dict.fromkeys(file_ids, NotFound("no file has such an id"))
         for file_id, answer in (await call_many(self._caller, _FILES_GET, calls, decode)).items() if calls else ():
-            if isinstance(answer, PageTokenRejected):  # of a call that takes none
-                raise answer
-            found[file_id] = answer
+            found[file_id] = unavailable(answer) if isinstance(answer, PageTokenRejected) else answer
         return found
 
     async def _list_many(
@@ -401,6 +421,7 @@ class DriveApi:
 
     async def _list(
         self,
+        method: Method,
         q: str,
         drive_id: DriveId | None,
         page_token: PageToken | None,
@@ -413,7 +434,7 @@ class DriveApi:
             *self._view.labels,
             *_page(page_token),
         ]
-        return await self._call(_FILES_LIST, "/files", query, decode)
+        return await self._call(method, "/files", query, decode)
 
 
 def _joined(
@@ -426,6 +447,11 @@ def _joined(
     }
 
 
+def _of(method: Method, drive_id: DriveId | None) -> Method:
+    """The method as it is called for that corpus: the user's own is no thing that could be refused or not found."""
+    return method if drive_id is not None else replace(method, kind=CallKind.ACCOUNT)
+
+
 def _is_one(file_id: FileId) -> bool:
     """Whether it can be a file's id: these would make another address of the call's."""
     return file_id not in {"", ".", ".."}
@@ -436,7 +462,7 @@ def _path_of(file_id: FileId) -> str:
 
 
 def _page(page_token: PageToken | None) -> list[Parameter]:
-    return [] if page_token is None else [("pageToken", page_token)]
+    return [("pageToken", page_token)] if page_token else []  # an empty one means the first page
 
 
 def _decode_file(body: bytes) -> DriveFile:
@@ -446,4 +472,4 @@ def _decode_file(body: bytes) -> DriveFile:
         text = str(problem)
     except UnicodeDecodeError:
         text = "it is no UTF-8"
-    raise SkipItem(f"the file's metadata can't be read: {text}", code="unreadable_item", http_status=OK)
+    raise ItemUnavailable(f"the file's metadata can't be read: {text}", code="unreadable_item", http_status=OK)
