@@ -271,6 +271,8 @@ class Caller:
         return failure
 
     def _is_proven(self, method: Method, failure: WorkerError, target: str) -> bool:
+        if method is _PROBE:
+            return True
         if failure.code != INSUFFICIENT_SCOPE or method.kind is not CallKind.ITEM or not target:
             return False
         return self.authorizer.scopes.refused(method.id, target.partition("?")[0])

@@ -152,15 +152,12 @@ async def _export(caller: Caller, path: str, export_type: str, keys: dict[str, s
     try:
         return await caller.call(_EXPORT, export, bytes)
     except SkipItem as problem:
+        if problem.http_status == BAD_REQUEST and problem.code == "not_exportable":
+            told = f"Google does not export it to {export_type}"
+            raise SkipItem(told, code=problem.code, http_status=BAD_REQUEST) from None
         if problem.code != "export_too_large":
             raise
         return problem
-    except Terminal as problem:
-        if problem.http_status == BAD_REQUEST:
-            raise SkipItem(
-                f"Google does not export it to {export_type}", code="not_exportable", http_status=BAD_REQUEST
-            ) from None
-        raise
 
 
 async def _operated(caller: Caller, path: str, export_type: str, keys: dict[str, str]) -> "Place | None":

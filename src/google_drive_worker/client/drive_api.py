@@ -326,7 +326,7 @@ class DriveApi:
         await self._caller.call(_CHANNELS_STOP, Call("/channels/stop", (), "POST", _JSON, body), len)
 
     async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
-        """files.get of each; see `Drive.get_files`. A file whose answer doesn't fit its type is an `ItemUnavailable`."""
+        """files.get of each; see `Drive.get_files`. A file whose answer doesn't fit its type is `ItemUnavailable`."""
         wanted = fields.LABELLED_FILE_FIELDS if self._view.label_ids else fields.FILE_FIELDS
         return await self._get_many(file_ids, wanted, _decode_file, self._view.labels)
 

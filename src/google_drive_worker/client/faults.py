@@ -3,8 +3,8 @@
 Sources: the guide "Resolve errors"; `drive.v3.json`; RFC 6749, section 5.2. A row without a reason stands for the
 status' other reasons. Drive's answers are input like any other: bounded, and read leniently (proxies answer in HTML).
 
-Only Google's own JSON with a reason that Drive documents for that kind of call is final. Everything else is `Retryable`;
-what becomes of an item whose calls go on failing is decided in `isolation.py`.
+Only Google's own JSON with a reason that Drive documents for that kind of call is final. All else is `Retryable`; what
+becomes of an item whose calls go on failing is decided in `isolation.py`.
 """
 
 import re

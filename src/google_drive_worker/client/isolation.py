@@ -3,8 +3,8 @@
 The rules:
 
 - **An item.** A call for one item that goes on failing, in whatever way but a rate limit, costs that item alone where a
-  call that needs no item (`about.get`, the neutral probe) is answered: the item's result is `ItemUnavailable`. Where the
-  probe fails as well it is an outage, and the failure is raised.
+  call that needs no item (`about.get`, the neutral probe) is answered: the result is `ItemUnavailable`. Where the probe
+  fails as well it is an outage, and the failure is raised.
 - **A scope.** 403 `insufficientPermissions` is `Terminal` where the probe is refused for the same reason; and for a
   method of items (comments, exports: the probe needs none of their scopes) where the method was refused for two
   different items, and has never succeeded with these credentials. Until then it is retried, and in the end that item's.

@@ -213,8 +213,8 @@ class _Many(Generic[T]):
         What has met refused batches alone is left: it goes on one by one.
         """
         theirs = [file_id for file_id in failed if may_be_an_items(self._own.get(file_id))]
-        unheard = [file_id for file_id in failed if file_id not in self._own]
-        if not (theirs or (unheard and self._most > 1)) or await self._caller.probe() is not None:
+        unheard = [file_id for file_id in failed if file_id not in self._own] if may_be_an_items(failure) else []
+        if not (theirs or unheard) or await self._caller.probe() is not None:
             raise failure
         for file_id in theirs:
             self._set_apart(file_id)

@@ -34,7 +34,6 @@ from google_drive_worker.utils.errors import (
     ItemUnavailable,
     NeedsReauth,
     NotFound,
-    Retryable,
     SkipItem,
     Terminal,
 )
@@ -157,7 +156,7 @@ async def test_a_server_that_cuts_on_and_on_is_given_up_on() -> None:
     async with bench() as b:
         shown = await b.file(b.blob(LARGE))
         b.simulator.faults.add(Rule(Effect(cut_after_bytes=100), MEDIA))
-        with pytest.raises(Retryable) as raised:
+        with pytest.raises(ItemUnavailable) as raised:
             await all_of(b.drive.content(bytes_of(shown)))
         assert raised.value.code == "truncated"
         assert b.asked("files.get") == 1 + QUICK.attempts
@@ -188,12 +187,17 @@ async def test_a_token_that_becomes_stale_in_a_download_is_renewed_and_the_downl
 
 
 async def test_a_download_whose_new_token_is_refused_as_well_needs_a_person() -> None:
-    """As every call does: nobody asks on and on."""
-    async with tokens_granted() as (server, drive, grants):
-        server.script += [*reply(401), *reply(401), *reply(401)]
+    """Where it is refused for what needs no file as well; otherwise the file alone can't be had."""
+    refused = '{"error":{"errors":[{"reason":"authError"}]}}'
+    async with tokens_granted() as (server, drive, _):
+        server.script += reply(401, refused, times=4)
         with pytest.raises(NeedsReauth):
             await all_of(drive.content(bytes_of(SHOWN)))
-        assert (len(server.seen), len(grants)) == (2, 2)
+        assert [seen.path.rpartition("/")[2] for seen in server.seen] == ["a", "a", "about", "about"]
+    async with tokens_granted() as (server, drive, _):
+        server.script += [*reply(401, refused, times=2), *reply()]
+        with pytest.raises(ItemUnavailable):
+            await all_of(drive.content(bytes_of(SHOWN)))
 
 
 @pytest.mark.parametrize(
@@ -470,15 +474,16 @@ async def test_a_download_follows_no_redirect(status: int) -> None:
 async def test_an_export_that_is_made_anew_is_not_gone_on_with() -> None:
     """Two exports of a document need not be the same bytes: after a cut the rest of another one is no rest of it."""
     refused = reply(403, '{"error":{"errors":[{"reason":"exportSizeLimitExceeded"}]}}')
+    missing = reply(404, '{"error":{"errors":[{"reason":"notFound"}]}}')
     async with (
-        scripted_server(*refused, *reply(404)) as server,
+        scripted_server(*refused, *missing) as server,
         drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
     ):
-        server.script += [*reply(200, f'{{"exportLinks":{{"text/plain":"{server.url}/y"}}}}'), cut_in_bytes]
-        with pytest.raises(Retryable) as raised:
+        server.script += [*reply(200, f'{{"exportLinks":{{"text/plain":"{server.url}/y"}}}}'), cut_in_bytes, *reply()]
+        with pytest.raises(ItemUnavailable) as raised:
             await all_of(drive.content(bytes_of(read(file("a", mimeType=APPS + "document")), "text/plain")))
         assert raised.value.code == "truncated"
-        assert server.seen[-1].path == "/y"
+        assert server.seen[-2].path == "/y"
 
 
 GOOGLE = "https://www.googleapis.com"
