@@ -98,6 +98,13 @@ class Call:
         return any(name == "pageToken" for name, _ in self.query)
 
 
+class _About(msgspec.Struct):
+    """What the probe brings: any JSON object will do, and a portal's page in HTML will not."""
+
+    kind: str | None = None
+
+
+_ABOUT_DECODER = msgspec.json.Decoder(_About)
 _PROBE = Method("drive.about.get", CallKind.ACCOUNT, Cost.READ)
 _ABOUT = Call("/about", [("fields", "kind")])
 """The neutral probe: it needs no item, no drive, and none of the scopes of a file's contents."""
@@ -221,7 +228,7 @@ class Caller:
         told: WorkerError | None = None
         try:
             await retrying(
-                lambda _: self._attempt(_PROBE, _ABOUT, len, tally),
+                lambda _: self._attempt(_PROBE, _ABOUT, _ABOUT_DECODER.decode, tally),
                 policy=PROBE_RETRY,
                 clock=shared.clock,
                 random=shared.random,

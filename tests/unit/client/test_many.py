@@ -213,6 +213,7 @@ async def test_trouble_of_all_is_no_items() -> None:
         (error(500, "backendError"), Retryable),
         (error(403, "forbidden"), Retryable),
         (error(429, "rateLimitExceeded"), Retryable),
+        ((200, {"Content-Type": "text/html"}, b"<html>Please log in</html>"), Retryable),
         (error(401, "authError"), NeedsReauth),
     ):
         for count in (1, 3):
