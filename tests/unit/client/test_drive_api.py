@@ -457,6 +457,23 @@ async def test_the_oldest_times_are_never_cut() -> None:
         assert {seen.query["pageSize"] for seen in it.server.seen} == {"1000"}
 
 
+async def test_a_drive_or_folder_that_is_named_may_be_not_found() -> None:
+    """By Drive's own word on it alone; a proxy's 404 is tried again."""
+    gone = refusal(404, "notFound", "driveId")
+    async with bench(*gone, *gone, *gone, *gone, *gone, *reply(404, "<html>"), *reply(body='{"id": "0Adrive"}')) as it:
+        drive = it.drive()
+        for call in (
+            drive.start_page_token(DRIVE),
+            drive.list_files(DRIVE, None, include_trashed=False),
+            drive.list_children(FileId("f"), None, None, include_trashed=False),
+            drive.list_changes(DRIVE, PAGE),
+            drive.get_drive(DRIVE),
+        ):
+            with pytest.raises(NotFound):
+                await call
+        assert (await drive.get_drive(DRIVE)).id == DRIVE
+
+
 async def test_an_empty_page_token_is_never_sent() -> None:
     """It would mean the first page."""
     async with bench(*reply()) as it:
