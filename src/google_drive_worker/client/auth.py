@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
+from google_drive_worker.client.isolation import ScopeEvidence
 from google_drive_worker.domain.connection import AccessToken, AuthorizedUser, Connection, Credentials, Grant
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock
@@ -57,6 +58,7 @@ class Authorizer:
     ) -> None:
         """Start with the credentials' own access token, where they bring one that is still good."""
         self.credentials = credentials
+        self.scopes = ScopeEvidence()
         self._grants = grants
         self._clock = clock
         self._random = random

@@ -17,32 +17,6 @@ _STATUS = re.compile(rb"\AHTTP/1\.[01] (\d{3})(?: |\r?$)", re.MULTILINE)
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 
 
-class BatchSize:
-    """How many calls go into a batch: half as many after trouble that may come of its size, then more by and by."""
-
-    def __init__(self, most: int = MOST_PARTS) -> None:
-        self._most = most
-        self._parts = most
-
-    @property
-    def parts(self) -> int:
-        """The size for the next batch."""
-        return self._parts
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it is as large as it may be."""
-        return self._parts == self._most
-
-    def shrink(self) -> None:
-        """A batch was too much."""
-        self._parts = max(1, self._parts // 2)
-
-    def grow(self) -> None:
-        """A batch went well."""
-        self._parts = min(self._most, self._parts + max(1, self._most // 10))
-
-
 def encode_batch(targets: Sequence[str], boundary: str) -> tuple[str, bytes]:
     """The Content-Type and body that ask for each of the targets (paths with queries, percent-encoded) by GET.
 

@@ -1,13 +1,13 @@
 """How every call of the Drive API goes: token, quota, HTTP, decode; its errors turned into what to do, and retried.
 
-One table says what an error asks for (`faults.py`), one policy how often it is tried (`retry.py`). `many.py` makes many
-calls at once, by the same table and the same policy.
+One table says what an error asks for (`faults.py`), one policy how often it is tried (`retry.py`), one set of rules
+whether it is one item's or everybody's (`isolation.py`). `many.py` makes many calls at once, by the same three.
 """
 
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote, urlencode
@@ -15,15 +15,25 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from google_drive_worker.client.auth import Authorizer
-from google_drive_worker.client.faults import DAILY_LIMIT, RATE_LIMITED, CallKind, drive_error
-from google_drive_worker.client.load import Load, LoadObserver, is_outage
+from google_drive_worker.client.faults import DAILY_LIMIT, INSUFFICIENT_SCOPE, RATE_LIMITED, CallKind, drive_error
+from google_drive_worker.client.isolation import (
+    NEEDS_PROOF,
+    PROBE_RETRY,
+    may_be_an_items,
+    of_call,
+    of_transport,
+    retryable,
+    terminal,
+    unavailable,
+)
+from google_drive_worker.client.load import PAGE_SHARES, Load, LoadObserver, is_outage
 from google_drive_worker.client.quota import Cost, QuotaLimiter
 from google_drive_worker.domain.drive import FilesPage
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.http.retry import RetryPolicy, retrying
 from google_drive_worker.http.transport import HttpRequest, HttpResponse, Transport
-from google_drive_worker.utils.errors import Retryable, WorkerError
+from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, WorkerError
 
 T = TypeVar("T")
 
@@ -74,6 +84,30 @@ class Call:
     verb: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
+    has_fixed_page: bool = False
+    """Whether a smaller page would be another answer, and no part of the same."""
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether a smaller page can be asked for instead."""
+        return not self.has_fixed_page and any(name == "pageSize" for name, _ in self.query)
+
+    @property
+    def has_page_token(self) -> bool:
+        """Whether it goes on from a page token."""
+        return any(name == "pageToken" for name, _ in self.query)
+
+
+class _About(msgspec.Struct):
+    """What the probe brings: any JSON object will do, and a portal's page in HTML will not."""
+
+    kind: str | None = None
+
+
+_ABOUT_DECODER = msgspec.json.Decoder(_About)
+_PROBE = Method("drive.about.get", CallKind.ACCOUNT, Cost.READ)
+_ABOUT = Call("/about", [("fields", "kind")])
+"""The neutral probe: it needs no item, no drive, and none of the scopes of a file's contents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +140,10 @@ class Tally:
 
     attempts: int = 0
     status: int | None = None
+    was_sent: bool = False
+    """Whether its last try was: there may have been no token for it."""
+    share: int = PAGE_SHARES
+    """How much of a whole page it asks for."""
 
 
 class Caller:
@@ -119,23 +157,18 @@ class Caller:
         self.quota_user = quota_user(connection_id)
 
     async def call(self, method: Method, call: Call, decode: Callable[[bytes], T]) -> T:
-        """Make one call with all its tries, and report it. Raises what `Drive` says."""
+        """Make one call with all its tries, and report it. Raises what `Drive` says.
+
+        A call for one item that goes on failing raises `ItemUnavailable` where Google answers other calls. A page that
+        goes on failing is tried smaller.
+        """
         shared = self.shared
-        target = self.target(call)
         started_s = shared.clock.monotonic_s()
-        tally = Tally()
+        tally = Tally(share=self.load.page_share.size)
         error: str | None = "internal"
         try:
-            result = await retrying(
-                lambda _: self._attempt(method, call, target, decode, tally),
-                policy=shared.retry,
-                clock=shared.clock,
-                random=shared.random,
-                may_retry=lambda failure: self.load.may_retry(1, failure, shared.clock.monotonic_s()),
-            )
+            result = await self._tried(method, call, decode, tally)
             error = None
-            is_first = tally.attempts == 1
-            self.load.earn(at_once=int(is_first), again=int(not is_first))
         except asyncio.CancelledError:
             error = "cancelled"
             raise
@@ -147,6 +180,64 @@ class Caller:
             self.report(method, started_s, tally, error)
         return result
 
+    async def _tried(self, method: Method, call: Call, decode: Callable[[bytes], T], tally: Tally) -> T:
+        shared = self.shared
+        try:
+            result = await retrying(
+                lambda number: self._try(method, call, decode, tally, number),
+                policy=shared.retry,
+                clock=shared.clock,
+                random=shared.random,
+                may_retry=lambda failure: self.load.may_retry(1, failure, shared.clock.monotonic_s()),
+            )
+        except (Retryable, NeedsReauth) as failure:
+            if method.kind is not CallKind.ITEM or not tally.was_sent:
+                raise
+            final = await self.isolate(failure)
+            if final is failure:
+                raise
+            self.load.earn(at_once=0, again=max(0, tally.attempts - 1))  # they were no retries against an outage
+            raise final from None
+        is_first = tally.attempts == 1
+        self.load.earn(at_once=int(is_first), again=int(not is_first))
+        return result
+
+    async def isolate(self, failure: WorkerError) -> WorkerError:
+        """What the last failure of a call for one item is in the end: `ItemUnavailable` where it is that item's.
+
+        It is where the neutral probe is answered. Otherwise it is the failure itself, or what the probe came to where
+        that says less than the failure: a token is not given up because of one item.
+        """
+        if not may_be_an_items(failure):
+            return failure
+        told = await self.probe()
+        if told is None:
+            return unavailable(failure)
+        return told if isinstance(failure, NeedsReauth) and not isinstance(told, NeedsReauth) else failure
+
+    async def confirm(self, failure: WorkerError) -> None:
+        """Raise `Terminal` where a refusal concerns the connection: where the probe is refused in the same way."""
+        if failure.code in NEEDS_PROOF:
+            told = await self.probe()
+            if told is not None and told.code == failure.code:
+                raise terminal(failure)
+
+    async def probe(self) -> WorkerError | None:
+        """Ask for what needs no item: `None` where that is answered, else what it came to."""
+        shared, started_s, tally = self.shared, self.shared.clock.monotonic_s(), Tally()
+        told: WorkerError | None = None
+        try:
+            await retrying(
+                lambda _: self._attempt(_PROBE, _ABOUT, _ABOUT_DECODER.decode, tally),
+                policy=PROBE_RETRY,
+                clock=shared.clock,
+                random=shared.random,
+            )
+        except WorkerError as failure:
+            told = failure
+        self.report(_PROBE, started_s, tally, None if told is None else told.code)
+        return told
+
     def report(self, method: Method, started_s: float, tally: Tally, error: str | None) -> None:
         """Tell of a call that is over; `error` is what it came to."""
         shared = self.shared
@@ -154,14 +245,18 @@ class Caller:
             duration_s = shared.clock.monotonic_s() - started_s
             shared.on_call(CallReport(method.id, self.connection_id, tally.status, duration_s, tally.attempts, error))
 
-    def target(self, call: Call) -> str:
-        """The call's path and query, as they are sent."""
+    def target(self, call: Call, share: int = PAGE_SHARES) -> str:
+        """The call's path and query, as they are sent; its page is that share of the whole one."""
         common = [("prettyPrint", "false"), ("quotaUser", self.quota_user)]
-        query = urlencode([*call.query, *common], quote_via=quote, safe="(),")
+        asked = call.query if share == PAGE_SHARES else [_cut_page(each, share) for each in call.query]
+        query = urlencode([*asked, *common], quote_via=quote, safe="(),")
         return f"{self.shared.base_path}{call.path}?{query}"
 
-    def refusal(self, method: Method, response: HttpResponse, token: str) -> WorkerError:
-        """What an answer that is no success asks for; the token and the quota learn from it."""
+    def refusal(self, method: Method, response: HttpResponse, token: str, target: str = "") -> WorkerError:
+        """What an answer that is no success asks for; the token, the quota and what is known of the scopes learn of it.
+
+        Refusals that need proof are `Terminal` where there is some, and `Retryable` until then.
+        """
         failure = drive_error(
             method.id,
             method.kind,
@@ -178,7 +273,16 @@ class Caller:
             self.shared.limiter.refused(self.quota_user, by_project=by_project)
         if failure.code == DAILY_LIMIT and isinstance(failure, Retryable):
             self.shared.limiter.close(failure)
+        if failure.code in NEEDS_PROOF and not self._is_proven(method, failure, target):
+            return retryable(failure)
         return failure
+
+    def _is_proven(self, method: Method, failure: WorkerError, target: str) -> bool:
+        if method is _PROBE:
+            return True
+        if failure.code != INSUFFICIENT_SCOPE or method.kind is not CallKind.ITEM or not target:
+            return False
+        return self.authorizer.scopes.refused(method.id, target.partition("?")[0])
 
     @asynccontextmanager
     async def passage(self) -> AsyncIterator[Passage]:
@@ -186,49 +290,102 @@ class Caller:
 
         Raises `Retryable` at once while it is open: the request takes no quota and no place.
         """
-        breaker, clock = self.load.breaker, self.shared.clock
-        is_probe = await breaker.enter(clock.monotonic_s)
+        breaker = self.load.breaker
+        while await breaker.enter(self.shared.clock.monotonic_s):
+            await self._probe_breaker()
         passage = Passage()
         try:
             yield passage
         except WorkerError as failure:
-            if is_outage(failure):
-                breaker.failed(failure, clock.monotonic_s())
-            else:
-                breaker.gave_up(is_probe=is_probe)
+            if is_outage(failure) and breaker.failed(failure):
+                with suppress(WorkerError):
+                    await self._probe_breaker()
             raise
-        except BaseException:
-            breaker.gave_up(is_probe=is_probe)
-            raise
-        if passage.outage is not None:
-            breaker.failed(passage.outage, clock.monotonic_s())
-        else:
+        if passage.outage is None:
             breaker.succeeded()
+        elif breaker.failed(passage.outage):
+            with suppress(WorkerError):
+                await self._probe_breaker()
 
-    async def _attempt(self, method: Method, call: Call, target: str, decode: Callable[[bytes], T], tally: Tally) -> T:
+    async def _probe_breaker(self) -> None:
+        """Make the probe that the breaker asks for. Raises what is no outage and yet kept it from being made."""
+        breaker, clock = self.load.breaker, self.shared.clock
+        started_s, tally = clock.monotonic_s(), Tally()
+        passage = Passage()
+        try:
+            await self._exchange(_PROBE, _ABOUT, tally, passage)
+        except WorkerError as failure:
+            if not is_outage(failure):
+                breaker.probe_gave_up()
+                raise
+            passage.outage = failure
+        except BaseException:
+            breaker.probe_gave_up()
+            raise
+        if passage.outage is None:
+            breaker.succeeded()
+        else:
+            breaker.probe_failed(passage.outage, clock.monotonic_s())
+        self.report(_PROBE, started_s, tally, None if passage.outage is None else passage.outage.code)
+
+    async def _try(self, method: Method, call: Call, decode: Callable[[bytes], T], tally: Tally, number: int) -> T:
+        """One try of a call, which proves what needs proof and cuts a page that fails."""
+        sent = tally.attempts
+        has_pages = method.kind is not CallKind.ITEM and call.can_be_cut
+        try:
+            result = await self._attempt(method, call, decode, tally)
+        except Retryable as failure:
+            await self.confirm(failure)
+            if has_pages and tally.attempts > sent:
+                tally.share = self.load.page_failed(failure.code, tally.share, number)
+            raise
+        if has_pages:
+            self.load.page_came()
+        return result
+
+    async def _attempt(self, method: Method, call: Call, decode: Callable[[bytes], T], tally: Tally) -> T:
         """Send once; once more with a new token where Google refuses the first."""
-        response, token = await self._send(method, call, target, tally)
+        response, token = await self._send(method, call, tally)
         if response.status == UNAUTHORIZED:
             self.authorizer.invalidate(token)
-            response, token = await self._send(method, call, target, tally)
+            response, token = await self._send(method, call, tally)
         if response.status in {OK, NO_CONTENT}:
+            self.authorizer.scopes.served(method.id)
             return decoded(decode, response.body)
-        raise self.refusal(method, response, token)
+        failure = self.refusal(method, response, token, call.path)
+        raise of_call(failure, has_page_token=call.has_page_token)
 
-    async def _send(self, method: Method, call: Call, target: str, tally: Tally) -> tuple[HttpResponse, str]:
-        tally.status = None
+    async def _send(self, method: Method, call: Call, tally: Tally) -> tuple[HttpResponse, str]:
+        tally.status, tally.was_sent = None, False
         async with self.passage() as passage:
-            await self.shared.limiter.acquire(self.quota_user, method.cost)
-            token = await self.authorizer.token()
-            tally.attempts += 1
-            headers = headers_with(token)
-            if call.headers:
-                headers.update(call.headers)
-            response = await self.shared.transport.send(HttpRequest(call.verb, target, headers, call.body))
-            tally.status = response.status
-            if is_outage_status(response.status):
-                passage.outage = self.refusal(method, response, token)
+            return await self._exchange(method, call, tally, passage)
+
+    async def _exchange(self, method: Method, call: Call, tally: Tally, passage: Passage) -> tuple[HttpResponse, str]:
+        await self.shared.limiter.acquire(self.quota_user, method.cost)
+        token = await self.authorizer.token()
+        tally.attempts, tally.was_sent = tally.attempts + 1, True
+        headers = headers_with(token)
+        if call.headers:
+            headers.update(call.headers)
+        target = self.target(call, tally.share if call.can_be_cut else PAGE_SHARES)
+        response = await self.send(HttpRequest(call.verb, target, headers, call.body), method.kind)
+        tally.status = response.status
+        if is_outage_status(response.status):
+            passage.outage = self.refusal(method, response, token)
         return response, token
+
+    async def send(self, request: HttpRequest, kind: CallKind) -> HttpResponse:
+        """Send one request. Raises as the transport does, but for an answer that is not Drive's or too large."""
+        try:
+            return await self.shared.transport.send(request)
+        except Terminal as failure:
+            raise of_transport(failure, kind) from None
+
+
+def _cut_page(parameter: Parameter, share: int) -> Parameter:
+    """The parameter of a call whose page is that share of a whole one."""
+    name, value = parameter
+    return (name, str(max(1, int(value) * share // PAGE_SHARES))) if name == "pageSize" else parameter
 
 
 def is_outage_status(status: int) -> bool:

@@ -17,19 +17,17 @@ import msgspec
 from google_drive_worker.client.calls import Call, Caller, Method
 from google_drive_worker.client.downloads import LINK, Place, place_of, resumed
 from google_drive_worker.client.faults import CallKind
-from google_drive_worker.client.load import BreakerState
+from google_drive_worker.client.isolation import unavailable
 from google_drive_worker.client.quota import Cost
 from google_drive_worker.domain.content import Source
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.http.retry import backoff_ceiling_s
-from google_drive_worker.http.transport import BAD_ANSWER, StreamTransport
+from google_drive_worker.http.transport import StreamTransport
 from google_drive_worker.utils.errors import (
     ChecksumMismatch,
     ItemUnavailable,
     NotFound,
-    Retryable,
     SkipItem,
-    Terminal,
     WorkerError,
 )
 
@@ -40,7 +38,7 @@ POLLS = 60
 
 POLL_CAP_S = 10.0
 
-_BAD_REQUEST, _REQUEST_TIMEOUT, _SERVER_ERROR = 400, 408, 500
+_BAD_REQUEST = 400
 
 _PLAIN = re.compile(r"[\w-]{1,128}", re.ASCII)
 
@@ -48,12 +46,6 @@ EXPORT_TOO_LARGE, NOT_EXPORTABLE, TOO_LARGE = "export_too_large", "not_exportabl
 
 _FINAL = frozenset({EXPORT_TOO_LARGE, NOT_EXPORTABLE, TOO_LARGE, "not_downloadable", "abusive_file", "access_denied"})
 """Codes of the refusals of bytes that Drive documents, and of our own limit. No other refusal is final."""
-
-_ONE_FILES = frozenset(
-    {BAD_ANSWER, "truncated", "timeout", "redirected", "response_too_large", "bad_request", "unexpected_status"}
-    | {"domain_policy"}
-)
-"""Codes of errors that look like the connection's, and are one file's where other calls go well."""
 
 _PASSING = frozenset({4, 8, 10, 13, 14})
 """Codes of `google.rpc.Status` that pass: deadline exceeded, resource exhausted, aborted, internal, unavailable."""
@@ -118,33 +110,11 @@ async def _as_trouble_of_the_file(caller: Caller, failure: WorkerError) -> Worke
     """The failure as this file's own, final or a gap (`SkipItem`); itself where it is the connection's, or tells of
     other bytes.
 
-    A refusal that Drive does not document for contents is never final. An outage fails many calls in a row, which opens
-    the breaker, or leaves the connection without a token: then it says nothing of the file.
+    A refusal that Drive does not document for contents is never final.
     """
     if isinstance(failure, ItemUnavailable | NotFound) or (isinstance(failure, SkipItem) and failure.code in _FINAL):
         return failure
-    if not isinstance(failure, SkipItem):
-        status = failure.http_status or 0
-        is_one_files = failure.code in _ONE_FILES or (
-            failure.code == Retryable.code and (status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT)
-        )
-        if not is_one_files or caller.load.breaker.state is not BreakerState.CLOSED:
-            return failure
-        try:
-            await caller.authorizer.token()
-        except WorkerError:
-            return failure
-    return _unavailable(failure)
-
-
-def _unavailable(failure: WorkerError) -> ItemUnavailable:
-    return ItemUnavailable(
-        failure.message,
-        code=failure.code,
-        http_status=failure.http_status,
-        reason=failure.reason,
-        attempts=failure.attempts,
-    )
+    return unavailable(failure) if isinstance(failure, SkipItem) else await caller.isolate(failure)
 
 
 async def _verified(file: DriveFile, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -221,9 +191,8 @@ async def _by_export(export: _Export) -> AsyncGenerator[bytes, None]:
     asked = Call(f"{export.path}/export", [("mimeType", export.export_type)], headers=export.keys)
     try:
         whole = await export.caller.call(_EXPORT, asked, bytes)
-    except (Terminal, SkipItem) as problem:
-        is_format = isinstance(problem, Terminal) or problem.code == NOT_EXPORTABLE
-        if problem.http_status != _BAD_REQUEST or not is_format:
+    except SkipItem as problem:
+        if problem.http_status != _BAD_REQUEST or problem.code != NOT_EXPORTABLE:
             raise
         refusal = SkipItem(
             f"Google does not export it to {export.export_type}",

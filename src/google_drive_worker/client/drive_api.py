@@ -18,6 +18,7 @@ from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.calls import OK, Call, Caller, CallReport, Method, Parameter, Shared
 from google_drive_worker.client.content import content_of
 from google_drive_worker.client.faults import CallKind
+from google_drive_worker.client.isolation import unavailable
 from google_drive_worker.client.load import LoadObserver, Loads, Unwatched
 from google_drive_worker.client.many import Page, call_many, list_many
 from google_drive_worker.client.quota import Cost, QuotaLimiter
@@ -63,7 +64,6 @@ from google_drive_worker.utils.errors import (
     PageTokenRejected,
     SkipItem,
     Terminal,
-    WorkerError,
 )
 
 T = TypeVar("T")
@@ -104,16 +104,15 @@ class _ChannelIds(msgspec.Struct, rename="camel"):
     resource_id: str
 
 
-_ABOUT_GET = Method("drive.about.get", CallKind.LISTING, Cost.READ)
 _FILES_LIST = Method("drive.files.list", CallKind.LISTING, Cost.LIST)
 _FILES_GET = Method("drive.files.get", CallKind.ITEM, Cost.READ)
 _CHANGES_LIST = Method("drive.changes.list", CallKind.LISTING, Cost.LIST)
 _START_PAGE_TOKEN = Method("drive.changes.getStartPageToken", CallKind.LISTING, Cost.READ)
 _DRIVES_GET = Method("drive.drives.get", CallKind.ITEM, Cost.READ)
-_DRIVES_LIST = Method("drive.drives.list", CallKind.LISTING, Cost.LIST)
+_DRIVES_LIST = Method("drive.drives.list", CallKind.ACCOUNT, Cost.LIST)
 
-_CHANGES_WATCH = Method("drive.changes.watch", CallKind.ITEM, Cost.OTHER)
-_CHANNELS_STOP = Method("drive.channels.stop", CallKind.ITEM, Cost.OTHER)
+_CHANGES_WATCH = Method("drive.changes.watch", CallKind.LISTING, Cost.OTHER)
+_CHANNELS_STOP = Method("drive.channels.stop", CallKind.LISTING, Cost.OTHER)
 
 _PERMISSIONS_LIST = Method("drive.permissions.list", CallKind.ITEM, Cost.LIST)
 _REVISIONS_LIST = Method("drive.revisions.list", CallKind.ITEM, Cost.LIST)
@@ -199,16 +198,14 @@ class DriveApi:
 
     async def is_served(self) -> bool:
         """about.get; see `Drive.is_served`."""
-        try:
-            await self._call(_ABOUT_GET, "/about", [("fields", "kind")], len)
-        except WorkerError:
-            return False
-        return True
+        return await self._caller.probe() is None
 
     async def start_page_token(self, drive_id: DriveId | None) -> PageToken:
         """changes.getStartPageToken; see `Drive.start_page_token`."""
         query = [*self._view.in_drive(drive_id), ("fields", fields.START_PAGE_TOKEN_FIELDS)]
-        return await self._call(_START_PAGE_TOKEN, "/changes/startPageToken", query, read_start_page_token)
+        return await self._call(
+            _of(_START_PAGE_TOKEN, drive_id), "/changes/startPageToken", query, read_start_page_token
+        )
 
     async def list_drives(self, page_token: PageToken | None) -> DrivesPage:
         """drives.list; see `Drive.list_drives`."""
@@ -234,7 +231,8 @@ class DriveApi:
         """
         order_by = None if modified is None else "modifiedTime desc"
         q = query_of(modified, include_trashed=include_trashed)
-        return await self._list(q, drive_id, page_token, self._shared.decode_listing, order_by)
+        method = _of(_FILES_LIST, drive_id)
+        return await self._list(method, q, drive_id, page_token, self._shared.decode_listing, order_by)
 
     async def oldest_times(
         self, drive_id: DriveId | None, *, include_trashed: bool, since: str | None = None
@@ -242,7 +240,8 @@ class DriveApi:
         """files.list from the other end, for the times alone; see `Drive.oldest_times`."""
         q = query_of(TimeRange(since), include_trashed=include_trashed)
         query = [*self._view.listing(drive_id, q, "modifiedTime", PAGE_SIZE_AT_MOST), ("fields", fields.TIMES_FIELDS)]
-        return await self._call(_FILES_LIST, "/files", query, read_times)
+        call = Call("/files", query, has_fixed_page=True)
+        return await self._caller.call(_of(_FILES_LIST, drive_id), call, read_times)
 
     async def list_children(
         self,
@@ -255,7 +254,7 @@ class DriveApi:
         """files.list of a folder; see `Drive.list_children`."""
         children = f"{query_literal(folder_id)} in parents"
         q = children if include_trashed else f"{children} and trashed = false"
-        return await self._list(q, drive_id, page_token, read_files_page)
+        return await self._list(_FILES_LIST, q, drive_id, page_token, read_files_page)
 
     async def list_changes(self, drive_id: DriveId | None, page_token: PageToken) -> ChangesPage:
         """changes.list; see `Drive.list_changes`."""
@@ -270,7 +269,7 @@ class DriveApi:
             *self._view.labels,
             ("pageToken", page_token),
         ]
-        return await self._call(_CHANGES_LIST, "/changes", query, read_changes_page)
+        return await self._call(_of(_CHANGES_LIST, drive_id), "/changes", query, read_changes_page)
 
     async def watch_changes(
         self,
@@ -294,7 +293,7 @@ class DriveApi:
         expiration = str(int(from_rfc3339(expires_at).timestamp() * 1000))
         body = msgspec.json.encode(_ChannelOrder(channel_id, address, token.reveal(), expiration))
         made = await self._caller.call(
-            _CHANGES_WATCH, Call("/changes/watch", query, "POST", _JSON, body), _CHANNEL.decode
+            _of(_CHANGES_WATCH, drive_id), Call("/changes/watch", query, "POST", _JSON, body), _CHANNEL.decode
         )
         ends = made.expiration
         return Watched(made.resource_id, None if ends is None else rfc3339(datetime.fromtimestamp(ends / 1000, UTC)))
@@ -320,7 +319,7 @@ class DriveApi:
             ("fields", fields.DETAILS_PAGE_FIELDS),
             *_page(page_token),
         ]
-        return await self._call(_FILES_LIST, "/files", query, read_details_page)
+        return await self._call(_of(_FILES_LIST, drive_id), "/files", query, read_details_page)
 
     async def list_contents(
         self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
@@ -333,7 +332,7 @@ class DriveApi:
             *self._view.labels,  # its files are written again, as whole as they were
             *_page(page_token),
         ]
-        return await self._call(_FILES_LIST, "/files", query, read_files_page)
+        return await self._call(_of(_FILES_LIST, drive_id), "/files", query, read_files_page)
 
     def content(self, source: Source) -> AsyncGenerator[bytes, None]:
         """files.get, files.export or files.download; see `Drive.content`."""
@@ -376,9 +375,7 @@ class DriveApi:
         calls = {file_id: Call(_path_of(file_id), query) for file_id in file_ids if _is_one(file_id)}
         found: dict[FileId, T | SkipItem] = dict.fromkeys(file_ids, NotFound("no file has such an id"))
         for file_id, answer in (await call_many(self._caller, _FILES_GET, calls, decode)).items() if calls else ():
-            if isinstance(answer, PageTokenRejected):  # of a call that takes none
-                raise answer
-            found[file_id] = answer
+            found[file_id] = unavailable(answer) if isinstance(answer, PageTokenRejected) else answer
         return found
 
     async def _list_many(
@@ -400,6 +397,7 @@ class DriveApi:
 
     async def _list(
         self,
+        method: Method,
         q: str,
         drive_id: DriveId | None,
         page_token: PageToken | None,
@@ -412,7 +410,7 @@ class DriveApi:
             *self._view.labels,
             *_page(page_token),
         ]
-        return await self._call(_FILES_LIST, "/files", query, decode)
+        return await self._call(method, "/files", query, decode)
 
 
 def _joined(lists: Mapping[FileId, list[ListPage[T]] | SkipItem]) -> dict[FileId, tuple[T, ...] | SkipItem]:
@@ -421,6 +419,11 @@ def _joined(lists: Mapping[FileId, list[ListPage[T]] | SkipItem]) -> dict[FileId
         file_id: pages if isinstance(pages, SkipItem) else tuple(each for page in pages for each in page.items)
         for file_id, pages in lists.items()
     }
+
+
+def _of(method: Method, drive_id: DriveId | None) -> Method:
+    """The method as it is called for that corpus: the user's own is no thing that could be refused or not found."""
+    return method if drive_id is not None else replace(method, kind=CallKind.ACCOUNT)
 
 
 def _is_one(file_id: FileId) -> bool:
@@ -433,7 +436,7 @@ def _path_of(file_id: FileId) -> str:
 
 
 def _page(page_token: PageToken | None) -> list[Parameter]:
-    return [] if page_token is None else [("pageToken", page_token)]
+    return [("pageToken", page_token)] if page_token else []  # an empty one means the first page
 
 
 def _of_one(read: Callable[[bytes], T]) -> Callable[[bytes], T]:

@@ -1,12 +1,14 @@
 """Drive's and the token endpoint's errors, each by (status, reason) in one table, and what to do about it.
 
 Sources: the guide "Resolve errors"; `drive.v3.json`; RFC 6749, section 5.2. A row without a reason stands for the
-status' other reasons. Drive's answers are input like any other: bounded, and read with patience (proxies answer in
-HTML).
+status' other reasons. Drive's answers are input like any other: bounded, and read leniently (proxies answer in HTML).
+
+Only Google's own JSON with a reason that Drive documents for that kind of call is final. All else is `Retryable`; what
+becomes of an item whose calls go on failing is decided in `isolation.py`.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, timezone, tzinfo
 from enum import Enum, auto
@@ -34,10 +36,12 @@ _SERVER_ERROR = 500
 
 
 class CallKind(Enum):
-    """What a call is about, which decides what an unknown refusal costs."""
+    """What a call asks for, which decides what a refusal says."""
 
+    ACCOUNT = auto()
+    """What the account sees: no drive and no item is named, so that a refusal says nothing of any."""
     LISTING = auto()
-    """A page of many items: refused, the whole sync can't go on."""
+    """A list or log of a drive or folder that the call names."""
     ITEM = auto()
     """One item: refused, the others can be had."""
 
@@ -47,69 +51,135 @@ class Action(Enum):
 
     RETRY = auto()
     WAIT_LONG = auto()
-    SKIP_FOR_HOURS = auto()
-    """Skip where the call was for one item, whose own quota it is; wait where it was for a listing."""
     WAIT_FOR_RESET = auto()
     AUTHORIZE_ANEW = auto()
     RESTART_LISTING = auto()
     NOT_FOUND = auto()
+    """The id that was asked for; retry where the call names none."""
     SKIP = auto()
+    UNAVAILABLE = auto()
+    """The item, where the call was for one; retry where it was not."""
     STOP = auto()
-    SKIP_OR_STOP = auto()
-    """Skip where the call was for one item, stop where it was for a listing."""
+    UNAVAILABLE_OR_STOP = auto()
+    """The item, where the call was for one; otherwise the request is wrong, and stays wrong."""
+
+
+CONTENT_METHODS = frozenset(
+    {
+        "drive.files.get.media",
+        "drive.files.export",
+        "drive.files.exportLink",
+        "drive.files.download",
+        "drive.operations.get",
+    }
+)
+"""The calls that give a file's bytes, by Google's ids and our own."""
+
+_REVISIONS = frozenset({"drive.revisions.list"})
+_COMMENTS = frozenset({"drive.comments.list"})
+_EXPORT = frozenset({"drive.files.export"})
+_WATCH = frozenset({"drive.changes.watch"})
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: `reason` and `location` narrow it down; `code` is the error's."""
+    """One row: the fields after `code` narrow it down; `code` is the error's.
+
+    `methods` and `kind` name the calls for which the reason is documented: for others the row does not count.
+    """
 
     status: int
     reason: str | None
     action: Action
     code: str
     location: str | None = None
+    methods: frozenset[str] | None = None
+    kind: CallKind | None = None
+
+    def fits(self, method: str, kind: CallKind | None, status: int, reason: str | None, location: str | None) -> bool:
+        """Whether the row stands for that answer to that call."""
+        return (
+            self.status == status
+            and self.reason in {None, reason}
+            and self.location in {None, location}
+            and (self.methods is None or method in self.methods)
+            and self.kind in {None, kind}
+        )
 
 
 RATE_LIMITED = "rate_limited"
 """The code of quota answers, on which the limiter slows down."""
 
+SHARING_RATE_LIMITED = "sharing_rate_limited"
+
 DAILY_LIMIT = "daily_limit_exceeded"
-"""The code of the answer after which the whole project makes no call before the quota starts anew."""
+"""The code of the answer after which the whole project makes no call before the quota starts again."""
+
+INSUFFICIENT_SCOPE = "insufficient_scope"
+API_NOT_ENABLED = "api_not_enabled"
+UNAUTHORIZED_CODE = "unauthorized"
+
+NOT_FROM_DRIVE = "not_from_drive"
+"""The code of a 404 that is not Drive's own word on the id that was asked for."""
+
+_ITEM = CallKind.ITEM
 
 DRIVE_ERRORS: tuple[Row, ...] = (
     Row(400, "invalid", Action.RESTART_LISTING, "page_token_rejected", location="pageToken"),
     Row(400, "invalidParameter", Action.RESTART_LISTING, "page_token_rejected", location="pageToken"),
-    Row(400, "channelIdNotUnique", Action.SKIP, "channel_not_unique"),
-    Row(400, None, Action.STOP, "bad_request"),
-    Row(401, None, Action.AUTHORIZE_ANEW, "unauthorized"),
+    Row(400, "channelIdNotUnique", Action.SKIP, "channel_not_unique", methods=_WATCH),
+    Row(400, "badRequest", Action.SKIP, "not_exportable", location="convertTo", methods=_EXPORT),
+    Row(400, "revisionsNotSupported", Action.SKIP, "not_supported", methods=_REVISIONS),
+    Row(400, "badRequest", Action.UNAVAILABLE_OR_STOP, "bad_request"),
+    Row(400, "invalid", Action.UNAVAILABLE_OR_STOP, "bad_request"),
+    Row(400, "invalidParameter", Action.UNAVAILABLE_OR_STOP, "bad_request"),
+    Row(400, "required", Action.UNAVAILABLE_OR_STOP, "bad_request"),
+    Row(400, None, Action.RETRY, "bad_request"),
+    Row(401, "authError", Action.AUTHORIZE_ANEW, UNAUTHORIZED_CODE),
+    Row(401, "required", Action.AUTHORIZE_ANEW, UNAUTHORIZED_CODE),
+    Row(401, "UNAUTHENTICATED", Action.AUTHORIZE_ANEW, UNAUTHORIZED_CODE),
+    Row(401, None, Action.RETRY, UNAUTHORIZED_CODE),
     Row(403, "pageTokenExpired", Action.RESTART_LISTING, "page_token_rejected"),
     Row(403, "userRateLimitExceeded", Action.RETRY, RATE_LIMITED),
     Row(403, "rateLimitExceeded", Action.RETRY, RATE_LIMITED),
-    Row(403, "sharingRateLimitExceeded", Action.WAIT_LONG, "sharing_rate_limited"),
+    Row(403, "RATE_LIMIT_EXCEEDED", Action.RETRY, RATE_LIMITED),
+    Row(403, "RESOURCE_EXHAUSTED", Action.RETRY, RATE_LIMITED),
+    Row(403, "sharingRateLimitExceeded", Action.WAIT_LONG, SHARING_RATE_LIMITED),
     Row(403, "dailyLimitExceeded", Action.WAIT_FOR_RESET, DAILY_LIMIT),
-    Row(403, "quotaExceeded", Action.SKIP_FOR_HOURS, "file_quota_exceeded"),
-    Row(403, "downloadQuotaExceeded", Action.SKIP_FOR_HOURS, "file_quota_exceeded"),
-    Row(403, "exportSizeLimitExceeded", Action.SKIP, "export_too_large"),
-    Row(403, "fileNotExportable", Action.SKIP, "not_exportable"),
-    Row(403, "fileNotDownloadable", Action.SKIP, "not_downloadable"),
-    Row(403, "cannotDownloadAbusiveFile", Action.SKIP, "abusive_file"),
-    Row(403, "cannotDownloadFile", Action.SKIP, "not_downloadable"),
-    Row(403, "insufficientFilePermissions", Action.SKIP, "access_denied"),
-    Row(403, "appNotAuthorizedToFile", Action.SKIP, "access_denied"),
-    Row(403, "teamDriveMembershipRequired", Action.SKIP, "access_denied"),
-    Row(403, "insufficientPermissions", Action.STOP, "insufficient_scope"),
-    Row(403, "accessNotConfigured", Action.STOP, "api_not_enabled"),
-    Row(403, "domainPolicy", Action.STOP, "domain_policy"),
-    Row(403, None, Action.SKIP_OR_STOP, "forbidden"),
-    Row(404, None, Action.NOT_FOUND, "not_found"),
+    Row(403, "quotaExceeded", Action.UNAVAILABLE, "file_quota_exceeded"),
+    Row(403, "downloadQuotaExceeded", Action.UNAVAILABLE, "file_quota_exceeded"),
+    Row(403, "exportSizeLimitExceeded", Action.SKIP, "export_too_large", methods=CONTENT_METHODS),
+    Row(403, "fileNotExportable", Action.SKIP, "not_exportable", methods=CONTENT_METHODS),
+    Row(403, "fileNotDownloadable", Action.SKIP, "not_downloadable", methods=CONTENT_METHODS),
+    Row(403, "cannotDownloadAbusiveFile", Action.SKIP, "abusive_file", methods=CONTENT_METHODS),
+    Row(403, "cannotDownloadFile", Action.SKIP, "not_downloadable", methods=CONTENT_METHODS),
+    Row(403, "revisionsNotSupported", Action.SKIP, "not_supported", methods=_REVISIONS),
+    Row(403, "insufficientFilePermissions", Action.SKIP, "access_denied", kind=_ITEM),
+    Row(403, "appNotAuthorizedToFile", Action.SKIP, "access_denied", kind=_ITEM),
+    Row(403, "teamDriveMembershipRequired", Action.SKIP, "access_denied", kind=_ITEM),
+    Row(403, "insufficientPermissions", Action.STOP, INSUFFICIENT_SCOPE),
+    Row(403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT", Action.STOP, INSUFFICIENT_SCOPE),
+    Row(403, "accessNotConfigured", Action.STOP, API_NOT_ENABLED),
+    Row(403, "SERVICE_DISABLED", Action.STOP, API_NOT_ENABLED),
+    Row(403, "domainPolicy", Action.UNAVAILABLE, "domain_policy"),
+    Row(403, None, Action.RETRY, "forbidden"),
+    Row(404, "notFound", Action.SKIP, "not_supported", methods=_COMMENTS),
+    Row(404, "notFound", Action.NOT_FOUND, "not_found"),
+    Row(404, None, Action.RETRY, NOT_FROM_DRIVE),
     Row(408, None, Action.RETRY, "unavailable"),
-    Row(416, None, Action.SKIP, "range_not_satisfiable"),
+    Row(409, None, Action.UNAVAILABLE, "conflict"),
+    Row(410, None, Action.UNAVAILABLE, "gone"),
+    Row(412, None, Action.UNAVAILABLE, "precondition_failed"),
+    Row(416, None, Action.RETRY, "range_not_satisfiable"),
     Row(429, None, Action.RETRY, RATE_LIMITED),
+    Row(451, None, Action.UNAVAILABLE, "legally_unavailable"),
     Row(500, None, Action.RETRY, "unavailable"),
     Row(502, None, Action.RETRY, "unavailable"),
     Row(503, None, Action.RETRY, "unavailable"),
     Row(504, None, Action.RETRY, "unavailable"),
 )
+"""`comments.list` answers 404 for types without comments, and its reason is the same as that of a file that is gone:
+whether the file is gone is another call's to say."""
 
 TOKEN_ERRORS: tuple[Row, ...] = (
     Row(400, "invalid_grant", Action.AUTHORIZE_ANEW, "reauth_required"),
@@ -144,28 +214,40 @@ are not to blame: it has not even looked at them."""
 
 WAIT_LONG_S = 900.0
 """Sharing limits hold for longer than a backoff lasts; Google names no figure."""
-WAIT_HOURS_S = 4 * 3600.0
-"""A file's download quota is counted over a day; asking six times a day finds its end soon enough."""
 
-_FALLBACK = Row(0, None, Action.STOP, "unexpected_status")
+_TOKEN_FALLBACK = Row(0, None, Action.STOP, "unexpected_status")
 
 
-def find_row(table: tuple[Row, ...], status: int, reason: str | None, location: str | None) -> Row:
-    """Return the first row that fits; other 5xx are `RETRY`, what is unknown is `STOP`."""
-    for row in table:
-        if row.status == status and row.reason in {None, reason} and (row.location is None or row.location == location):
+def find_row(method: str, kind: CallKind, status: int, reasons: Sequence[str], location: str | None) -> Row:
+    """Return the row of Drive's errors for the first reason that has one, or for the status; unknown ones are `RETRY`.
+
+    `location` belongs to the first reason.
+    """
+    for reason in reasons:
+        for row in DRIVE_ERRORS:
+            if row.reason is not None and row.fits(method, kind, status, reason, location):
+                return row
+        location = None
+    for row in DRIVE_ERRORS:
+        if row.reason is None and row.fits(method, kind, status, None, None):
             return row
-    return Row(status, None, Action.RETRY, "unavailable") if status >= _SERVER_ERROR else _FALLBACK
+    return Row(status, None, Action.RETRY, "unavailable" if status >= _SERVER_ERROR else "unexpected_status")
 
 
-class _Detail(msgspec.Struct):
-    reason: str | None = None
-    location: str | None = None
+def _find_token_row(status: int, reason: str | None) -> Row:
+    for row in TOKEN_ERRORS:
+        if row.fits("", None, status, reason, None):
+            return row
+    return Row(status, None, Action.RETRY, "unavailable") if status >= _SERVER_ERROR else _TOKEN_FALLBACK
 
 
 class _Envelope(msgspec.Struct):
-    message: str | None = None
-    errors: list[_Detail] = msgspec.field(default_factory=list)
+    """Google's error object, of which no field is sure to have the type that is documented."""
+
+    message: object = None
+    status: object = None
+    errors: object = None
+    details: object = None
 
 
 class _DriveBody(msgspec.Struct):
@@ -189,6 +271,8 @@ class Answer:
     reason: str | None = None
     location: str | None = None
     message: str | None = None
+    reasons: tuple[str, ...] = ()
+    """All that it gives, `reason` first: of `errors`, of `details` (google.rpc.ErrorInfo), and its canonical status."""
 
 
 def read_drive_error(status: int, body: bytes, redact: Callable[[str], str]) -> Answer:
@@ -200,8 +284,29 @@ def read_drive_error(status: int, body: bytes, redact: Callable[[str], str]) -> 
         error = _DRIVE_BODY.decode(body[:_BODY_READ_BYTES]).error
     except (msgspec.MsgspecError, RecursionError):
         return Answer(status)
-    detail = error.errors[0] if error.errors else _Detail()
-    return Answer(status, _word(detail.reason, redact), _word(detail.location, redact), _text(error.message, redact))
+    first = _elements(error.errors)[:1]
+    given = [_field(each, "reason") for each in (*first, *_elements(error.details))]
+    named = tuple(word for value in given if (word := _word(value, redact)))
+    canonical = _word(_string(error.status), redact)
+    return Answer(
+        status,
+        named[0] if named else None,
+        _word(_field(first[0], "location"), redact) if first else None,
+        _text(_string(error.message), redact),
+        (*named, canonical) if canonical else named,
+    )
+
+
+def _elements(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _field(value: object, name: str) -> str | None:
+    return _string(value.get(name)) if isinstance(value, dict) else None
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def read_token_error(status: int, body: bytes, redact: Callable[[str], str]) -> Answer:
@@ -238,7 +343,7 @@ def drive_error(
     `redact` takes secrets out of Google's own text, should it ever repeat one.
     """
     answer = read_drive_error(status, body, redact)
-    row = find_row(DRIVE_ERRORS, status, answer.reason, answer.location)
+    row = find_row(method, kind, status, answer.reasons, answer.location)
     return _error(f"{method} was refused", row, answer, kind=kind, headers=headers, now=now)
 
 
@@ -256,7 +361,7 @@ def token_error(
     `sent` is when the request was sent, `now` where it is not given.
     """
     answer = read_token_error(status, body, redact)
-    row = find_row(TOKEN_ERRORS, status, answer.reason, None)
+    row = _find_token_row(status, answer.reason)
     what = "Google gave no access token"
     if row.action is Action.AUTHORIZE_ANEW and answer.message and _OF_TIMES.search(answer.message):
         row = _CLOCK_SKEW
@@ -276,23 +381,28 @@ def _error(
 ) -> WorkerError:
     text = f"{what}: {answer.status}" + (f" {answer.reason}" if answer.reason else "")
     text = f"{text}: {answer.message}" if answer.message else text
-    action = row.action
-    if action is Action.SKIP_OR_STOP:
-        action = Action.SKIP if kind is CallKind.ITEM else Action.STOP
-    if action is Action.SKIP_FOR_HOURS and kind is CallKind.ITEM:
-        return ItemUnavailable(text, code=row.code, http_status=answer.status, reason=answer.reason)
-    if action in _WAITS:
-        wait_s = _wait_s(action, headers, now)
+    made: type[WorkerError]
+    match row.action:
+        case Action.UNAVAILABLE:
+            made = ItemUnavailable if kind is CallKind.ITEM else Retryable
+        case Action.UNAVAILABLE_OR_STOP:
+            made = ItemUnavailable if kind is CallKind.ITEM else Terminal
+        case Action.NOT_FOUND:
+            made = Retryable if kind is CallKind.ACCOUNT else NotFound
+        case _:
+            made = _MADE[row.action]
+    if made is Retryable:
+        wait_s = _wait_s(row.action, headers, now)
         return Retryable(text, retry_after_s=wait_s, code=row.code, http_status=answer.status, reason=answer.reason)
-    return _MADE[action](text, code=row.code, http_status=answer.status, reason=answer.reason)
+    return made(text, code=row.code, http_status=answer.status, reason=answer.reason)
 
 
-_WAITS = frozenset({Action.RETRY, Action.WAIT_LONG, Action.SKIP_FOR_HOURS, Action.WAIT_FOR_RESET})
-
-_MADE: dict[Action, type[NeedsReauth | PageTokenRejected | SkipItem | Terminal]] = {
+_MADE: dict[Action, type[WorkerError]] = {
+    Action.RETRY: Retryable,
+    Action.WAIT_LONG: Retryable,
+    Action.WAIT_FOR_RESET: Retryable,
     Action.AUTHORIZE_ANEW: NeedsReauth,
     Action.RESTART_LISTING: PageTokenRejected,
-    Action.NOT_FOUND: NotFound,
     Action.SKIP: SkipItem,
     Action.STOP: Terminal,
 }
@@ -302,8 +412,6 @@ def _wait_s(action: Action, headers: Mapping[str, str], now: datetime) -> float 
     match action:
         case Action.WAIT_LONG:
             return WAIT_LONG_S
-        case Action.SKIP_FOR_HOURS:
-            return WAIT_HOURS_S
         case Action.WAIT_FOR_RESET:
             return until_daily_reset_s(now)
         case _:

@@ -1,9 +1,11 @@
-"""What keeps a connection in trouble from multiplying load: a retry budget, a breaker, and the size of its batches.
+"""What keeps a connection in trouble from multiplying load: a retry budget, a breaker, and smaller batches
+and pages.
 
 Nothing here sends or waits for time to pass: `now_s` is passed in, and decisions are returned. The budget follows the
 AWS SDKs' "standard" retry mode: what succeeds pays in, what is tried again takes out, so that a storm which most calls
 survive is ridden out, and an outage is not met with several times the calls. The breaker is M. Nygard's circuit breaker
-("Release It!", 2007), with one probe.
+("Release It!", 2007), with one probe. The probe is a call that needs no item (`Caller` makes it), before the breaker
+opens as well as before it closes: some items that Google never serves are no outage.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from google_drive_worker.client.batch import BatchSize
+from google_drive_worker.client.batch import MOST_PARTS
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.utils.errors import Retryable, WorkerError
 
@@ -62,6 +64,56 @@ class RetryBudget:
         return self.left(now_s) >= self._policy.capacity
 
 
+ALONE = 20
+"""How many calls go well one by one before two are tried together."""
+
+PAGE_SHARES = 64
+"""The parts into which a page is divided; the smallest page is one of them."""
+
+_PAGE_CUT = 4
+_PAGE_CALM = 4
+
+_OF_PAGE_SIZE = frozenset({"unavailable", "timeout", "truncated", "response_too_large"})
+"""Codes of pages that failed because of their size, perhaps."""
+
+
+class Portion:
+    """How much is asked for at once: less after trouble that may come of its size, then more by and by."""
+
+    def __init__(self, most: int, *, cut: int = 2, calm: int = 1) -> None:
+        """`cut` is what it is divided by after trouble, `calm` how often it goes well before it grows."""
+        self._most = most
+        self._cut = cut
+        self._calm = calm
+        self._size = most
+        self._good = 0
+
+    @property
+    def size(self) -> int:
+        """What to ask for next."""
+        return self._size
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is as large as it may be."""
+        return self._size == self._most
+
+    def shrink(self) -> None:
+        """It was too much."""
+        self._size, self._good = max(1, self._size // self._cut), 0
+
+    def grow(self) -> None:
+        """It went well."""
+        self._good += 1
+        if self._good >= (ALONE if self._size == 1 else self._calm):
+            self._good = 0
+            self._size = min(self._most, self._size + min(self._size, max(1, self._most // 10)))
+
+    def reset(self) -> None:
+        """The trouble did not come of the size."""
+        self._size, self._good = self._most, 0
+
+
 class BreakerState(Enum):
     """Whether a connection's calls are made."""
 
@@ -78,7 +130,7 @@ class BreakerPolicy:
     """When a breaker opens, and for how long; times in seconds."""
 
     failures: int = 10
-    """In a row, of all of the connection's requests: more than one call's attempts, which alone never open it."""
+    """In a row, of all of the connection's requests: more than one call's attempts. Then the probe decides."""
     open_s: float = 15.0
     open_at_most_s: float = 240.0
     """It doubles with each probe that fails, up to this."""
@@ -105,7 +157,7 @@ class Breaker:
     ) -> None:
         self._policy = policy
         self._on_change = on_change
-        self._state = BreakerState.CLOSED
+        self._state = self._before = BreakerState.CLOSED
         self._failures = 0
         self._open_s = policy.open_s
         self._until_s = 0.0
@@ -127,10 +179,10 @@ class Breaker:
         return self._state is BreakerState.OPEN and now_s - self._until_s > self._policy.forsaken_after_s
 
     async def enter(self, now_s: Callable[[], float]) -> bool:
-        """Pass before a request is made; each that passed ends with `succeeded`, `failed` or `gave_up`.
+        """Pass before a request is made. Returns whether a probe is due: the caller makes it, and comes again.
 
-        The first that comes when the time is over is the probe, which is what is returned. Raises `Retryable`, with
-        the time that is left and no attempts, while it is open.
+        The first that comes when the time is over makes it. Raises `Retryable`, with the time that is left and no
+        attempts, while the breaker is open.
         """
         while self._state is not BreakerState.CLOSED:
             if self._probed is not None:
@@ -139,8 +191,7 @@ class Breaker:
             left_s = self._until_s - now_s()
             if left_s > 0:
                 raise self._refusal(left_s)
-            self._probed = asyncio.Event()
-            self._change(BreakerState.HALF_OPEN)
+            self._begin_probe()
             return True
         return False
 
@@ -151,23 +202,37 @@ class Breaker:
             self._change(BreakerState.CLOSED)
         self._release()
 
-    def failed(self, failure: WorkerError, now_s: float) -> None:
-        """A request came to an outage's failure."""
+    def failed(self, failure: WorkerError) -> bool:
+        """A request came to an outage's failure. Returns whether a probe is due, which the caller makes at once."""
         self._failures += 1
         self._last = failure
-        if self._state is BreakerState.HALF_OPEN:
+        if self._state is not BreakerState.CLOSED or self._failures < self._policy.failures:
+            return False
+        self._begin_probe()
+        return True
+
+    def probe_failed(self, failure: WorkerError, now_s: float) -> None:
+        """The probe came to an outage's failure as well."""
+        if self._state is not BreakerState.HALF_OPEN:
+            return  # another request was answered meanwhile
+        self._failures += 1
+        self._last = failure
+        if self._before is BreakerState.OPEN:
             self._open_s = min(self._policy.open_at_most_s, self._open_s * 2)
-        elif self._state is BreakerState.OPEN or self._failures < self._policy.failures:
-            return  # of a request that was under way when it opened
         self._until_s = now_s + max(self._open_s, getattr(failure, "retry_after_s", None) or 0.0)
         self._change(BreakerState.OPEN)
         self._release()
 
-    def gave_up(self, *, is_probe: bool) -> None:
-        """The request that passed was not made, or cut short: if it was the probe, the next one is."""
-        if is_probe and self._state is BreakerState.HALF_OPEN:
-            self._change(BreakerState.OPEN)
+    def probe_gave_up(self) -> None:
+        """The probe was not made, or cut short: the next failure, or the next that comes, makes another."""
+        if self._state is BreakerState.HALF_OPEN:
+            self._change(self._before)
             self._release()
+
+    def _begin_probe(self) -> None:
+        self._before = self._state
+        self._probed = asyncio.Event()
+        self._change(BreakerState.HALF_OPEN)
 
     def _release(self) -> None:
         probed, self._probed = self._probed, None
@@ -240,7 +305,9 @@ class Load:
         self._observer = observer
         self._budget = RetryBudget(CONNECTION_BUDGET, now_s)
         self._worker_budget = worker_budget
-        self.batch_size = BatchSize()
+        self.batch_size = Portion(MOST_PARTS)
+        self.page_share = Portion(PAGE_SHARES, cut=_PAGE_CUT, calm=_PAGE_CALM)
+        self._page_troubles = 0
         self.breaker = Breaker(BREAKER, self._on_breaker)
 
     def may_retry(self, calls: int, failure: Retryable, now_s: float) -> bool:
@@ -258,9 +325,33 @@ class Load:
         self._budget.earn(at_once, again)
         self._worker_budget.earn(at_once, again)
 
+    def page_came(self) -> None:
+        """A page was answered."""
+        self._page_troubles = 0
+        self.page_share.grow()
+
+    def page_failed(self, code: str, share: int, tried: int) -> int:
+        """The share of a page to try next, after try number `tried` of one of that share failed.
+
+        One failure proves nothing; the second in a row, of the call or of the connection, makes pages smaller. Where
+        the smallest fails as well, the trouble does not come of the size: the next call's page is whole again.
+        """
+        if code not in _OF_PAGE_SIZE:
+            return share
+        self._page_troubles += 1
+        if share == 1:
+            self.page_share.reset()
+            self._page_troubles = 0
+            return share
+        if max(tried, self._page_troubles) == 1 and code != "response_too_large":
+            return share
+        self.page_share.shrink()
+        return max(1, share // _PAGE_CUT)
+
     def is_at_rest(self, now_s: float) -> bool:
         """Whether it holds no memory."""
-        return self.breaker.is_at_rest and self.batch_size.is_whole and self._budget.is_full(now_s)
+        is_whole = self.batch_size.is_whole and self.page_share.is_whole
+        return is_whole and self.breaker.is_at_rest and self._budget.is_full(now_s)
 
     def _on_breaker(self, before: BreakerState, after: BreakerState, failure: WorkerError | None) -> None:
         self._observer.on_breaker(self._connection_id, before, after, failure)

@@ -16,7 +16,8 @@ from google_drive_worker.utils.errors import Retryable
 
 T = TypeVar("T")
 
-_HINT_AT_MOST_S = 24 * 3600.0
+_HINT_AT_MOST_S = 3600.0
+"""An answer that asks for more is often wrong (a proxy's, or a date in the year 9999): asking each hour is no load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def backoff_ceiling_s(attempt: int, policy: RetryPolicy) -> float:
 def parse_retry_after_s(value: str | None, now: datetime) -> float | None:
     """Read a Retry-After header, seconds or an HTTP date (RFC 9110, section 10.2.3), as seconds from `now`.
 
-    `None` where it is absent or unreadable; between zero and a day otherwise.
+    `None` where it is absent or unreadable; between zero and an hour otherwise.
     """
     if value is None:
         return None
@@ -72,11 +73,12 @@ def parse_retry_after_s(value: str | None, now: datetime) -> float | None:
         return min(float(text[:10]), _HINT_AT_MOST_S)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        delay_s = (moment - now).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError):  # all of them come of dates that are none
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max((moment - now).total_seconds(), 0.0), _HINT_AT_MOST_S)
+    return min(max(delay_s, 0.0), _HINT_AT_MOST_S)
 
 
 async def retrying(

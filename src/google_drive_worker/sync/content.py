@@ -21,9 +21,9 @@ from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Reading, Scope, Sync
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScope, Reading, Scope, Sync
 from google_drive_worker.sync.error_reports import unread
-from google_drive_worker.sync.gaps import close_gaps, home_of, open_gap, read_on, unreadable_of_pass
+from google_drive_worker.sync.gaps import close_gaps, forget_scopes, home_of, open_gap, read_on, unreadable_of_pass
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListContent, ReadContent
 from google_drive_worker.sync.scope import gone_through, wants_contents
@@ -161,6 +161,8 @@ def on_refused_contents(checkpoint: Checkpoint) -> Checkpoint:
     full sync, so it is one error, however many syncs have files that changed."""
     sync = checkpoint.sync
     left = None if sync is None else replace(sync, content=(), contents=())
+    passes: tuple[GapScope, ...] = ("contents",)
+    checkpoint = forget_scopes(checkpoint, passes)
     return replace(checkpoint, sync=left, contents_refused=True)
 
 

@@ -32,7 +32,16 @@ from google_drive_worker.domain.record import ErrorReport, Record, ResourceType
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, GapScope, Reading, Scope, Sync
 from google_drive_worker.sync.content import on_metadata_listed
 from google_drive_worker.sync.error_reports import skipped, unread
-from google_drive_worker.sync.gaps import Opened, close_gaps, home_of, open_gap, read_on, unreadable, unreadable_of_pass
+from google_drive_worker.sync.gaps import (
+    Opened,
+    close_gaps,
+    forget_scopes,
+    home_of,
+    open_gap,
+    read_on,
+    unreadable,
+    unreadable_of_pass,
+)
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListDetails, ReadDetails
@@ -128,6 +137,7 @@ def on_refused(checkpoint: Checkpoint) -> Checkpoint:
     """
     sync = checkpoint.sync
     left = None if sync is None else replace(sync, details=(), changed=())
+    checkpoint = forget_scopes(checkpoint, ("details", "revisions", "comments"))
     return replace(checkpoint, sync=left, details_refused=True)
 
 

@@ -279,6 +279,11 @@ _OF_A_CORPUS: frozenset[GapScope] = frozenset({"drives", "corpus", "details"})
 """Scopes whose ids are not an item's."""
 
 
+def forget_scopes(checkpoint: Checkpoint, scopes: Collection[GapScope]) -> Checkpoint:
+    """Return the checkpoint without the gaps of what the account's consent does not cover."""
+    return replace(checkpoint, gaps=tuple(gap for gap in checkpoint.gaps if gap.scope not in scopes))
+
+
 def forget_corpus(checkpoint: Checkpoint, name: str) -> Checkpoint:
     """Return the checkpoint without the gaps of a corpus that is not mirrored any more."""
     return replace(checkpoint, gaps=tuple(gap for gap in checkpoint.gaps if gap.corpus != name))

@@ -19,11 +19,14 @@ from google_drive_worker.sync.plan import (
     WalkFolder,
 )
 from google_drive_worker.sync.step import Step
-from google_drive_worker.utils.errors import NotFound, Terminal, WorkerError
+from google_drive_worker.utils.errors import NotFound, Retryable, Terminal, WorkerError
 
 _BAD_REQUEST = 400
 
 _REFUSALS = frozenset({_BAD_REQUEST, 403, 404})
+
+_UNEXPLAINED = frozenset({"bad_request", "forbidden", "not_found"})
+"""The client's codes for these statuses, where the reason is none that is documented for the call."""
 
 
 def asks_for_labels(checkpoint: Checkpoint) -> bool:
@@ -39,7 +42,9 @@ def on_refused_labels(checkpoint: Checkpoint, action: Action, error: WorkerError
     """
     if not isinstance(action, ListFiles | ReadChanges | ListContent | WalkFolder | LookUpRemoved | ReadContent):
         return None
-    if not isinstance(error, Terminal | NotFound) or error.http_status not in _REFUSALS:
+    if not isinstance(error, Terminal | NotFound) and not _is_unexplained(error):
+        return None
+    if error.http_status not in _REFUSALS:
         return None
     if isinstance(action, WalkFolder | LookUpRemoved | ReadContent) and error.http_status != _BAD_REQUEST:
         return None
@@ -55,3 +60,8 @@ def on_refused_labels(checkpoint: Checkpoint, action: Action, error: WorkerError
         category="skipped_item",
     )
     return Step(replace(checkpoint, labels_refused=True), errors=(report,))
+
+
+def _is_unexplained(error: WorkerError) -> bool:
+    """Whether Google refused a call, in its own JSON, for a reason that it documents nowhere, again and again."""
+    return isinstance(error, Retryable) and error.reason is not None and error.code in _UNEXPLAINED

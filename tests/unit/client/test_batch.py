@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drive_simulator.batch import parse_batch, render_batch
-from google_drive_worker.client.batch import BatchSize, decode_batch, encode_batch
+from google_drive_worker.client.batch import decode_batch, encode_batch
 
 TARGETS = [f"/drive/v3/files/{name}?fields=id%2Cname" for name in ("a", "b%20c", "d")]
 ANSWERS = [
@@ -56,17 +56,3 @@ def test_garbage_is_no_answer(garbage: bytes, at: int, cut: int) -> None:
     """Whatever stands in an answer, reading it ends well, with as many answers as were asked for."""
     content_type, body = answered(2)
     assert len(decode_batch(content_type, body[:at] + garbage + body[at + cut :], 3)) == 3
-
-
-def test_a_batch_is_halved_after_trouble_and_grows_back() -> None:
-    """Never under one call, never over Google's limit."""
-    size = BatchSize()
-    assert size.parts == 100
-    size.shrink()
-    assert size.parts == 50
-    for _ in range(10):
-        size.shrink()
-    assert size.parts == 1
-    for _ in range(20):
-        size.grow()
-    assert size.parts == 100

@@ -31,12 +31,12 @@ from google_drive_worker.domain.ports import Drives
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.http.transport import AiohttpTransport
 from google_drive_worker.utils.errors import (
+    ItemUnavailable,
     Misconfigured,
     NeedsReauth,
     NotFound,
     PageTokenRejected,
     Retryable,
-    SkipItem,
     Terminal,
     WorkerError,
 )
@@ -377,18 +377,111 @@ async def test_a_daily_limit_is_not_waited_for() -> None:
         (refusal(400, "invalidParameter", "pageSize"), Terminal),
         (refusal(400, "invalid", "pageToken"), PageTokenRejected),
         (refusal(403, "pageTokenExpired"), PageTokenRejected),
-        (refusal(403, "insufficientPermissions"), Terminal),
-        (refusal(403, "newReason"), Terminal),
         (refusal(404, "notFound"), NotFound),
-        (reply(302, "", {"Location": "https://example.com/"}), Terminal),
     ],
 )
 async def test_what_does_not_pass_is_told_at_once(answers: list[Answer], expected: type[WorkerError]) -> None:
     """Everything else is not tried again."""
     async with bench(*answers) as it:
         with pytest.raises(expected) as caught:
-            await list_files(it.drive())
+            await it.drive().list_files(DRIVE, PAGE, include_trashed=False)
         assert len(it.server.seen) == caught.value.attempts == 1
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        *refusal(403, "newReason"),
+        *refusal(404, "notFound"),
+        *reply(404, "<html>Not Found</html>"),
+        *reply(400, "<html>Bad Request</html>"),
+        *reply(401, "<html>Who are you?</html>"),
+        *reply(302, "", {"Location": "https://example.com/"}),
+        *refusal(403, "domainPolicy"),
+        *refusal(403, "pageTokenExpired"),
+        *reply(418),
+    ],
+)
+async def test_what_says_nothing_of_the_users_corpus_is_tried_again(trouble: Answer) -> None:
+    """A refusal of no documented reason, of nothing that was named, or that is not Drive's at all."""
+    async with bench(trouble, trouble, *reply()) as it:
+        await list_files(it.drive())
+        assert len(it.server.seen) == 3
+
+
+@pytest.mark.parametrize("reason", ["insufficientPermissions", "accessNotConfigured"])
+async def test_a_scope_is_lacking_where_a_call_that_needs_nothing_is_refused_too(reason: str) -> None:
+    """Otherwise the one refusal is tried again, as any other."""
+    async with bench(*refusal(403, reason, times=2)) as it:
+        with pytest.raises(Terminal):
+            await list_files(it.drive())
+        assert [seen.path for seen in it.server.seen] == ["/drive/v3/files", "/drive/v3/about"]
+        assert it.server.seen[1].query == COMMON | {"fields": "kind"}
+    async with bench(*refusal(403, reason), *reply(times=2)) as it:
+        await list_files(it.drive())
+        assert [seen.path for seen in it.server.seen][2:] == ["/drive/v3/files"]
+
+
+async def test_pages_that_fail_again_and_again_are_tried_smaller() -> None:
+    """The same token with a quarter of the page; the next page begins small, and pages grow back by and by."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        is_small = int(request.query["pageSize"]) < 100
+        return web.Response(text='{"files":[]}') if is_small else web.Response(status=500)
+
+    async with bench(page_size=1000) as it:
+        it.server.otherwise = answer
+        drive = it.drive()
+        await drive.list_files(None, PAGE, include_trashed=False)
+        asked = [(seen.query["pageSize"], seen.query["pageToken"]) for seen in it.server.seen]
+        assert asked == [("1000", PAGE), ("1000", PAGE), ("250", PAGE), ("62", PAGE)]
+        it.server.otherwise = None
+        it.server.script = reply(times=80)
+        for _ in range(60):
+            await drive.list_changes(None, PAGE)
+        await drive.oldest_times(None, include_trashed=False)
+        sizes = [int(seen.query["pageSize"]) for seen in it.server.seen[4:]]
+    assert sizes[0] == 62
+    assert sizes[-1] == sizes[-2] == 1000
+    assert sizes[:-1] == sorted(sizes[:-1])
+
+
+async def test_a_page_that_is_too_large_is_tried_smaller_at_once() -> None:
+    """There is no use in reading as much again."""
+    async with bench(*reply(headers={"Content-Length": str(10**9)}), *reply()) as it:
+        await list_files(it.drive())
+        assert [seen.query["pageSize"] for seen in it.server.seen] == ["100", "25"]
+
+
+async def test_the_oldest_times_are_never_cut() -> None:
+    """Fewer of them would be another answer."""
+    async with bench(*refusal(500, "internalError", times=4), *reply()) as it:
+        await it.drive().oldest_times(None, include_trashed=False)
+        assert {seen.query["pageSize"] for seen in it.server.seen} == {"1000"}
+
+
+async def test_a_drive_or_folder_that_is_named_may_be_not_found() -> None:
+    """By Drive's own word on it alone; a proxy's 404 is tried again."""
+    gone = refusal(404, "notFound", "driveId")
+    async with bench(*gone, *gone, *gone, *gone, *gone, *reply(404, "<html>"), *reply(body='{"id": "0Adrive"}')) as it:
+        drive = it.drive()
+        for call in (
+            drive.start_page_token(DRIVE),
+            drive.list_files(DRIVE, None, include_trashed=False),
+            drive.list_children(FileId("f"), None, None, include_trashed=False),
+            drive.list_changes(DRIVE, PAGE),
+            drive.get_drive(DRIVE),
+        ):
+            with pytest.raises(NotFound):
+                await call
+        assert (await drive.get_drive(DRIVE)).id == DRIVE
+
+
+async def test_an_empty_page_token_is_never_sent() -> None:
+    """It would mean the first page."""
+    async with bench(*reply()) as it:
+        await it.drive().list_files(None, PageToken(""), include_trashed=False)
+        assert "pageToken" not in it.server.seen[0].query
 
 
 async def test_the_daily_limit_stops_the_whole_project_until_the_reset() -> None:
@@ -408,13 +501,14 @@ async def test_the_daily_limit_stops_the_whole_project_until_the_reset() -> None
         assert len(it.server.seen) == 2
 
 
-async def test_an_unknown_refusal_of_one_file_skips_it() -> None:
-    """For a call on one item an unknown 403, or metadata that fits no type, costs that item alone."""
-    async with bench(*refusal(403, "newReason"), *reply(body='{"id": 7}')) as it:
+async def test_an_unknown_refusal_of_one_file_costs_that_file() -> None:
+    """Tried again first, since it may pass; metadata that fits no type costs that file at once."""
+    async with bench(*refusal(403, "newReason", times=6), *reply(times=1), *reply(body='{"id": 7}')) as it:
         for code in ("forbidden", "unreadable_item"):
             [found] = (await it.drive().get_files([FileId("1")])).values()
-            assert isinstance(found, SkipItem)
+            assert isinstance(found, ItemUnavailable)
             assert found.code == code
+        assert [seen.path.rpartition("/")[2] for seen in it.server.seen] == ["1"] * 6 + ["about", "1"]
 
 
 async def test_a_refused_token_is_replaced_once() -> None:

@@ -27,7 +27,7 @@ from google_drive_worker.utils.errors import (
 )
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-LISTING, ITEM = CallKind.LISTING, CallKind.ITEM
+ACCOUNT, LISTING, ITEM = CallKind.ACCOUNT, CallKind.LISTING, CallKind.ITEM
 
 
 def body_of(status: int, reason: str | None, location: str | None = None, message: str = "Google's words") -> bytes:
@@ -42,18 +42,22 @@ def classify(
     *,
     kind: CallKind = LISTING,
     location: str | None = None,
+    method: str = "drive.files.list",
     headers: dict[str, str] | None = None,
     body: bytes | None = None,
 ) -> WorkerError:
-    """Classify an answer to files.list."""
+    """Classify an answer, to files.list if not to another."""
     content = body_of(status, reason, location) if body is None else body
-    return drive_error("drive.files.list", kind, status, headers or {}, content, now=NOW, redact=str)
+    return drive_error(method, kind, status, headers or {}, content, now=NOW, redact=str)
 
 
 @pytest.mark.parametrize(
     ("status", "reason", "kind", "expected", "code"),
     [
         (400, "badRequest", LISTING, Terminal, "bad_request"),
+        (400, "badRequest", ITEM, ItemUnavailable, "bad_request"),
+        (400, "failedPrecondition", LISTING, Retryable, "bad_request"),
+        (400, "failedPrecondition", ITEM, Retryable, "bad_request"),
         (400, "invalid", LISTING, Terminal, "bad_request"),
         (400, "invalidParameter", LISTING, Terminal, "bad_request"),
         (400, "required", LISTING, Terminal, "bad_request"),
@@ -65,24 +69,31 @@ def classify(
         (403, "dailyLimitExceeded", LISTING, Retryable, "daily_limit_exceeded"),
         (403, "quotaExceeded", ITEM, ItemUnavailable, "file_quota_exceeded"),
         (403, "downloadQuotaExceeded", ITEM, ItemUnavailable, "file_quota_exceeded"),
+        (403, "RATE_LIMIT_EXCEEDED", ITEM, Retryable, "rate_limited"),
         (403, "quotaExceeded", LISTING, Retryable, "file_quota_exceeded"),
-        (403, "exportSizeLimitExceeded", ITEM, SkipItem, "export_too_large"),
-        (403, "fileNotExportable", ITEM, SkipItem, "not_exportable"),
-        (403, "fileNotDownloadable", ITEM, SkipItem, "not_downloadable"),
-        (403, "cannotDownloadAbusiveFile", ITEM, SkipItem, "abusive_file"),
-        (403, "cannotDownloadFile", ITEM, SkipItem, "not_downloadable"),
         (403, "insufficientFilePermissions", ITEM, SkipItem, "access_denied"),
         (403, "appNotAuthorizedToFile", ITEM, SkipItem, "access_denied"),
-        (403, "teamDriveMembershipRequired", LISTING, SkipItem, "access_denied"),
+        (403, "teamDriveMembershipRequired", ITEM, SkipItem, "access_denied"),
+        (403, "teamDriveMembershipRequired", LISTING, Retryable, "forbidden"),
         (403, "insufficientPermissions", ITEM, Terminal, "insufficient_scope"),
         (403, "accessNotConfigured", ITEM, Terminal, "api_not_enabled"),
-        (403, "domainPolicy", ITEM, Terminal, "domain_policy"),
-        (403, "somethingNew", LISTING, Terminal, "forbidden"),
-        (403, "somethingNew", ITEM, SkipItem, "forbidden"),
+        (403, "domainPolicy", ITEM, ItemUnavailable, "domain_policy"),
+        (403, "domainPolicy", LISTING, Retryable, "domain_policy"),
+        (403, "somethingNew", LISTING, Retryable, "forbidden"),
+        (403, "somethingNew", ITEM, Retryable, "forbidden"),
+        (403, "forbidden", ITEM, Retryable, "forbidden"),
         (404, "notFound", ITEM, NotFound, "not_found"),
         (404, "notFound", LISTING, NotFound, "not_found"),
+        (404, "notFound", ACCOUNT, Retryable, "not_found"),
+        (404, "other", ITEM, Retryable, "not_from_drive"),
+        (409, "conflict", ITEM, ItemUnavailable, "conflict"),
+        (410, "deleted", ITEM, ItemUnavailable, "gone"),
+        (410, "deleted", LISTING, Retryable, "gone"),
+        (412, "conditionNotMet", ITEM, ItemUnavailable, "precondition_failed"),
+        (451, None, ITEM, ItemUnavailable, "legally_unavailable"),
+        (451, None, LISTING, Retryable, "legally_unavailable"),
         (408, None, LISTING, Retryable, "unavailable"),
-        (416, "requestedRangeNotSatisfiable", ITEM, SkipItem, "range_not_satisfiable"),
+        (416, "requestedRangeNotSatisfiable", ITEM, Retryable, "range_not_satisfiable"),
         (429, "rateLimitExceeded", LISTING, Retryable, "rate_limited"),
         (429, None, LISTING, Retryable, "rate_limited"),
         (500, "internalError", LISTING, Retryable, "unavailable"),
@@ -90,7 +101,7 @@ def classify(
         (503, "backendError", LISTING, Retryable, "unavailable"),
         (504, None, LISTING, Retryable, "unavailable"),
         (520, None, LISTING, Retryable, "unavailable"),
-        (418, "teapot", LISTING, Terminal, "unexpected_status"),
+        (418, "teapot", LISTING, Retryable, "unexpected_status"),
     ],
 )
 def test_each_row_of_drives_errors(
@@ -124,12 +135,12 @@ def test_the_reset_counts_real_hours_on_a_long_day() -> None:
 
 
 def test_waits_differ_by_cause() -> None:
-    """Sharing limits and a file's own quota wait longer than any backoff."""
+    """Sharing limits wait longer than any backoff; a file's own quota is no reason for a listing to wait for hours."""
     sharing, file = classify(403, "sharingRateLimitExceeded"), classify(403, "quotaExceeded", kind=LISTING)
     assert isinstance(sharing, Retryable)
     assert isinstance(file, Retryable)
     assert sharing.retry_after_s == 900
-    assert file.retry_after_s == 4 * 3600
+    assert file.retry_after_s is None
 
 
 def test_retry_after_reaches_the_error() -> None:
@@ -154,9 +165,76 @@ def test_retry_after_reaches_the_error() -> None:
     ],
 )
 def test_bodies_that_are_no_error_bodies(body: bytes) -> None:
-    """HTML, garbage and endless bodies are classified by the status alone."""
-    assert type(classify(503, body=body)) is Retryable
-    assert type(classify(403, body=body)) is Terminal
+    """HTML, garbage and endless bodies are classified by the status alone, and none of them is final."""
+    for status in (400, 401, 403, 404, 503):
+        assert type(classify(status, body=body, kind=ITEM)) is Retryable
+    for status in (410, 451):
+        assert type(classify(status, body=body, kind=ITEM)) is ItemUnavailable
+    assert classify(429, body=body).code == "rate_limited"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ({"errors": [{}]}, "forbidden"),
+        ({"errors": []}, "forbidden"),
+        ({"errors": "none"}, "forbidden"),
+        ({"errors": [{"reason": 7}], "message": 7}, "forbidden"),
+        ({"errors": ["x", 1, None], "details": [None, {"reason": ["x"]}]}, "forbidden"),
+        ({"errors": [{"reason": "forbidden"}], "details": [{"reason": "RATE_LIMIT_EXCEEDED"}]}, "rate_limited"),
+        ({"details": [{"@type": "x"}, {"reason": "RATE_LIMIT_EXCEEDED"}]}, "rate_limited"),
+        ({"status": "RESOURCE_EXHAUSTED"}, "rate_limited"),
+        ({"errors": [{"reason": "userRateLimitExceeded"}], "status": 9, "details": {}}, "rate_limited"),
+    ],
+)
+def test_error_bodies_are_read_leniently(error: dict[str, object], expected: str) -> None:
+    """A field of another type costs that field; reasons are read from Google's newer form as well."""
+    made = classify(403, body=json.dumps({"error": error}).encode(), kind=ITEM)
+    assert (type(made), made.code) == (Retryable, expected)
+
+
+def test_only_the_old_forms_reason_says_that_an_id_is_not_found() -> None:
+    """The newer form's NOT_FOUND is what a wrong path is answered with too."""
+    newer = json.dumps({"error": {"code": 404, "message": "Requested entity was not found.", "status": "NOT_FOUND"}})
+    assert type(classify(404, body=newer.encode(), kind=ITEM)) is Retryable
+    assert type(classify(404, "notFound", kind=ITEM)) is NotFound
+
+
+def test_a_401_is_drives_own_before_it_ends_an_authorization() -> None:
+    """By its reason, or by the canonical status."""
+    newer = json.dumps({"error": {"code": 401, "status": "UNAUTHENTICATED"}}).encode()
+    assert type(classify(401, body=newer)) is NeedsReauth
+    assert type(classify(401, "push.webhookUrlUnauthorized")) is Retryable
+
+
+FINAL = [
+    (403, "exportSizeLimitExceeded", "drive.files.export", "export_too_large"),
+    (403, "fileNotExportable", "drive.files.export", "not_exportable"),
+    (403, "fileNotDownloadable", "drive.files.get.media", "not_downloadable"),
+    (403, "cannotDownloadAbusiveFile", "drive.files.get.media", "abusive_file"),
+    (403, "cannotDownloadFile", "drive.files.download", "not_downloadable"),
+    (403, "revisionsNotSupported", "drive.revisions.list", "not_supported"),
+    (400, "revisionsNotSupported", "drive.revisions.list", "not_supported"),
+    (404, "notFound", "drive.comments.list", "not_supported"),
+]
+
+
+@pytest.mark.parametrize(("status", "reason", "method", "code"), FINAL)
+def test_a_reason_is_final_for_the_calls_that_it_is_documented_for(
+    status: int, reason: str, method: str, code: str
+) -> None:
+    """For those alone: of any other call it says nothing that is known."""
+    final = classify(status, reason, kind=ITEM, method=method)
+    assert (type(final), final.code) == (SkipItem, code)
+    other = classify(status, reason, kind=ITEM, method="drive.permissions.list")
+    assert type(other) is (NotFound if status == 404 else Retryable)
+    html = classify(status, body=b"<html>sorry</html>", kind=ITEM, method=method)
+    assert type(html) is Retryable
+
+
+def test_a_conversion_that_there_is_not_is_final_for_an_export() -> None:
+    """Google names the parameter that is at fault."""
+    assert type(classify(400, "badRequest", kind=ITEM, method="drive.files.export", location="convertTo")) is SkipItem
 
 
 def test_texts_are_bounded_and_printable() -> None:
@@ -276,4 +354,6 @@ def test_no_row_is_hidden_by_another(table: tuple[Row, ...]) -> None:
     for place, row in enumerate(table):
         for earlier in table[:place]:
             covers = earlier.status == row.status and earlier.reason in {None, row.reason}
-            assert not (covers and earlier.location in {None, row.location}), row
+            covers = covers and earlier.location in {None, row.location} and earlier.kind in {None, row.kind}
+            covers = covers and (earlier.methods is None or earlier.methods == row.methods)
+            assert not covers, row

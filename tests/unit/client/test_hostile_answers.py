@@ -16,7 +16,7 @@ from google_drive_worker.domain.ports import Drive
 from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.http.transport import AiohttpTransport, TransportLimits
 from google_drive_worker.normalization import transformer
-from google_drive_worker.utils.errors import Retryable, Terminal, WorkerError
+from google_drive_worker.utils.errors import Retryable, WorkerError
 from support.clock import ManualClock
 from support.credentials import authorized_user, connection
 from support.scripted_http import reply, scripted_server
@@ -54,7 +54,7 @@ async def test_a_page_of_a_hundred_megabytes_is_refused(is_bomb: bool) -> None:
     """Sent plainly, which is not even read, or as a bomb of a hundred kilobytes."""
     body = gzip_bomb(100 * MEGABYTE) if is_bomb else b" " * (100 * MEGABYTE)
     async with drive_that_gets(body, GZIP if is_bomb else None) as drive:
-        with pytest.raises(Terminal) as caught:
+        with pytest.raises(Retryable) as caught:
             await drive.list_files(None, None, include_trashed=False)
     assert caught.value.code == "response_too_large"
 

@@ -6,12 +6,15 @@ from dataclasses import replace
 import pytest
 
 from google_drive_worker.client.load import (
+    ALONE,
     BREAKER,
     CONNECTION_BUDGET,
+    PAGE_SHARES,
     WORKER_BUDGET,
     Breaker,
     BreakerState,
     Loads,
+    Portion,
     RetryBudget,
     Unwatched,
     is_outage,
@@ -38,9 +41,10 @@ class Bench:
         return await self.breaker.enter(self.clock.monotonic_s)
 
     def fail(self, times: int = 1) -> None:
-        """So many requests fail."""
+        """So many requests fail, and so does the probe that follows."""
         for _ in range(times):
-            self.breaker.failed(OUTAGE, self.clock.monotonic_s())
+            if self.breaker.failed(OUTAGE):
+                self.breaker.probe_failed(OUTAGE, self.clock.monotonic_s())
 
 
 def test_an_outage_uses_the_budget_up_and_no_more() -> None:
@@ -96,7 +100,7 @@ def test_only_who_has_a_memory_is_remembered() -> None:
     loads = Loads(Unwatched(), 0.0)
     for number in range(100):
         loads.of(ConnectionId(f"c{number}"), 0.0)
-    loads.of(ConnectionId("c7"), 0.0).breaker.failed(OUTAGE, 0.0)
+    loads.of(ConnectionId("c7"), 0.0).breaker.failed(OUTAGE)
     loads.of(ConnectionId("new"), 61.0)
     assert len(loads) == 2
 
@@ -106,7 +110,8 @@ def test_a_breaker_whose_connection_has_gone_elsewhere_is_forgotten() -> None:
     loads = Loads(Unwatched(), 0.0)
     breaker = loads.of(ConnectionId("gone"), 0.0).breaker
     for _ in range(BREAKER.failures):
-        breaker.failed(OUTAGE, 0.0)
+        breaker.failed(OUTAGE)
+    breaker.probe_failed(OUTAGE, 0.0)
     loads.of(ConnectionId("soon"), 600.0)
     assert breaker.state is OPEN
     loads.of(ConnectionId("late"), BREAKER.open_s + BREAKER.forsaken_after_s + 1)
@@ -129,7 +134,33 @@ async def test_a_breaker_opens_after_failures_in_a_row_alone() -> None:
         "unavailable", 503, "backendError", 0
     )  # fmt: skip
     assert refusal.retry_after_s == BREAKER.open_s
-    assert bench.states == [OPEN]
+    assert bench.states == [HALF_OPEN, OPEN]
+
+
+async def test_failures_that_the_probe_does_not_share_open_nothing() -> None:
+    """Items that Google never serves are no outage: the count begins again, and those who waited go on."""
+    bench = Bench()
+    for _ in range(BREAKER.failures - 1):
+        assert not bench.breaker.failed(OUTAGE)
+    assert bench.breaker.failed(OUTAGE)
+    other = asyncio.create_task(bench.enter(), name="other")
+    await asyncio.sleep(0)
+    assert not other.done()
+    assert not bench.breaker.failed(OUTAGE)  # of a request that was under way
+    bench.breaker.succeeded()
+    assert not await other
+    bench.fail(BREAKER.failures - 1)
+    assert bench.states == [HALF_OPEN, CLOSED]
+
+
+async def test_a_probe_that_comes_too_late_changes_nothing() -> None:
+    """Another request was answered meanwhile: Google is there."""
+    bench = Bench()
+    for _ in range(BREAKER.failures):
+        bench.breaker.failed(OUTAGE)
+    bench.breaker.succeeded()
+    bench.breaker.probe_failed(OUTAGE, 0.0)
+    assert not await bench.enter()
 
 
 async def test_one_probe_is_made_and_the_others_wait_for_it() -> None:
@@ -143,7 +174,7 @@ async def test_one_probe_is_made_and_the_others_wait_for_it() -> None:
     assert not any(other.done() for other in others)
     bench.breaker.succeeded()
     assert await asyncio.gather(*others) == [False] * 5
-    assert bench.states == [OPEN, HALF_OPEN, CLOSED]
+    assert bench.states == [HALF_OPEN, OPEN, HALF_OPEN, CLOSED]
 
 
 async def test_a_probe_in_vain_opens_it_for_twice_as_long() -> None:
@@ -156,7 +187,7 @@ async def test_a_probe_in_vain_opens_it_for_twice_as_long() -> None:
         assert await bench.enter()
         other = asyncio.create_task(bench.enter(), name="other")
         await asyncio.sleep(0)
-        bench.fail()
+        bench.breaker.probe_failed(OUTAGE, bench.clock.monotonic_s())
         expected_s = min(2 * expected_s, BREAKER.open_at_most_s)
         with pytest.raises(Retryable) as caught:
             await other
@@ -172,10 +203,56 @@ async def test_a_probe_that_is_not_made_leaves_its_place_to_the_next() -> None:
     assert await bench.enter()
     other = asyncio.create_task(bench.enter(), name="other")
     await asyncio.sleep(0)
-    bench.breaker.gave_up(is_probe=True)
+    bench.breaker.probe_gave_up()
     assert await other
     bench.breaker.succeeded()
-    assert bench.states == [OPEN, HALF_OPEN, OPEN, HALF_OPEN, CLOSED]
+    assert bench.states == [HALF_OPEN, OPEN, HALF_OPEN, OPEN, HALF_OPEN, CLOSED]
+
+
+async def test_a_probe_before_the_breaker_opens_may_not_be_made_either() -> None:
+    """Then it stays closed, and the next failure asks for another."""
+    bench = Bench()
+    for _ in range(BREAKER.failures):
+        due = bench.breaker.failed(OUTAGE)
+    assert due
+    bench.breaker.probe_gave_up()
+    assert not await bench.enter()
+    assert bench.breaker.failed(OUTAGE)
+
+
+def test_a_batch_is_halved_after_trouble_and_grows_back() -> None:
+    """Never under one call, never over the most; one by one it has to go well for a while."""
+    portion = Portion(100)
+    portion.shrink()
+    assert portion.size == 50
+    for _ in range(10):
+        portion.shrink()
+    assert portion.size == 1
+    for _ in range(ALONE - 1):
+        portion.grow()
+    assert portion.size == 1
+    sizes = []
+    while not portion.is_whole:
+        portion.grow()
+        sizes.append(portion.size)
+    assert sizes[:6] == [2, 4, 8, 16, 26, 36]
+    assert sizes[-1] == 100
+
+
+def test_pages_are_cut_by_the_second_failure_in_a_row() -> None:
+    """Of one call or of the connection; to the smallest, and whole again where that fails too."""
+    load = Loads(Unwatched(), 0.0).of(ConnectionId("c"), 0.0)
+    assert load.page_failed("timeout", PAGE_SHARES, 1) == PAGE_SHARES
+    assert load.page_failed("rate_limited", PAGE_SHARES, 2) == PAGE_SHARES
+    assert load.page_failed("timeout", PAGE_SHARES, 1) == PAGE_SHARES // 4
+    assert load.page_share.size == PAGE_SHARES // 4
+    load.page_came()
+    assert load.page_failed("unavailable", 4, 1) == 4
+    assert load.page_failed("unavailable", 4, 2) == 1
+    assert not load.is_at_rest(0.0)
+    assert load.page_failed("unavailable", 1, 3) == 1
+    assert load.page_share.is_whole
+    assert load.page_failed("response_too_large", PAGE_SHARES, 1) == PAGE_SHARES // 4
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Many calls in batches: each is answered, refused and tried again for itself."""
 
+import asyncio
 import json
 import random
 from collections import Counter, deque
@@ -167,15 +168,224 @@ async def test_only_what_failed_is_tried_again() -> None:
     assert len(bench.clock.sleeps) == 2
 
 
-async def test_a_part_that_never_gets_through_is_given_up() -> None:
-    """After as many tries in a row as a single call has, with Google's own code."""
-    bench = Bench(
-        Google(lambda target: error(500, "backendError") if name_of(target) == "f1" else ok({"id": name_of(target)}))
-    )
+BAD = [
+    error(500, "backendError"),
+    error(403, "forbidden"),
+    error(404, "somethingElse"),
+    error(400, "failedPrecondition"),
+    error(418, "teapot"),
+    (404, {}, b"<html>Not Found</html>"),
+    (403, {}, b"<html>Sorry</html>"),
+    (401, {}, b"<html>Who are you?</html>"),
+    (200, {"Content-Type": "application/json"}, b"<html>"),
+]
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+@pytest.mark.parametrize("bad", BAD)
+async def test_an_item_that_never_gets_through_is_unavailable_alone(bad: Answer, count: int) -> None:
+    """After as many tries in a row as a single call has, with Google's own code; the others have their answers."""
+    bench = Bench(Google(lambda target: bad if name_of(target) == "f0" else ok({"id": name_of(target)})))
+    found = await bench.drive(attempts=3).get_files(ids(count))
+    lost = found[FileId("f0")]
+    assert isinstance(lost, ItemUnavailable)
+    assert lost.http_status == bad[0]
+    assert lost.attempts in {3, bench.google.targets["f0"]}
+    assert 3 <= bench.google.targets["f0"] <= 6
+    assert all(isinstance(found[each], DriveFile) for each in ids(count)[1:])
+    assert bench.google.targets["f1"] == (count > 1)
+    assert [report.method for report in bench.reports].count("drive.about.get") == 1
+
+
+async def test_items_that_never_get_through_are_waited_for_together() -> None:
+    """A tenth of all costs as much time as one."""
+    bench = Bench(Google(lambda target: BAD[0] if name_of(target).endswith("7") else ok({"id": name_of(target)})))
+    drive = bench.drive(attempts=3)
+    found = await drive.get_files(ids(200))
+    assert sum(isinstance(each, ItemUnavailable) for each in found.values()) == 20
+    assert len(bench.clock.sleeps) == 2
+    assert len(bench.google.sizes) < 10
+
+
+async def test_trouble_of_all_is_no_items() -> None:
+    """Where what needs no item is not answered either, it is raised: an outage, a quota, a token."""
+    for trouble, kind in (
+        (error(500, "backendError"), Retryable),
+        (error(403, "forbidden"), Retryable),
+        (error(429, "rateLimitExceeded"), Retryable),
+        ((200, {"Content-Type": "text/html"}, b"<html>Please log in</html>"), Retryable),
+        (error(401, "authError"), NeedsReauth),
+    ):
+        for count in (1, 3):
+            bench = Bench(Google(lambda _, trouble=trouble: trouble))  # type: ignore[misc]
+            with pytest.raises(kind):
+                await bench.drive(attempts=3).get_files(ids(count))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_rate_limit_is_never_an_items(count: int) -> None:
+    """However often one item alone meets it."""
+    limited = error(403, "userRateLimitExceeded")
+    bench = Bench(Google(lambda target: limited if name_of(target) == "f0" else ok({"id": name_of(target)})))
     with pytest.raises(Retryable) as caught:
-        await bench.drive(attempts=3).get_files(ids(3))
-    assert (caught.value.code, caught.value.attempts) == ("unavailable", 3)
-    assert bench.google.targets["f0"] == 1
+        await bench.drive(attempts=3).get_files(ids(count))
+    assert caught.value.code == "rate_limited"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_token_that_is_refused_for_one_item_is_not_given_up(count: int) -> None:
+    """It is good for all else."""
+    refused = error(401, "authError")
+    bench = Bench(Google(lambda target: refused if name_of(target) == "f0" else ok({"id": name_of(target)})))
+    found = await bench.drive(attempts=3).get_files(ids(count))
+    assert isinstance(found[FileId("f0")], ItemUnavailable)
+    assert len(found) == count
+
+
+@pytest.mark.parametrize(
+    "outer",
+    [
+        (404, {}, b"<html>Not Found</html>"),
+        error(404, "notFound"),
+        error(403, "forbidden"),
+        error(403, "insufficientFilePermissions"),
+        error(403, "insufficientPermissions"),
+        error(403, "pageTokenExpired"),
+        error(400, "badRequest"),
+        (413, {}, b""),
+        error(429, "rateLimitExceeded"),
+        error(500, "backendError"),
+        error(410, "gone"),
+        (302, {}, b""),
+        (200, {"Content-Type": "text/html"}, b"<html>"),
+    ],
+)
+@pytest.mark.parametrize("attempts", [1, 4])
+async def test_what_a_batch_is_refused_for_says_nothing_of_its_parts(outer: Answer, attempts: int) -> None:
+    """For ever: each call is made alone in the end, but for a rate limit, which is waited for."""
+    bench = Bench(Google(lambda target: ok({"id": name_of(target)})))
+    bench.google.outer.extend([HttpResponse(*outer)] * 500)
+    drive = bench.drive(attempts)
+    if outer[0] == 429 and attempts == 1:
+        with pytest.raises(Retryable):
+            await drive.get_files(ids(3))
+        return
+    for count in (2, 3, 40):
+        found = await drive.get_files(ids(count))
+        assert all(isinstance(each, DriveFile) for each in found.values())
+    bench.google.outer.clear()
+    assert len(await drive.get_files(ids(100))) == 100
+
+
+async def test_a_batch_endpoint_that_is_gone_costs_little() -> None:
+    """What is sent one by one goes well for a while before a batch of two is tried again."""
+    bench = Bench(Google(lambda target: ok({"id": name_of(target)})))
+    bench.google.outer.extend([HttpResponse(404, {}, b"")] * 500)
+    drive = bench.drive()
+    for _ in range(10):
+        await drive.get_files(ids(10))
+    bench.google.sizes.clear()
+    await drive.get_files(ids(100))
+    assert sum(size > 1 for size in bench.google.sizes) <= 8
+
+
+async def test_a_scope_that_is_refused_for_two_items_is_lacking() -> None:
+    """Though what needs no item is answered; for one alone it is that item's trouble, also after others succeeded."""
+    refused = error(403, "insufficientPermissions")
+
+    def serve(target: str) -> Answer:
+        return refused if "comments" in target else ok({"id": name_of(target)})
+
+    for count in (2, 30):
+        with pytest.raises(Terminal) as caught:
+            await Bench(Google(serve)).drive().list_comments(ids(count))
+        assert caught.value.code == "insufficient_scope"
+    drive = Bench(Google(serve)).drive()
+    [alone] = (await drive.list_comments(ids(1))).values()
+    assert isinstance(alone, ItemUnavailable)
+    with pytest.raises(Terminal):
+        await drive.list_comments([FileId("another")])
+
+
+async def test_a_scope_that_was_there_is_not_lacking() -> None:
+    """Refusals of some items, of a method that has succeeded, are those items' own."""
+    bad = {"f1", "f2"}
+
+    def serve(target: str) -> Answer:
+        return error(403, "insufficientPermissions") if name_of(target) in bad else ok({"comments": []})
+
+    found = await Bench(Google(serve)).drive().list_comments(ids(4))
+    assert [isinstance(each, ItemUnavailable) for each in found.values()] == [False, True, True, False]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_page_token_that_was_never_sent_can_not_be_refused(count: int) -> None:
+    """It is that item's trouble."""
+    odd = error(403, "pageTokenExpired")
+    bench = Bench(Google(lambda target: odd if name_of(target) == "f0" else ok({"id": name_of(target)})))
+    found = await bench.drive(attempts=2).get_files(ids(count))
+    lost = found[FileId("f0")]
+    assert isinstance(lost, ItemUnavailable)
+    assert lost.code == "page_token_rejected"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "code"),
+    [
+        (lambda asked: "same", "page_token_stuck"),
+        (lambda asked: {"": "a", "a": "b", "b": "a"}[asked], "page_token_stuck"),
+        (lambda asked: str(int(asked or 0) + 1), "list_too_long"),
+    ],
+)
+async def test_a_list_that_does_not_end_is_unavailable(tokens: Callable[[str], str], code: str) -> None:
+    """A token that was seen already, or too many of them; another item's list is read."""
+
+    def serve(target: str) -> Answer:
+        asked = target.partition("pageToken=")[2].partition("&")[0]
+        return ok({"revisions": [], "nextPageToken": tokens(asked) if name_of(target) == "f0" else ""})
+
+    bench = Bench(Google(serve))
+    found = await bench.drive().list_revisions(ids(2))
+    lost = found[FileId("f0")]
+    assert isinstance(lost, ItemUnavailable)
+    assert lost.code == code
+    assert found[FileId("f1")] == ()
+    assert bench.google.targets["f1/revisions"] == 1
+
+
+async def test_a_list_whose_token_is_refused_for_ever_is_unavailable() -> None:
+    """It begins again a few times."""
+
+    def serve(target: str) -> Answer:
+        if name_of(target) == "f1":
+            return ok({"comments": []})
+        return error(403, "pageTokenExpired") if "pageToken" in target else ok({"comments": [], "nextPageToken": "t"})
+
+    found = await Bench(Google(serve)).drive().list_comments(ids(2))
+    lost = found[FileId("f0")]
+    assert isinstance(lost, ItemUnavailable)
+    assert lost.code == "page_token_rejected"
+    assert found[FileId("f1")] == ()
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_bad_items_open_no_breaker_and_use_up_no_budget(alone: bool) -> None:
+    """Whether asked for one by one or together, and however many."""
+    bench = Bench(Google(lambda target: BAD[0] if name_of(target).startswith("f") else ok({"id": name_of(target)})))
+    drive = bench.drive(attempts=6)
+    for _ in range(5):
+        for some in [[each] for each in ids(20)] if alone else [ids(20)]:
+            assert all(isinstance(each, ItemUnavailable) for each in (await drive.get_files(some)).values())
+    assert bench.google.targets["f19"] == 5 * 6
+    assert isinstance((await drive.get_files([FileId("good")]))[FileId("good")], DriveFile)
+
+
+async def test_a_breaker_stays_closed_while_bad_items_alone_are_under_way() -> None:
+    """Their failures in a row are as many as an outage's, and nobody has given up yet."""
+    bench = Bench(Google(lambda target: BAD[0] if name_of(target).startswith("f") else ok({"id": name_of(target)})))
+    drive = bench.drive(attempts=6)
+    found = await asyncio.gather(*[drive.get_files([each]) for each in ids(20)])
+    assert {type(each) for answer in found for each in answer.values()} == {ItemUnavailable}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -210,15 +420,13 @@ async def test_a_refused_token_is_replaced_once_for_all_parts() -> None:
         await bench.drive().get_files(ids(3))
 
 
-async def test_what_concerns_more_than_one_item_ends_them_all() -> None:
-    """A part refused for the scope, or a batch refused as a whole."""
-    bench = Bench(Google(lambda _: error(403, "insufficientPermissions")))
-    with pytest.raises(Terminal):
-        await bench.drive().get_files(ids(3))
-    bench = Bench(Google(lambda target: ok({"id": name_of(target)})))
-    bench.google.outer.append(HttpResponse(404, {}, error(404, "notFound")[2]))
-    with pytest.raises(Exception, match="batch"):
-        await bench.drive().get_files(ids(3))
+@pytest.mark.parametrize("reason", ["insufficientPermissions", "accessNotConfigured"])
+async def test_what_concerns_more_than_one_item_ends_them_all(reason: str) -> None:
+    """Parts refused for the scope, or for the project's settings, as what needs no item is."""
+    for count in (1, 3):
+        bench = Bench(Google(lambda _: error(403, reason)))
+        with pytest.raises(Terminal):
+            await bench.drive().get_files(ids(count))
 
 
 async def test_batches_that_are_too_large_are_halved() -> None:
@@ -333,7 +541,7 @@ async def test_an_outage_opens_the_breaker_and_costs_no_more_calls() -> None:
         with pytest.raises(Retryable) as caught:
             await drive.get_files(ids(3))
         assert caught.value.reason == "backendError"
-    assert len(bench.google.sizes) == BREAKER.failures
+    assert len(bench.google.sizes) == BREAKER.failures + 1  # the last is the probe
     assert caught.value.retry_after_s is not None
     bench.clock.advance(caught.value.retry_after_s)
     down.clear()

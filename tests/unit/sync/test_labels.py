@@ -95,6 +95,20 @@ def test_other_trouble_is_none_of_the_labels() -> None:
     assert not state(failed(without, ListFiles("user", None), REFUSED)).labels_refused
 
 
+def test_an_unexplained_refusal_may_be_the_labels() -> None:
+    """Google's own, of a reason that is documented nowhere; a rate limit and a proxy's page are not."""
+    listing = syncing("full", user=corpus("listing"), scope=WANTED)
+    action = ListFiles("user", None)
+    for code, reason, is_theirs in (
+        ("forbidden", "labelNotVisible", True),
+        ("not_found", "notFound", True),
+        ("forbidden", None, False),
+        ("rate_limited", "userRateLimitExceeded", False),
+    ):
+        error = Retryable("no", code=code, reason=reason, http_status=404 if code == "not_found" else 403)
+        assert state(failed(listing, action, error)).labels_refused is is_theirs
+
+
 @pytest.mark.parametrize("kind", ["incremental", "full"])
 def test_only_a_full_sync_asks_for_refused_labels_again(kind: SyncKind) -> None:
     """One cause makes one error, however many syncs go by."""
