@@ -42,8 +42,8 @@ from google_drive_worker.sync.sharing import (
     Question,
     ReadSharings,
     Reply,
-    seen,
 )
+from google_drive_worker.sync.witnesses import read_members
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 
 T = TypeVar("T")
@@ -121,9 +121,8 @@ async def _answer(drive: Drive, action: Action) -> engine.Answer:
             return await drive.list_children(walk.folder_id, walk.drive_id, walk.page_token, include_trashed=trashed)
         case LookUpRemoved(file_ids):
             return await look_up(drive, file_ids)
-        case ReadMembers(drives):
-            answers = await drive.list_permissions(drives)
-            return {drive_id: seen(answers.get(drive_id)) for drive_id in drives}
+        case ReadMembers(drives, witnesses):
+            return read_members(drives, witnesses, await drive.list_permissions((*drives, *witnesses)))
         case ListDetails() | ReadDetails() | ListContent() | ReadContent():
             raise TypeError("what is wanted of a page of files rests on more than a Drive")
 

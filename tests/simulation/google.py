@@ -48,7 +48,8 @@ from google_drive_worker.sync.plan import (
     WalkFolder,
     drive_of,
 )
-from google_drive_worker.sync.sharing import ListPermissions, Question, ReadSharings, Reply, nothing_known, seen
+from google_drive_worker.sync.sharing import ListPermissions, Question, ReadSharings, Reply, nothing_known
+from google_drive_worker.sync.witnesses import read_members
 from google_drive_worker.utils.errors import WorkerError
 from support.simulators import unserved
 
@@ -178,9 +179,8 @@ def answer(drive: DriveApi, action: Action, checkpoint: Checkpoint) -> Answer | 
                 return at_once(children)
             case LookUpRemoved(file_ids):
                 return at_once(look_up(drive, file_ids))
-            case ReadMembers(drives):
-                answers = at_once(drive.list_permissions(drives))
-                return {drive_id: seen(answers[drive_id]) for drive_id in drives}
+            case ReadMembers(drives, witnesses):
+                return read_members(drives, witnesses, at_once(drive.list_permissions((*drives, *witnesses))))
             case ListDetails() | ReadDetails():
                 return at_once(hanging(drive, checkpoint, action, nothing_known()))
             case ListContent() | ReadContent():

@@ -84,6 +84,16 @@ class Part(_Value, frozen=True):
     refusals: int = 0
 
 
+class Witness(_Value, frozen=True):
+    """An item whose permissions are watched, since the drive's members are not to be seen: see `witnesses`.
+
+    `alone` says that no other item was written with the same.
+    """
+
+    file_id: FileId
+    alone: bool = True
+
+
 class Corpus(_Value, frozen=True):
     """One corpus, which is the user's own or a shared drive: how far its listing and its change log are read.
 
@@ -102,7 +112,8 @@ class Corpus(_Value, frozen=True):
     its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
     written, `relisted` says that it is listed anew because of them, `member_ids` are their
     permissions' ids, and `members_due` says that they are to be read again, before
-    anything else of the drive. `rights` are the drive's `SharedDrive.rights` as they were last seen.
+    anything else of the drive. `rights` are the drive's `SharedDrive.rights` as they were last seen. `witnesses` are
+    items that tell of the members where the account may not see them, by the digest of their permissions.
     """
 
     stage: Stage = "done"
@@ -124,6 +135,7 @@ class Corpus(_Value, frozen=True):
     member_ids: tuple[str, ...] = ()
     members_due: bool = False
     rights: tuple[str, ...] | None = None
+    witnesses: dict[str, Witness] = {}
 
 
 class Walk(_Value, frozen=True):

@@ -80,6 +80,7 @@ from google_drive_worker.sync.plan import (
 from google_drive_worker.sync.scope import with_roots
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.sync.step import Step, to_follow, with_gone
+from google_drive_worker.sync.witnesses import with_witnesses
 from google_drive_worker.utils.errors import PageTokenRejected
 
 MAX_CONTESTED = 8
@@ -253,6 +254,9 @@ def on_answer(
     in_doubt = checkpoint.in_doubt and not (sync.kind == "full" and isinstance(action, ListFiles))
     writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt, places=places)
     step = _decided(checkpoint, sync, action, answer, writer, recall, normalizer)
+    if permissions is not None and step.checkpoint is not None and _brings_items(action):
+        after = with_witnesses(step.checkpoint, cast("ItemsAnswer", answer), permissions, step.remembered)
+        step = replace(step, checkpoint=after)
     if writer.hidden and step.checkpoint is not None:
         # Its drive may have been left between the answer and the question, and be joined again before a log says so.
         step = replace(step, checkpoint=with_gone(step.checkpoint, writer.hidden))
@@ -265,6 +269,10 @@ def on_answer(
     if checkpoint.scope.sync_content and _writes_anew(checkpoint, action):
         step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
     return contents_rewritten(rewritten(step, writer.rewritten), writer.rewritten)
+
+
+def _brings_items(action: Action) -> bool:
+    return isinstance(action, ListFiles | ReadChanges | WalkFolder | LookUpRemoved)
 
 
 def _writes_anew(checkpoint: Checkpoint, action: Action) -> bool:

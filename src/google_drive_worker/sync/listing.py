@@ -199,6 +199,7 @@ def without_listing(corpus: Corpus) -> Corpus:
         member_ids=corpus.member_ids,
         members_due=corpus.members_due,
         rights=corpus.rights,
+        witnesses=corpus.witnesses,
     )
 
 

@@ -100,9 +100,10 @@ class LookUpRemoved(msgspec.Struct, frozen=True):
 
 
 class ReadMembers(msgspec.Struct, frozen=True):
-    """permissions.list of shared drives: who is a member of them?"""
+    """permissions.list of shared drives: who is a member of them? And of items that tell where they are hidden."""
 
     drives: tuple[FileId, ...]
+    witnesses: tuple[FileId, ...] = ()
 
 
 class ListDetails(msgspec.Struct, frozen=True):
@@ -251,7 +252,9 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
     actions.extend(map(TakeStartToken, starting))
     due = tuple(FileId(name) for name, corpus in checkpoint.corpora.items() if corpus.members_due)
     if due:
-        return [*actions, ReadMembers(due[:MEMBERS_AT_ONCE])]
+        due = due[:MEMBERS_AT_ONCE]
+        watched = (each.file_id for name in due for each in checkpoint.corpora[name].witnesses.values())
+        return [*actions, ReadMembers(due, tuple(dict.fromkeys(watched)))]
     if checkpoint.scope.folder_ids and (starting or not sync.drives_listed):
         return actions  # what is found by walking is found after every log's place is known
     look_ups = _look_ups(checkpoint, sync)
