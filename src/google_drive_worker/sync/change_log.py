@@ -336,6 +336,7 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
             removals=tuple(removal for removal in sync.removals if removal.corpus != drive_id),
             listed=tuple(name for name in sync.listed if name != drive_id),
             details=tuple(each for each in sync.details if each.corpus != drive_id),
+            content=tuple(each for each in sync.content if each.corpus != drive_id),
         )
     parked = checkpoint.parked
     if parked is not None and is_step_of(parked.step, drive_id):
