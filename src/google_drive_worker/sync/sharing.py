@@ -301,7 +301,6 @@ class _Search:
         if written is None or written == digest_of(own):
             self._known.put(file_id, inherited)
 
-
     def _was_contradicted(self, drive_id: FileId) -> bool:
         """Whether an earlier answer of the same finding showed other members of the drive than were written. Items were
         asked for with it, so it counts, though the members may be the same again by now."""
