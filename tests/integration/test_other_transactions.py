@@ -95,7 +95,7 @@ class Heard:
 
 
 async def _takes_in_what_is_committed_alone(heard: Heard, platform: Platform, topic: str) -> None:
-    """Of one aborted, one committed and one open transaction, the intake hears of the second, and later of the third."""
+    """Of one aborted, one committed and one open transaction, it hears of the second, and later of the third."""
     await asyncio.to_thread(platform.begin, topic, b"aborted")
     await asyncio.to_thread(platform.abort)
     await asyncio.to_thread(platform.begin, topic, b"committed")

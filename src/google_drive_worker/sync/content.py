@@ -14,7 +14,8 @@ import msgspec
 from msgspec.structs import replace
 
 from google_drive_worker.domain.content import Content, Mirrored, Source
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, UNREADABLE, DriveFile, FilesPage
+from google_drive_worker.domain.drive import UNREADABLE, DriveFile, FilesPage
+from google_drive_worker.domain.file_types import holds_of
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.objects import ObjectRef
@@ -23,7 +24,7 @@ from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Reading, Scope, Sync
 from google_drive_worker.sync.error_reports import unread
 from google_drive_worker.sync.listing import belongs
-from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListContent, ReadContent
+from google_drive_worker.sync.plan import ListContent, ReadContent
 from google_drive_worker.sync.scope import gone_through
 from google_drive_worker.sync.step import Step, counted, with_gone, with_sync
 from google_drive_worker.utils.errors import SkipItem
@@ -65,7 +66,7 @@ def wants_contents(checkpoint: Checkpoint) -> bool:
 
 def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
     """How a file's bytes are to be had; or why they are not, as far as its metadata tells; `None` where it has none."""
-    if file.mime_type in {FOLDER_MIME_TYPE, SHORTCUT_MIME_TYPE}:
+    if not holds_of(file.mime_type).content:
         return None
     if not _may_download(file):
         told = "Drive does not let the account download it"

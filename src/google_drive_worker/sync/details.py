@@ -17,17 +17,18 @@ sets that right.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 import msgspec
 from msgspec.structs import replace
 
 from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
 from google_drive_worker.domain.drive import (
-    FOLDER_MIME_TYPE,
     UNREADABLE,
     Change,
     DriveFile,
 )
+from google_drive_worker.domain.file_types import holds_of
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.ports import Normalizer
@@ -37,7 +38,7 @@ from google_drive_worker.sync.content import on_metadata_listed, wants_contents
 from google_drive_worker.sync.error_reports import unread
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
-from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListDetails, ReadDetails
+from google_drive_worker.sync.plan import ListDetails, ReadDetails
 from google_drive_worker.sync.scope import gone_through
 from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, with_gone, with_sync
 from google_drive_worker.utils.errors import NotFound, SkipItem
@@ -64,12 +65,10 @@ def wants_details(checkpoint: Checkpoint) -> bool:
 
 
 def changed_of(scope: Scope, file: DetailedFile) -> Changed | None:
-    """What is to be asked of a file, if anything: what Google shows that it can't have, nobody asks for."""
-    if file.mime_type in {FOLDER_MIME_TYPE, SHORTCUT_MIME_TYPE}:
-        return None
-    may = file.capabilities or {}
-    revisions = scope.sync_revisions and may.get("canReadRevisions") is not False
-    comments = scope.sync_comments and may.get("canComment") is not False
+    """What is to be asked of a file, if anything: what its type lacks, or the account may not read, is not asked."""
+    holds, may = holds_of(file.mime_type), file.capabilities or {}
+    revisions = scope.sync_revisions and holds.revisions and may.get("canReadRevisions") is not False
+    comments = scope.sync_comments and holds.comments and may.get("canComment") is not False
     if not (revisions or comments):
         return None
     return Changed(file.id, revisions, comments, file.head_revision_id or file.modified_time)
@@ -229,15 +228,17 @@ def files_in(answer: ItemsAnswer) -> Iterator[DriveFile]:
             yield file
 
 
-def rewritten(step: Step, file_ids: Sequence[FileId]) -> Step:
-    """The step, with what hung on items that it deleted before it wrote them to be read anew."""
+def rewritten(step: Step, file_ids: Sequence[FileId], files: Iterable[DriveFile]) -> Step:
+    """The step, with what hung on items that it deleted before it wrote them to be read anew; `files` are those that
+    its answer shows, of which nothing is read where no item was."""
     checkpoint = step.checkpoint
     if not file_ids or checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint):
         return step
-    scope, known = checkpoint.scope, {each.file_id: each for each in checkpoint.sync.changed}
-    for file_id in file_ids:
-        head = known[file_id].head if file_id in known else None
-        known[file_id] = Changed(file_id, scope.sync_revisions, scope.sync_comments, head)
+    deleted, known = frozenset(file_ids), {each.file_id: each for each in checkpoint.sync.changed}
+    for file in files:
+        due = changed_of(checkpoint.scope, _detailed(file)) if file.id in deleted else None
+        if due is not None:
+            known[file.id] = due
     return replace(step, checkpoint=_with_changed(checkpoint, checkpoint.sync, known.values()))
 
 
@@ -282,9 +283,15 @@ def on_details(
 
 
 def _gone_of(answer: Hanging) -> Iterator[FileId]:
-    """The files that Google does not find any more."""
-    for found in (answer.revisions, answer.comments):
-        yield from (file_id for file_id, each in found.items() if isinstance(each, NotFound))
+    """The files to be looked for again should a drive be joined once more: nothing that was asked of them is found.
+
+    That deletes nothing. Whether a file is gone its log says: there are files of which Google finds no comments, or no
+    revisions, though they are there.
+    """
+    found = (answer.revisions, answer.comments)
+    for file_id in dict.fromkeys(chain(*found)):
+        if all(isinstance(each[file_id], NotFound) for each in found if file_id in each):
+            yield file_id
 
 
 def _write(

@@ -254,9 +254,8 @@ def on_answer(
     in_doubt = checkpoint.in_doubt and not (sync.kind == "full" and isinstance(action, ListFiles))
     writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt, places=places)
     step = _decided(checkpoint, sync, action, answer, writer, recall, normalizer)
-    if permissions is not None and step.checkpoint is not None and _brings_items(action):
-        after = with_witnesses(step.checkpoint, cast("ItemsAnswer", answer), permissions, step.remembered)
-        step = replace(step, checkpoint=after)
+    if permissions is not None and isinstance(action, ListFiles | ReadChanges | WalkFolder | LookUpRemoved):
+        step = with_witnesses(step, cast("ItemsAnswer", answer), permissions)
     if writer.hidden and step.checkpoint is not None:
         # Its drive may have been left between the answer and the question, and be joined again before a log says so.
         step = replace(step, checkpoint=with_gone(step.checkpoint, writer.hidden))
@@ -268,11 +267,8 @@ def on_answer(
         step = noted(step, files, known, normalizer, all_of_them=told)
     if checkpoint.scope.sync_content and _writes_anew(checkpoint, action):
         step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
-    return contents_rewritten(rewritten(step, writer.rewritten), writer.rewritten)
-
-
-def _brings_items(action: Action) -> bool:
-    return isinstance(action, ListFiles | ReadChanges | WalkFolder | LookUpRemoved)
+    step = rewritten(step, writer.rewritten, files_in(cast("ItemsAnswer", answer)))
+    return contents_rewritten(step, writer.rewritten)
 
 
 def _writes_anew(checkpoint: Checkpoint, action: Action) -> bool:

@@ -17,8 +17,6 @@ REMOVALS_AT_ONCE = 50
 CONTENTS_AT_ONCE = 25
 """Of how many files the contents are looked at in one step: a turn ends when they are all there."""
 
-SHORTCUT_MIME_TYPE = "application/vnd.google-apps.shortcut"
-
 CHANGED_AT_ONCE = 50
 """Of how many changed files the revisions and comments are read in one step: few enough that a step stays short."""
 

@@ -14,13 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from google_drive_worker.domain.ids import FileId
-from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.sharing import UNSEEN, Permission, PermissionSet
-from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Witness
+from google_drive_worker.sync.checkpoint import Corpus, Witness
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.page_sharing import sharings_in
 from google_drive_worker.sync.sharing import Found, digest_of, seen
-from google_drive_worker.sync.step import with_corpus
+from google_drive_worker.sync.step import Step, with_corpus
 from google_drive_worker.utils.errors import NotFound, SkipItem
 
 WITNESSES_AT_MOST = 200
@@ -59,16 +58,13 @@ def is_contradicted(corpus: Corpus, found: Found) -> bool:
     return False
 
 
-def with_witnesses(
-    checkpoint: Checkpoint,
-    answer: ItemsAnswer,
-    permissions: Found,
-    remembered: Mapping[FileId, Remembered | None],
-) -> Checkpoint:
-    """Return the checkpoint with witnesses of what a step wrote; `remembered` tells what that was."""
-    hiding = {name: dict(each.witnesses) for name, each in checkpoint.corpora.items() if hides_members(each)}
-    if not hiding:
-        return checkpoint
+def with_witnesses(step: Step, answer: ItemsAnswer, permissions: Found) -> Step:
+    """Return the step with witnesses of what it wrote, out of an answer with those permissions."""
+    checkpoint, remembered = step.checkpoint, step.remembered
+    corpora = {} if checkpoint is None else checkpoint.corpora
+    hiding = {name: dict(each.witnesses) for name, each in corpora.items() if hides_members(each)}
+    if checkpoint is None or not hiding:
+        return step
     gone = {file_id for file_id, each in remembered.items() if each is None}
     digests: dict[int, str] = {}
     for item in sharings_in(answer):
@@ -88,7 +84,7 @@ def with_witnesses(
             _forget(witnesses, file_id)
         if witnesses != checkpoint.corpora[name].witnesses:
             checkpoint = with_corpus(checkpoint, name, replace(checkpoint.corpora[name], witnesses=witnesses))
-    return checkpoint
+    return replace(step, checkpoint=checkpoint)
 
 
 def _note(witnesses: dict[str, Witness], file_id: FileId, digest: str) -> None:

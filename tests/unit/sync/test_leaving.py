@@ -1,6 +1,7 @@
 """Shared drives that are left or lost: what of a sync goes with them, and the rest before the next full sync."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
@@ -104,7 +105,7 @@ def test_a_full_sync_rests_before_another_one_for_a_drive_that_can_be_listed_but
     follow upon full sync without a rest."""
     began = _full_syncs(at_most=4, within=timedelta(hours=2))
     assert began
-    assert all(later - earlier >= timedelta(seconds=1) for earlier, later in zip(began, began[1:], strict=False))
+    assert all(later - earlier >= timedelta(seconds=1) for earlier, later in pairwise(began))
 
 
 def _full_syncs(*, at_most: int, within: timedelta) -> list[datetime]:
