@@ -26,7 +26,7 @@ from google_drive_worker.kafka.entry import Entry, TooLarge
 from google_drive_worker.messages.references import PAYLOAD_TYPE
 from google_drive_worker.sync import channels, engine, failure
 from google_drive_worker.sync.checkpoint import Checkpoint, Owed, Scope
-from google_drive_worker.sync.details import is_all_that_is_left, let_in
+from google_drive_worker.sync.details import goes_first, let_in
 from google_drive_worker.sync.labels import asks_for_labels
 from google_drive_worker.sync.places import Place
 from google_drive_worker.sync.plan import (
@@ -376,7 +376,7 @@ class _Turn:
 
     def _start_fetches(self, checkpoint: Checkpoint, group: asyncio.TaskGroup) -> None:
         sync_id = checkpoint.sync.sync_id if checkpoint.sync else None
-        if checkpoint.owed is not None and self._under_way and is_all_that_is_left(checkpoint):
+        if self._under_way and goes_first(checkpoint):
             return  # what is owed goes first, as soon as nothing is under way
         at_once = self._means.fetches_allowed()
         busy = {fetch_key(fetch.action) for fetch in self._under_way.values()}

@@ -199,7 +199,7 @@ class Sync(_Value, frozen=True):
     their files, and `changed` the files to be read anew for it. `content` and `contents` are the same for the bytes of
     files.
     `sightings` is how often something was seen to have changed that others inherit their permissions from, a folder or
-    a drive.
+    a drive. `pass_pages_due` is how many pages of what hangs on files are read before another sync is let in.
     """
 
     sync_id: SyncId
@@ -219,6 +219,7 @@ class Sync(_Value, frozen=True):
     changed: tuple[Changed, ...] = ()
     content: tuple[Reading, ...] = ()
     contents: tuple[FileId, ...] = ()
+    pass_pages_due: int = 0
 
 
 class Parked(_Value, frozen=True):

@@ -4,6 +4,7 @@ A list of each file's costs a hundred times what a file costs in a listing, so t
 is written, every corpus that was listed is gone through once more, page by page, with no more of each file than tells
 whether it can have revisions or comments. That is part of the full sync, whose closing record stands at its end; but an
 incremental sync that is asked for meanwhile is not kept waiting: between two pages the logs are read on (`let_in`).
+However often that is, the pass goes on by a page at least in between (`pass_pages_due`).
 
 The pass' pages are read only while nothing else is: what a log says of a file comes before or after what hangs on it,
 never between. A file that the logs tell of is read anew when they are through, its revisions where its head changed.
@@ -38,10 +39,13 @@ from google_drive_worker.sync.content import on_metadata_listed, wants_contents
 from google_drive_worker.sync.error_reports import unread
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
-from google_drive_worker.sync.plan import ListDetails, ReadDetails
+from google_drive_worker.sync.plan import Action, ListContent, ListDetails, ReadContent, ReadDetails
 from google_drive_worker.sync.scope import gone_through
 from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, with_gone, with_sync
 from google_drive_worker.utils.errors import NotFound, SkipItem
+
+LOGS_A_PAGE = 50
+"""For how many change logs that a sync reads which is let in a page more of the pass is read before the next one."""
 
 CHANGED_AT_MOST = 500
 """How many changed files are kept in mind: more would weigh on every step, and all of them are gone through instead."""
@@ -89,17 +93,47 @@ def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
     left of the sync is not just that.
 
     An incremental sync becomes part of this one: the logs are read on. So a file whose comments can't be had holds up
-    no other's changes. For a full sync, or another scope, the rest is given up, since that does all of it again. A wish
-    in another customer's name waits for the end: it may come to nothing.
+    no other's changes. The next one is let in when as many pages of the pass were read as are due then. For a full
+    sync, or another scope, the rest is given up, since that does all of it again. A wish in another customer's name
+    waits for the end: it may come to nothing.
     """
     sync, owed = checkpoint.sync, checkpoint.owed
-    if sync is None or owed is None or not is_all_that_is_left(checkpoint):
+    if sync is None or owed is None or not goes_first(checkpoint):
         return None
     if owed.customer_id != checkpoint.customer_id or checkpoint.contested:
         return None
     if owed.kind == "full" or not checkpoint.scope.mirrors_as(scope):
         return given_up(checkpoint)
-    return replace(checkpoint, scope=scope, owed=None, corpora=to_follow(checkpoint.corpora, scope))
+    sync = replace(sync, pass_pages_due=1 + len(checkpoint.corpora) // LOGS_A_PAGE)
+    return replace(checkpoint, scope=scope, owed=None, sync=sync, corpora=to_follow(checkpoint.corpora, scope))
+
+
+def goes_first(checkpoint: Checkpoint) -> bool:
+    """Whether what is owed goes before what is left of the sync."""
+    sync, owed = checkpoint.sync, checkpoint.owed
+    if sync is None or owed is None or not is_all_that_is_left(checkpoint):
+        return False
+    return owed.kind == "full" or sync.pass_pages_due == 0
+
+
+def pass_page_read(step: Step, action: Action) -> Step:
+    """Return the step with a page less due, where the action was one: changed files count where no page is left."""
+    sync = None if step.checkpoint is None else step.checkpoint.sync
+    if step.checkpoint is None or sync is None or sync.pass_pages_due == 0:
+        return step
+    is_page = isinstance(action, ListDetails | ListContent)
+    if not is_page and (sync.details or sync.content or not isinstance(action, ReadDetails | ReadContent)):
+        return step
+    sync = replace(sync, pass_pages_due=sync.pass_pages_due - 1)
+    return replace(step, checkpoint=with_sync(step.checkpoint, sync))
+
+
+def pass_page_failed(checkpoint: Checkpoint, action: Action) -> Checkpoint:
+    """Return the checkpoint with no page due, where the action was of the pass: what fails holds up no log."""
+    sync = checkpoint.sync
+    if sync is None or not isinstance(action, ListDetails | ReadDetails | ListContent | ReadContent):
+        return checkpoint
+    return with_sync(checkpoint, replace(sync, pass_pages_due=0))
 
 
 def is_all_that_is_left(checkpoint: Checkpoint) -> bool:

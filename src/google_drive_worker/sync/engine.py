@@ -54,6 +54,7 @@ from google_drive_worker.sync.details import (
     on_details,
     on_details_page,
     on_metadata_done,
+    pass_page_read,
     rewritten,
 )
 from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, ItemWriter, Shared, nothing_remembered
@@ -306,7 +307,7 @@ def _decided(
         case ReadMembers(), Mapping():
             return on_members(checkpoint, sync, action, cast("Found", answer), writer)
         case _:
-            return _decided_of_files(checkpoint, sync, action, answer, recall, normalizer)
+            return pass_page_read(_decided_of_files(checkpoint, sync, action, answer, recall, normalizer), action)
 
 
 def _decided_of_files(

@@ -10,7 +10,7 @@ from google_drive_worker.domain.times import from_rfc3339, rfc3339
 from google_drive_worker.sync.change_log import leave_drive
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked, Reading
 from google_drive_worker.sync.content import on_refused_contents
-from google_drive_worker.sync.details import on_refused
+from google_drive_worker.sync.details import on_refused, pass_page_failed
 from google_drive_worker.sync.error_reports import report_of
 from google_drive_worker.sync.labels import on_refused_labels
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
@@ -72,6 +72,7 @@ def on_failure(
     """
     if not still_wanted(checkpoint, action):
         return Step(checkpoint)
+    checkpoint = pass_page_failed(checkpoint, action)
     without = on_refused_labels(checkpoint, action, error) if labelled else None
     if without is not None:
         return without

@@ -354,8 +354,8 @@ def test_a_full_sync_or_another_scope_ends_the_pass() -> None:
 
 
 def test_files_that_are_not_found_any_more_are_kept_in_mind() -> None:
-    """Their drive may have been left, and be joined again before the log that says so is read. One of which Google finds
-    no comments, and finds its revisions, is there."""
+    """Their drive may have been left, and be joined again before the log that says so is read. One of which no comments
+    are found, but revisions are, is there."""
     gone = NotFound("gone", http_status=404)
     hidden = SkipItem("not for you", code="forbidden", http_status=403)
     due = Changed(A, revisions=True, comments=True), Changed(B, comments=True)
