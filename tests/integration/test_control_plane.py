@@ -129,6 +129,16 @@ async def test_an_unknown_connection_is_no_outage(bench: Bench) -> None:
                 await plane.get(ONE)
 
 
+@pytest.mark.parametrize("body", ["<html>not here</html>", "", '"gone"', "404"])
+async def test_a_404_that_is_not_the_control_planes_own_passes(bench: Bench, body: str) -> None:
+    """A proxy says so as well, for a minute: it speaks no JSON, and nothing is forgotten for it."""
+    async with bench.open() as (plane, _):
+        bench.state.instead[ONE] = (404, body)
+        with pytest.raises(Retryable, match="404 without JSON") as caught:
+            await plane.get(ONE)
+        assert caught.value.code == "control_plane_unavailable"
+
+
 async def test_a_pause_that_was_known_counts_no_longer_where_nobody_can_be_asked(bench: Bench) -> None:
     """The trigger that ends it may be here already: the connection is tried again, and not left until another one."""
     bench.state.connections[ONE] = {**DESCRIBED, "status": "paused"}

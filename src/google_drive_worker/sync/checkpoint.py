@@ -280,7 +280,8 @@ class Checkpoint(_Value, frozen=True):
     them after all. `in_doubt` says that the mirror may hold items of which nothing is remembered: the worker took
     over from another one, or had to forget, or went on from a trigger's cursor, and there was no full sync since.
     `content_again` are files whose content could not be had the last time, and is asked for in every sync.
-    `watching` is about push channels, `None` where nobody asked for any yet.
+    `watching` is about push channels, `None` where nobody asked for any yet. `unknown_since` is when the connection's
+    source first said that there is no such connection; see `forgetting`.
     """
 
     connection_id: ConnectionId
@@ -301,6 +302,7 @@ class Checkpoint(_Value, frozen=True):
     labels_refused: bool = False
     details_refused: bool = False
     contents_refused: bool = False
+    unknown_since: str | None = None
 
 
 def begins_full_sync(before: Checkpoint | None, after: Checkpoint) -> bool:
@@ -346,6 +348,7 @@ def decode_checkpoint(value: bytes) -> Checkpoint:
         moments = [
             checkpoint.parked.until if checkpoint.parked else None,
             checkpoint.sync.started_at if checkpoint.sync else None,
+            checkpoint.unknown_since,
             watching.due,
         ]
         for channel in watching.channels:
