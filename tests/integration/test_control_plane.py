@@ -246,10 +246,16 @@ async def test_a_description_that_makes_no_sense_is_told_without_its_secrets(ben
 async def test_settings_that_make_no_sense_are_not_taken_for_none(bench: Bench) -> None:
     """An empty list would mirror everything: the connection is refused, and is back when it is described well."""
     async with bench.open() as (plane, _):
-        for settings in ({"drive_ids": []}, {"folder_ids": [""]}, {"max_revisions": 0}, {"max_file_size_bytes": -1}):
-            bench.state.connections[ONE] = {**DESCRIBED, "settings": settings}
+        senseless: dict[str, object] = {
+            "drive_ids": [],
+            "folder_ids": [""],
+            "max_revisions": 0,
+            "max_file_size_bytes": -1,
+        }
+        for name, value in senseless.items():
+            bench.state.connections[ONE] = {**DESCRIBED, "settings": {name: value}}
             plane.doubt(ONE)
-            with pytest.raises(Terminal, match=rf"settings\.{next(iter(settings))}: .* was given; allowed") as caught:
+            with pytest.raises(Terminal, match=rf"settings\.{name}: .* was given; allowed") as caught:
                 await plane.get(ONE)
             assert caught.value.code == "bad_settings"
         bench.state.connections[ONE] = DESCRIBED

@@ -9,10 +9,11 @@ was written, everything that was written of the drive may be out of date, and th
 `permissionIds`, which everybody sees who sees the item, would tell of one who left, but of no role that has changed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
+from google_drive_worker.domain.drive import UnreadableItem
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.sharing import UNSEEN, Permission, PermissionSet
 from google_drive_worker.sync.checkpoint import Corpus, Witness
@@ -27,7 +28,7 @@ WITNESSES_AT_MOST = 200
 
 _UNSEEN_MEMBERS = digest_of(UNSEEN)
 
-_Answers = Mapping[FileId, Sequence[Permission] | SkipItem]
+_Answers = Mapping[FileId, tuple[Permission | UnreadableItem, ...] | SkipItem]
 
 
 def hides_members(corpus: Corpus) -> bool:
