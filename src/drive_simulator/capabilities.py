@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from drive_simulator.items import RANK, SHORTCUT, Item
+from drive_simulator.items import BARE, RANK, SHORTCUT, Item
 
 _SHORTCUT = "shortcut"
 _WRITER, _COMMENTER, _READER = RANK["writer"], RANK["commenter"], RANK["reader"]
@@ -16,7 +16,7 @@ def file_capabilities(item: Item, rank: int, *, opens: bool = True) -> dict[str,
     """
     kind = _SHORTCUT if item.mime_type == SHORTCUT else item.is_folder
     limiting = (item.is_limited, may_limit(item, rank)) if item.is_folder and not item.is_root else None
-    downloads = can_have_revisions(item) and may_download(item, rank)
+    downloads = has_content(item) and may_download(item, rank)
     return _file(rank, kind, item.drive is not None, item.parent is None, opens, downloads, limiting)
 
 
@@ -40,11 +40,16 @@ def may_download(item: Item, rank: int) -> bool:
 
 def can_discuss(item: Item) -> bool:
     """Whether there can be comments on it."""
-    return not item.is_folder and item.mime_type != SHORTCUT
+    return item.mime_type not in BARE
 
 
 def can_have_revisions(item: Item) -> bool:
     """Whether versions of its content are kept."""
+    return item.mime_type not in BARE
+
+
+def has_content(item: Item) -> bool:
+    """Whether there is anything in it that could be downloaded."""
     return not item.is_folder and item.mime_type != SHORTCUT
 
 

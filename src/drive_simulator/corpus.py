@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from drive_simulator.capabilities import can_discuss, can_have_revisions
 from drive_simulator.clock import Clock
 from drive_simulator.content import revision_id
 from drive_simulator.corpus_details import Details, add_details
@@ -177,7 +178,8 @@ class _Generator:
             )
             for number in range(count + 1)
         ]
-        item.set_rare("revisions", revisions)
+        if can_have_revisions(item):
+            item.set_rare("revisions", revisions)
 
     def _discuss(self, place: _Place, item: Item) -> None:
         """Put a comment on the file, with an answer now and then."""
@@ -186,7 +188,8 @@ class _Generator:
         if self._draw() < 1 / 2:
             author = self._random.choice(place.owners)
             comment.replies.append(Post(self._world.ids.short_id(), author, self._words(), made, made))
-        add_comment(item, comment)
+        if can_discuss(item):
+            add_comment(item, comment)
 
     def _add_shortcut(self, place: _Place) -> None:
         target = self._random.choice(place.folders)

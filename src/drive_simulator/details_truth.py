@@ -6,7 +6,7 @@ from drive_simulator import content
 from drive_simulator.clock import rfc3339
 from drive_simulator.discussion import Post, comments_of
 from drive_simulator.exports import EXPORT_FORMATS
-from drive_simulator.items import FOLDER, RANK, SHORTCUT, User
+from drive_simulator.items import BARE, RANK, User
 from drive_simulator.reach import Reach, visible
 from drive_simulator.world import World
 
@@ -69,7 +69,7 @@ def visible_revisions(
     found: dict[tuple[str, str], VisibleRevision] = {}
     reach = Reach(world, user)
     for item in visible(world, user, include_trashed=include_trashed, include_shared_drives=include_shared_drives):
-        if item.mime_type in {FOLDER, SHORTCUT} or reach.standing(item) < RANK["writer"]:
+        if item.mime_type in BARE or reach.standing(item) < RANK["writer"]:
             continue
         kept = content.revisions_of(item)
         for each in kept[-max_revisions:] if max_revisions else kept:

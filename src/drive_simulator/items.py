@@ -11,6 +11,9 @@ from drive_simulator.search import Visibility
 FOLDER = "application/vnd.google-apps.folder"
 SHORTCUT = "application/vnd.google-apps.shortcut"
 WORKSPACE_PREFIX = "application/vnd.google-apps."
+MAP = WORKSPACE_PREFIX + "map"
+BARE = frozenset({FOLDER, SHORTCUT, MAP, *(WORKSPACE_PREFIX + each for each in ("form", "site", "jam"))})
+"""What has neither revisions nor comments."""
 
 Role = Literal["owner", "organizer", "fileOrganizer", "writer", "commenter", "reader"]
 GranteeType = Literal["user", "group", "domain", "anyone"]

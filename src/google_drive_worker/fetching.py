@@ -43,8 +43,8 @@ from google_drive_worker.sync.sharing import (
     Question,
     ReadSharings,
     Reply,
-    seen,
 )
+from google_drive_worker.sync.witnesses import read_members
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, Retryable, SkipItem
 
 T = TypeVar("T")
@@ -167,9 +167,8 @@ async def first_answer(drive: Drive, action: Action) -> engine.Answer:
             return await drive.get_files(file_ids)
         case LookUpDrive(drive_id):
             return await drive.get_drive(DriveId(drive_id))
-        case ReadMembers(drives):
-            answers = await drive.list_permissions(drives)
-            return {drive_id: seen(answers.get(drive_id)) for drive_id in drives}
+        case ReadMembers(drives, witnesses):
+            return read_members(drives, witnesses, await drive.list_permissions((*drives, *witnesses)))
         case ListDetails() | ReadDetails() | ListContent() | ReadContent():
             raise TypeError("what is wanted of a page of files rests on more than a Drive")
 

@@ -26,7 +26,8 @@ from google_drive_worker.kafka.entry import Entry, TooLarge
 from google_drive_worker.messages.references import PAYLOAD_TYPE
 from google_drive_worker.sync import channels, engine, failure
 from google_drive_worker.sync.checkpoint import Checkpoint, Owed, Scope
-from google_drive_worker.sync.details import is_all_that_is_left, let_in
+from google_drive_worker.sync.details import goes_first, let_in
+from google_drive_worker.sync.forgetting import known_again
 from google_drive_worker.sync.gaps import GAP_RESTS, GapRests, postpone
 from google_drive_worker.sync.labels import asks_for_labels
 from google_drive_worker.sync.places import Place
@@ -43,6 +44,7 @@ from google_drive_worker.utils.errors import (
     NeedsReauth,
     Retryable,
     Terminal,
+    UnknownConnection,
     WorkerError,
     origin,
 )
@@ -185,6 +187,7 @@ class _Turn:
         self._looking: asyncio.Task[None] | None = None
         self._owed_before: Owed | None = None
         self._others_left = OTHERS_A_TURN
+        self._known: Connection | None = None
 
     async def run(self) -> None:
         """Work for the connection as it is; should it no longer be active, park it when nothing is under way.
@@ -192,7 +195,8 @@ class _Turn:
         Raises what `active` does.
         """
         self._owed_before = self._owed()
-        self._connection = await active(self._means.connections, self._connection_id)
+        self._connection = self._known = await active(self._means.connections, self._connection_id)
+        self._note_known()
         if self._is_refused() and not await self._has_other_credentials():
             self._rest_until_reauthorized()
             return
@@ -208,13 +212,19 @@ class _Turn:
     async def keep_channels(self) -> None:
         """Look after the push channels: of a connection that is not active, none is left.
 
+        Of one that its source no longer knows neither, where this turn had its credentials before that was said.
         Raises what `Connections.get` raises. Nothing is asked where no channel is due and none may have to be made.
         """
         means, checkpoint = self._means, self._ledger.checkpoint(self._connection_id)
         if checkpoint is None or (checkpoint.watching is None and not self._are_channels_due(checkpoint)):
             return
-        connection = await means.connections.get(self._connection_id)
-        on = connection.status == "active" and connection.settings.push_notifications
+        try:
+            connection = await means.connections.get(self._connection_id)
+            on = connection.status == "active" and connection.settings.push_notifications
+        except UnknownConnection:
+            if self._known is None:
+                raise
+            connection, on = self._known, False
         drive, random = means.drives.open(connection), means.randomness.random
         await keep_channels(means.push, drive, self, means.clock, random, means.observer.on_trouble, on=on)
 
@@ -255,12 +265,18 @@ class _Turn:
         said_before = step == engine.CONNECTING and isinstance(error, Terminal)
         if said_before and checkpoint.owed is not None and checkpoint.owed is not self._owed_before:
             return
-        if said_before and checkpoint.owed is None and checkpoint.sync is None:
+        is_unknown = isinstance(error, UnknownConnection)
+        if said_before and not is_unknown and checkpoint.owed is None and checkpoint.sync is None:
             # Only gaps are due, and the connection is not active: they wait, which is no trouble of anyone's.
             self.write(checkpoint, postpone(checkpoint, self._means.clock.now(), self._means.gap_rests))
             return
-        if self._is_due(checkpoint) or step == engine.TURN:
+        if self._is_due(checkpoint) or step == engine.TURN or is_unknown:
             self.park(step, error)
+
+    def _note_known(self) -> None:
+        checkpoint = self.checkpoint()
+        if checkpoint is not None and (after := known_again(checkpoint)) is not checkpoint:
+            self.write(checkpoint, after)
 
     def _owed(self) -> Owed | None:
         checkpoint = self.checkpoint()
@@ -389,7 +405,7 @@ class _Turn:
 
     def _start_fetches(self, checkpoint: Checkpoint, group: asyncio.TaskGroup) -> None:
         sync_id = checkpoint.sync.sync_id if checkpoint.sync else None
-        if checkpoint.owed is not None and self._under_way and is_all_that_is_left(checkpoint):
+        if self._under_way and goes_first(checkpoint):
             return  # what is owed goes first, as soon as nothing is under way
         at_once = self._means.fetches_allowed()
         busy = {fetch_key(fetch.action) for fetch in self._under_way.values()}

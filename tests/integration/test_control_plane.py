@@ -129,6 +129,16 @@ async def test_an_unknown_connection_is_no_outage(bench: Bench) -> None:
                 await plane.get(ONE)
 
 
+@pytest.mark.parametrize("body", ["<html>not here</html>", "", '"gone"', "404"])
+async def test_a_404_that_is_not_the_control_planes_own_passes(bench: Bench, body: str) -> None:
+    """A proxy says so as well, for a minute: it speaks no JSON, and nothing is forgotten for it."""
+    async with bench.open() as (plane, _):
+        bench.state.instead[ONE] = (404, body)
+        with pytest.raises(Retryable, match="404 without JSON") as caught:
+            await plane.get(ONE)
+        assert caught.value.code == "control_plane_unavailable"
+
+
 async def test_a_pause_that_was_known_counts_no_longer_where_nobody_can_be_asked(bench: Bench) -> None:
     """The trigger that ends it may be here already: the connection is tried again, and not left until another one."""
     bench.state.connections[ONE] = {**DESCRIBED, "status": "paused"}
@@ -231,6 +241,25 @@ async def test_a_description_that_makes_no_sense_is_told_without_its_secrets(ben
             await plane.get(ONE)
     assert caught.value.code == "bad_connection"
     assert "CANARY" not in repr(caught.value.__dict__)
+
+
+async def test_settings_that_make_no_sense_are_not_taken_for_none(bench: Bench) -> None:
+    """An empty list would mirror everything: the connection is refused, and is back when it is described well."""
+    async with bench.open() as (plane, _):
+        senseless: dict[str, object] = {
+            "drive_ids": [],
+            "folder_ids": [""],
+            "max_revisions": 0,
+            "max_file_size_bytes": -1,
+        }
+        for name, value in senseless.items():
+            bench.state.connections[ONE] = {**DESCRIBED, "settings": {name: value}}
+            plane.doubt(ONE)
+            with pytest.raises(Terminal, match=rf"settings\.{name}: .* was given; allowed") as caught:
+                await plane.get(ONE)
+            assert caught.value.code == "bad_settings"
+        bench.state.connections[ONE] = DESCRIBED
+        assert (await plane.get(ONE)).settings.drive_ids is None
 
 
 async def test_reports_arrive_in_the_contracts_words(bench: Bench) -> None:

@@ -134,3 +134,38 @@ def test_a_new_member_of_a_drive_reaches_all_of_its_items(topics: Topics, tmp_pa
         before = len(stage.records)
         stage.sync()
         assert len(stage.records) == before, "the same members once more come to nothing"
+
+
+def test_members_whom_a_commenter_does_not_see_leave_its_items_all_the_same(topics: Topics, tmp_path: Path) -> None:
+    """The account sees the permissions of what was shared with it as a writer; no log tells of the drive's members."""
+    world = generate(CorpusPlan(files=600, shared_drives=1, users=3, seed=44))
+    drive = next(iter(world.drives.values()))
+    account, *others = world.users.values()
+    owner, colleague = others
+    for user, role in ((owner, "organizer"), (colleague, "writer"), (account, "commenter")):
+        share(world, drive.root, owner, user, role)  # type: ignore[arg-type]
+    folder = _folder_with_most(drive)
+    share(world, folder, owner, account, "writer")
+    with staged(world, topics, tmp_path) as stage, stage.worker(SETTINGS):
+        stage.sync(FIRST, "full_sync")
+        stage.assert_equal()
+        held = [each for each in stage.mirror.held(FIRST, "permission") if each.data.id == colleague.permission_id]
+        assert {record.data.role for record in held if record.data.inherited_from == drive.id} == {"writer"}
+
+        def change(world: World) -> None:
+            grant = grant_of(drive.root, colleague.permission_id)
+            assert grant is not None
+            change_role(world, drive.root, grant, "fileOrganizer")
+
+        def remove(world: World) -> None:
+            grant = grant_of(drive.root, colleague.permission_id)
+            assert grant is not None
+            remove_grant(world, drive.root, grant)
+
+        for edit in (change, remove):
+            stage.simulator.apply(edit)
+            _sync_and_compare(stage)
+        before = len(stage.records)
+        stage.sync()
+        assert len(stage.records) == before, "the same members once more come to nothing"
+        assert len(stage.mirror.completed_syncs(FIRST)) == 1

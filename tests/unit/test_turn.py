@@ -27,7 +27,14 @@ from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Checkpoint, Parked, SyncKind
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.turn import LOOK_AGAIN_S, Means, take_turn
-from google_drive_worker.utils.errors import ItemUnavailable, NeedsReauth, Retryable, SkipItem, WorkerError
+from google_drive_worker.utils.errors import (
+    ItemUnavailable,
+    NeedsReauth,
+    Retryable,
+    SkipItem,
+    UnknownConnection,
+    WorkerError,
+)
 from support.clock import ManualClock
 from support.memory_drive import MemoryConnections, MemoryDrive
 from support.memory_store import MemoryStore
@@ -443,6 +450,72 @@ async def test_an_unknown_connection_is_reported_and_forgotten() -> None:
     await made.turn()
     assert made.state is None
     assert len(made.entries[-1].outgoing) == 1
+
+
+async def test_a_connection_that_is_unknown_twice_is_forgotten() -> None:
+    """One that was synced; being known in between takes the first time back."""
+    made = Bench()
+    made.owe()
+    await made.turn()
+    described = made.connections.known.pop(CONNECTION)
+    for _ in range(2):
+        made.owe("incremental")
+        await made.turn()
+        assert made.parked is not None
+        assert made.parked.code == "unknown_connection"
+        made.clock.advance(300)
+        made.connections.known[CONNECTION] = described
+        await made.turn()
+        assert made.state is not None
+        assert made.state.unknown_since is None
+        assert made.state.owed is None
+        made.connections.known.clear()
+    made.owe("incremental")
+    await made.turn()
+    made.clock.advance(300)
+    await made.turn()
+    assert made.state is None
+
+
+async def test_the_channels_of_a_connection_that_goes_away_in_a_turn_are_stopped() -> None:
+    """It has the credentials still. Without any they end by themselves."""
+    made = Bench()
+    made.address = "https://hooks.example.com/drive"
+    made.connect(push=True)
+    made.owe()
+    await made.turn()
+    assert made.drive.channels
+    made.owe("incremental")
+    made.drive.problems.append(UnknownConnection("the Control Plane knows no connection of that id"))
+    calls = len(made.drive.calls)
+
+    def is_over() -> bool:
+        if len(made.drive.calls) > calls:
+            made.connections.known.clear()
+        return False
+
+    await made.turn(is_over)
+    assert made.drive.channels == {}
+    assert made.parked is not None
+    assert made.parked.code == "unknown_connection"
+    made.clock.advance(300)
+    await made.turn()
+    assert made.state is None
+
+
+async def test_an_idle_connection_with_channels_is_forgotten() -> None:
+    """Its channels bring its turns."""
+    made = Bench()
+    made.address = "https://hooks.example.com/drive"
+    made.connect(push=True)
+    made.owe()
+    await made.turn()
+    made.connections.known.clear()
+    for _ in range(2):
+        assert made.state is not None
+        made.clock.advance(3600)
+        await made.turn()
+    assert made.state is None
 
 
 async def test_a_bug_of_ours_parks_the_one_connection() -> None:

@@ -7,7 +7,7 @@ from drive_simulator.api import Call, Handler, answer
 from drive_simulator.capabilities import can_discuss
 from drive_simulator.clock import parse_rfc3339
 from drive_simulator.discussion import Post, comment_on, comment_resource, comments_of, remove_post, reword
-from drive_simulator.items import Item
+from drive_simulator.items import MAP, Item
 from drive_simulator.page_tokens import open_token, seal_token
 from drive_simulator.wire import Response
 
@@ -67,8 +67,13 @@ def delete(call: Call) -> Response:
 
 
 def discussed_item(call: Call) -> Item:
-    """The file that the path names, for whom its comments are there: who may comment on it. Raises ApiError."""
+    """The file that the path names, for whom its comments are there: who may comment on it. Raises ApiError.
+
+    Of a map Google says that there is no such file (Google's issue tracker; seen by several).
+    """
     item = call.item(call.path["fileId"], "commenter")
+    if item.mime_type == MAP:
+        raise errors.not_found(item.id)
     if not can_discuss(item):
         raise errors.insufficient_file_permissions()
     return item

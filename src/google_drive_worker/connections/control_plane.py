@@ -85,6 +85,7 @@ class _Status(msgspec.Struct):
 
 _ANSWER = msgspec.json.Decoder(_Answer, dec_hook=to_secret)
 _TOKEN = msgspec.json.Decoder(_Token, strict=False, dec_hook=to_secret)
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _KEYS = msgspec.json.Decoder(TemporaryKeys, dec_hook=to_secret)
 
 
@@ -271,7 +272,7 @@ class ControlPlane:
         async def attempt(_: int) -> HttpResponse:
             answer = await self._transport.send(HttpRequest(method, target, headers, body))
             if answer.status == _NOT_FOUND and not missing_is_none:
-                raise UnknownConnection("the Control Plane knows no connection of that id", http_status=answer.status)
+                raise _not_found(answer)
             if answer.status in _REFUSED:
                 raise Retryable(
                     f"the Control Plane refuses the worker (HTTP {answer.status}): its certificate is not allowed this",
@@ -317,6 +318,19 @@ def _described(connection_id: ConnectionId, answer: HttpResponse) -> Connection:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         problem = _unreadable(error)
     raise problem  # outside of `except`: a decoder's error carries a part of what it read
+
+
+def _not_found(answer: HttpResponse) -> WorkerError:
+    """Return what a 404 means: what is not in JSON was said by something in between, and passes."""
+    try:
+        _OBJECT.decode(answer.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Retryable(
+            "something answers in the Control Plane's place (HTTP 404 without JSON): look at CONTROL_PLANE_BASE_URL",
+            code="control_plane_unavailable",
+            http_status=answer.status,
+        )
+    return UnknownConnection("the Control Plane knows no connection of that id", http_status=answer.status)
 
 
 def _unusable(what: str) -> Terminal:

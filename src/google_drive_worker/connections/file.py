@@ -24,7 +24,7 @@ import msgspec
 from google_drive_worker.connections.description import Described, connection_of, field_problem, to_secret
 from google_drive_worker.domain.connection import Connection, ConnectionSettings
 from google_drive_worker.domain.ids import ConnectionId
-from google_drive_worker.utils.errors import Misconfigured, UnknownConnection
+from google_drive_worker.utils.errors import Misconfigured, Terminal, UnknownConnection
 
 _FILE_BYTES = 64 * 1024 * 1024
 
@@ -40,6 +40,8 @@ class _Broken(Exception):
 
 
 _Stamp = tuple[int, int, int]
+_Connections = dict[ConnectionId, Connection | Terminal]
+"""The file's connections; of one whose settings make no sense, what is wrong with them."""
 
 
 class ConnectionsFile:
@@ -53,7 +55,7 @@ class ConnectionsFile:
         """Nothing is read yet."""
         self._path = path
         self._stamp: _Stamp | None = None
-        self._known: dict[ConnectionId, Connection] | None = None
+        self._known: _Connections | None = None
         self._problem: str | None = None
         self._reading = asyncio.Lock()
 
@@ -89,18 +91,29 @@ class ConnectionsFile:
     async def get(self, connection_id: ConnectionId) -> Connection:
         """Return the connection as the file has it now.
 
-        Raises `UnknownConnection` where it has none of that id, `Misconfigured` where the file was never readable.
+        Raises `UnknownConnection` where it has none of that id, `Terminal` where its settings make no sense,
+        `Misconfigured` where the file was never readable.
         """
         await self.refresh()
         known = self._in_force().get(connection_id)
         if known is None:
             raise UnknownConnection("CONNECTIONS_FILE holds no connection of that id")
+        if isinstance(known, Terminal):
+            raise Terminal(known.message, code=known.code)
         return known
+
+    async def refused(self) -> list[str]:
+        """Return what is wrong with single connections, whose settings make no sense; the others are in force.
+
+        Raises `Misconfigured` where the file was never readable.
+        """
+        await self.refresh()
+        return [f"[{name}] {each.message}" for name, each in self._in_force().items() if isinstance(each, Terminal)]
 
     def doubt(self, connection_id: ConnectionId) -> None:
         """Nothing to do: the file is looked at each time."""
 
-    def _in_force(self) -> dict[ConnectionId, Connection]:
+    def _in_force(self) -> _Connections:
         if self._known is None:
             raise Misconfigured(self._problem or "CONNECTIONS_FILE can't be read")
         return self._known
@@ -114,7 +127,7 @@ def _stamp(path: Path) -> _Stamp | None:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _read(path: Path) -> dict[ConnectionId, Connection] | _Broken:
+def _read(path: Path) -> _Connections | _Broken:
     """All connections of the file, or what is wrong with it. Touches nothing else: it may run in any thread."""
     try:
         return _parse(path)
@@ -122,7 +135,7 @@ def _read(path: Path) -> dict[ConnectionId, Connection] | _Broken:
         return broken
 
 
-def _parse(path: Path) -> dict[ConnectionId, Connection]:
+def _parse(path: Path) -> _Connections:
     problem = None
     tables: dict[str, Any] = {}
     try:
@@ -133,7 +146,7 @@ def _parse(path: Path) -> dict[ConnectionId, Connection]:
         else:
             tables = msgspec.to_builtins(tomllib.loads(content.decode()))  # dates become strings
     except OSError as error:
-        problem = f"can't be read ({error.strerror}); mend its permissions"
+        problem = f"can't be read ({error.strerror}); fix its permissions"
     except UnicodeDecodeError:
         problem = "is no UTF-8 text"
     except tomllib.TOMLDecodeError as error:
@@ -145,13 +158,16 @@ def _parse(path: Path) -> dict[ConnectionId, Connection]:
     return {ConnectionId(name): _connection(name, table) for name, table in tables.items()}
 
 
-def _connection(name: str, table: object) -> Connection:
+def _connection(name: str, table: object) -> Connection | Terminal:
     entry = _entry(name, table)
     if not name:
         raise _Broken("a connection's id is empty")
     if entry.connection_id not in {None, name}:
         raise _Broken(f"[{name}] connection_id: must be the table's name, or left out")
-    return connection_of(ConnectionId(name), entry)
+    try:
+        return connection_of(ConnectionId(name), entry)
+    except Terminal as problem:  # its own alone: the others are in force
+        return problem
 
 
 def _entry(name: str, table: object) -> _Entry:

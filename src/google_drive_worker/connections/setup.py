@@ -30,6 +30,7 @@ class Owner(NamedTuple):
 
     connections: Connections
     lacks: Callable[[], Awaitable[list[str]]]
+    refused: Callable[[], Awaitable[list[str]]] | None = None
     reports: Reports | None = None
     tokens: TokenSource | None = None
     object_store_keys: Callable[[ConnectionId], Awaitable[TemporaryKeys | None]] | None = None
@@ -44,7 +45,7 @@ async def problems_of(owner: Owner) -> list[str]:
     try:
         await owner.connections.get(NO_CONNECTION)
     except UnknownConnection:
-        return []
+        return await owner.refused() if owner.refused is not None else []
     except WorkerError as problem:
         return [problem.message]
     return []
@@ -61,7 +62,7 @@ def connections_file(path: Path) -> Owner:
             return [problem.message]
         return [file.problem] if file.problem else []
 
-    return Owner(file, lacks)
+    return Owner(file, lacks, file.refused)
 
 
 @asynccontextmanager
@@ -87,7 +88,7 @@ async def control_plane(
         return [transport.problem] if transport.problem else []
 
     try:
-        yield Owner(source, lacks, source, source, source.object_store_keys)
+        yield Owner(source, lacks, None, source, source, source.object_store_keys)
     finally:
         await source.close()
         await transport.close()

@@ -34,6 +34,7 @@ class CommitLimits(NamedTuple):
     once.
     `max_records` closes a transaction. `max_pending_bytes` is where writers are made to wait: half of it, not yet in a
     commit, closes a transaction too, so that one half fills while the other is written.
+    `quiet_s` is how long a position alone waits for company.
 
     The defaults keep a commit to some 4 MB, a page more at the most: while a request is not sent yet, librdkafka's
     thread does not sleep but spins for the next one, and the fewer there are in a row, the less.
@@ -42,6 +43,7 @@ class CommitLimits(NamedTuple):
     interval_s: float = 0.2
     max_records: int = 2000
     max_pending_bytes: int = 8 << 20
+    quiet_s: float = QUIET_S
 
 
 class Committed(NamedTuple):
@@ -141,7 +143,7 @@ class OwnedPartition:
             return
         self._pending.append(Entry([], position=position))
         self._taken += 1
-        asyncio.get_running_loop().call_later(QUIET_S, self._wake)
+        asyncio.get_running_loop().call_later(self._limits.quiet_s, self._wake)
 
     def _wake(self) -> None:
         if self._pending:

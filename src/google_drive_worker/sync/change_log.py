@@ -66,6 +66,11 @@ def on_changes(
     checkpoint: Checkpoint, action: ReadChanges, page: ChangesPage, writer: ItemWriter, normalizer: Normalizer
 ) -> Step:
     """A page's entries become records and things to find out; the log goes on at the page's token."""
+    log = checkpoint.corpora[action.corpus]
+    trail = follow(log.trail, action.page_token, page.next_page_token)
+    if trail is None:  # the page comes again, and with it the events that it tells of
+        return _on_stalled_log(checkpoint, action.corpus, log)
+    checkpoint = with_corpus(checkpoint, action.corpus, replace(log, trail=trail))
     errors: list[ErrorReport] = []
     for index, item in enumerate(page.items()):
         if isinstance(item, UnreadableItem):
@@ -87,19 +92,22 @@ def on_changes(
         checkpoint = with_roots(checkpoint, writer.roots_below())
     corpus = checkpoint.corpora.get(action.corpus)
     if corpus is not None:
-        trail = follow(corpus.trail, page.next_page_token)
-        if trail is None:
-            checkpoint = with_corpus(checkpoint, action.corpus, replace(corpus, trail=stalled(corpus.trail)))
-            if is_given_up(stalled(corpus.trail)):
-                checkpoint, stuck = hold_corpus(checkpoint, action.corpus, no_progress("a change log"))
-                errors += stuck
-            return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
-        checkpoint = with_corpus(checkpoint, action.corpus, _read(replace(corpus, trail=trail), page))
+        checkpoint = with_corpus(checkpoint, action.corpus, _read(corpus, page))
         if page.next_page_token is None and not corpus.unlisted:
             checkpoint = close_gaps(checkpoint, [("corpus", action.corpus)])
     if action.corpus == USER_CORPUS and page.next_page_token is None:
         checkpoint = replace(doubting(checkpoint, doubted=False), gone=())
     return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
+
+
+def _on_stalled_log(checkpoint: Checkpoint, name: str, log: Corpus) -> Step:
+    """The log is read again from the same token, and after some tries the sync goes on without it."""
+    again = stalled(log.trail)
+    checkpoint = with_corpus(checkpoint, name, replace(log, trail=again))
+    if not is_given_up(again):
+        return Step(checkpoint)
+    checkpoint, errors = hold_corpus(checkpoint, name, no_progress("a change log"))
+    return Step(checkpoint, errors=errors)
 
 
 def _is_told(change: Change, writer: ItemWriter) -> bool:
@@ -387,7 +395,7 @@ def on_children(
 
 def _walked_on(checkpoint: Checkpoint, asked: Walk, walk: Walk, token: PageToken | None) -> Opened:
     """The checkpoint with the walk gone on with at the token, or ended; a gap where it did not see everything."""
-    trail = follow(walk.trail, token)
+    trail = follow(walk.trail, walk.page_token, token)
     if trail is None:
         again = replace(walk, page_token=None, trail=stalled(walk.trail))
         if is_given_up(again.trail):

@@ -64,12 +64,13 @@ class Scope(_Value, frozen=True):
 class Trail(_Value, frozen=True):
     """The page tokens of one listing, as far as it takes to notice that they go in a circle: see `tokens`.
 
-    `steps` is how many tokens were followed, `mark` a digest of one of them; `stalls` is how many times the listing had
-    to start over because they made no progress.
+    `steps` is how many tokens were followed, `mark` a digest of one of them, `recent` those of the last; `stalls` is
+    how many times the listing had to start over because they made no progress.
     """
 
     steps: int = 0
     mark: str = ""
+    recent: tuple[str, ...] = ()
     stalls: int = 0
 
 
@@ -99,6 +100,16 @@ class Part(_Value, frozen=True):
     trail: Trail = Trail()
 
 
+class Witness(_Value, frozen=True):
+    """An item whose permissions are watched, since the drive's members are not to be seen: see `witnesses`.
+
+    `alone` says that no other item was written with the same.
+    """
+
+    file_id: FileId
+    alone: bool = True
+
+
 class Corpus(_Value, frozen=True):
     """One corpus, which is the user's own or a shared drive: how far its listing and its change log are read.
 
@@ -117,7 +128,8 @@ class Corpus(_Value, frozen=True):
     its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
     written, `relisted` says that it is listed anew because of them, `member_ids` are their
     permissions' ids, and `members_due` says that they are to be read again, before
-    anything else of the drive. `rights` are the drive's `SharedDrive.rights` as they were last seen.
+    anything else of the drive. `rights` are the drive's `SharedDrive.rights` as they were last seen. `witnesses` are
+    items that tell of the members where the account may not see them, by the digest of their permissions.
     `trouble` is how many times in a row a call of the corpus failed while others succeed. `held` says that the rest of
     the sync goes on without it: there is a gap, and a later sync takes it up where it stands. `unlisted` says that its
     listing, or the rest of it, is owed besides: the gap brings it, and the log is read on meanwhile. `doubtful` is a
@@ -150,6 +162,7 @@ class Corpus(_Value, frozen=True):
     doubtful: bool = False
     incomplete: bool = False
     trail: Trail = Trail()
+    witnesses: dict[str, Witness] = {}
 
 
 class Walk(_Value, frozen=True):
@@ -263,7 +276,7 @@ class Sync(_Value, frozen=True):
     their files, and `changed` the files to be read anew for it. `content` and `contents` are the same for the bytes of
     files.
     `sightings` is how often something was seen to have changed that others inherit their permissions from, a folder or
-    a drive.
+    a drive. `pass_pages_due` is how many pages of what hangs on files are read before another sync is let in.
     """
 
     sync_id: SyncId
@@ -285,6 +298,7 @@ class Sync(_Value, frozen=True):
     changed: tuple[Changed, ...] = ()
     content: tuple[Reading, ...] = ()
     contents: tuple[FileId, ...] = ()
+    pass_pages_due: int = 0
 
 
 class Parked(_Value, frozen=True):
@@ -346,7 +360,8 @@ class Checkpoint(_Value, frozen=True):
     over from another one, or had to forget, or went on from a trigger's cursor, and there was no full sync since.
     `gaps` are what could not be read and is asked for again by itself, `unfinished` the full sync whose closing record
     named some of them.
-    `watching` is about push channels, `None` where nobody asked for any yet.
+    `watching` is about push channels, `None` where nobody asked for any yet. `unknown_since` is when the connection's
+    source first said that there is no such connection; see `forgetting`.
     """
 
     connection_id: ConnectionId
@@ -368,6 +383,7 @@ class Checkpoint(_Value, frozen=True):
     labels_refused: bool = False
     details_refused: bool = False
     contents_refused: bool = False
+    unknown_since: str | None = None
 
 
 def begins_full_sync(before: Checkpoint | None, after: Checkpoint) -> bool:
@@ -413,6 +429,7 @@ def decode_checkpoint(value: bytes) -> Checkpoint:
         moments = [
             checkpoint.parked.until if checkpoint.parked else None,
             checkpoint.sync.started_at if checkpoint.sync else None,
+            checkpoint.unknown_since,
             watching.due,
             *(gap.retry_at for gap in checkpoint.gaps),
         ]

@@ -14,7 +14,8 @@ import msgspec
 from msgspec.structs import replace
 
 from google_drive_worker.domain.content import Content, Mirrored, Source
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, DriveFile, FilesPage, UnreadableItem
+from google_drive_worker.domain.drive import DriveFile, FilesPage, UnreadableItem
+from google_drive_worker.domain.file_types import holds_of
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.lenient import UNREADABLE, Reader
 from google_drive_worker.domain.memory import Recall, Remembered
@@ -25,7 +26,7 @@ from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScop
 from google_drive_worker.sync.error_reports import unread
 from google_drive_worker.sync.gaps import close_gaps, forget_scopes, home_of, open_gap, read_on, unreadable_of_pass
 from google_drive_worker.sync.listing import belongs
-from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListContent, ReadContent
+from google_drive_worker.sync.plan import ListContent, ReadContent
 from google_drive_worker.sync.scope import gone_through, wants_contents
 from google_drive_worker.sync.step import Step, counted, with_gone, with_sync
 from google_drive_worker.utils.errors import ItemUnavailable, SkipItem
@@ -67,7 +68,7 @@ class Contents(msgspec.Struct, frozen=True):
 
 def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
     """How a file's bytes are to be had; or why they are not, as far as its metadata tells; `None` where it has none."""
-    if file.mime_type in {FOLDER_MIME_TYPE, SHORTCUT_MIME_TYPE}:
+    if not holds_of(file.mime_type).content:
         return None
     is_workspace = file.mime_type.startswith(_APPS)
     export_type = {**EXPORTS, **(scope.export_formats or {})}.get(file.mime_type)

@@ -4,6 +4,7 @@ A list of each file's costs a hundred times what a file costs in a listing, so t
 is written, every corpus that was listed is gone through once more, page by page, with no more of each file than tells
 whether it can have revisions or comments. That is part of the full sync, whose closing record stands at its end; but an
 incremental sync that is asked for meanwhile is not kept waiting: between two pages the logs are read on (`let_in`).
+However often that is, the pass goes on by a page at least in between (`pass_pages_due`).
 
 The pass' pages are read only while nothing else is: what a log says of a file comes before or after what hangs on it,
 never between. A file that the logs tell of is read anew when they are through, its revisions where its head changed.
@@ -17,13 +18,15 @@ sets that right.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, Change, DriveFile, UnreadableItem, odd_in
+from google_drive_worker.domain.drive import Change, DriveFile, UnreadableItem, odd_in
+from google_drive_worker.domain.file_types import holds_of
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.lenient import UNREADABLE, Reader
 from google_drive_worker.domain.memory import Recall, Remembered
@@ -44,7 +47,7 @@ from google_drive_worker.sync.gaps import (
 )
 from google_drive_worker.sync.items import ItemsAnswer
 from google_drive_worker.sync.listing import belongs
-from google_drive_worker.sync.plan import SHORTCUT_MIME_TYPE, ListDetails, ReadDetails
+from google_drive_worker.sync.plan import Action, ListContent, ListDetails, ReadContent, ReadDetails
 from google_drive_worker.sync.scope import gone_through, wants_contents, wants_details
 from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, with_gone, with_sync
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
@@ -52,6 +55,9 @@ from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 _READ_IN_PART = ""
 """The head that revisions were read at where not all of them could be: other than any, so that they are read again when
 their file changes."""
+
+LOGS_A_PAGE = 50
+"""For how many change logs that a sync reads which is let in a page more of the pass is read before the next one."""
 
 CHANGED_AT_MOST = 500
 """How many changed files are kept in mind: more would weigh on every step, and all of them are gone through instead."""
@@ -70,12 +76,10 @@ class Hanging(msgspec.Struct, frozen=True):
 
 
 def changed_of(scope: Scope, file: DetailedFile) -> Changed | None:
-    """What is to be asked of a file, if anything: what Google shows that it can't have, nobody asks for."""
-    if file.mime_type in {FOLDER_MIME_TYPE, SHORTCUT_MIME_TYPE}:
-        return None
-    may = file.capabilities or {}
-    revisions = scope.sync_revisions and may.get("canReadRevisions") is not False
-    comments = scope.sync_comments and may.get("canComment") is not False
+    """What is to be asked of a file, if anything: what its type lacks, or the account may not read, is not asked."""
+    holds, may = holds_of(file.mime_type), file.capabilities or {}
+    revisions = scope.sync_revisions and holds.revisions and may.get("canReadRevisions") is not False
+    comments = scope.sync_comments and holds.comments and may.get("canComment") is not False
     if not (revisions or comments):
         return None
     return Changed(file.id, revisions, comments, file.head_revision_id or file.modified_time)
@@ -96,17 +100,47 @@ def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
     left of the sync is not just that.
 
     An incremental sync becomes part of this one: the logs are read on. So a file whose comments can't be had holds up
-    no other's changes. For a full sync, or another scope, the rest is given up, since that does all of it again. A wish
-    in another customer's name waits for the end: it may come to nothing.
+    no other's changes. The next one is let in when as many pages of the pass were read as are due then. For a full
+    sync, or another scope, the running one ends without a closing record, since not all was read and the next one reads
+    all of it again. A wish in another customer's name waits for the end: it may come to nothing.
     """
     sync, owed = checkpoint.sync, checkpoint.owed
-    if sync is None or owed is None or not is_all_that_is_left(checkpoint):
+    if sync is None or owed is None or not goes_first(checkpoint):
         return None
     if owed.customer_id != checkpoint.customer_id or checkpoint.contested:
         return None
     if owed.kind == "full" or not checkpoint.scope.mirrors_as(scope):
-        return given_up(checkpoint)
-    return replace(checkpoint, scope=scope, owed=None, corpora=to_follow(checkpoint.corpora, scope))
+        return replace(checkpoint, sync=None)
+    sync = replace(sync, pass_pages_due=1 + len(checkpoint.corpora) // LOGS_A_PAGE)
+    return replace(checkpoint, scope=scope, owed=None, sync=sync, corpora=to_follow(checkpoint.corpora, scope))
+
+
+def goes_first(checkpoint: Checkpoint) -> bool:
+    """Whether what is owed goes before what is left of the sync."""
+    sync, owed = checkpoint.sync, checkpoint.owed
+    if sync is None or owed is None or not is_all_that_is_left(checkpoint):
+        return False
+    return owed.kind == "full" or sync.pass_pages_due == 0
+
+
+def pass_page_read(step: Step, action: Action) -> Step:
+    """Return the step with a page less due, where the action was one: changed files count where no page is left."""
+    sync = None if step.checkpoint is None else step.checkpoint.sync
+    if step.checkpoint is None or sync is None or sync.pass_pages_due == 0:
+        return step
+    is_page = isinstance(action, ListDetails | ListContent)
+    if not is_page and (sync.details or sync.content or not isinstance(action, ReadDetails | ReadContent)):
+        return step
+    sync = replace(sync, pass_pages_due=sync.pass_pages_due - 1)
+    return replace(step, checkpoint=with_sync(step.checkpoint, sync))
+
+
+def pass_page_failed(checkpoint: Checkpoint, action: Action) -> Checkpoint:
+    """Return the checkpoint with no page due, where the action was of the pass: what fails holds up no log."""
+    sync = checkpoint.sync
+    if sync is None or not isinstance(action, ListDetails | ReadDetails | ListContent | ReadContent):
+        return checkpoint
+    return with_sync(checkpoint, replace(sync, pass_pages_due=0))
 
 
 def is_all_that_is_left(checkpoint: Checkpoint) -> bool:
@@ -120,14 +154,6 @@ def is_all_that_is_left(checkpoint: Checkpoint) -> bool:
         corpus.held or (corpus.stage == "done" and not corpus.members_due and not corpus.doubtful)
         for corpus in checkpoint.corpora.values()
     )
-
-
-def given_up(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint without what is left of the pass."""
-    sync = checkpoint.sync
-    if sync is None:
-        return checkpoint
-    return with_sync(checkpoint, replace(sync, listed=(), details=(), changed=(), content=(), contents=()))
 
 
 def on_refused(checkpoint: Checkpoint) -> Checkpoint:
@@ -239,15 +265,17 @@ def files_in(answer: ItemsAnswer) -> Iterator[DriveFile]:
             yield file
 
 
-def rewritten(step: Step, file_ids: Sequence[FileId]) -> Step:
-    """The step, with what hung on items that it deleted before it wrote them to be read anew."""
+def rewritten(step: Step, file_ids: Sequence[FileId], files: Iterable[DriveFile]) -> Step:
+    """The step, with what hung on items that it deleted before it wrote them to be read anew; `files` are those that
+    its answer shows, of which nothing is read where no item was."""
     checkpoint = step.checkpoint
     if not file_ids or checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint):
         return step
-    scope, known = checkpoint.scope, {each.file_id: each for each in checkpoint.sync.changed}
-    for file_id in file_ids:
-        head = known[file_id].head if file_id in known else None
-        known[file_id] = Changed(file_id, scope.sync_revisions, scope.sync_comments, head)
+    deleted, known = frozenset(file_ids), {each.file_id: each for each in checkpoint.sync.changed}
+    for file in files:
+        due = changed_of(checkpoint.scope, _detailed(file)) if file.id in deleted else None
+        if due is not None:
+            known[file.id] = due
     return replace(step, checkpoint=_with_changed(checkpoint, checkpoint.sync, known.values()))
 
 
@@ -292,9 +320,15 @@ def on_details(
 
 
 def _gone_of(answer: Hanging) -> Iterator[FileId]:
-    """The files of which Google does not find what hangs on them: their drive may have been left for a moment."""
-    for found in (answer.revisions, answer.comments):
-        yield from (file_id for file_id, each in found.items() if isinstance(each, NotFound))
+    """The files to be looked for again should a drive be joined once more: nothing that was asked of them is found.
+
+    That deletes nothing. Whether a file is gone its log says: there are files of which Google finds no comments, or no
+    revisions, though they are there.
+    """
+    found = (answer.revisions, answer.comments)
+    for file_id in dict.fromkeys(chain(*found)):
+        if all(isinstance(each[file_id], NotFound) for each in found if file_id in each):
+            yield file_id
 
 
 def _write(

@@ -58,6 +58,7 @@ from google_drive_worker.sync.details import (
     on_details,
     on_details_page,
     on_metadata_done,
+    pass_page_read,
     rewritten,
 )
 from google_drive_worker.sync.error_reports import notice_of
@@ -100,6 +101,7 @@ from google_drive_worker.sync.plan import (
 from google_drive_worker.sync.scope import follows, with_roots
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.sync.step import Step, to_follow, with_gone, with_sync
+from google_drive_worker.sync.witnesses import with_witnesses
 from google_drive_worker.utils.errors import PageTokenRejected
 
 MAX_CONTESTED = 8
@@ -294,6 +296,8 @@ def on_answer(
     recall = held(recall)
     step = _decided(checkpoint, sync, action, answer, writer, recall, normalizer)
     step = _with_gaps_of_items(step, action, writer, permissions)
+    if permissions is not None and isinstance(action, ListFiles | ReadChanges | WalkFolder | LookUpRemoved):
+        step = with_witnesses(step, cast("ItemsAnswer", answer), permissions)
     if writer.hidden and step.checkpoint is not None:
         # Its drive may have been left between the answer and the question, and be joined again before a log says so.
         step = replace(step, checkpoint=with_gone(step.checkpoint, writer.hidden))
@@ -305,7 +309,8 @@ def on_answer(
         step = noted(step, files, known, normalizer, all_of_them=told)
     if checkpoint.scope.sync_content and _writes_anew(checkpoint, action):
         step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
-    return contents_rewritten(rewritten(step, writer.rewritten), writer.rewritten)
+    step = rewritten(step, writer.rewritten, files_in(cast("ItemsAnswer", answer)))
+    return contents_rewritten(step, writer.rewritten)
 
 
 def _with_gaps_of_items(step: Step, action: Action, writer: ItemWriter, permissions: Found | None) -> Step:
@@ -385,7 +390,7 @@ def _decided(
         case ReadMembers(), Mapping():
             return on_members(checkpoint, sync, action, cast("Found", answer), writer)
         case _:
-            return _decided_of_files(checkpoint, sync, action, answer, recall, normalizer)
+            return pass_page_read(_decided_of_files(checkpoint, sync, action, answer, recall, normalizer), action)
 
 
 def _decided_of_files(

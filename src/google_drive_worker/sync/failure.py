@@ -11,8 +11,9 @@ from google_drive_worker.domain.times import due_moment, rfc3339
 from google_drive_worker.sync.change_log import end_walk, leave_drive, with_walk_as
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScope, Parked, Walk
 from google_drive_worker.sync.content import on_refused_contents
-from google_drive_worker.sync.details import on_refused
+from google_drive_worker.sync.details import on_refused, pass_page_failed
 from google_drive_worker.sync.error_reports import report_of
+from google_drive_worker.sync.forgetting import on_unknown
 from google_drive_worker.sync.gaps import find_gap, hold_corpus, is_confirmed, open_gap
 from google_drive_worker.sync.labels import on_refused_labels
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
@@ -77,6 +78,7 @@ def on_failure(
     """
     if not still_wanted(checkpoint, action):
         return Step(checkpoint)
+    checkpoint = pass_page_failed(checkpoint, action)
     without = on_refused_labels(checkpoint, action, error) if labelled else None
     if without is not None:
         return without
@@ -254,8 +256,8 @@ def park(checkpoint: Checkpoint, step: str, error: WorkerError, now: datetime, j
     One cause makes one error record, however often it is tried. What fails while the sync rests already, because it was
     under way, changes nothing of a rest that waits for somebody, and is no attempt more; a rest is never made shorter.
     """
-    if isinstance(error, UnknownConnection) and not checkpoint.corpora:
-        return Step(None, errors=(report_of(checkpoint, error),))
+    if isinstance(error, UnknownConnection):
+        return on_unknown(checkpoint, step, error, now)
     before = checkpoint.parked
     reported = before.reported if before is not None else ()
     passes = isinstance(error, Retryable | PageTokenRejected | SkipItem)

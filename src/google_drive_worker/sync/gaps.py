@@ -241,7 +241,7 @@ def read_on(
     """Return the reading after a page, `None` where the pass is through its corpus; a gap where it did not see all."""
     corpus = reading.corpus
     reading = replace(reading, incomplete=reading.incomplete or incomplete, trouble=0)
-    trail = follow(reading.trail, token)
+    trail = follow(reading.trail, reading.page_token, token)
     if trail is None:
         again = replace(reading, page_token=None, anew=True, trail=stalled(reading.trail))
         if not is_given_up(again.trail):

@@ -78,7 +78,7 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
         for drive in drives
         if drive.id not in checkpoint.corpora
     }
-    trail = follow(sync.drives_trail, page.next_page_token)
+    trail = follow(sync.drives_trail, sync.drives_token, page.next_page_token)
     is_last = page.next_page_token is None
     if trail is None:
         trail, is_last = stalled(sync.drives_trail), is_given_up(stalled(sync.drives_trail))
@@ -140,7 +140,7 @@ def on_files(
         for file in found.written
         if file.modified_time is not None and file.modified_time >= young
     }
-    trail = follow(part.trail, page.next_page_token)
+    trail = follow(part.trail, action.page_token, page.next_page_token)
     if trail is None:
         again = replace(start_over(part, trusted=is_trusted(corpus)), trail=stalled(part.trail))
         corpus = replace(corpus, parts=tuple(again if each == part else each for each in parts_of(corpus)))
@@ -271,6 +271,7 @@ def without_listing(corpus: Corpus) -> Corpus:
         member_ids=corpus.member_ids,
         members_due=corpus.members_due,
         rights=corpus.rights,
+        witnesses=corpus.witnesses,
         trouble=corpus.trouble,
         trail=corpus.trail,
     )

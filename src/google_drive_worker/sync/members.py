@@ -2,7 +2,8 @@
 
 Somebody else's joining a drive is in no log that is sure to tell, and it changes the permissions of every item inside.
 So the members are read at the beginning of each sync, and again whenever a log speaks of the drive. A digest of them in
-the checkpoint tells whether anything has changed.
+the checkpoint tells whether anything has changed. Where the account may not see the members, some of the drive's items
+tell (`witnesses`).
 """
 
 from msgspec.structs import replace
@@ -18,6 +19,7 @@ from google_drive_worker.sync.plan import ReadMembers
 from google_drive_worker.sync.scope import holds_drive, lists, with_roots
 from google_drive_worker.sync.sharing import Found, digest_of
 from google_drive_worker.sync.step import Step, counted, sighted, with_corpus, with_sync
+from google_drive_worker.sync.witnesses import is_contradicted
 
 MISJUDGED = "misjudged"
 """Stands for a digest where items may have been written with members that were not: no digest is like it."""
@@ -39,7 +41,7 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
                 checkpoint, "permissions", drive_id, drive_id, problem, resource_type="shared_drive"
             )
             errors += more
-        elif (digest := digest_of(members)) != corpus.members:
+        elif (digest := digest_of(members)) != corpus.members or is_contradicted(corpus, found):
             if holds_drive(checkpoint.scope, drive_id):  # of another one no more than some folders may be mirrored
                 writer.write_permissions(drive_id, members, also_before=corpus.member_ids)
             if corpus.members is not None and lists(checkpoint.scope, drive_id):
@@ -48,7 +50,7 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
             elif corpus.members is not None:
                 anew = True
             ids = tuple(sorted({*corpus.member_ids, *members.ids})) if members.unreadable else members.ids
-            corpus = replace(corpus, members=digest, member_ids=ids)
+            corpus = replace(corpus, members=digest, member_ids=ids, witnesses={})
         if isinstance(members, PermissionSet) and not members.unreadable:
             checkpoint = close_gaps(checkpoint, [("permissions", drive_id)])
         checkpoint = with_corpus(checkpoint, drive_id, corpus)

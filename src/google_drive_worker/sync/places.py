@@ -7,8 +7,12 @@ that has changed (`KnownFolders`).
 A path is the names from the top of the Drive down to the folder, itself included, without the root's own; a folder that
 lies below something that the account does not see has none. A file's path is its folder's and its name: so a folder
 that is renamed is told by its folders alone, and a page without folders costs nothing.
+
+Items from before September 2020 may be in several folders: they are in scope where any of these is, and their path goes
+over the first that the account sees.
 """
 
+from collections import deque
 from collections.abc import Container, Generator, Iterable, Iterator
 
 import msgspec
@@ -29,10 +33,10 @@ _FOLDER = FOLDER_MIME_TYPE.encode()
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """A folder's name and the folder that it is in; `is_seen` is false for one that the account does not see."""
+    """A folder's name and the folders that it is in; `is_seen` is false for one that the account does not see."""
 
     name: str = ""
-    parent: FileId | None = None
+    parents: tuple[FileId, ...] = ()
     drive_id: str | None = None
     is_seen: bool = True
 
@@ -105,7 +109,7 @@ class _Search:
 
     def read_above(self, items: Iterable[ItemSharing]) -> Generator[Question, Reply, None]:
         """Read what is above the items, up to the top; first of all which folder My Drive's root is."""
-        level = {parent: None for item in items if (parent := _parent_of(item)) is not None}
+        level = {parent: None for item in items for parent in item.parents or ()}
         if any(item.drive_id is None for item in items):
             yield from self._read_root()
         yield from self.read_from(level)
@@ -131,22 +135,24 @@ class _Search:
         if place is None:
             answers = yield ReadSharings((alias,))
             answer = answers.get(alias)
-            place = Place(parent=answer.id) if isinstance(answer, ItemSharing) else _UNSEEN
+            place = Place(parents=(answer.id,)) if isinstance(answer, ItemSharing) else _UNSEEN
             self._known.put(alias, place)
-        self._root = place.parent
+        self._root = place.parents[0] if place.parents else None
 
     def _climb(self, folder_ids: Iterable[FileId]) -> Iterator[FileId]:
-        """The first folder above each that is not known yet."""
+        """The first folders above each that are not known yet."""
         seen: set[FileId] = set()
-        for folder_id in folder_ids:
-            at: FileId | None = folder_id
-            while at is not None and at not in seen and at != self._root:
-                seen.add(at)
-                place = self._place(at)
-                if place is None:
-                    yield at
-                    break
-                at = None if place.parent == place.drive_id else place.parent
+        pending = deque(folder_ids)
+        while pending:
+            at = pending.popleft()
+            if at in seen or at == self._root:
+                continue
+            seen.add(at)
+            place = self._place(at)
+            if place is None:
+                yield at
+            else:
+                pending.extend(parent for parent in place.parents if parent != place.drive_id)
 
     def _place(self, folder_id: FileId) -> Place | None:
         place = self._places.get(folder_id)
@@ -167,42 +173,41 @@ class _Search:
         roots = frozenset(scope.folder_ids or ())
         if MY_DRIVE in roots and self._root is not None:
             roots |= {self._root}
-        return item.id in roots or self._is_any_above(_parent_of(item), roots)
+        return item.id in roots or self._is_any_above(item.parents or (), roots)
 
     def is_below(self, folder_id: FileId, folders: Container[FileId]) -> bool:
         """Whether one of the folders is above that one."""
         place = self._place(folder_id)
-        return place is not None and self._is_any_above(place.parent, folders)
+        return place is not None and self._is_any_above(place.parents, folders)
 
-    def _is_any_above(self, parent: FileId | None, folders: Container[FileId]) -> bool:
-        """Whether one of the folders is the parent, or above it."""
-        at = parent
-        for _ in range(DEPTH_AT_MOST):
-            if at is None or at in folders:
-                break
-            place = self._place(at)
-            at = place.parent if place is not None else None
-        return at is not None and at in folders
+    def _is_any_above(self, parents: Iterable[FileId], folders: Container[FileId]) -> bool:
+        """Whether one of the folders is among the parents, or above one of them."""
+        seen: set[FileId] = set()
+        pending = list(parents)
+        while pending:
+            at = pending.pop()
+            if at in folders:
+                return True
+            place = self._place(at) if at not in seen else None
+            seen.add(at)
+            pending.extend(place.parents if place is not None else ())
+        return False
 
     def path_of(self, item: ItemSharing) -> tuple[str, ...] | None:
         """The names from the top down to the folder; `None` where one of them is not to be seen."""
-        names = [item.name]
-        at = _parent_of(item)
         if item.id == self._root:
             return ()
-        tops = {self._root, None if item.drive_id is None else FileId(item.drive_id)}
-        while at not in tops:
-            place = None if at is None else self._place(at)
-            if place is None or not place.is_seen or len(names) > DEPTH_AT_MOST:
+        names = [item.name]
+        tops = {self._root, None if item.drive_id is None else FileId(item.drive_id)} - {None}
+        above = item.parents or ()
+        while not any(parent in tops for parent in above):
+            place = next((each for parent in above if (each := self._place(parent)) and each.is_seen), None)
+            if place is None or len(names) > DEPTH_AT_MOST:
                 return None
             names.append(place.name)
-            at = place.parent
-        return None if at is None else tuple(reversed(names))
+            above = place.parents
+        return tuple(reversed(names))
 
 
 def _place_of(item: ItemSharing) -> Place:
-    return Place(item.name, _parent_of(item), item.drive_id)
-
-
-def _parent_of(item: ItemSharing) -> FileId | None:
-    return item.parents[0] if item.parents else None
+    return Place(item.name, item.parents or (), item.drive_id)

@@ -17,8 +17,6 @@ REMOVALS_AT_ONCE = 50
 CONTENTS_AT_ONCE = 25
 """Of how many files the contents are looked at in one step: a turn ends when they are all there."""
 
-SHORTCUT_MIME_TYPE = "application/vnd.google-apps.shortcut"
-
 CHANGED_AT_ONCE = 50
 """Of how many changed files the revisions and comments are read in one step: few enough that a step stays short."""
 
@@ -106,9 +104,10 @@ class LookUpDrive(msgspec.Struct, frozen=True):
 
 
 class ReadMembers(msgspec.Struct, frozen=True):
-    """permissions.list of shared drives: who is a member of them?"""
+    """permissions.list of shared drives: who is a member of them? And of items that tell where they are hidden."""
 
     drives: tuple[FileId, ...]
+    witnesses: tuple[FileId, ...] = ()
 
 
 class ListDetails(msgspec.Struct, frozen=True):
@@ -272,7 +271,9 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
     actions.extend(map(TakeStartToken, starting))
     due = tuple(FileId(name) for name, corpus in open_corpora.items() if corpus.members_due)
     if due:
-        return [*actions, ReadMembers(due[:MEMBERS_AT_ONCE])]
+        due = due[:MEMBERS_AT_ONCE]
+        watched = (each.file_id for name in due for each in checkpoint.corpora[name].witnesses.values())
+        return [*actions, ReadMembers(due, tuple(dict.fromkeys(watched)))]
     if checkpoint.scope.folder_ids and (starting or not sync.drives_listed):
         return actions  # what is found by walking is found after every log's place is known
     look_ups = _look_ups(checkpoint, sync)

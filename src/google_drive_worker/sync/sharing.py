@@ -293,7 +293,8 @@ class _Search:
         self._learn(item.id, inherited, waiting.pop(item.id))
 
     def _learn(self, file_id: FileId, own: PermissionSet | SkipItem, item: ItemSharing | None) -> None:
-        self.found[file_id] = own
+        if not self._was_contradicted(file_id):
+            self.found[file_id] = own
         if file_id not in self._drives and (item is None or not item.is_folder):
             return
         if isinstance(own, SkipItem) or own.unreadable:  # what can't be read may be passed on
@@ -305,13 +306,22 @@ class _Search:
         if written is None or written == digest_of(own):
             self._known.put(file_id, inherited)
 
+    def _was_contradicted(self, drive_id: FileId) -> bool:
+        """Whether an earlier answer of the same finding showed other members of the drive than were written. Items were
+        asked for with it, so it counts, though the members may be the same again by now."""
+        earlier, written = self.found.get(drive_id), self._drives.get(drive_id)
+        return isinstance(earlier, PermissionSet) and written is not None and digest_of(earlier) != written
+
 
 def _heir_of(item: ItemSharing) -> FileId | None:
-    """The folder that the item has its permissions from; `None` where it may have others, and is to be asked."""
+    """The folder that the item has its permissions from; `None` where it may have others, and is to be asked.
+
+    An old item may be in several folders, and has what each of them gives.
+    """
     limited = item.inherited_permissions_disabled
-    if item.has_augmented_permissions is not False or limited or item.permission_ids is None or not item.parents:
+    if item.has_augmented_permissions is not False or limited or item.permission_ids is None:
         return None
-    return item.parents[0]
+    return item.parents[0] if item.parents is not None and len(item.parents) == 1 else None
 
 
 def _permissions(answer: object) -> tuple[Permission | UnreadableItem, ...] | SkipItem | None:

@@ -1,9 +1,10 @@
 """Page tokens that make progress: a listing whose tokens go in a circle is noticed, in constant space.
 
 Theory of operation. Proxies and faults at Google were seen to answer one token for ever, and a circle of several is as
-endless. R. P. Brent's algorithm ("An improved Monte Carlo factorization algorithm", 1980) keeps one token of those that
-were followed, and replaces it at each power of two: a circle of any length is noticed before it is gone through four
-times. A listing that stalls starts over from its last good place, `STALLS_AT_ONCE` times; then it is a gap.
+endless. The last few tokens that pages were asked with are kept as digests: a token that leads back to one of them is
+noticed at once. R. P. Brent's algorithm ("An improved Monte Carlo factorization algorithm", 1980) keeps one more, and
+replaces it at each power of two: so a circle of any length is noticed before it is gone through four times. A listing
+that stalls starts over from its last good place, `STALLS_AT_ONCE` times; then it is a gap.
 """
 
 from hashlib import blake2b
@@ -15,16 +16,26 @@ from google_drive_worker.utils.errors import NoProgress
 STALLS_AT_ONCE = 3
 """How many times one listing starts over within a sync because its tokens make no progress."""
 
+RECENT_KEPT = 8
+"""How many of the last tokens are kept: circles up to that length are noticed at once."""
 
-def follow(trail: Trail, token: PageToken | None) -> Trail | None:
-    """Return the trail after a token that is to be followed next; `None` where the token was followed before."""
-    if token is None:
-        return trail
-    digest = blake2b(token.encode(), digest_size=8).hexdigest()
-    if digest == trail.mark:
+
+def follow(trail: Trail, asked: PageToken | None, token: PageToken | None) -> Trail | None:
+    """Return the trail after a page that was asked for with a token; `token` is where the listing is to go on.
+
+    `None` where a page was asked for with that token before.
+    """
+    if asked is not None:
+        digest, steps = _digest(asked), trail.steps + 1
+        mark = digest if steps & (steps - 1) == 0 else trail.mark
+        trail = Trail(steps, mark, (*trail.recent, digest)[-RECENT_KEPT:], trail.stalls)
+    if token is not None and _digest(token) in {trail.mark, *trail.recent}:
         return None
-    steps = trail.steps + 1
-    return Trail(steps, digest if steps & (steps - 1) == 0 else trail.mark, trail.stalls)
+    return trail
+
+
+def _digest(token: PageToken) -> str:
+    return blake2b(token.encode(), digest_size=6).hexdigest()
 
 
 def stalled(trail: Trail) -> Trail:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from google_drive_worker.connections.file import ConnectionsFile
+from google_drive_worker.connections.setup import connections_file, problems_of
 from google_drive_worker.domain.connection import (
     AccessToken,
     AuthorizedUser,
@@ -17,7 +18,7 @@ from google_drive_worker.domain.connection import (
 )
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.domain.ports import Connections
-from google_drive_worker.utils.errors import Misconfigured, UnknownConnection
+from google_drive_worker.utils.errors import Misconfigured, Terminal, UnknownConnection
 
 CANARY = "CANARY"
 
@@ -216,6 +217,44 @@ async def test_what_is_wrong_is_told_without_secrets(path: Path, old: str, new: 
     assert CANARY not in message
     assert CANARY not in f"{caught.value.__context__!r}{caught.value.__cause__!r}{file.problem}"
     assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+SENSELESS = [
+    ("max_revisions = 0", ["settings.max_revisions", "0 was given", "from 1 on"]),
+    ("max_file_size_bytes = -1", ["settings.max_file_size_bytes", "-1 was given", "from 0 on"]),
+    ("drive_ids = []", ["settings.drive_ids", "[] was given", "at least one"]),
+    ("folder_ids = []", ["settings.folder_ids", "[] was given", "at least one"]),
+    ('folder_ids = ["a", ""]', ["settings.folder_ids", '["a",""] was given', "none empty"]),
+]
+
+
+@pytest.mark.parametrize(("setting", "expected"), SENSELESS)
+async def test_settings_that_make_no_sense_refuse_their_connection_alone(
+    path: Path, setting: str, expected: list[str]
+) -> None:
+    """They are never taken for settings that were left out, which would mirror everything."""
+    rewrite(path, GOOD.replace("max_file_size_bytes = 1000", setting))
+    file = ConnectionsFile(path)
+    with pytest.raises(Terminal) as caught:
+        await file.get(ConnectionId("conn_user"))
+    assert caught.value.code == "bad_settings"
+    assert all(part in caught.value.message for part in expected), caught.value.message
+    assert (await file.get(ConnectionId("conn_token"))).customer_id == "cust_1"
+    [line] = await file.refused()
+    assert line.startswith("[conn_user] ")
+    assert file.problem is None
+    [told] = await problems_of(connections_file(path))
+    assert told == line
+
+
+async def test_the_least_that_settings_allow_is_taken(path: Path) -> None:
+    """One revision, files of no bytes, one drive and one folder."""
+    least = 'max_file_size_bytes = 0, max_revisions = 1, drive_ids = ["d"], folder_ids = ["f"]'
+    rewrite(path, GOOD.replace("max_file_size_bytes = 1000", least))
+    settings = (await ConnectionsFile(path).get(ConnectionId("conn_user"))).settings
+    assert (settings.max_file_size_bytes, settings.max_revisions) == (0, 1)
+    assert (settings.drive_ids, settings.folder_ids) == (("d",), ("f",))
+    assert await problems_of(connections_file(path)) == []
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a = " + b"[" * 5000])

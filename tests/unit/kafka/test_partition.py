@@ -205,6 +205,19 @@ async def test_quiet_positions_become_one_and_wait_for_company() -> None:
         assert made.writer.positions == [1_000]
 
 
+async def test_positions_alone_are_committed_after_a_while() -> None:
+    """Else a group whose topic holds another integration's messages alone would look as if it stood still."""
+    async with bench(CommitLimits(interval_s=0.0, quiet_s=0.01)) as made:
+        for position in (101, 102, 103):
+            made.partition.pass_by(position)
+        await made.until(1)
+        assert made.writer.positions == [103]
+        assert made.writer.values == []
+        made.partition.pass_by(104)
+        await made.until(2)
+        assert made.writer.positions == [103, 104]
+
+
 async def test_flushed_writes_what_is_quiet_too() -> None:
     """A partition that is let go of leaves nothing behind."""
     async with bench() as made:

@@ -10,8 +10,8 @@ from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.times import from_rfc3339
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync import failure
-from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Reading, Removal, Scope, Trail, Walk
-from google_drive_worker.sync.details import CHANGED_AT_MOST, Hanging, changed_of, given_up, let_in, wanted_of
+from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Reading, Removal, Scope, Walk
+from google_drive_worker.sync.details import CHANGED_AT_MOST, Hanging, changed_of, let_in, wanted_of
 from google_drive_worker.sync.engine import begin, complete, due_at, on_answer
 from google_drive_worker.sync.items import nothing_remembered
 from google_drive_worker.sync.plan import (
@@ -25,7 +25,6 @@ from google_drive_worker.sync.plan import (
     plan,
 )
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
-from google_drive_worker.sync.tokens import follow as follow_token
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, PageTokenRejected, Retryable, SkipItem, Terminal
 from support.syncs import (
     CUSTOMER,
@@ -50,7 +49,6 @@ from support.syncs import (
 
 WANTED = Scope(sync_revisions=True, sync_comments=True)
 A, B = FileId("a"), FileId("b")
-TWO = follow_token(Trail(), token("two")) or Trail()
 
 
 def passing(*details: Reading, changed: tuple[Changed, ...] = (), scope: Scope = WANTED) -> Checkpoint:
@@ -78,8 +76,14 @@ def revisions(*names: str) -> tuple[Revision, ...]:
         ({"modified_time": "t"}, Changed(A, revisions=True, comments=True, head="t")),
         ({"capabilities": {"canReadRevisions": False, "canComment": True}}, Changed(A, comments=True)),
         ({"capabilities": {"canReadRevisions": False, "canComment": False}}, None),
+        ({"mime_type": "application/vnd.google-apps.document"}, Changed(A, revisions=True, comments=True)),
         ({"mime_type": "application/vnd.google-apps.folder"}, None),
         ({"mime_type": "application/vnd.google-apps.shortcut"}, None),
+        ({"mime_type": "application/vnd.google-apps.form"}, None),
+        ({"mime_type": "application/vnd.google-apps.site"}, None),
+        ({"mime_type": "application/vnd.google-apps.map"}, None),
+        ({"mime_type": "application/vnd.google-apps.jam"}, None),
+        ({"mime_type": "application/vnd.google-apps.drive-sdk.796396377186"}, None),
     ],
 )
 def test_nobody_asks_for_what_a_file_can_not_have(fields: dict[str, object], expected: Changed | None) -> None:
@@ -126,7 +130,7 @@ def test_a_page_is_written_and_the_pass_goes_on_at_its_token() -> None:
     step = follow(passing(Reading("user"), Reading(D)), ListDetails("user", None), answer, a=Remembered())
     assert written(step) == ["upsert revision a/1", "upsert revision a/2", "upsert comment a/c"]
     assert sync_of(step).details == (
-        Reading("user", token("two"), trail=TWO),
+        Reading("user", token("two")),
         Reading(D),
     )
     assert sync_of(step).counts == {"revision": 2, "comment": 1}
@@ -243,7 +247,7 @@ def test_too_many_changed_files_are_gone_through_with_all_others() -> None:
     answer = Hanging({}, {A: (Comment("x", deleted=True),)}, DetailsPage((DetailedFile(A),), token("two")))
     step = follow(after, ListDetails("user", None), answer)
     assert written(step) == ["delete comment a/x"]
-    assert sync_of(step).details == (Reading("user", token("two"), anew=True, trail=TWO),)
+    assert sync_of(step).details == (Reading("user", token("two"), anew=True),)
 
 
 def test_what_comes_back_out_of_the_trash_with_its_folder_is_read_anew() -> None:
@@ -394,27 +398,28 @@ def test_a_file_whose_comments_can_not_be_had_holds_up_no_others_changes() -> No
     assert sync_of(after).changed == (Changed(A, comments=True),)
 
 
-def test_a_full_sync_or_another_scope_ends_the_pass() -> None:
-    """Another customer's wish does not: it may come to nothing, and a closing record would have all of it swept."""
+def test_a_full_sync_or_another_scope_ends_the_sync_without_a_closing_record() -> None:
+    """Not all of it was read. Another customer's wish ends nothing: it may come to nothing."""
     before = passing(Reading("user"), changed=(Changed(A),))
     for wish, scope in ((owed("full"), WANTED), (owed("incremental"), Scope())):
-        asked = msgspec.structs.replace(before, owed=wish)
-        assert let_in(asked, scope) == given_up(asked)
+        after = let_in(msgspec.structs.replace(before, owed=wish), scope)
+        assert after is not None
+        assert (after.sync, after.owed) == (None, wish)
     for kind in ("full", "incremental"):
         foreign = msgspec.structs.replace(before, owed=owed(kind, customer="another"))
         assert let_in(foreign, WANTED) is None
-    assert (sync_of(given_up(before)).details, sync_of(given_up(before)).changed) == ((), ())
 
 
 def test_files_that_are_not_found_any_more_are_kept_in_mind() -> None:
-    """Their drive may have been left, and be joined again before the log that says so is read."""
+    """Their drive may have been left, and be joined again before the log that says so is read. One of which no comments
+    are found, but revisions are, is there."""
     gone = NotFound("gone", http_status=404)
     hidden = SkipItem("not for you", code="forbidden", http_status=403)
     due = Changed(A, revisions=True, comments=True), Changed(B, comments=True)
     read_anew = follow(passing(changed=due), ReadDetails(due), Hanging({A: gone}, {A: gone, B: hidden}))
     assert state(read_anew).gone == (A,)
     page = DetailsPage((DetailedFile(A), DetailedFile(B)))
-    passed = follow(passing(Reading(D)), ListDetails(D, None), Hanging({A: (), B: hidden}, {A: (), B: gone}, page))
+    passed = follow(passing(Reading(D)), ListDetails(D, None), Hanging({A: ()}, {A: gone, B: gone}, page))
     assert state(passed).gone == (B,)
 
 

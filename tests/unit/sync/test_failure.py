@@ -45,12 +45,10 @@ from google_drive_worker.utils.errors import (
     PageTokenRejected,
     Retryable,
     Terminal,
-    UnknownConnection,
     WorkerError,
 )
 from support.syncs import (
     CONNECTION,
-    CUSTOMER,
     NOW,
     SOURCE,
     SYNC,
@@ -396,14 +394,6 @@ def test_another_cause_is_reported_anew() -> None:
     other = park(first, "ListDrives", Retryable("b", code="rate_limited"), NOW, 0.0)
     assert len(other.errors) == 1
     assert (state(other).parked or pytest.fail("not parked")).attempts == 1
-
-
-def test_an_unknown_connection_leaves_no_state() -> None:
-    """Unless it has cursors: those are kept for when it is known again."""
-    new = park(Checkpoint(CONNECTION, CUSTOMER), "Connect", UnknownConnection("none"), NOW, 0.0)
-    assert new.checkpoint is None
-    assert len(new.errors) == 1
-    assert state(park(syncing("full"), "Connect", UnknownConnection("none"), NOW, 0.0)).corpora
 
 
 def test_a_failed_look_up_rests_with_its_items() -> None:

@@ -95,6 +95,34 @@ def test_what_is_not_below_the_scopes_folders_is_outside() -> None:
     assert google.find(page, scope).outside == {"out", "picture", "elsewhere", "nowhere"}
 
 
+def test_an_item_in_several_folders_is_inside_where_any_of_them_is() -> None:
+    """Items from before September 2020 may be; the folders above may be in several as well."""
+    google = Google()
+    scope = Scope(folder_ids=(FileId("a"),))
+    page = files_page(
+        file("one", parents=["hidden", "b"]),
+        file("other", parents=["r", "hidden"]),
+        folder("f", parents=["hidden", "b"]),
+        file("below", parents=["f"]),
+    )
+    assert google.find(page, scope).outside == {"other"}
+
+
+def test_a_path_goes_over_the_first_folder_that_is_seen() -> None:
+    """The others are not told."""
+    page = files_page(named("c", "C", parents=["hidden", "b", "a"]), named("d", "D", parents=["hidden", "r"]))
+    assert Google().find(page, Scope(paths=True)).paths == {"c": ("A/B", "B", "C"), "d": ("D",)}
+
+
+def test_folders_in_one_another_end_the_search() -> None:
+    """They were moved while they were read."""
+    page = files_page(folder("x", parents=["y"]), folder("y", parents=["x"]))
+    places = Google().find(page, Scope(folder_ids=(FileId("a"),), paths=True))
+    assert places.outside == {"x", "y"}
+    assert places.paths == {}
+    assert Google().find(page, Scope(paths=True)).paths == {}
+
+
 def test_named_drives_are_all_that_is_inside() -> None:
     """My Drive is one of them where it is named; of a drive that the account is no member of nothing is."""
     google = Google()
@@ -127,8 +155,8 @@ def test_what_happens_to_a_folder_above_a_chosen_one_reaches_it() -> None:
 def test_a_page_that_tells_of_a_folder_goes_by_nothing_known_before() -> None:
     """It may have moved what was known, and what is read now may be older than what is on its way."""
     google = Google()
-    google.known.put(FileId("b"), Place("Old", FileId("r")))
-    google.known.put(FileId("root"), Place(parent=FileId("r")))
+    google.known.put(FileId("b"), Place("Old", ids("r")))
+    google.known.put(FileId("root"), Place(parents=ids("r")))
     places = google.find(changes_page(changed(named("c", "C", parents=["b"]))), Scope(paths=True))
     assert places.paths == {"c": ("A/B", "B", "C")}
-    assert google.known.get(FileId("b")) == Place("Old", FileId("r"))
+    assert google.known.get(FileId("b")) == Place("Old", ids("r"))

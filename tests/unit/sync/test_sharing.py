@@ -179,6 +179,25 @@ def test_with_an_item_that_is_asked_the_members_are_once_they_were_written() -> 
     assert found[FileId(DRIVE)] == members
 
 
+def test_members_that_changed_and_changed_back_between_two_questions_are_told() -> None:
+    """An item was asked for while they were others: the later answer does not take that back."""
+    members = (permission(ANN, "organizer", own("organizer")),)
+    others = (*members, permission(BOB, "reader", own("reader")))
+    page = [item("f", folder=True, augmented=True), item("c", "f", ANN, BOB)]
+    finding = sharings_of(page, {DRIVE: digest_of(set_of(members))}, folders())
+    assert next(finding) == asked("f", DRIVE)
+    assert finding.send({FileId("f"): members, FileId(DRIVE): others}) == asked("c", DRIVE)
+    with pytest.raises(StopIteration) as end:
+        finding.send({FileId("c"): members, FileId(DRIVE): members})
+    assert end.value.value[FileId(DRIVE)] == set_of(others)
+
+
+def test_an_item_in_several_folders_is_asked() -> None:
+    """As old files may be: each of the folders gives it something."""
+    both = msgspec.structs.replace(item("a"), parents=(FileId("f"), FileId(DRIVE)))
+    assert next(sharings_of([both], {DRIVE: None}, folders())) == asked("a")
+
+
 def test_children_inherit_from_a_folder_that_had_to_be_asked() -> None:
     """What is the folder's own, comes from the folder."""
     shared = (permission(ANN, "organizer", inherited("organizer", DRIVE)), permission(BOB, "reader", own("reader")))
