@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Protocol
 
 from drive_simulator.items import User
 from drive_simulator.truth import VisiblePermission, untold, visible_drives, visible_items, visible_permissions
 from drive_simulator.world import World
-from google_drive_worker.demo.mirror import Difference
+from google_drive_worker.demo.mirror import Difference, ReceivedRecord
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import SyncId
 from google_drive_worker.sync import engine
@@ -18,9 +19,14 @@ from google_drive_worker.utils.errors import Retryable, WorkerError
 from simulation.comparison import differences_of_contents, differences_of_details, differences_of_labels
 from simulation.draws import Size
 from simulation.events import differences_of_events
+from simulation.google import CONNECTION
 from simulation.log import Log
 from simulation.scopes import holds_drive, is_opened_by_link, path_differences, within
+from simulation.sights import Key, Sights
 from support.memory_store import MemoryStore
+
+
+_SEEN = frozenset({"file", "folder", "shared_drive"})
 
 
 class Broken(AssertionError):
@@ -37,13 +43,33 @@ class Checks:
         self._log = log
         self._store = store
         self._done = done
+        self.sights = Sights(world, user, scoped=size.scopes)
+        self._begun: dict[str, int] = {}
         self._replay_is_clean = False
         self._check_at: SyncId | None = None
         self._failed: tuple[ListFiles, str] | None = None
 
-    def on_edit(self) -> None:
+    def on_edit(self, settings: ConnectionSettings) -> None:
         """What is asked of the mirror has changed: a full sync under way need not come to it without a later one."""
         self._replay_is_clean = False
+        self.sights.look(settings)
+
+    def on_begun(self, sync_id: SyncId) -> None:
+        """A sync begins."""
+        self._begun[sync_id] = self.sights.moment
+
+    def on_deletes(self, step: Step, settings: ConnectionSettings, since: int | None) -> None:
+        """No record deletes what is in sight and was when its answer was asked for, unless one writes it after that."""
+        last = {(each.resource_type, each.resource_id): each for each in step.records if each.resource_type in _SEEN}
+        deletes = [key for key, each in last.items() if each.operation == "delete"]
+        if not deletes:
+            return
+        self.sights.look(settings)
+        since = self.sights.moment if since is None else since
+        self._done["deletes judged"] += len(deletes)
+        wrong = [key for key in deletes if self.sights.stood(key, since)]
+        if wrong:
+            raise Broken(f"deleted what exists: {wrong}")
 
     def on_listed(self) -> None:
         """A page was listed: edits until then are in the replay of the logs. It is the next sync's page where one that
@@ -91,10 +117,23 @@ class Checks:
             raise Broken(f"{mirror.misorders} misorders, {mirror.repeated_messages} repeated: {mirror.notes}")
         if self._log.events.repeated:
             raise Broken(f"events that were told twice: {self._log.events.repeated}")
+        self._judge_sweep(settings)
         if self._check_at is not None and is_all:
             if self._replay_is_clean:
                 self.on_rest("completed", settings, labels_too=labels_too)
             self._check_at = None
+
+    def _judge_sweep(self, settings: ConnectionSettings) -> None:
+        """A full sync that says that it is completed leaves nothing to sweep that was in sight all the while."""
+        closing = self._log.mirror.closing(CONNECTION)
+        if closing is None or closing.data.status != "completed" or closing.sync_id not in self._begun:
+            return
+        began = self._begun.pop(closing.sync_id)
+        self.sights.look(settings)
+        swept = self._log.mirror.swept(CONNECTION)
+        wrong = [each.idempotency_key for each in swept if self.sights.stood(_key_of(each), began)]
+        if wrong:
+            raise Broken(f"swept what exists: {wrong}")
 
     def on_rest(self, when: str, settings: ConnectionSettings, *, labels_too: bool) -> None:
         """The mirror is the Drive. Its labels are `labels_too`: not where they were refused."""
@@ -157,6 +196,23 @@ class Checks:
                 for part in new
                 if part not in old
             )
+
+
+class _Gap(Protocol):
+    """What the simulation reads of a gap."""
+
+    scope: str
+    id: str
+
+
+def gaps_of(checkpoint: Checkpoint) -> tuple[_Gap, ...]:
+    """What could not be had, and is asked for again."""
+    gaps: tuple[_Gap, ...] = getattr(checkpoint, "gaps", ())
+    return gaps
+
+
+def _key_of(record: ReceivedRecord) -> Key:
+    return record.resource_type, record.resource_id
 
 
 def check_cursors(checkpoint: Checkpoint) -> None:
