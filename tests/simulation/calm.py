@@ -30,6 +30,8 @@ def settle(run: Run) -> None:
         _calm_step(run)
     else:
         raise Broken(f"not settled within {SETTLED_WITHIN} steps; {plan(run.checkpoint) if run.checkpoint else ''}")
+    if run.size.for_ever and run.checkpoint is not None:
+        run.checks.on_lasting_gaps(run.checkpoint, run.settings)
     run.checks.on_rest("settled", run.settings, labels_too=run.shows_labels)
 
 

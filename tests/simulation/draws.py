@@ -43,7 +43,7 @@ class Size:
     the paths of folders are. With `contents` the bytes of files are mirrored and written anew all along, with `labels`
     labels are, and with `events` the entries of the logs are told of.
 
-    `odd` is the share of Google's answers that are odd in storms (see `oddities`). So many `bad_files` can't be had, by
+    With `odd` Google's answers are odd in storms (see `oddities`). So many `bad_files` can't be had, by
     some of the calls for them, as long as a storm lasts; `for_ever` says that they never can. With `low_role` the
     account is a reader or commenter of shared drives at most, or writes single items of a drive that it is no member
     of."""
@@ -59,7 +59,7 @@ class Size:
     contents: bool = False
     labels: bool = False
     events: bool = False
-    odd: float = 0.0
+    odd: bool = False
     bad_files: int = 0
     for_ever: bool = False
     low_role: bool = False

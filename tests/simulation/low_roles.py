@@ -42,8 +42,6 @@ def lowered(world: World, user: User, die: random.Random) -> Iterator[Edit]:
 def _made_member(drive: SharedDrive, manager: User, user: User, role: str) -> Edit:
     path = f"files/{drive.id}/permissions"
     if user in drive.members:
-        return Edit(
-            "change_member", manager.email, "PATCH", f"{path}/{user.permission_id}", ALL_DRIVES, {"role": role}
-        )
+        return Edit("change_member", manager.email, "PATCH", f"{path}/{user.permission_id}", ALL_DRIVES, {"role": role})
     body = {"type": "user", "role": role, "emailAddress": user.email}
     return Edit("join_drive", manager.email, "POST", path, ALL_DRIVES, body)

@@ -23,19 +23,19 @@ _HTML = {"Content-Type": "text/html; charset=UTF-8"}
 _OK = 200
 _NOT_FOUND = 404
 _BASE = "/drive/v3/"
+_SHARES = (0.01, 0.05, 0.05, 0.3)
 _SPELL = 12
 """How many answers of one call an outage takes: as long as a proxy's restart, or a limit that was reached."""
 
 
 @dataclass(slots=True)
 class Oddities:
-    """What is odd about Google's answers. `share` of them are while it is `on`; `bad` says what each bad file's calls
-    are answered, by the call, and `met` which of them were asked for."""
+    """What is odd about Google's answers: a `share` of them. `bad` says what each bad file's calls are answered, by the
+    call, and `met` which of these were asked for. `blurred` are revisions whose size came without sense."""
 
     die: random.Random
     done: Counter[str]
     share: float = 0.0
-    on: bool = False
     bad: dict[str, dict[str, Answer]] = field(default_factory=dict)
     met: set[tuple[str, str]] = field(default_factory=set)
     blurred: set[str] = field(default_factory=set)
@@ -44,12 +44,12 @@ class Oddities:
     _spell: tuple[str, Answer, int] = ("", (0, {}, b""), 0)
 
     def begin(self) -> None:
-        """From now on answers are odd now and then."""
-        self.on = self.share > 0
+        """From now on answers are odd: now and then, or as good as always."""
+        self.share = self.die.choice(_SHARES)
 
     def end(self) -> None:
         """Answers are right, but for the bad files'."""
-        self.on = False
+        self.share = 0.0
         self._spell = ("", (0, {}, b""), 0)
         self._denied.clear()
         self._tokens.clear()
@@ -58,7 +58,7 @@ class Oddities:
         """Some calls for each of these files fail from now on, always alike."""
         for file_id in file_ids:
             calls = self.die.sample(_SPOILT, self.die.randint(1, len(_SPOILT)))
-            self.bad[file_id] = {call: self.die.choice(_LASTING)() for call in calls}
+            self.bad[file_id] = {call: self.die.choice(_LASTING_OF.get(call, _LASTING))() for call in calls}
 
     def recover(self) -> None:
         """No file is bad any more."""
@@ -66,7 +66,7 @@ class Oddities:
 
     def of_batch(self) -> Answer | None:
         """What the whole of a batch is answered in place of its parts."""
-        if not self.on or self.die.random() >= self.share:
+        if not self.share or self.die.random() >= self.share:
             return None
         status = self.die.choice((404, 403, 413, 429, 500))
         self.done[f"odd: batch {status}"] += 1
@@ -78,7 +78,7 @@ class Oddities:
         lasting = self._of_bad_file(asked)
         if lasting is not None:
             return lasting
-        if not self.on:
+        if not self.share:
             return right
         if right[0] == _NOT_FOUND:
             self._denied.update(asked.ids)  # nothing that comes and goes is denied wrongly as well
@@ -251,3 +251,5 @@ _PASSING: tuple[Callable[[], Answer], ...] = (
 )
 _IN_BATCH: tuple[Callable[[], Answer], ...] = (_inner_batch_limit,) * 3
 _LASTING: tuple[Callable[[], Answer], ...] = (_bad_request, _gone, _domain_policy, _legal_reasons, _backend_error)
+_LASTING_OF = {"content": _LASTING[1:]}
+"""A document that is not exported to some type is refused with 400 as well, for good reason and for good."""

@@ -37,13 +37,21 @@ from google_drive_worker.sync.plan import ListFiles, fetch_key, plan, scope_of
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import Retryable, WorkerError
-from simulation.checks import Checks, check_cursors
-from simulation.draws import Size, age_by_arrival, draw_bad_files, draw_edit, draw_other_settings, draw_settings, draw_world
+from simulation.checks import Checks, check_cursors, gaps_of
+from simulation.draws import (
+    Size,
+    age_by_arrival,
+    draw_bad_files,
+    draw_edit,
+    draw_other_settings,
+    draw_settings,
+    draw_world,
+)
 from simulation.drive_edits import trees_in_drives
 from simulation.fetches import Fetch
 from simulation.google import CONNECTION, CUSTOMER, Google
-from simulation.low_roles import lowered
 from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
+from simulation.low_roles import lowered
 from support.memory_store import MemoryStore
 
 FETCHES_AT_ONCE = 6
@@ -65,7 +73,6 @@ class Run:
         self.world = draw_world(self.size, self.seed, self.clock)
         self.user = next(iter(self.world.users.values()))
         self.google = Google(self.world, self.clock, self.user.email, self.die, self.size.longest_page, self.done)
-        self.google.oddities.share = self.size.odd
         self.editor = Editor(self.world)
         for edit in trees_in_drives(self.world, self.die, self.size.tree):
             self.editor.make(edit)
@@ -74,7 +81,8 @@ class Run:
         self.settings = draw_settings(self.size, self.world, self.die)
         self.log = Log()
         self.store = MemoryStore()
-        self.checks = Checks(self.size, self.world, self.user, self.log, self.store, self.done)
+        oddities = self.google.oddities
+        self.checks = Checks(self.size, self.world, self.user, self.log, self.store, oddities, self.done)
         self.outbox = Outbox(
             integration_id="google-drive",
             data_topic=DATA_TOPIC,
@@ -143,7 +151,8 @@ class Run:
         oddities = self.google.oddities
         if self.size.bad_files and not oddities.bad:
             oddities.spoil(draw_bad_files(self.size, self.world, self.user, self.die))
-        oddities.begin()
+        if self.size.odd:
+            oddities.begin()
 
     def end_storm(self) -> None:
         """Answers are right again, but for files that are bad for ever."""
@@ -326,14 +335,15 @@ class Run:
         step = engine.complete(checkpoint, self.google.time.now(), transformer)
         ends = step.checkpoint is not None and step.checkpoint.sync is None
         full = checkpoint.sync is not None and checkpoint.sync.kind == "full"
-        if full and ends and checkpoint.owed is None and as_wanted and checkpoint.sync is not None:
+        whole = full and step.checkpoint is not None and not gaps_of(step.checkpoint)
+        if whole and ends and checkpoint.owed is None and as_wanted and checkpoint.sync is not None:
             self.checks.on_full_sync_closed(checkpoint.sync.sync_id)
         self._write(checkpoint, step)
 
     def _write(self, before: Checkpoint, step: Step, since: int | None = None) -> None:
         """The step is to be committed; what it rests on was asked for at the moment `since`, or just now."""
         if before.scope == scope_of(self.settings, include_shared_drives=True):
-            self.checks.on_deletes(step, self.settings, since)
+            self.checks.on_deletes(before, step, self.settings, since)
         entry = self.outbox.enter(before, step, {})
         assert isinstance(entry, Entry)  # nothing of the simulator's is too large
         self._enter(entry)
