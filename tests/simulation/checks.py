@@ -56,6 +56,7 @@ class Checks:
         self._done = done
         self.sights = Sights(world, user, scoped=size.scopes, details=size.details)
         self._begun: dict[str, int] = {}
+        self._removed: dict[str, int] = {}
         self._replay_is_clean = False
         self._check_at: SyncId | None = None
         self._failed: tuple[ListFiles, str] | None = None
@@ -70,21 +71,22 @@ class Checks:
         self._begun[sync_id] = self.sights.moment
 
     def on_deletes(self, before: Checkpoint, step: Step, settings: ConnectionSettings, since: int | None) -> None:
-        """No record deletes what is in sight and was when its answer was asked for, unless one writes it after that."""
-        last = {(each.resource_type, each.resource_id): each for each in step.records if each.resource_type in _SEEN}
-        deletes = [
-            key
-            for key, each in last.items()
-            if each.operation == "delete" and not self._is_to_be_listed(before, each.resource_id)
-        ]
-        if not deletes:
-            return
-        self.sights.look(settings)
+        """No record deletes what is in sight, and was ever since the step's answer was asked for, unless one writes it
+        after that. What an entry of a log says is as old as the entry's page."""
         since = self.sights.moment if since is None else since
-        self._done["deletes judged"] += len(deletes)
-        wrong = [(*key, last[key].data) for key in deletes if self.sights.stood(key, since)]
-        if wrong:
-            raise Broken(f"deleted what exists: {wrong}")
+        last = {(each.resource_type, each.resource_id): each for each in step.records if each.resource_type in _SEEN}
+        deletes = [each for each in last.values() if each.operation == "delete"]
+        if deletes:
+            self.sights.look(settings)
+            self._done["deletes judged"] += len(deletes)
+        removals = _removals(before)
+        for each in deletes:
+            item_id = each.resource_id.partition("/")[0]
+            known = self._removed.get(item_id, since) if item_id in removals else since
+            stood = self.sights.stood((each.resource_type, each.resource_id), min(since, known))
+            if stood and not self._is_to_be_listed(before, item_id):
+                raise Broken(f"deleted what exists: {each}")
+        self._removed.update(dict.fromkeys(_removals(step.checkpoint) - removals, since))
 
     def on_listed(self) -> None:
         """A page was listed: edits until then are in the replay of the logs. It is the next sync's page where one that
@@ -141,7 +143,7 @@ class Checks:
     def _is_to_be_listed(self, before: Checkpoint, item_id: str) -> bool:
         """Whether a drive that was joined just now holds it: what an older log says of it is told first, and then the
         drive's listing brings it."""
-        item = self._world.items.get(item_id.partition("/")[0])
+        item = self._world.items.get(item_id)
         corpus = None if item is None or item.drive is None else before.corpora.get(item.drive.id)
         return corpus is not None and corpus.stage in {"start_token", "listing"}
 
@@ -255,6 +257,12 @@ def gaps_of(checkpoint: Checkpoint) -> tuple[_Gap, ...]:
     """What could not be had, and is asked for again."""
     gaps: tuple[_Gap, ...] = getattr(checkpoint, "gaps", ())
     return gaps
+
+
+def _removals(checkpoint: Checkpoint | None) -> set[str]:
+    """Which items a log says are gone, and are yet to be looked up."""
+    sync = None if checkpoint is None else checkpoint.sync
+    return set() if sync is None else {removal.file_id for removal in sync.removals}
 
 
 def _key_of(record: ReceivedRecord) -> Key:
