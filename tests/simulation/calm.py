@@ -23,7 +23,7 @@ def settle(run: Run) -> None:
     if run.google.refuses_labels:
         run.refuse_labels(refused=False)
     run.google.oddities.met.clear()
-    run.trigger("full" if run.google.oddities.bad else "incremental")
+    run.trigger("full" if run.google.oddities.lasting else "incremental")
     for _ in range(SETTLED_WITHIN):
         if _is_settled(run):
             break
@@ -73,7 +73,7 @@ def _is_settled(run: Run) -> bool:
     if checkpoint is None:
         run.commit()
         return True
-    lasting = [gap for gap in gaps_of(checkpoint) if gap.id in run.google.oddities.bad]
+    lasting = [gap for gap in gaps_of(checkpoint) if gap.id in run.google.oddities.lasting]
     only_lasting = checkpoint.sync is None and checkpoint.owed is None and len(lasting) == len(gaps_of(checkpoint)) > 0
     if not only_lasting and engine.due_at(checkpoint, run.google.time.now()) is not None:
         return False

@@ -162,7 +162,7 @@ class Checks:
 
     def on_rest(self, when: str, settings: ConnectionSettings, *, labels_too: bool) -> None:
         """The mirror is the Drive. Its labels are `labels_too`: not where they were refused."""
-        lasting = self._oddities.bad if self._size.for_ever else {}
+        lasting = self._oddities.lasting if self._size.for_ever else frozenset[str]()
         differences = [
             each
             for each in self._differences(settings, labels_too=labels_too)
@@ -177,11 +177,11 @@ class Checks:
         """Just the bad files that were asked for are gaps, the closing record names them, and each has an error record
         for each of its gaps at most, however often it was tried."""
         self.sights.look(settings)
-        bad, closing = self._oddities.bad, self._log.mirror.closing(CONNECTION)
+        bad, closing = self._oddities.lasting, self._log.mirror.closing(CONNECTION)
         asked = {file_id for file_id, _ in self._oddities.met if self.sights.holds(("file", file_id))}
         gaps = Counter(gap.id for gap in gaps_of(checkpoint))
         named = set() if closing is None else {gap.id for gap in closing.data.gaps or ()}
-        if not asked <= gaps.keys() <= bad.keys() or named != gaps.keys():
+        if not asked <= gaps.keys() <= bad or named != gaps.keys():
             raise Broken(f"gaps of {sorted(gaps)}, named {sorted(named)}, and {sorted(asked)} can't be had")
         latest = "" if closing is None else closing.sync_id
         reported = [each for each in self._log.error_records() if (each.sync_id or "") >= latest]

@@ -5,7 +5,7 @@ would ask for it again.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -59,8 +59,22 @@ class PageOddity:
 
     def alter(self, asked: Asked, page: Page, die: random.Random, tokens: list[str], blurred: set[str]) -> bytes:
         """The odd page's body; `tokens` are those that this listing was asked with before."""
-        body = msgspec.json.encode(self.make(asked, page, die, tokens, blurred))
-        return body.replace(_HALF.encode(), b"\\ud83d")
+        return _encoded(self.make(asked, page, die, tokens, blurred))
+
+
+def _encoded(page: Page) -> bytes:
+    return msgspec.json.encode(page).replace(_HALF.encode(), b"\\ud83d")
+
+
+def with_senseless_files(page: Page, file_ids: Container[str]) -> bytes | None:
+    """The page with senseless values in these files' resources, which can do without; `None` where it has none."""
+    lists = [page.get("files"), page.get("changes"), [page]]
+    elements = [each for found in lists if isinstance(found, list) for each in found if isinstance(each, dict)]
+    files = [each["file"] if isinstance(each.get("file"), dict) else each for each in elements]
+    found = [file for file in files if file.get("id") in file_ids]
+    for file in found:
+        file.update(description=_HALF, starred="perhaps", capabilities={"canEdit": None, "canFly": "yes"})
+    return _encoded(page) if found else None
 
 
 def _is_list(asked: Asked, page: Page) -> bool:
@@ -239,6 +253,9 @@ def _odd_permission(asked: Asked, page: Page, die: random.Random, *_: object) ->
 drop_resource = PageOddity("nothing in it", lambda *_: True, _nothing)
 """`{}` in place of whatever was asked for."""
 
+ODD_ELEMENT = PageOddity("odd element", _has_elements, _odd_element)
+ODD_VALUES = PageOddity("odd values", _has_elements, _odd_values)
+
 PAGE_ODDITIES = (
     PageOddity("no list", _is_list, _without_list),
     PageOddity("incomplete search", _may_be_incomplete, _incomplete),
@@ -246,7 +263,7 @@ PAGE_ODDITIES = (
     PageOddity("token cycle", _is_asked_with_token, _cycle),
     PageOddity("token empty", _is_last, _empty_token),
     PageOddity("no token", _reads_changes, _no_token),
-    PageOddity("odd element", _has_elements, _odd_element),
-    PageOddity("odd values", _has_elements, _odd_values),
+    ODD_ELEMENT,
+    ODD_VALUES,
     PageOddity("odd permission", _has_inline_permissions, _odd_permission),
 )

@@ -14,7 +14,14 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from simulation.odd_pages import PAGE_ODDITIES, Asked, drop_resource
+from simulation.odd_pages import (
+    ODD_ELEMENT,
+    ODD_VALUES,
+    PAGE_ODDITIES,
+    Asked,
+    drop_resource,
+    with_senseless_files,
+)
 
 Answer = tuple[int, Mapping[str, str], bytes]
 
@@ -31,12 +38,14 @@ _SPELL = 12
 @dataclass(slots=True)
 class Oddities:
     """What is odd about Google's answers: a `share` of them. `bad` says what each bad file's calls are answered, by the
-    call, and `met` which of these were asked for. `blurred` are revisions whose size came without sense."""
+    call, and `met` which of these were asked for. Of the `crooked` files an element is odd, always the one that the
+    number says. `blurred` are revisions whose size came without sense."""
 
     die: random.Random
     done: Counter[str]
     share: float = 0.0
     bad: dict[str, dict[str, Answer]] = field(default_factory=dict)
+    crooked: dict[str, int] = field(default_factory=dict)
     met: set[tuple[str, str]] = field(default_factory=set)
     blurred: set[str] = field(default_factory=set)
     _denied: set[str] = field(default_factory=set)
@@ -54,15 +63,24 @@ class Oddities:
         self._denied.clear()
         self._tokens.clear()
 
+    @property
+    def lasting(self) -> set[str]:
+        """The files that can't be had as they are."""
+        return self.bad.keys() | self.crooked.keys()
+
     def spoil(self, file_ids: Iterable[str]) -> None:
-        """Some calls for each of these files fail from now on, always alike."""
+        """Some calls for each of these files fail from now on, always alike, or have an odd element."""
         for file_id in file_ids:
+            if self.die.random() < 0.4:
+                self.crooked[file_id] = self.die.randrange(1_000)
+                continue
             calls = self.die.sample(_SPOILT, self.die.randint(1, len(_SPOILT)))
             self.bad[file_id] = {call: self.die.choice(_LASTING_OF.get(call, _LASTING))() for call in calls}
 
     def recover(self) -> None:
         """No file is bad any more."""
         self.bad.clear()
+        self.crooked.clear()
 
     def of_batch(self) -> Answer | None:
         """What the whole of a batch is answered in place of its parts."""
@@ -78,6 +96,8 @@ class Oddities:
         lasting = self._of_bad_file(asked)
         if lasting is not None:
             return lasting
+        if self.crooked and right[0] == _OK and asked.is_json:
+            right = self._of_crooked_files(asked, right)
         if not self.share:
             return right
         if right[0] == _NOT_FOUND:
@@ -101,6 +121,20 @@ class Oddities:
             self.met.add((asked.ids[0], asked.call))
             self.done["odd: bad file"] += 1
         return lasting
+
+    def _of_crooked_files(self, asked: Asked, right: Answer) -> Answer:
+        """With an odd element in what hangs on such a file, and senseless values in its own resource."""
+        page = msgspec.json.decode(right[2])
+        seed = self.crooked.get(asked.ids[0]) if asked.ids else None
+        if seed is not None and asked.list_name and page.get(asked.list_name):
+            die = random.Random(seed)  # noqa: S311 - a simulation
+            odd = die.choice((ODD_ELEMENT, ODD_VALUES))
+            if odd is ODD_ELEMENT:
+                self.met.add((asked.ids[0], asked.call))
+            self.done[f"odd for ever: {odd.name}"] += 1
+            return right[0], right[1], odd.alter(asked, page, die, [], self.blurred)
+        body = with_senseless_files(page, self.crooked)
+        return right if body is None else (right[0], right[1], body)
 
     def _refused(self, asked: Asked, right: Answer, *, in_batch: bool) -> Answer:
         kinds = [*_PASSING, *(_IN_BATCH if in_batch else ())]

@@ -149,7 +149,7 @@ class Run:
     def begin_storm(self) -> None:
         """Answers are odd from now on, and some files bad, where the run's size says so."""
         oddities = self.google.oddities
-        if self.size.bad_files and not oddities.bad:
+        if self.size.bad_files and not oddities.lasting:
             oddities.spoil(draw_bad_files(self.size, self.world, self.user, self.die))
         if self.size.odd:
             oddities.begin()

@@ -95,7 +95,9 @@ def test_a_page_that_lacks_items_says_so() -> None:
 def test_a_bad_file_is_refused_alike_until_it_recovers() -> None:
     """Some of its calls fail, always in one way, and what was refused is noted."""
     odd = oddities(share=0.0)
-    odd.spoil(["a"])
+    while not odd.bad:
+        odd.recover()
+        odd.spoil(["a"])
     calls = {
         "permissions.list": "/drive/v3/files/a/permissions",
         "revisions.list": "/drive/v3/files/a/revisions",
@@ -110,6 +112,21 @@ def test_a_bad_file_is_refused_alike_until_it_recovers() -> None:
     assert {file_id for file_id, _ in odd.met} == {"a"}
     odd.recover()
     assert all(odd.of_call(target, RIGHT) is RIGHT for target in calls.values())
+
+
+def test_a_crooked_file_has_the_same_odd_element_each_time() -> None:
+    """In one of its lists, while its own resource has values that make no sense beside those that do."""
+    odd = oddities(share=0.0)
+    odd.crooked["a"] = 4
+    revisions: Answer = (200, {}, b'{"revisions":[{"id":"1","size":"5"},{"id":"2","size":"6"}]}')
+    answers = [odd.of_call("/drive/v3/files/a/revisions", revisions)[2] for _ in range(3)]
+    assert len(set(answers)) == 1
+    assert answers[0] != revisions[2]
+    listed = odd.of_call(FILES, RIGHT)[2]
+    assert b'"name":"A"' in listed
+    assert b"\\ud83d" in listed
+    odd.recover()
+    assert odd.of_call(FILES, RIGHT) is RIGHT
 
 
 def test_a_run_without_oddities_is_the_same_run() -> None:
