@@ -5,14 +5,24 @@ import sys
 import time
 from collections import Counter
 
-from simulation.storm import SCOPED, WHOLE, WHOLE_IN_TREES, WHOLE_SCOPED, play
+from simulation import storm
 
 MODES = {
     "usual": None,
-    "scoped": SCOPED,
-    "whole": WHOLE,
-    "whole-in-trees": WHOLE_IN_TREES,
-    "whole-scoped": WHOLE_SCOPED,
+    "scoped": storm.SCOPED,
+    "whole": storm.WHOLE,
+    "whole-in-trees": storm.WHOLE_IN_TREES,
+    "whole-scoped": storm.WHOLE_SCOPED,
+    "odd": storm.ODD,
+    "odd-parts": storm.ODD_PARTS,
+    "odd-trees": storm.ODD_TREES,
+    "odd-scoped": storm.ODD_SCOPED,
+    "odd-whole": storm.ODD_WHOLE,
+    "bad-files": storm.BAD_FILES,
+    "bad-for-ever": storm.BAD_FOR_EVER,
+    "low-role": storm.LOW_ROLE,
+    "low-role-whole": storm.LOW_ROLE_WHOLE,
+    "all-at-once": storm.ALL_AT_ONCE,
 }
 
 STEPS_A_RUN = 1_500
@@ -31,7 +41,7 @@ def main() -> int:
     done: Counter[str] = Counter()
     while steps < arguments.steps:
         try:
-            run = play(seed, arguments.run_steps, MODES[arguments.mode])
+            run = storm.play(seed, arguments.run_steps, MODES[arguments.mode])
         except Exception as problem:
             print(f"seed {seed}: {type(problem).__name__}: {problem} {getattr(problem, '__notes__', '')}")  # noqa: T201
             failures += 1

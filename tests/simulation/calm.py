@@ -5,7 +5,7 @@ from datetime import timedelta
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.plan import plan
-from simulation.checks import Broken
+from simulation.checks import Broken, gaps_of
 from simulation.run import FETCHES_AT_ONCE, Run
 
 SETTLED_WITHIN = 20_000
@@ -13,24 +13,32 @@ SETTLED_WITHIN = 20_000
 
 
 def settle(run: Run) -> None:
-    """Nothing is broken any more, and everything is worked off; the mirror is the Drive then."""
+    """Nothing is broken any more, and everything is worked off, gaps as well; the mirror is the Drive then.
+
+    Files that are bad for ever leave gaps, which a full sync has to name: they alone, and all of them.
+    """
+    run.end_storm()
     if run.store.problem is not None:
         run.break_store(broken=False)
     if run.google.refuses_labels:
         run.refuse_labels(refused=False)
-    run.trigger("incremental")
+    run.google.oddities.met.clear()
+    run.trigger("full" if run.google.oddities.lasting else "incremental")
     for _ in range(SETTLED_WITHIN):
         if _is_settled(run):
             break
         _calm_step(run)
     else:
         raise Broken(f"not settled within {SETTLED_WITHIN} steps; {plan(run.checkpoint) if run.checkpoint else ''}")
+    if run.size.for_ever and run.checkpoint is not None:
+        run.checks.on_lasting_gaps(run.checkpoint, run.settings)
     run.checks.on_rest("settled", run.settings, labels_too=run.shows_labels)
 
 
 def reach_contents(run: Run) -> None:
     """Go on in peace until bytes are on their way in a full sync, which few storms come to by themselves; or to its
     end."""
+    run.end_storm()
     run.trigger("full")
     for _ in range(SETTLED_WITHIN):
         if run.awaited or _is_settled(run):
@@ -62,10 +70,15 @@ def _is_settled(run: Run) -> bool:
     if run.position < len(run.triggers) or run.flights:
         return False
     checkpoint = run.checkpoint
-    if checkpoint is not None and engine.due_at(checkpoint, run.google.time.now()) is not None:
+    if checkpoint is None:
+        run.commit()
+        return True
+    lasting = [gap for gap in gaps_of(checkpoint) if gap.id in run.google.oddities.lasting]
+    only_lasting = checkpoint.sync is None and checkpoint.owed is None and len(lasting) == len(gaps_of(checkpoint)) > 0
+    if not only_lasting and engine.due_at(checkpoint, run.google.time.now()) is not None:
         return False
     run.commit()
-    if checkpoint is not None and (checkpoint.sync or checkpoint.owed):
+    if checkpoint.sync or checkpoint.owed or (gaps_of(checkpoint) and not only_lasting):
         raise Broken(f"at rest for good with a sync to do: {checkpoint}")
     return True
 
@@ -79,6 +92,7 @@ def _rests(run: Run, checkpoint: Checkpoint) -> bool:
 def _wake(run: Run, checkpoint: Checkpoint) -> None:
     now = run.google.time.now()
     due = engine.due_at(checkpoint, now) or now
-    if due - now > timedelta(seconds=2 * failure.PARK_CAP_S):
+    longest = timedelta(seconds=2 * failure.PARK_CAP_S) if checkpoint.parked is not None else engine.LONGEST_REST
+    if due - now > longest:
         raise Broken(f"parked for {due - now}")
     run.wait((due - now).total_seconds() + 0.001)

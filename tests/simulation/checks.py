@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Protocol
 
 from drive_simulator.items import User
 from drive_simulator.truth import VisiblePermission, untold, visible_drives, visible_items, visible_permissions
 from drive_simulator.world import World
-from google_drive_worker.demo.mirror import Difference
+from google_drive_worker.demo.mirror import Difference, ReceivedRecord
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import SyncId
 from google_drive_worker.sync import engine
@@ -18,9 +19,15 @@ from google_drive_worker.utils.errors import Retryable, WorkerError
 from simulation.comparison import differences_of_contents, differences_of_details, differences_of_labels
 from simulation.draws import Size
 from simulation.events import differences_of_events
+from simulation.google import CONNECTION
 from simulation.log import Log
+from simulation.oddities import Oddities
 from simulation.scopes import holds_drive, is_opened_by_link, path_differences, within
+from simulation.sights import Key, Sights
 from support.memory_store import MemoryStore
+
+_SEEN = frozenset({"file", "folder", "shared_drive", "permission", "revision", "comment"})
+_LISTED = frozenset({"file", "folder", "shared_drive", "permission"})
 
 
 class Broken(AssertionError):
@@ -30,20 +37,56 @@ class Broken(AssertionError):
 class Checks:
     """Watches a run. `done` counts what was compared and what a run has exercised."""
 
-    def __init__(self, size: Size, world: World, user: User, log: Log, store: MemoryStore, done: Counter[str]) -> None:
+    def __init__(
+        self,
+        size: Size,
+        world: World,
+        user: User,
+        log: Log,
+        store: MemoryStore,
+        oddities: Oddities,
+        done: Counter[str],
+    ) -> None:
         self._size = size
         self._world = world
         self._user = user
         self._log = log
         self._store = store
+        self._oddities = oddities
         self._done = done
+        self.sights = Sights(world, user, scoped=size.scopes, details=size.details)
+        self._begun: dict[str, int] = {}
+        self._removed: dict[str, int] = {}
         self._replay_is_clean = False
         self._check_at: SyncId | None = None
         self._failed: tuple[ListFiles, str] | None = None
 
-    def on_edit(self) -> None:
+    def on_edit(self, settings: ConnectionSettings) -> None:
         """What is asked of the mirror has changed: a full sync under way need not come to it without a later one."""
         self._replay_is_clean = False
+        self.sights.look(settings)
+
+    def on_begun(self, sync_id: SyncId) -> None:
+        """A sync begins."""
+        self._begun[sync_id] = self.sights.moment
+
+    def on_deletes(self, before: Checkpoint, step: Step, settings: ConnectionSettings, since: int | None) -> None:
+        """No record deletes what is in sight, and was ever since the step's answer was asked for, unless one writes it
+        after that. What an entry of a log says is as old as the entry's page."""
+        since = self.sights.moment if since is None else since
+        last = {(each.resource_type, each.resource_id): each for each in step.records if each.resource_type in _SEEN}
+        deletes = [each for each in last.values() if each.operation == "delete"]
+        if deletes:
+            self.sights.look(settings)
+            self._done["deletes judged"] += len(deletes)
+        removals = _removals(before)
+        for each in deletes:
+            item_id = each.resource_id.partition("/")[0]
+            known = self._removed.get(item_id, since) if item_id in removals else since
+            stood = self.sights.stood((each.resource_type, each.resource_id), min(since, known))
+            if stood and not self._is_to_be_listed(before, item_id):
+                raise Broken(f"deleted what exists: {each}")
+        self._removed.update(dict.fromkeys(_removals(step.checkpoint) - removals, since))
 
     def on_listed(self) -> None:
         """A page was listed: edits until then are in the replay of the logs. It is the next sync's page where one that
@@ -91,18 +134,62 @@ class Checks:
             raise Broken(f"{mirror.misorders} misorders, {mirror.repeated_messages} repeated: {mirror.notes}")
         if self._log.events.repeated:
             raise Broken(f"events that were told twice: {self._log.events.repeated}")
+        self._judge_sweep(settings)
         if self._check_at is not None and is_all:
             if self._replay_is_clean:
                 self.on_rest("completed", settings, labels_too=labels_too)
             self._check_at = None
 
+    def _is_to_be_listed(self, before: Checkpoint, item_id: str) -> bool:
+        """Whether a drive that was joined just now holds it: what an older log says of it is told first, and then the
+        drive's listing brings it."""
+        item = self._world.items.get(item_id)
+        corpus = None if item is None or item.drive is None else before.corpora.get(item.drive.id)
+        return corpus is not None and corpus.stage in {"start_token", "listing"}
+
+    def _judge_sweep(self, settings: ConnectionSettings) -> None:
+        """A full sync that says that it is completed leaves nothing to sweep that was in sight all the while."""
+        closing = self._log.mirror.closing(CONNECTION)
+        if closing is None or closing.data.status != "completed" or closing.sync_id not in self._begun:
+            return
+        began = self._begun.pop(closing.sync_id)
+        self.sights.look(settings)
+        swept = self._log.mirror.swept(CONNECTION)
+        stood = [each for each in swept if self.sights.stood(_key_of(each), began)]
+        wrong = [each.idempotency_key for each in stood if each.resource_type in _LISTED]
+        if wrong:
+            raise Broken(f"swept what exists: {wrong}")
+
     def on_rest(self, when: str, settings: ConnectionSettings, *, labels_too: bool) -> None:
         """The mirror is the Drive. Its labels are `labels_too`: not where they were refused."""
-        differences = self._differences(settings, labels_too=labels_too)
+        lasting = self._oddities.lasting if self._size.for_ever else frozenset[str]()
+        differences = [
+            each
+            for each in self._differences(settings, labels_too=labels_too)
+            if each.resource_id.partition("/")[0] not in lasting
+        ]
         self._done[f"compared, {when}"] += 1
         if differences:
             text = "; ".join(map(str, differences[:8]))
             raise Broken(f"{when}: {len(differences)} differences: {text}")
+
+    def on_lasting_gaps(self, checkpoint: Checkpoint, settings: ConnectionSettings) -> None:
+        """Just the bad files that were asked for are gaps, the closing record names them, and each has an error record
+        for each of its gaps at most, however often it was tried."""
+        self.sights.look(settings)
+        bad, closing = self._oddities.lasting, self._log.mirror.closing(CONNECTION)
+        asked = {file_id for file_id, _ in self._oddities.met if self.sights.holds(("file", file_id))}
+        gaps = Counter(gap.id for gap in gaps_of(checkpoint))
+        named = set() if closing is None else {gap.id for gap in closing.data.gaps or ()}
+        if not asked <= gaps.keys() <= bad or named != gaps.keys():
+            raise Broken(f"gaps of {sorted(gaps)}, named {sorted(named)}, and {sorted(asked)} can't be had")
+        latest = "" if closing is None else closing.sync_id
+        reported = [each for each in self._log.error_records() if (each.sync_id or "") >= latest]
+        told = Counter(each.resource.id for each in reported if each.resource.id in bad)
+        wrong = {file_id: told[file_id] for file_id, count in gaps.items() if not 1 <= told[file_id] <= count}
+        if wrong:
+            raise Broken(f"error records of gaps: {wrong}, of {gaps}")
+        self._done["lasting gaps compared"] += len(gaps)
 
     def _differences(self, settings: ConnectionSettings, *, labels_too: bool) -> list[Difference]:
         drives_too = bool(settings.include_shared_drives)
@@ -129,7 +216,7 @@ class Checks:
         """Those of what is beside items and their permissions."""
         mirror, world, user = self._log.mirror, self._world, self._user
         if self._size.details:
-            yield from differences_of_details(mirror, world, user, settings)
+            yield from differences_of_details(mirror, world, user, settings, self._oddities.blurred)
         if self._size.contents:
             yield from differences_of_contents(mirror, world, user, settings, self._store)
         if self._size.labels and labels_too:
@@ -157,6 +244,29 @@ class Checks:
                 for part in new
                 if part not in old
             )
+
+
+class _Gap(Protocol):
+    """What the simulation reads of a gap."""
+
+    scope: str
+    id: str
+
+
+def gaps_of(checkpoint: Checkpoint) -> tuple[_Gap, ...]:
+    """What could not be had, and is asked for again."""
+    gaps: tuple[_Gap, ...] = getattr(checkpoint, "gaps", ())
+    return gaps
+
+
+def _removals(checkpoint: Checkpoint | None) -> set[str]:
+    """Which items a log says are gone, and are yet to be looked up."""
+    sync = None if checkpoint is None else checkpoint.sync
+    return set() if sync is None else {removal.file_id for removal in sync.removals}
+
+
+def _key_of(record: ReceivedRecord) -> Key:
+    return record.resource_type, record.resource_id
 
 
 def check_cursors(checkpoint: Checkpoint) -> None:

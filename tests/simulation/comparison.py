@@ -1,6 +1,6 @@
 """What must hold at rest: what is beside items and permissions in the mirror is what the account may have of it."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from hashlib import sha256
 
 from drive_simulator.items import User
@@ -17,9 +17,12 @@ _Shown = tuple[object, ...]
 
 
 def differences_of_details(
-    mirror: Mirror, world: World, user: User, settings: ConnectionSettings
+    mirror: Mirror, world: World, user: User, settings: ConnectionSettings, blurred: Container[str]
 ) -> Iterator[Difference]:
-    """Where the mirror's revisions and comments are not those of the user's files, or differ from them."""
+    """Where the mirror's revisions and comments are not those of the user's files, or differ from them.
+
+    The `blurred` revisions may lack their size.
+    """
     scope = {
         "include_trashed": settings.include_trashed,
         "include_shared_drives": bool(settings.include_shared_drives),
@@ -43,8 +46,12 @@ def differences_of_details(
             yield Difference("unexpected", *key)
         elif key not in held:
             yield Difference("missing", *key)
-        elif held[key] != expected[key]:
+        elif held[key] != expected[key] and not (key[1] in blurred and held[key] == _without_size(expected[key])):
             yield Difference("different", *key, "details", expected[key], held[key])
+
+
+def _without_size(shown: _Shown) -> _Shown:
+    return shown[0], None, *shown[2:]
 
 
 def differences_of_contents(

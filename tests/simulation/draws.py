@@ -14,11 +14,13 @@ from drive_simulator.corpus_details import Details
 from drive_simulator.edits import Edit, choose_edit
 from drive_simulator.items import WORKSPACE_PREFIX, User
 from drive_simulator.labels import add_label
+from drive_simulator.reach import visible
 from drive_simulator.world import World
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.times import rfc3339
 from simulation.content_edits import edit_of_content
 from simulation.drive_edits import sharing_in_a_drive
+from simulation.low_roles import LOW_ROLES
 from simulation.scopes import with_scope
 
 SPICE = frozenset(
@@ -39,7 +41,12 @@ class Size:
     `tree` how many items more each drive has, half of them folders in folders. With `details` files are commented and
     revised all along, and that is compared as well. With `scopes` only some folders, drives and types are mirrored, and
     the paths of folders are. With `contents` the bytes of files are mirrored and written anew all along, with `labels`
-    labels are, and with `events` the entries of the logs are told of."""
+    labels are, and with `events` the entries of the logs are told of.
+
+    With `odd` Google's answers are odd in storms (see `oddities`). So many `bad_files` can't be had, by
+    some of the calls for them, as long as a storm lasts; `for_ever` says that they never can. With `low_role` the
+    account is a reader or commenter of shared drives at most, or writes single items of a drive that it is no member
+    of."""
 
     files: int = 40
     drives: int = 3
@@ -52,6 +59,10 @@ class Size:
     contents: bool = False
     labels: bool = False
     events: bool = False
+    odd: bool = False
+    bad_files: int = 0
+    for_ever: bool = False
+    low_role: bool = False
 
 
 def draw_world(size: Size, seed: int, clock: ManualClock) -> World:
@@ -112,21 +123,27 @@ def draw_edit(
     """What somebody does in Drive next; `user` is the one whose Drive is mirrored, `awaited` are the files whose bytes
     are on their way."""
     draw = die.random()
-    edit = _membership(world, user, die) if draw < 0.12 else _retiming(world, die, now) if draw < 0.2 else None
+    edit = _membership(size, world, user, die) if draw < 0.12 else _retiming(world, die, now) if draw < 0.2 else None
     if draw > 1 - size.sharing:
-        edit = sharing_in_a_drive(world, user, die)
+        edit = sharing_in_a_drive(world, user, die, low_role=size.low_role)
     if size.contents and die.random() < 0.2:
         edit = edit_of_content(world, user, awaited, die)
     also: tuple[str, ...] = ("sharing", "comments", "revisions") if size.details else ("sharing",)
     if size.labels:
         also = (*also, "labels")
     if edit is None:
-        edit = choose_edit(world, die, also=also)
+        edit = choose_edit(world, die, also=also, memberships=not size.low_role)
         for _ in range(12 if draw < 0.4 else 0):
             if edit.kind in SPICE:
                 break
-            edit = choose_edit(world, die, also=also)
+            edit = choose_edit(world, die, also=also, memberships=not size.low_role)
     return edit
+
+
+def draw_bad_files(size: Size, world: World, user: User, die: random.Random) -> list[str]:
+    """Files that the user sees, for some calls for which Google will answer nothing but errors."""
+    files = [item.id for item in visible(world, user) if not item.is_folder]
+    return die.sample(files, min(len(files), size.bad_files))
 
 
 def age_by_arrival(world: World, user: User, die: random.Random, edited: int) -> None:
@@ -151,7 +168,7 @@ def _retiming(world: World, die: random.Random, now: datetime) -> Edit | None:
     return Edit("retime", item.owner.email, "PATCH", f"files/{item.id}", query, {"modifiedTime": time})
 
 
-def _membership(world: World, user: User, die: random.Random) -> Edit | None:
+def _membership(size: Size, world: World, user: User, die: random.Random) -> Edit | None:
     """Somebody, the mirror's user most often, joins or leaves a drive."""
     drive = die.choice(list(world.drives.values()))
     manager = next((user for user, grant in drive.members.items() if grant.role == "organizer"), None)
@@ -161,5 +178,6 @@ def _membership(world: World, user: User, die: random.Random) -> Edit | None:
     query = {"supportsAllDrives": "true"}
     if user in drive.members:
         return Edit("leave_drive", manager.email, "DELETE", f"{path}/{user.permission_id}", query)
-    body = {"type": "user", "role": "writer", "emailAddress": user.email}
+    role = die.choice(LOW_ROLES) if size.low_role else "writer"
+    body = {"type": "user", "role": role, "emailAddress": user.email}
     return Edit("join_drive", manager.email, "POST", path, query, body)

@@ -7,6 +7,7 @@ from drive_simulator.edit import manager_of
 from drive_simulator.edits import Edit
 from drive_simulator.items import FOLDER, Item, SharedDrive, User
 from drive_simulator.world import World
+from simulation.low_roles import LOW_ROLES
 
 _QUERY = {"supportsAllDrives": "true"}
 _ROLES = ("reader", "commenter", "writer")
@@ -25,9 +26,12 @@ def trees_in_drives(world: World, die: random.Random, count: int) -> Iterator[Ed
             yield Edit("create", manager.email, "POST", "files", _QUERY, body)
 
 
-def sharing_in_a_drive(world: World, user: User, die: random.Random) -> Edit | None:
-    """Somebody shares, unshares, limits or moves something in a drive of the user's, or changes its members."""
-    drives = [drive for drive in world.drives.values() if user in drive.members]
+def sharing_in_a_drive(world: World, user: User, die: random.Random, *, low_role: bool = False) -> Edit | None:
+    """Somebody shares, unshares, limits or moves something in a drive of the user's, or changes its members.
+
+    With `low_role` any drive may be one of which the user has single items, and the user's role stays a low one.
+    """
+    drives = [drive for drive in world.drives.values() if low_role or user in drive.members]
     if not drives:
         return None
     drive = die.choice(drives)
@@ -35,7 +39,7 @@ def sharing_in_a_drive(world: World, user: User, die: random.Random) -> Edit | N
     if manager is None:
         return None
     if die.random() < 0.2:
-        return _member_edit(world, drive, manager, die)
+        return _member_edit(world, drive, manager, die, low=user if low_role else None)
     items = [item for item in drive.root.subtree() if item is not drive.root]
     folders = [item for item in items if item.is_folder]
     if not items:
@@ -44,17 +48,20 @@ def sharing_in_a_drive(world: World, user: User, die: random.Random) -> Edit | N
     return _item_edit(world, item, folders, manager, die)
 
 
-def _member_edit(world: World, drive: SharedDrive, manager: User, die: random.Random) -> Edit | None:
+def _member_edit(
+    world: World, drive: SharedDrive, manager: User, die: random.Random, *, low: User | None
+) -> Edit | None:
     other = die.choice(list(world.users.values()))
     path = f"files/{drive.id}/permissions"
+    roles = LOW_ROLES if other is low else _MEMBER_ROLES
     if other is manager:
         return None
     if other not in drive.members:
-        body = {"type": "user", "role": die.choice(_MEMBER_ROLES), "emailAddress": other.email}
+        body = {"type": "user", "role": die.choice(roles), "emailAddress": other.email}
         return Edit("join_drive", manager.email, "POST", path, _QUERY, body)
     if die.random() < 0.3:
         return Edit("leave_drive", manager.email, "DELETE", f"{path}/{other.permission_id}", _QUERY)
-    body = {"role": die.choice(_MEMBER_ROLES)}
+    body = {"role": die.choice(roles)}
     return Edit("change_member", manager.email, "PATCH", f"{path}/{other.permission_id}", _QUERY, body)
 
 

@@ -23,7 +23,8 @@ Finding = Generator[Question, Reply, Shared]
 
 @dataclass(slots=True, eq=False)
 class Fetch:
-    """An action under way. `places_too` says that it is found out where items are, as where there is a scope."""
+    """An action under way; `sent` is the moment of `Sights` at which it was sent. `places_too` says that it is found
+    out where items are, as where there is a scope."""
 
     action: Action
     sync_id: SyncId | None
@@ -31,6 +32,7 @@ class Fetch:
     checkpoint: Checkpoint
     known: FoldersOfConnection
     places: KnownPlaces
+    sent: int
     places_too: bool = False
     finding: Finding | None = None
     question: Question | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -35,10 +36,14 @@ from google_drive_worker.sync.engine import Answer
 from google_drive_worker.sync.plan import Action, ListDetails, ReadDetails
 from google_drive_worker.sync.sharing import ListPermissions, Question, ReadSharings, Reply, nothing_known
 from google_drive_worker.utils.errors import WorkerError
+from simulation.oddities import Answer as HttpAnswer
+from simulation.oddities import Oddities
 from support.simulators import unserved
 
 CONNECTION = ConnectionId("conn_simulated")
 CUSTOMER = CustomerId("cust_simulated")
+
+_ORIGIN = "https://simulated"
 
 _NO_SUCH_LABEL = (
     b'{"error":{"code":400,"message":"Invalid label","errors":'
@@ -72,20 +77,25 @@ class Google:
     """Answers what the engine plans, for one user. Pages are as short as `die` says: up to `longest` items.
 
     While it `refuses_labels` every call that names some is answered with an error. `loop` is for what fetches contents.
+    `oddities` alters answers on their way; the client tries each call once, so that they reach the engine.
     """
 
-    def __init__(self, world: World, clock: ManualClock, email: str, die: random.Random, longest: int) -> None:
+    def __init__(
+        self, world: World, clock: ManualClock, email: str, die: random.Random, longest: int, done: Counter[str]
+    ) -> None:
+        world.site.origin = _ORIGIN
         self.rules = ListingRules(short_page_probability=0.1, die=die)
         self._watch = unserved(world, rules=self.rules)
         self.simulator = self._watch.__enter__()
         self.time = WorldTime(clock)
         self.loop = asyncio.new_event_loop()
         self.refuses_labels = False
+        self.oddities = Oddities(die, done)
         self._die = die
         self._longest = longest
         self._token = self.simulator.access_token(email)
         self._drives = DriveApis(
-            base_url="https://simulated/drive/v3",
+            base_url=f"{_ORIGIN}/drive/v3",
             transport=self,
             authorizers=Authorizers(_no_grant, self.time, die.random),
             limiter=QuotaLimiter(QuotaModel(1e12, 1e12), self.time),
@@ -114,8 +124,11 @@ class Google:
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Serve a call of the worker's client; the page size is drawn anew."""
         if request.target == BATCH_PATH:
+            refusal = self.oddities.of_batch()
+            if refusal is not None:
+                return HttpResponse(*refusal)
             parts = parse_batch(request.headers["Content-Type"], request.body or b"")
-            answers = [self._serve(request.method, part.path_qs, request.headers) for part in parts]
+            answers = [self._serve(part.method, part.path_qs, request.headers, in_batch=True) for part in parts]
             content_type, body = render_batch(parts, answers, order=self._die)
             return HttpResponse(200, {"Content-Type": content_type}, body)
         return HttpResponse(*self._serve(request.method, request.target, request.headers))
@@ -131,7 +144,10 @@ class Google:
 
         yield HttpStream(status, headers, pieces)
 
-    def _serve(self, method: str, target: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+    def _serve(self, method: str, target: str, headers: Mapping[str, str], *, in_batch: bool = False) -> HttpAnswer:
+        return self.oddities.of_call(target, self._right(method, target, headers), in_batch=in_batch)
+
+    def _right(self, method: str, target: str, headers: Mapping[str, str]) -> HttpAnswer:
         path, _, query = target.partition("?")
         if self.refuses_labels and "includeLabels=" in query:
             return 400, {}, _NO_SUCH_LABEL
@@ -139,7 +155,7 @@ class Google:
             (name, str(self._die.randint(1, self._longest)) if name == "pageSize" else value)
             for name, value in parse_qsl(query, keep_blank_values=True)
         ]
-        response = self.simulator.handle(Request("GET" if method == "POST" else method, path, tuple(pairs), headers))
+        response = self.simulator.handle(Request(method, path, tuple(pairs), headers))
         body = response.body if response.stream is None else b"".join(response.stream.blocks())
         return response.status, response.headers, body
 

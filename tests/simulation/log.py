@@ -21,6 +21,23 @@ DATA_TOPIC = "ingestion.data"
 ERRORS_TOPIC = "integration.errors"
 
 
+class ErrorResource(msgspec.Struct, frozen=True):
+    """What an error record is about."""
+
+    type: str | None = None
+    id: str | None = None
+
+
+class ErrorRecord(msgspec.Struct, frozen=True):
+    """An error record as on-call reads it."""
+
+    resource: ErrorResource = ErrorResource()
+    sync_id: str | None = None
+
+
+_DECODE_ERROR = msgspec.json.Decoder(ErrorRecord).decode
+
+
 @dataclass(slots=True)
 class Log:
     """An append-only list of committed entries: their records go to the mirror at once, their state stays."""
@@ -54,6 +71,10 @@ class Log:
             self.memory.update(entry.remembered)
             if entry.position is not None:
                 self.position = entry.position
+
+    def error_records(self) -> list["ErrorRecord"]:
+        """All error records so far."""
+        return [_DECODE_ERROR(each) for each in self.errors]
 
     def restore(self) -> Checkpoint | None:
         """The checkpoint as a worker reads it that starts now."""

@@ -37,12 +37,21 @@ from google_drive_worker.sync.plan import ListFiles, fetch_key, plan, scope_of
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import Retryable, WorkerError
-from simulation.checks import Checks, check_cursors
-from simulation.draws import Size, age_by_arrival, draw_edit, draw_other_settings, draw_settings, draw_world
+from simulation.checks import Checks, check_cursors, gaps_of
+from simulation.draws import (
+    Size,
+    age_by_arrival,
+    draw_bad_files,
+    draw_edit,
+    draw_other_settings,
+    draw_settings,
+    draw_world,
+)
 from simulation.drive_edits import trees_in_drives
 from simulation.fetches import Fetch
 from simulation.google import CONNECTION, CUSTOMER, Google
 from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
+from simulation.low_roles import lowered
 from support.memory_store import MemoryStore
 
 FETCHES_AT_ONCE = 6
@@ -63,14 +72,17 @@ class Run:
         self.clock = ManualClock()
         self.world = draw_world(self.size, self.seed, self.clock)
         self.user = next(iter(self.world.users.values()))
-        self.google = Google(self.world, self.clock, self.user.email, self.die, self.size.longest_page)
+        self.google = Google(self.world, self.clock, self.user.email, self.die, self.size.longest_page, self.done)
         self.editor = Editor(self.world)
         for edit in trees_in_drives(self.world, self.die, self.size.tree):
+            self.editor.make(edit)
+        for edit in lowered(self.world, self.user, self.die) if self.size.low_role else ():
             self.editor.make(edit)
         self.settings = draw_settings(self.size, self.world, self.die)
         self.log = Log()
         self.store = MemoryStore()
-        self.checks = Checks(self.size, self.world, self.user, self.log, self.store, self.done)
+        oddities = self.google.oddities
+        self.checks = Checks(self.size, self.world, self.user, self.log, self.store, oddities, self.done)
         self.outbox = Outbox(
             integration_id="google-drive",
             data_topic=DATA_TOPIC,
@@ -117,7 +129,7 @@ class Run:
         except ApiError:
             self.done["refused edit"] += 1
         self.clock.advance(0.001)
-        self.checks.on_edit()
+        self.checks.on_edit(self.settings)
 
     def ignore_order(self) -> None:
         """Google stops minding the order that is asked for, or minds it again."""
@@ -133,6 +145,20 @@ class Run:
         """The object store can't be used, or can again."""
         self.store.problem = Retryable("no answer", code="object_store_unavailable") if broken else None
         self._note(f"store broken {broken}")
+
+    def begin_storm(self) -> None:
+        """Answers are odd from now on, and some files bad, where the run's size says so."""
+        oddities = self.google.oddities
+        if self.size.bad_files and not oddities.lasting:
+            oddities.spoil(draw_bad_files(self.size, self.world, self.user, self.die))
+        if self.size.odd:
+            oddities.begin()
+
+    def end_storm(self) -> None:
+        """Answers are right again, but for files that are bad for ever."""
+        self.google.oddities.end()
+        if not self.size.for_ever:
+            self.google.oddities.recover()
 
     def age_by_arrival(self, edited: int) -> None:
         """The user's items were modified as they came, and so many of the older half yesterday."""
@@ -155,7 +181,7 @@ class Run:
             return  # where state was lost, nobody knows what was mirrored before: see `lose_state`
         wish, self.settings = draw_other_settings(self.size, self.world, self.die, self.settings)
         self._note(f"settings {wish} {getattr(self.settings, wish)}")
-        self.checks.on_edit()
+        self.checks.on_edit(self.settings)
         self.trigger("incremental")
 
     # What the worker does.
@@ -196,7 +222,8 @@ class Run:
             known, places = self.folders.under(CONNECTION, mark), self.places.under(CONNECTION, mark)
             settings = _as_begun(self.settings, checkpoint.scope)
             sync_id, places_too = checkpoint.sync.sync_id, self.size.scopes
-            self.flights.append(Fetch(action, sync_id, settings, checkpoint, known, places, places_too))
+            sent = self.checks.sights.moment
+            self.flights.append(Fetch(action, sync_id, settings, checkpoint, known, places, sent, places_too))
         elif not planned and not self.flights:
             self._complete(checkpoint)
 
@@ -232,7 +259,7 @@ class Run:
             self._note(f"arrive {flight.action}")
             step = engine.on_answer(checkpoint, flight.action, outcome, transformer, self._recall)
         self.checks.on_step(checkpoint, flight.action, outcome, step)
-        self._write(checkpoint, step)
+        self._write(checkpoint, step, since=flight.sent)
 
     def lose_connection(self, error: WorkerError) -> None:
         """A turn fails before its first fetch."""
@@ -298,6 +325,7 @@ class Run:
         step = engine.begin(checkpoint, CUSTOMER, scope, now, self.die.getrandbits(74), transformer)
         if step.checkpoint is not None and step.checkpoint.sync is not None:
             self.done[f"begun {step.checkpoint.sync.kind}"] += 1
+            self.checks.on_begun(step.checkpoint.sync.sync_id)
         self._write(checkpoint, step)
 
     def _complete(self, checkpoint: Checkpoint) -> None:
@@ -307,11 +335,15 @@ class Run:
         step = engine.complete(checkpoint, self.google.time.now(), transformer)
         ends = step.checkpoint is not None and step.checkpoint.sync is None
         full = checkpoint.sync is not None and checkpoint.sync.kind == "full"
-        if full and ends and checkpoint.owed is None and as_wanted and checkpoint.sync is not None:
+        whole = full and step.checkpoint is not None and not gaps_of(step.checkpoint)
+        if whole and ends and checkpoint.owed is None and as_wanted and checkpoint.sync is not None:
             self.checks.on_full_sync_closed(checkpoint.sync.sync_id)
         self._write(checkpoint, step)
 
-    def _write(self, before: Checkpoint, step: Step) -> None:
+    def _write(self, before: Checkpoint, step: Step, since: int | None = None) -> None:
+        """The step is to be committed; what it rests on was asked for at the moment `since`, or just now."""
+        if before.scope == scope_of(self.settings, include_shared_drives=True):
+            self.checks.on_deletes(before, step, self.settings, since)
         entry = self.outbox.enter(before, step, {})
         assert isinstance(entry, Entry)  # nothing of the simulator's is too large
         self._enter(entry)

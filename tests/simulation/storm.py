@@ -127,6 +127,32 @@ WHOLE_IN_TREES = dataclasses.replace(SIZES[3], details=True, contents=True, labe
 WHOLE_SCOPED = dataclasses.replace(SCOPED, contents=True, labels=True, events=True)
 
 
+ODD = Size(odd=True, details=True)
+"""For odd answers to whatever is asked for of items, permissions, revisions and comments."""
+
+ODD_PARTS = dataclasses.replace(SIZES[2], odd=True)
+"""For odd answers in listings that are split."""
+
+ODD_TREES = dataclasses.replace(SIZES[3], odd=True)
+
+ODD_SCOPED = dataclasses.replace(SCOPED, odd=True)
+"""For odd answers to walks, and to look-ups of the folders that are named."""
+
+ODD_WHOLE = dataclasses.replace(WHOLE, odd=True)
+
+BAD_FILES = dataclasses.replace(WHOLE, files=40, bad_files=5)
+"""For files that can't be had by some calls until the calm."""
+
+BAD_FOR_EVER = dataclasses.replace(BAD_FILES, for_ever=True)
+
+LOW_ROLE = dataclasses.replace(SIZES[3], low_role=True, details=True)
+"""For an account that does not see the members of its drives."""
+
+LOW_ROLE_WHOLE = dataclasses.replace(WHOLE, low_role=True, sharing=0.4, tree=6)
+
+ALL_AT_ONCE = dataclasses.replace(WHOLE, odd=True, bad_files=5, low_role=True, tree=6)
+
+
 def play(seed: int, steps: int, size: Size | None = None) -> Run:
     """A whole run: storms of `steps` random steps, each followed by a calm in which everything has to come right.
 
@@ -137,6 +163,7 @@ def play(seed: int, steps: int, size: Size | None = None) -> Run:
         while run.steps < steps:
             if run.size.contents and run.die.random() < 0.5:
                 reach_contents(run)
+            run.begin_storm()
             for _ in range(run.die.choice((30, 100, 300))):
                 random_step(run)
             settle(run)

@@ -41,6 +41,15 @@ class MirroredLabel(msgspec.Struct, frozen=True, gc=False):
     fields: tuple[MirroredLabelField, ...] = ()
 
 
+class MirroredGap(msgspec.Struct, frozen=True, gc=False):
+    """A gap that the closing record of a full sync names."""
+
+    scope: str
+    id: str
+    code: str | None = None
+    message: str | None = None
+
+
 class MirroredData(msgspec.Struct, frozen=True, gc=False):
     """The part of a record's `data` that the mirror holds; everything may be missing."""
 
@@ -73,6 +82,7 @@ class MirroredData(msgspec.Struct, frozen=True, gc=False):
     content_status: str | None = None
     path: tuple[str, ...] | None = None
     labels: tuple[MirroredLabel, ...] | None = None
+    gaps: tuple[MirroredGap, ...] | None = None
 
 
 class ReceivedRecord(msgspec.Struct, frozen=True, gc=False):
@@ -89,6 +99,9 @@ class ReceivedRecord(msgspec.Struct, frozen=True, gc=False):
     payload_ref: ObjectRef | None = None
     content_ref: ObjectRef | None = None
 
+
+_CLOSED = frozenset({"completed", "incomplete"})
+"""The `data.status` of records that close a full sync."""
 
 Fetch = Callable[[ObjectRef], bytes]
 """Gives an object's bytes. Raises where there is no such object, or another one in its place."""
@@ -110,8 +123,10 @@ class _Connection:
     versions: dict[str, int | None] = field(default_factory=dict)
     partition: int | None = None
     last_offset: int = -1
-    swept_before: str = ""
+    closed_before: str = ""
     completed: list[str] = field(default_factory=list)
+    closing: ReceivedRecord | None = None
+    swept: list[ReceivedRecord] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -153,8 +168,7 @@ class Mirror:
         self._check_order(connection, record, partition, offset)
         self._check_repetition(connection, record)
         if record.resource_type == "sync":
-            if record.data.status == "completed":
-                self._sweep(connection, record.sync_id)
+            self._close(connection, record)
         elif record.operation == "delete":
             self._drop(connection, record)
         else:
@@ -165,9 +179,19 @@ class Mirror:
         return record
 
     def completed_syncs(self, connection_id: str) -> list[str]:
-        """The ids of the connection's full syncs that have closed, in order."""
+        """The ids of the connection's full syncs that have closed as completed, in order."""
         connection = self._connections.get(connection_id)
         return [] if connection is None else list(connection.completed)
+
+    def closing(self, connection_id: str) -> ReceivedRecord | None:
+        """The connection's last closing record, which names the gaps where the sync is incomplete."""
+        connection = self._connections.get(connection_id)
+        return None if connection is None else connection.closing
+
+    def swept(self, connection_id: str) -> list[ReceivedRecord]:
+        """What the connection's last closing record swept away: nothing where the sync is incomplete."""
+        connection = self._connections.get(connection_id)
+        return [] if connection is None else list(connection.swept)
 
     def held(self, connection_id: str, resource_type: str | None = None) -> Iterator[ReceivedRecord]:
         """What the mirror holds of a connection, of one resource type or of all."""
@@ -182,13 +206,18 @@ class Mirror:
         for key in connection.hanging.pop(record.resource_id, ()):
             connection.held.pop(key, None)
 
-    def _sweep(self, connection: _Connection, sync_id: str) -> None:
+    def _close(self, connection: _Connection, record: ReceivedRecord) -> None:
+        """A full sync closes. Only one that is completed sweeps: an incomplete one is closed once more when its gaps
+        are filled, and what filled them came under later sync ids."""
+        if record.data.status not in _CLOSED:
+            return
+        connection.closing, connection.swept = record, []
         # Sync ids are UUIDv7: an older sync's sorts before.
-        connection.completed.append(sync_id)
-        connection.swept_before = max(connection.swept_before, sync_id)
-        stale = [key for key, record in connection.held.items() if record.sync_id < sync_id]
-        for key in stale:
-            del connection.held[key]
+        connection.closed_before = max(connection.closed_before, record.sync_id)
+        if record.data.status == "completed":
+            connection.completed.append(record.sync_id)
+            stale = [key for key, held in connection.held.items() if held.sync_id < record.sync_id]
+            connection.swept = [connection.held.pop(key) for key in stale]
 
     def _check_order(self, connection: _Connection, record: ReceivedRecord, partition: int, offset: int) -> None:
         name = record.integration_connection_id
@@ -199,9 +228,9 @@ class Mirror:
         elif offset <= connection.last_offset:
             self._note(f"{name}: offset {offset} after {connection.last_offset}")
         connection.last_offset = max(connection.last_offset, offset)
-        if record.sync_id < connection.swept_before:
+        if record.sync_id < connection.closed_before:
             self._note(
-                f"{record.idempotency_key}: of sync {record.sync_id}, after {connection.swept_before} has closed"
+                f"{record.idempotency_key}: of sync {record.sync_id}, after {connection.closed_before} has closed"
             )
 
     def _check_repetition(self, connection: _Connection, record: ReceivedRecord) -> None:

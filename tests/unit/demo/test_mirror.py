@@ -6,12 +6,13 @@ import uuid
 import msgspec
 import pytest
 
-from google_drive_worker.demo.mirror import Difference, Mirror, Truth, compare
+from google_drive_worker.demo.mirror import Difference, Mirror, MirroredGap, Truth, compare
 from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, DriveFile, SharedDrive
 from google_drive_worker.domain.ids import DriveId, FileId
 
 OLD = "019a0000-0000-7000-8000-000000000001"
 NEW = "019a0000-0001-7000-8000-000000000001"
+NEWER = "019a0000-0002-7000-8000-000000000001"
 CONNECTION = "conn_abc"
 offsets = itertools.count()
 
@@ -83,6 +84,39 @@ def test_a_closing_sync_sweeps_what_it_did_not_see() -> None:
     assert ids(mirror, "other") == {"theirs"}
     assert mirror.completed_syncs(CONNECTION) == [NEW]
     assert not mirror.duplicates
+
+
+def test_an_incomplete_sync_sweeps_nothing() -> None:
+    """What its gaps cover may still be there: everything held stays, and the gaps can be read from its record."""
+    gap = {"scope": "item", "id": "hidden", "code": "unreadable_item", "message": "it does not fit its type"}
+    mirror = mirror_of(
+        record("file", "hidden", sync=OLD),
+        record("sync", NEW, status="started"),
+        record("file", "seen"),
+        record("sync", NEW, status="incomplete", gaps=[gap]),
+    )
+    assert ids(mirror) == {"hidden", "seen"}
+    assert mirror.completed_syncs(CONNECTION) == []
+    assert mirror.swept(CONNECTION) == []
+    closing = mirror.closing(CONNECTION)
+    assert closing is not None
+    assert closing.data.gaps == (MirroredGap("item", "hidden", "unreadable_item", "it does not fit its type"),)
+
+
+def test_the_second_closing_record_sweeps_what_is_older_than_its_sync() -> None:
+    """What filled a gap came under a later sync id and stays; what neither the full sync nor that one wrote goes."""
+    mirror = mirror_of(
+        record("file", "gone", sync=OLD),
+        record("file", "hidden", sync=OLD),
+        record("file", "seen", sync=NEW),
+        record("sync", NEW, status="incomplete", gaps=[{"scope": "item", "id": "hidden"}]),
+        record("file", "hidden", sync=NEWER),
+        record("sync", NEW, status="completed"),
+    )
+    assert ids(mirror) == {"seen", "hidden"}
+    assert [each.resource_id for each in mirror.swept(CONNECTION)] == ["gone"]
+    assert mirror.completed_syncs(CONNECTION) == [NEW]
+    assert mirror.misorders == 0
 
 
 def test_repetitions_and_disorder_are_noticed() -> None:
