@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
+from google_drive_worker.domain.times import LONGEST_REST
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.plan import plan
-from simulation.checks import Broken, gaps_of
+from simulation.checks import Broken
 from simulation.run import FETCHES_AT_ONCE, Run
 
 SETTLED_WITHIN = 20_000
@@ -73,12 +74,12 @@ def _is_settled(run: Run) -> bool:
     if checkpoint is None:
         run.commit()
         return True
-    lasting = [gap for gap in gaps_of(checkpoint) if gap.id in run.google.oddities.lasting]
-    only_lasting = checkpoint.sync is None and checkpoint.owed is None and len(lasting) == len(gaps_of(checkpoint)) > 0
+    lasting = [gap for gap in checkpoint.gaps if gap.id in run.google.oddities.lasting]
+    only_lasting = checkpoint.sync is None and checkpoint.owed is None and len(lasting) == len(checkpoint.gaps) > 0
     if not only_lasting and engine.due_at(checkpoint, run.google.time.now()) is not None:
         return False
     run.commit()
-    if checkpoint.sync or checkpoint.owed or (gaps_of(checkpoint) and not only_lasting):
+    if checkpoint.sync or checkpoint.owed or (checkpoint.gaps and not only_lasting):
         raise Broken(f"at rest for good with a sync to do: {checkpoint}")
     return True
 
@@ -92,7 +93,7 @@ def _rests(run: Run, checkpoint: Checkpoint) -> bool:
 def _wake(run: Run, checkpoint: Checkpoint) -> None:
     now = run.google.time.now()
     due = engine.due_at(checkpoint, now) or now
-    longest = timedelta(seconds=2 * failure.PARK_CAP_S) if checkpoint.parked is not None else engine.LONGEST_REST
+    longest = timedelta(seconds=2 * failure.PARK_CAP_S) if checkpoint.parked is not None else LONGEST_REST
     if due - now > longest:
         raise Broken(f"parked for {due - now}")
     run.wait((due - now).total_seconds() + 0.001)

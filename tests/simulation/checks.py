@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Protocol
 
 from drive_simulator.items import User
 from drive_simulator.truth import VisiblePermission, untold, visible_drives, visible_items, visible_permissions
@@ -179,7 +178,7 @@ class Checks:
         self.sights.look(settings)
         bad, closing = self._oddities.lasting, self._log.mirror.closing(CONNECTION)
         asked = {file_id for file_id, _ in self._oddities.met if self.sights.holds(("file", file_id))}
-        gaps = Counter(gap.id for gap in gaps_of(checkpoint))
+        gaps = Counter(gap.id for gap in checkpoint.gaps)
         named = set() if closing is None else {gap.id for gap in closing.data.gaps or ()}
         if not asked <= gaps.keys() <= bad or named != gaps.keys():
             raise Broken(f"gaps of {sorted(gaps)}, named {sorted(named)}, and {sorted(asked)} can't be had")
@@ -244,19 +243,6 @@ class Checks:
                 for part in new
                 if part not in old
             )
-
-
-class _Gap(Protocol):
-    """What the simulation reads of a gap."""
-
-    scope: str
-    id: str
-
-
-def gaps_of(checkpoint: Checkpoint) -> tuple[_Gap, ...]:
-    """What could not be had, and is asked for again."""
-    gaps: tuple[_Gap, ...] = getattr(checkpoint, "gaps", ())
-    return gaps
 
 
 def _removals(checkpoint: Checkpoint | None) -> set[str]:

@@ -109,6 +109,9 @@ class _AskingDrive:
         self._loop = loop
         self._asked = asked
 
+    async def is_served(self) -> bool:
+        return await self._ask(lambda drive: drive.is_served())
+
     async def list_contents(
         self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
     ) -> FilesPage:

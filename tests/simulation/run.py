@@ -37,7 +37,7 @@ from google_drive_worker.sync.plan import ListFiles, fetch_key, plan, scope_of
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import Retryable, WorkerError
-from simulation.checks import Checks, check_cursors, gaps_of
+from simulation.checks import Checks, check_cursors
 from simulation.draws import (
     Size,
     age_by_arrival,
@@ -335,7 +335,7 @@ class Run:
         step = engine.complete(checkpoint, self.google.time.now(), transformer)
         ends = step.checkpoint is not None and step.checkpoint.sync is None
         full = checkpoint.sync is not None and checkpoint.sync.kind == "full"
-        whole = full and step.checkpoint is not None and not gaps_of(step.checkpoint)
+        whole = full and step.checkpoint is not None and not step.checkpoint.gaps
         if whole and ends and checkpoint.owed is None and as_wanted and checkpoint.sync is not None:
             self.checks.on_full_sync_closed(checkpoint.sync.sync_id)
         self._write(checkpoint, step)

@@ -83,7 +83,10 @@ _RESOURCES: dict[GapScope, str] = {
 
 
 class Opened(NamedTuple):
-    """A checkpoint with a gap more, and the error records that the gap is worth: one a cause, not one a try."""
+    """A checkpoint with a gap more, and the error records that the gap is worth.
+
+    One cause makes one record, not one a try; so does all of an item that can't be had for the same cause.
+    """
 
     checkpoint: Checkpoint
     errors: tuple[ErrorReport, ...] = ()
@@ -122,7 +125,7 @@ def open_gap(
     gap = Gap(scope, gap_id, corpus, error.code, message, attempts, missing=missing, told=told, walk=walk)
     others = tuple(each for each in checkpoint.gaps if each is not before)
     reports: tuple[ErrorReport, ...] = ()
-    if before is None or before.code != error.code:
+    if not any(gap.id == gap_id and gap.code == error.code for gap in checkpoint.gaps):
         text = f"{_what(scope)} could not be read, and stays as it was until it is asked for again: {error.message}"
         resource = resource_type or _resource_of(scope, gap_id, corpus)
         resource_id = checkpoint.connection_id if scope == "drives" else gap_id

@@ -123,7 +123,7 @@ def test_a_full_sync_waits_for_no_page() -> None:
     assert goes_first(before)
     after = let_in(before, WANTED)
     assert after is not None
-    assert sync_of(after).details == ()
+    assert after.sync is None
 
 
 def state_after_let_in(checkpoint: Checkpoint) -> Checkpoint:
