@@ -28,9 +28,16 @@ class ErrorResource(msgspec.Struct, frozen=True):
     id: str | None = None
 
 
+class ErrorCause(msgspec.Struct, frozen=True):
+    """What happens next."""
+
+    action: str
+
+
 class ErrorRecord(msgspec.Struct, frozen=True):
     """An error record as on-call reads it."""
 
+    error: ErrorCause
     resource: ErrorResource = ErrorResource()
     sync_id: str | None = None
 

@@ -151,7 +151,10 @@ class Oddities:
         return answer
 
     def _altered(self, asked: Asked, right: Answer) -> Answer:
-        page = msgspec.json.decode(right[2])
+        try:
+            page = msgspec.json.decode(right[2])
+        except msgspec.DecodeError:  # half of a surrogate pair is in it already
+            return right
         if not isinstance(page, dict):
             return right
         fitting = [each for each in PAGE_ODDITIES if each.fits(asked, page)]

@@ -39,6 +39,7 @@ from google_drive_worker.sync.gaps import (
     hold_corpus,
     incomplete_search,
     is_confirmed,
+    list_now,
     open_gap,
     to_list_again,
     unreadable_gap,
@@ -47,7 +48,7 @@ from google_drive_worker.sync.items import ItemWriter, LookedUp
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.page_sharing import moved_corpora
 from google_drive_worker.sync.plan import LookUpDrive, LookUpRemoved, ReadChanges, WalkFolder, is_step_of
-from google_drive_worker.sync.scope import MY_DRIVE, follows, holds_drive, is_restricted, with_roots
+from google_drive_worker.sync.scope import MY_DRIVE, follows, holds_drive, is_restricted, lists, with_roots
 from google_drive_worker.sync.step import (
     Step,
     counted,
@@ -461,6 +462,16 @@ def _on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normali
             checkpoint = owe_full(checkpoint)
     is_held = holds_drive(checkpoint.scope, drive_id)
     return checkpoint, [normalizer.transform_drive(change.drive)] if is_held else []
+
+
+def with_users_files_again(checkpoint: Checkpoint) -> Checkpoint:
+    """Return the checkpoint with the user's files to be listed again, after a drive was left that no log told of.
+
+    The user's listing left out what of the drive is shared with them by name, since the drive's own was to bring it.
+    """
+    if not lists(checkpoint.scope, USER_CORPUS):
+        return with_roots(checkpoint)
+    return list_now(checkpoint, USER_CORPUS)
 
 
 def _perhaps_rejoined(checkpoint: Checkpoint, drive: Corpus) -> Checkpoint:

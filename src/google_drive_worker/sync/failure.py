@@ -8,7 +8,7 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import due_moment, rfc3339
-from google_drive_worker.sync.change_log import end_walk, leave_drive, with_walk_as
+from google_drive_worker.sync.change_log import end_walk, leave_drive, with_users_files_again, with_walk_as
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScope, Parked, Walk
 from google_drive_worker.sync.content import on_refused_contents
 from google_drive_worker.sync.details import on_refused, pass_page_failed
@@ -195,7 +195,7 @@ def _on_missing_drive(checkpoint: Checkpoint, drive_id: str, error: NotFound, no
     """Google does not find a drive by its id: it is left where Google said so before, a rest ago, and else a gap."""
     if is_confirmed(find_gap(checkpoint, "corpus", drive_id)):
         checkpoint, records = leave_drive(checkpoint, drive_id, normalizer)
-        return Step(checkpoint, tuple(records))
+        return Step(with_users_files_again(checkpoint), tuple(records))
     corpus = replace(checkpoint.corpora[drive_id], held=True)
     checkpoint = with_corpus(checkpoint, drive_id, corpus)
     parked = checkpoint.parked

@@ -354,6 +354,16 @@ def _taken_up(corpus: Corpus) -> Corpus:
     return corpus
 
 
+def list_now(checkpoint: Checkpoint, name: str) -> Checkpoint:
+    """Return the checkpoint whose sync lists a corpus again from the beginning, with all that hangs on its files."""
+    sync = checkpoint.sync
+    if sync is None:
+        return checkpoint
+    corpora = {**checkpoint.corpora, name: _taken_up(to_list_again(checkpoint.corpora[name]))}
+    whole = Gap("corpus", name, name, "", "")
+    return replace(checkpoint, corpora=corpora, sync=_with_work(checkpoint, sync, whole))
+
+
 def _with_work(checkpoint: Checkpoint, sync: Sync, gap: Gap) -> Sync:
     """The sync with what fills the gap."""
     file_id = FileId(gap.id)
