@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, FilesPage, UnreadableItem
+from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, FilesPage, SharedDrive, UnreadableItem
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import DeleteCause, ErrorReport, Record
@@ -259,6 +259,8 @@ def _on_there(
     if _is_listed_anyhow(checkpoint, sync, removal, file):
         return _There(checkpoint)
     is_ours = _is_ours(checkpoint, removal, file)
+    if not is_ours and _is_to_be_listed(checkpoint, file):
+        return _There(close_gaps(checkpoint, [("item", file_id), ("folder", file_id)]))
     if not is_ours:
         if sync.kind == "full" and file_id in (checkpoint.scope.folder_ids or ()):
             errors.append(_no_root(checkpoint, file_id))
@@ -271,6 +273,12 @@ def _on_there(
     if walk is None:  # else the walk's end closes the folder's gap
         checkpoint = close_gaps(checkpoint, [("folder", file_id)])
     return _There(close_gaps(checkpoint, [("item", file_id)]), tuple(errors), walk)
+
+
+def _is_to_be_listed(checkpoint: Checkpoint, file: DriveFile) -> bool:
+    """Whether the item is in a drive of which a listing is owed: that brings the item, where the account sees it."""
+    drive = checkpoint.corpora.get(file.drive_id or "")
+    return drive is not None and (drive.stage in {"start_token", "listing"} or drive.unlisted)
 
 
 def _on_not_there(
@@ -345,6 +353,8 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
         # It need not have left a corpus: it is named. The top of a drive has no parent.
         is_top = drive is not None and str(file.id) == file.drive_id
         return checkpoint.scope.include_shared_drives and (is_shared or is_top)
+    if drive is not None and not removal.told and removal.corpus != NO_CORPUS:
+        return True  # a list or a log showed it there, and no log told that it left
     if drive is None:
         # It is shared by name or with a folder, unless it is just that sharing that ended. Should the drive have been
         # joined meanwhile, its listing brings the item.
@@ -357,14 +367,32 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
     return removal.corpus != file.drive_id
 
 
-def on_drive_found(checkpoint: Checkpoint, action: LookUpDrive) -> Step:
-    """A drive that a call did not find is there: it is asked again, and goes on without it where that fails too."""
-    corpus = replace(checkpoint.corpora[action.drive_id], doubtful=False)
+def on_drive_found(checkpoint: Checkpoint, action: LookUpDrive, drive: SharedDrive, normalizer: Normalizer) -> Step:
+    """A drive that a call did not find is there: it is asked again, and goes on without it where that fails too.
+
+    One that the list of drives left out is joined.
+    """
+    corpus = checkpoint.corpora.get(action.drive_id)
     gaps = tuple(
         replace(gap, missing=False) if (gap.scope, gap.id) == ("corpus", action.drive_id) else gap
         for gap in checkpoint.gaps
     )
-    return Step(with_corpus(replace(checkpoint, gaps=gaps), action.drive_id, corpus))
+    checkpoint = replace(checkpoint, gaps=gaps)
+    if corpus is not None:
+        return Step(with_corpus(checkpoint, action.drive_id, replace(corpus, doubtful=False)))
+    joined = Corpus("start_token", members_due=checkpoint.scope.sync_permissions, rights=drive.rights)
+    checkpoint = unexpected(with_corpus(checkpoint, action.drive_id, joined), action.drive_id)
+    is_held, sync = holds_drive(checkpoint.scope, action.drive_id), checkpoint.sync
+    records = (normalizer.transform_drive(drive),) if is_held else ()
+    return Step(checkpoint if sync is None else with_sync(checkpoint, counted(sync, records)), records)
+
+
+def unexpected(checkpoint: Checkpoint, drive_id: str) -> Checkpoint:
+    """Return the checkpoint with the drive looked up, which the list of drives had left out."""
+    sync = checkpoint.sync
+    if sync is None:
+        return checkpoint
+    return with_sync(checkpoint, replace(sync, expected=tuple(name for name in sync.expected if name != drive_id)))
 
 
 def on_children(

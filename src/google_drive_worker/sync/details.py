@@ -38,6 +38,7 @@ from google_drive_worker.sync.error_reports import skipped, unread
 from google_drive_worker.sync.gaps import (
     Opened,
     close_gaps,
+    find_gap,
     forget_scopes,
     home_of,
     open_gap,
@@ -402,12 +403,13 @@ def _with_elements(
     if not odd:
         return close_gaps(checkpoint, [(scope, file_id)]), _Odd(any=False)
     home = corpus or home_of(checkpoint, scope, file_id)
-    checkpoint, new = open_gap(checkpoint, scope, file_id, home, unreadable(odd[0].problem))
+    is_new = find_gap(checkpoint, scope, file_id) is None
+    checkpoint, _ = open_gap(checkpoint, scope, file_id, home, unreadable(odd[0].problem))
     kind: ResourceType = "revision" if scope == "revisions" else "comment"
     reports = tuple(
         skipped(checkpoint, file_id if each.id is None else f"{file_id}/{each.id}", kind, each.problem) for each in odd
     )
-    return checkpoint, _Odd(any=True, reports=reports if new else ())
+    return checkpoint, _Odd(any=True, reports=reports if is_new else ())
 
 
 def _kept(

@@ -68,6 +68,7 @@ from google_drive_worker.sync.gaps import (
     GapRests,
     as_gap,
     close_gaps,
+    find_gap,
     forget_items,
     has_due,
     named_gaps,
@@ -321,8 +322,10 @@ def _with_gaps_of_items(step: Step, action: Action, writer: ItemWriter, permissi
     errors: list[ErrorReport] = []
     for item_id, problem in writer.unread.items():
         scope: GapScope = "permissions"
+        is_new = find_gap(checkpoint, scope, item_id) is None
         checkpoint, more = open_gap(checkpoint, scope, item_id, _corpus_of(action), as_gap(problem))
-        errors += writer.odd.get(item_id, more) if more else ()
+        odd = writer.odd.get(item_id, ())
+        errors += odd if odd and is_new else more if not odd else ()
     if checkpoint.gaps:
         written = [each for each in step.records if each.resource_type in {"file", "folder"}]
         gone = {each.resource_id for each in written if each.operation == "delete"}
@@ -386,7 +389,7 @@ def _decided(
         case LookUpRemoved(), Mapping():
             return on_looked_up(checkpoint, sync, action, cast("LookedUp", answer), writer, normalizer)
         case LookUpDrive(), SharedDrive():
-            return on_drive_found(checkpoint, action)
+            return on_drive_found(checkpoint, action, answer, normalizer)
         case ReadMembers(), Mapping():
             return on_members(checkpoint, sync, action, cast("Found", answer), writer)
         case _:

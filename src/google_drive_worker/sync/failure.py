@@ -8,13 +8,13 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import due_moment, rfc3339
-from google_drive_worker.sync.change_log import end_walk, leave_drive, with_users_files_again, with_walk_as
+from google_drive_worker.sync.change_log import end_walk, leave_drive, unexpected, with_users_files_again, with_walk_as
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScope, Parked, Walk
 from google_drive_worker.sync.content import on_refused_contents
 from google_drive_worker.sync.details import on_refused, pass_page_failed
 from google_drive_worker.sync.error_reports import report_of
 from google_drive_worker.sync.forgetting import on_unknown
-from google_drive_worker.sync.gaps import find_gap, hold_corpus, is_confirmed, open_gap
+from google_drive_worker.sync.gaps import find_gap, forget_corpus, hold_corpus, is_confirmed, open_gap
 from google_drive_worker.sync.labels import on_refused_labels
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
@@ -34,6 +34,7 @@ from google_drive_worker.sync.plan import (
     step_name,
     still_wanted,
 )
+from google_drive_worker.sync.scope import holds_drive
 from google_drive_worker.sync.step import Step, give_up, with_corpus, with_sync
 from google_drive_worker.utils.errors import (
     NeedsReauth,
@@ -115,6 +116,9 @@ def _on_trouble_of_a_corpus(checkpoint: Checkpoint, action: Action, error: SkipI
     That a drive is not found says nothing yet, whichever call says so: it is looked up by its id.
     """
     name = _corpus_of(action)
+    if name not in checkpoint.corpora:
+        checkpoint, errors = open_gap(unexpected(checkpoint, name), "corpus", name, name, error)
+        return Step(checkpoint, errors=errors)
     corpus = checkpoint.corpora[name]
     if isinstance(error, NotFound) and name != USER_CORPUS:
         corpus = replace(corpus, doubtful=True)
@@ -193,11 +197,18 @@ def _on_trouble_of_drives(checkpoint: Checkpoint, error: WorkerError) -> Step:
 
 def _on_missing_drive(checkpoint: Checkpoint, drive_id: str, error: NotFound, normalizer: Normalizer) -> Step:
     """Google does not find a drive by its id: it is left where Google said so before, a rest ago, and else a gap."""
-    if is_confirmed(find_gap(checkpoint, "corpus", drive_id)):
-        checkpoint, records = leave_drive(checkpoint, drive_id, normalizer)
-        return Step(with_users_files_again(checkpoint), tuple(records))
-    corpus = replace(checkpoint.corpora[drive_id], held=True)
-    checkpoint = with_corpus(checkpoint, drive_id, corpus)
+    is_gone, corpus = is_confirmed(find_gap(checkpoint, "corpus", drive_id)), checkpoint.corpora.get(drive_id)
+    if corpus is None:  # the list of drives left it out
+        checkpoint = unexpected(checkpoint, drive_id)
+        if is_gone:
+            is_held = holds_drive(checkpoint.scope, drive_id)
+            records = (normalizer.deletion("shared_drive", drive_id, "access_lost"),) if is_held else ()
+            return Step(forget_corpus(checkpoint, drive_id), records)
+    elif is_gone:
+        checkpoint, left = leave_drive(checkpoint, drive_id, normalizer)
+        return Step(with_users_files_again(checkpoint), tuple(left))
+    else:
+        checkpoint = with_corpus(checkpoint, drive_id, replace(corpus, held=True))
     parked = checkpoint.parked
     if parked is not None and is_step_of(parked.step, drive_id):
         checkpoint = replace(checkpoint, parked=None)

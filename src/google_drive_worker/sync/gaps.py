@@ -370,6 +370,8 @@ def _with_work(checkpoint: Checkpoint, sync: Sync, gap: Gap) -> Sync:
     match gap.scope:
         case "drives":
             return replace(sync, drives_listed=False, drives_token=None)
+        case "corpus" if gap.corpus not in checkpoint.corpora:  # a drive that the list of drives left out
+            return replace(sync, expected=_joined(sync.expected, (gap.corpus,)))
         case "corpus":
             details = (Reading(gap.corpus, anew=True),) if wants_details(checkpoint) else ()
             contents = (Reading(gap.corpus, anew=True),) if wants_contents(checkpoint) else ()

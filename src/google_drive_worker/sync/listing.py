@@ -88,17 +88,12 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     checkpoint = replace(checkpoint, corpora={**checkpoint.corpora, **joined})
     if not is_last:
         return Step(with_sync(checkpoint, sync), records, errors)
-    checkpoint = with_sync(checkpoint, replace(sync, drives_listed=True, drives_token=None, expected=()))
+    # A list may leave a drive out: one that was mirrored before is looked up, and left only when it is not found twice.
+    expected = tuple(name for name in sync.expected if name not in checkpoint.corpora)
+    checkpoint = with_sync(checkpoint, replace(sync, drives_listed=True, drives_token=None, expected=expected))
     if trail.stalls > STALLS_AT_ONCE:
         checkpoint, more = open_gap(checkpoint, "drives", "drives", USER_CORPUS, no_progress("the shared drives"))
         return Step(checkpoint, records, (*errors, *more))
-    # A list may leave a drive out: one that was mirrored before is looked up, and left only when it is not found twice.
-    left_out = {
-        name: Corpus("start_token", members_due=due, doubtful=True)
-        for name in sync.expected
-        if name not in checkpoint.corpora
-    }
-    checkpoint = replace(checkpoint, corpora={**checkpoint.corpora, **left_out})
     gap = find_gap(checkpoint, "drives", "drives")
     if gap is not None and gap.state == "tried":
         checkpoint = close_gaps(checkpoint, [("drives", "drives")])

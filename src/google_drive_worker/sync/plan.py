@@ -212,8 +212,10 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
         case LookUpRemoved():
             return checkpoint.sync is not None
         case LookUpDrive(drive_id):
-            corpus = checkpoint.corpora.get(drive_id)
-            return corpus is not None and corpus.doubtful and not corpus.held
+            corpus, sync = checkpoint.corpora.get(drive_id), checkpoint.sync
+            if corpus is None:
+                return sync is not None and drive_id in sync.expected
+            return corpus.doubtful and not corpus.held
         case ReadMembers(drives):
             return any(drive in checkpoint.corpora and checkpoint.corpora[drive].members_due for drive in drives)
 
@@ -261,9 +263,11 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
     if sync is None:
         return []
     open_corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if not corpus.held}
-    doubtful = [LookUpDrive(FileId(name)) for name, corpus in open_corpora.items() if corpus.doubtful]
+    doubtful = [name for name, corpus in open_corpora.items() if corpus.doubtful]
+    if sync.drives_listed:
+        doubtful += [name for name in sync.expected if name not in checkpoint.corpora]
     if doubtful:
-        return list(doubtful)
+        return [LookUpDrive(FileId(name)) for name in doubtful]
     starting = [name for name, corpus in open_corpora.items() if corpus.stage == "start_token"]
     actions: list[Action] = []
     if not sync.drives_listed and USER_CORPUS not in starting:
