@@ -169,8 +169,7 @@ class Checks:
         differences = [
             each
             for each in self._differences(settings, labels_too=labels_too)
-            if each.resource_id.partition("/")[0] not in lasting
-            and not (lasting and each.kind == "unexpected" and self._is_to_be_swept(each))
+            if each.resource_id.partition("/")[0] not in lasting and not (lasting and self._is_to_be_swept(each))
         ]
         self._done[f"compared, {when}"] += 1
         if differences:
@@ -180,16 +179,18 @@ class Checks:
     def _is_to_be_swept(self, difference: Difference) -> bool:
         """Whether what the mirror has too much is older than the last full sync."""
         closing = self._log.mirror.closing(CONNECTION)
-        key = (difference.resource_type, difference.resource_id)
+        key = ("file" if difference.resource_type == "content" else difference.resource_type, difference.resource_id)
         held = [each for each in self._log.mirror.held(CONNECTION) if _key_of(each) == key]
-        return closing is not None and all(each.sync_id < closing.sync_id for each in held)
+        return closing is not None and bool(held) and all(each.sync_id < closing.sync_id for each in held)
 
     def on_lasting_gaps(self, checkpoint: Checkpoint, settings: ConnectionSettings) -> None:
         """Just the bad files that were asked for are gaps, the closing record names them, and each has an error record
         for each of its gaps at most, however often it was tried."""
         self.sights.look(settings)
         bad, closing = self._oddities.lasting, self._log.mirror.closing(CONNECTION)
-        asked = {file_id for file_id, _ in self._oddities.met if self.sights.holds(("file", file_id))}
+        # An odd element may be one of which an id is enough: then it is no gap.
+        met = {file_id for file_id, _ in self._oddities.met if file_id in self._oddities.bad}
+        asked = {file_id for file_id in met if self.sights.holds(("file", file_id))}
         gaps = Counter(gap.id for gap in checkpoint.gaps)
         named = set() if closing is None else {gap.id for gap in closing.data.gaps or ()}
         # A drive that was not found twice is left since the closing record.
@@ -198,8 +199,14 @@ class Checks:
         latest = "" if closing is None else closing.sync_id
         reported = [each for each in self._log.error_records() if (each.sync_id or "") >= latest]
         tried = [each for each in reported if each.error.action == "retried"]
-        told = Counter(each.resource.id for each in tried if each.resource.id in bad)
-        wrong = {file_id: told[file_id] for file_id, count in gaps.items() if not 1 <= told[file_id] <= count}
+        told = Counter(each.resource.id for each in tried)
+        elements = {(each.resource.id or "").partition("/")[0] for each in tried}
+        causes = Counter(gap.id for gap in checkpoint.gaps for _ in gap.reported)
+        wrong = {
+            file_id: told[file_id]
+            for file_id in gaps
+            if file_id not in elements or (file_id in self._oddities.bad and told[file_id] > causes[file_id])
+        }
         if wrong:
             raise Broken(f"error records of gaps: {wrong}, of {gaps}")
         self._done["lasting gaps compared"] += len(gaps)

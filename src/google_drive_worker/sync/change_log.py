@@ -32,6 +32,7 @@ from google_drive_worker.sync.checkpoint import (
 )
 from google_drive_worker.sync.error_reports import notice_of
 from google_drive_worker.sync.gaps import (
+    TRIES_AT_ONCE,
     Opened,
     close_gaps,
     find_gap,
@@ -71,9 +72,13 @@ def on_changes(
     trail = follow(log.trail, action.page_token, page.next_page_token)
     if trail is None:  # the page comes again, and with it the events that it tells of
         return _on_stalled_log(checkpoint, action.corpus, log)
+    entries = list(page.items())
+    if any(isinstance(each, UnreadableItem) for each in entries) and log.trouble < TRIES_AT_ONCE:
+        # An entry comes once: what damaged it may have passed when the page is read again.
+        return Step(with_corpus(checkpoint, action.corpus, replace(log, trouble=log.trouble + 1)))
     checkpoint = with_corpus(checkpoint, action.corpus, replace(log, trail=trail))
     errors: list[ErrorReport] = []
-    for index, item in enumerate(page.items()):
+    for index, item in enumerate(entries):
         if isinstance(item, UnreadableItem):
             checkpoint, more = unreadable_gap(checkpoint, item, action.corpus, "corpus", action.corpus)
             if item.id is None and action.corpus in checkpoint.corpora:
@@ -353,8 +358,8 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
         # It need not have left a corpus: it is named. The top of a drive has no parent.
         is_top = drive is not None and str(file.id) == file.drive_id
         return checkpoint.scope.include_shared_drives and (is_shared or is_top)
-    if drive is not None and not removal.told and removal.corpus != NO_CORPUS:
-        return True  # a list or a log showed it there, and no log told that it left
+    if not removal.told and removal.corpus != NO_CORPUS:
+        return drive is not None or checkpoint.scope.include_shared_drives  # it was shown, and no log told that it left
     if drive is None:
         # It is shared by name or with a folder, unless it is just that sharing that ended. Should the drive have been
         # joined meanwhile, its listing brings the item.

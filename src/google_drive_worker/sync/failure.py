@@ -14,7 +14,7 @@ from google_drive_worker.sync.content import on_refused_contents
 from google_drive_worker.sync.details import on_refused, pass_page_failed
 from google_drive_worker.sync.error_reports import report_of
 from google_drive_worker.sync.forgetting import on_unknown
-from google_drive_worker.sync.gaps import find_gap, forget_corpus, hold_corpus, is_confirmed, open_gap
+from google_drive_worker.sync.gaps import TRIES_AT_ONCE, find_gap, forget_corpus, hold_corpus, is_confirmed, open_gap
 from google_drive_worker.sync.labels import on_refused_labels
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
@@ -58,9 +58,6 @@ CREDENTIALS_LOOK_S = 300.0
 
 CODES_KEPT = 8
 """How many causes are remembered as reported: a sync that rests has one, or a few."""
-
-TRIES_AT_ONCE = 3
-"""How often what fails alone, while other calls succeed, is tried again within a sync, before it is a gap."""
 
 
 def on_failure(

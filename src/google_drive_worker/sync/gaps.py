@@ -49,8 +49,14 @@ T = TypeVar("T")
 GAPS_AT_MOST = 1_000
 """How many gaps are named; beyond it, one a corpus. At about 250 bytes each they weigh on every step's checkpoint."""
 
+TRIES_AT_ONCE = 3
+"""How often what fails alone, while other calls succeed, is tried again within a sync, before it is a gap."""
+
 TRIED_AT_ONCE = 200
 """How many gaps one sync tries: few enough that their look-ups stay a small sync. The others follow at once."""
+
+CODES_KEPT = 4
+"""How many causes of one gap are remembered as reported."""
 
 MESSAGE_CHARS = 160
 """How much of a gap's message is kept: the whole text is in its error record."""
@@ -122,10 +128,23 @@ def open_gap(
         return Opened(checkpoint)
     attempts = 1 if before is None else before.attempts + 1
     told = told or (before is not None and before.told)
-    gap = Gap(scope, gap_id, corpus, error.code, message, attempts, missing=missing, told=told, walk=walk)
+    known = {code for gap in checkpoint.gaps if gap.id == gap_id for code in gap.reported}
+    told_before = () if before is None else before.reported
+    gap = Gap(
+        scope,
+        gap_id,
+        corpus if before is None else before.corpus,
+        error.code,
+        message,
+        attempts,
+        missing=missing,
+        told=told,
+        walk=walk,
+        reported=tuple(dict.fromkeys((*told_before, error.code)))[-CODES_KEPT:],
+    )
     others = tuple(each for each in checkpoint.gaps if each is not before)
     reports: tuple[ErrorReport, ...] = ()
-    if not any(gap.id == gap_id and gap.code == error.code for gap in checkpoint.gaps):
+    if error.code not in known:
         text = f"{_what(scope)} could not be read, and stays as it was until it is asked for again: {error.message}"
         resource = resource_type or _resource_of(scope, gap_id, corpus)
         resource_id = checkpoint.connection_id if scope == "drives" else gap_id

@@ -13,6 +13,7 @@ from google_drive_worker.sync import failure
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Reading, Removal, Scope, Walk
 from google_drive_worker.sync.details import CHANGED_AT_MOST, Hanging, changed_of, let_in, wanted_of
 from google_drive_worker.sync.engine import begin, complete, due_at, on_answer
+from google_drive_worker.sync.gaps import TRIES_AT_ONCE
 from google_drive_worker.sync.items import nothing_remembered
 from google_drive_worker.sync.plan import (
     Action,
@@ -435,7 +436,7 @@ def test_a_drive_whose_pass_does_not_find_it_is_looked_up() -> None:
 def test_a_pass_that_fails_alone_is_a_gap_of_its_corpus() -> None:
     """After some tries the sync goes on without it; a later one goes through the corpus again."""
     before = passing(Reading(D))
-    for _ in range(failure.TRIES_AT_ONCE + 1):
+    for _ in range(TRIES_AT_ONCE + 1):
         step = failure.on_failure(before, ListDetails(D, None), ItemUnavailable("bad"), NOW, 0.5, transformer)
         before = state(step)
     assert sync_of(step).details == ()

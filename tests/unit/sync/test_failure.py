@@ -18,12 +18,12 @@ from google_drive_worker.sync.engine import due_at, on_answer
 from google_drive_worker.sync.failure import (
     PARK_BASE_S,
     PARK_CAP_S,
-    TRIES_AT_ONCE,
     awaiting_credentials,
     on_failure,
     park,
     rest_refused,
 )
+from google_drive_worker.sync.gaps import TRIES_AT_ONCE
 from google_drive_worker.sync.parts import PROOF_TIMES
 from google_drive_worker.sync.plan import (
     Action,
