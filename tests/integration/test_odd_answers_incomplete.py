@@ -5,8 +5,6 @@ A full sync that has a gap closes `incomplete` and names it; the gap is filled b
 
 import pytest
 
-from drive_simulator.item_changes import edit
-from drive_simulator.world import World
 from support import oddities
 from support.altering_proxy import Rule
 from support.odd_drives import Estate, OddStage, is_contents_pass, is_details_pass, is_listing, is_walk
@@ -136,16 +134,11 @@ def test_tokens_of_the_drives_lead_in_circles(odd: OddStage, length: int) -> Non
 
 @circles
 def test_tokens_of_logs_lead_in_circles(odd: OddStage, length: int) -> None:
-    """Of one drive's log and a chosen folder's walk: other logs are followed, and this one once it can be."""
+    """Of one drive's log: other logs are followed, and this one once it can be."""
     estate = odd.mirrored()
     one, two = estate.drives[:2]
     rule = odd.alter(oddities.token_cycle(length), estate.match("changes.list", drive_id=one.id))
-
-    def rename(world: World) -> None:
-        for file_id in (one.files[0], two.files[0]):
-            edit(world, world.items[file_id], world.user(estate.email), name="renamed")
-
-    odd.stage.simulator.apply(rename)
+    odd.rename(estate, one.files[0], two.files[0])
     odd.stage.trigger(estate.connection_id)
     odd.wait_until(lambda: "page_token_stuck" in odd.codes(estate), "an error record")
     odd.wait_until(lambda: odd.name(estate, two.files[0]) == "renamed", "the other drive's log")
@@ -164,9 +157,7 @@ def test_an_empty_token_is_none(odd: OddStage) -> None:
         for name in ("files", "changes", "drives", "permissions", "revisions", "comments")
     ]
     assert odd.close(estate).status == "completed"
-    odd.stage.simulator.apply(
-        lambda world: edit(world, world.items[estate.own.files[0]], world.user(estate.email), name="renamed")
-    )
+    odd.rename(estate, estate.own.files[0])
     odd.sync(estate, "incremental")
     odd.assert_equal(estate)
     assert odd.errors(estate) == []
