@@ -1,6 +1,7 @@
 """Trouble and triggers that take a sync's time: passes go on, full syncs start over, no rest is without sense."""
 
 from collections import Counter
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -9,34 +10,37 @@ from drive_simulator.item_changes import create, create_shortcut
 from drive_simulator.items import WORKSPACE_PREFIX
 from drive_simulator.world import World
 from support import oddities
-from support.odd_drives import OddStage, is_details_pass, is_listing
+from support.odd_drives import OddStage, is_details_pass, is_listing, odd_stage
+from support.topics import Topics
 
 pytestmark = pytest.mark.kafka
 
 TRIGGER_EVERY_S = 0.1
+CHANGES_TAKE_S = 0.25
 NOT_DISCUSSED = ("form", "site", "map")
 AT_MOST = 10
 
 
-def test_frequent_triggers_do_not_starve_the_passes(odd: OddStage) -> None:
+def test_frequent_triggers_do_not_starve_the_passes(topics: Topics, tmp_path: Path) -> None:
     """Triggers come faster than incremental syncs end: the full sync's revisions and comments come as well."""
-    estate = odd.take()
-    odd.alter(oddities.delayed(0.1), estate.match("changes.list"))
-    odd.stage.trigger(estate.connection_id, "full_sync")
-    last_s = monotonic()
+    with odd_stage(topics, tmp_path, 1, {"GDRIVE_MAX_CONCURRENT_LISTINGS": "2"}) as odd:
+        estate = odd.take()
+        odd.alter(oddities.delayed(CHANGES_TAKE_S), estate.match("changes.list"))
+        odd.stage.trigger(estate.connection_id, "full_sync")
+        last_s = monotonic()
 
-    def is_closed() -> bool:
-        nonlocal last_s
-        if monotonic() - last_s >= TRIGGER_EVERY_S:
-            odd.stage.trigger(estate.connection_id)
-            last_s = monotonic()
-        return bool(odd.closings(estate))
+        def is_closed() -> bool:
+            nonlocal last_s
+            if monotonic() - last_s >= TRIGGER_EVERY_S:
+                odd.stage.trigger(estate.connection_id)
+                last_s = monotonic()
+            return bool(odd.closings(estate))
 
-    odd.wait_until(is_closed, "the end of the full sync")
-    odd.proxy.clear()
-    odd.stage.settle(estate.connection_id)
-    assert odd.closings(estate)[-1].status == "completed"
-    odd.assert_equal(estate)
+        odd.wait_until(is_closed, "the end of the full sync")
+        odd.proxy.clear()
+        odd.stage.settle(estate.connection_id)
+        assert odd.closings(estate)[-1].status == "completed"
+        odd.assert_equal(estate)
 
 
 def test_a_full_sync_starts_over_where_there_are_gaps(odd: OddStage) -> None:

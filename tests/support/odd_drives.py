@@ -4,7 +4,7 @@ A test takes an `Estate`: a connection with a My Drive and three shared drives, 
 it, comments, revisions, and files that are shared by themselves. What the worker wrote of it is read from the topics.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -304,13 +304,23 @@ class OddStage:
 
 @contextmanager
 def behind_proxy(
-    world: World, topics: Topics, directory: Path, estates: Iterable[Estate] = (), *, seed: int = 0, settings: str = ""
+    world: World,
+    topics: Topics,
+    directory: Path,
+    estates: Iterable[Estate] = (),
+    *,
+    seed: int = 0,
+    settings: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[OddStage]:
-    """Serve the world behind the proxy, and run a worker on it; `settings` are lines of TOML for each connection."""
+    """Serve the world behind the proxy, and run a worker on it.
+
+    `settings` are lines of TOML for each connection; `environment` goes over the worker's settings.
+    """
     with (
         staged(world, topics, directory, details=True, settings=settings) as stage,
         altering(stage.simulator, seed=seed) as proxy,
-        stage.worker({**QUICK, **proxy.environment}) as worker,
+        stage.worker({**QUICK, **proxy.environment, **(environment or {})}) as worker,
         closing(TopicReader(topics.bootstrap_servers, topics.data)) as data,
         closing(TopicReader(topics.bootstrap_servers, topics.errors)) as errors,
     ):
@@ -318,11 +328,13 @@ def behind_proxy(
 
 
 @contextmanager
-def odd_stage(topics: Topics, directory: Path, estates: int = 20) -> Iterator[OddStage]:
+def odd_stage(
+    topics: Topics, directory: Path, estates: int = 20, environment: Mapping[str, str] | None = None
+) -> Iterator[OddStage]:
     """Serve a world of so many estates behind the proxy, and run a worker on it."""
     world = World(seed=11)
     made = [_estate(world, number) for number in range(1, estates + 1)]
-    with behind_proxy(world, topics, directory, made) as stage:
+    with behind_proxy(world, topics, directory, made, environment=environment) as stage:
         yield stage
 
 
