@@ -7,7 +7,6 @@ it, comments, revisions, and files that are shared by themselves. What the worke
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -347,11 +346,11 @@ def _estate(world: World, number: int) -> Estate:
 
 def _place(world: World, user: User, root: Item, drive_id: str | None) -> Place:
     folder = create(world, user, "Pläne", FOLDER, root)
-    numbers = count(1)
     files = []
     for number in range(FILES):
         parent = root if number % 2 else folder
-        file = create(world, user, f"file {number}.txt", "text/plain", parent, content=b"text %d" % next(numbers) * 20)
+        content = f"{root.id} {number}".encode()  # of no other file: what is stored already is not fetched
+        file = create(world, user, f"file {number}.txt", "text/plain", parent, content=content)
         comment = discussion.comment_on(world, file, user, f"What of {number}?")
         discussion.reply_to(world, file, comment, user, "That.")
         if number < FILES // 2:
