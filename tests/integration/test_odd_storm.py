@@ -24,6 +24,9 @@ pytestmark = pytest.mark.kafka
 
 SEEDS = range(1, 1 + int(os.environ.get("ODD_STORM_SEEDS", "1")))
 SHARE = 0.01
+SMALL = {"GDRIVE_PAGE_SIZE": "10"}
+"""Pages so small that one answer in a hundred is some answers."""
+
 RICH = Details(shared=0.15, limited=0.01, commented=0.5, revised=0.3)
 REFUSALS = {
     400: oddities.google_error(400, "badRequest"),
@@ -41,7 +44,7 @@ BAD = {"revisions.list": 6, "comments.list": 5, "permissions.list": 2, "files.ge
 def test_a_storm_of_odd_answers_loses_nothing(topics: Topics, tmp_path: Path, seed: int) -> None:
     """The sync closes with the gaps there are, nothing is deleted, and it becomes equal and complete by itself."""
     world = generate(CorpusPlan(files=160, shared_drives=3, users=2, seed=seed, details=RICH))
-    with behind_proxy(world, topics, tmp_path, seed=seed, settings="sync_content = true\n") as odd:
+    with behind_proxy(world, topics, tmp_path, seed=seed, settings="sync_content = true\n", environment=SMALL) as odd:
         one = Mirrored(FIRST, odd.stage.email())
         assert odd.close(one).status == "completed"
         odd.assert_equal(one)
@@ -56,7 +59,7 @@ def test_a_storm_of_odd_answers_loses_nothing(topics: Topics, tmp_path: Path, se
         closed = odd.close(one)
         errors = odd.errors(one)[before:]
 
-        assert sum(rule.struck for rule in storm) > 5
+        assert any(rule.struck for rule in storm)
         assert closed.status == "incomplete"
         assert closed.gap_ids() >= set(bad)
         assert closed.gap_ids() <= {each["resource"]["id"] for each in errors}
