@@ -4,21 +4,21 @@ from collections.abc import Collection
 
 from drive_simulator.truth import visible_comments, visible_revisions
 from drive_simulator.world import World
-from support.mirroring import FIRST, Stage
+from support.mirroring import FIRST, MAX_SHOWN, Stage
 
 Shown = dict[str, tuple[object, object, object, object]]
 """By resource id: when it was modified, size, content, resolved."""
 
 
-def _mirrored(stage: Stage, resource_type: str) -> Shown:
+def _mirrored(stage: Stage, resource_type: str, connection_id: str = FIRST) -> Shown:
     return {
         record.resource_id: (record.data.modified_at, record.data.size_bytes, record.data.content, record.data.resolved)
-        for record in stage.mirror.held(FIRST, resource_type)
+        for record in stage.mirror.held(connection_id, resource_type)
     }
 
 
-def _truth(stage: Stage) -> tuple[Shown, Shown]:
-    email = stage.email()
+def _truth(stage: Stage, connection_id: str = FIRST) -> tuple[Shown, Shown]:
+    email = stage.email(connection_id)
 
     def look(world: World) -> tuple[Shown, Shown]:
         user = world.user(email)
@@ -35,12 +35,15 @@ def _truth(stage: Stage) -> tuple[Shown, Shown]:
     return stage.simulator.apply(look)
 
 
-def assert_equal_with_details(stage: Stage) -> None:
-    """Fail where the first connection's mirror is not what its user sees, revisions and comments too."""
-    stage.assert_equal()
-    revisions, comments = _truth(stage)
-    assert _mirrored(stage, "revision") == revisions
-    assert _mirrored(stage, "comment") == comments
+def assert_equal_with_details(stage: Stage, connection_id: str = FIRST) -> None:
+    """Fail where a connection's mirror is not what its user sees, revisions and comments too."""
+    stage.assert_equal(connection_id)
+    revisions, comments = _truth(stage, connection_id)
+    for resource_type, truth in (("revision", revisions), ("comment", comments)):
+        held = _mirrored(stage, resource_type, connection_id)
+        odd = sorted(key for key in held.keys() | truth.keys() if held.get(key) != truth.get(key))
+        shown = [f"{key}: {held.get(key)}, not {truth.get(key)}" for key in odd[:MAX_SHOWN]]
+        assert not odd, f"{connection_id}: {len(odd)} differences of {len(truth)} {resource_type}s: {shown}"
 
 
 def assert_details_of(stage: Stage, file_ids: Collection[str]) -> None:
