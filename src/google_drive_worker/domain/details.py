@@ -4,7 +4,7 @@ from typing import Annotated
 
 from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, WHERE_IT_IS, Int64, UnreadableItem, User
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
-from google_drive_worker.domain.lenient import NOT_EMPTY, Resource
+from google_drive_worker.domain.lenient import NOT_EMPTY, Resource, is_lossy
 
 
 class Revision(Resource, frozen=True, gc=False):
@@ -23,6 +23,7 @@ class Revision(Resource, frozen=True, gc=False):
     md5_checksum: str | None = None
     size: Int64 | None = None
     export_links: dict[str, str] | None = None
+    lossy: bool = is_lossy()
 
 
 class QuotedContent(Resource, frozen=True, gc=False):
@@ -65,6 +66,7 @@ class Comment(Resource, frozen=True, gc=False):
     mentioned_email_addresses: tuple[str, ...] | None = None
     assignee_email_address: str | None = None
     replies: tuple[Reply, ...] = ()
+    lossy: bool = is_lossy()
 
 
 class DetailedFile(Resource, frozen=True, gc=False):

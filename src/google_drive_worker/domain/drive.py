@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
-from google_drive_worker.domain.lenient import NOT_EMPTY, UNREADABLE, Reader, Resource
+from google_drive_worker.domain.lenient import NOT_EMPTY, UNREADABLE, Reader, Resource, is_lossy
 from google_drive_worker.domain.times import sortable
 
 FOLDER_MIME_TYPE = "application/vnd.google-apps.folder"
@@ -94,6 +94,7 @@ class DriveFile(Resource, frozen=True, gc=False):
     content_restrictions: msgspec.Raw = ABSENT
     link_share_metadata: msgspec.Raw = ABSENT
     label_info: msgspec.Raw = ABSENT
+    lossy: bool = is_lossy()
 
     @property
     def is_folder(self) -> bool:
@@ -118,6 +119,7 @@ class SharedDrive(Resource, frozen=True, gc=False):
     background_image_link: str | None = None
     restrictions: dict[str, bool | dict[str, bool]] | None = None
     capabilities: dict[str, bool] | None = None
+    lossy: bool = is_lossy()
 
     @property
     def rights(self) -> tuple[str, ...] | None:

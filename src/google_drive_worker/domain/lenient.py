@@ -30,6 +30,12 @@ class Resource(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defau
     """Fields that decisions rest on: where the value of one does not fit, the resource can't be read."""
 
 
+def is_lossy() -> Any:
+    """Return the default of a field that says that values of the resource were left out. No answer can set it: the name
+    that it has in JSON is not one that Google's can have."""
+    return msgspec.field(default=False, name="(lossy)")
+
+
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
@@ -52,7 +58,7 @@ class Reader(Generic[T]):
         self._is_strict = strict
 
     def read(self, resource: bytes | msgspec.Raw) -> T:
-        """Read a resource, without what does not fit."""
+        """Read a resource, without what does not fit: it is `lossy` then, where its type has such a field."""
         try:
             return self.decode(resource)
         except UNREADABLE:
@@ -60,8 +66,12 @@ class Reader(Generic[T]):
 
     def salvage(self, resource: bytes | msgspec.Raw) -> tuple[T, list[str]]:
         """Read a resource that does not fit; also say what is wrong with each element of a list in it that is lost."""
-        salvage = _Salvage(is_strict=self._is_strict)
-        return self.decode(salvage.fitting(self._kind, repaired(bytes(resource)))), salvage.lost
+        salvage, text = _Salvage(is_strict=self._is_strict), bytes(resource)
+        fitting = salvage.fitting(self._kind, repaired(text))
+        read = self.decode(fitting)
+        if fitting != text and isinstance(read, msgspec.Struct) and hasattr(read, "lossy"):
+            read = msgspec.structs.replace(read, lossy=True)
+        return read, salvage.lost
 
 
 class _Salvage:

@@ -12,11 +12,15 @@ from google_drive_worker.domain.record import Record
 
 
 class ListedFile(Record, frozen=True, gc=False):
-    """The upsert of an item of a listing, with what decides whether it is written; its time is `sortable`."""
+    """The upsert of an item of a listing, with what decides whether it is written; its time is `sortable`.
+
+    `lossy` says that values of it made no sense and were left out.
+    """
 
     drive_id: DriveId | None = None
     trashed: bool = False
     modified_time: str | None = None
+    lossy: bool = False
 
 
 class ListedPage(FilesPage, frozen=True, gc=False):

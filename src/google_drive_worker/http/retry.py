@@ -17,7 +17,10 @@ from google_drive_worker.utils.errors import Retryable
 T = TypeVar("T")
 
 _HINT_AT_MOST_S = 3600.0
-"""An answer that asks for more is often wrong (a proxy's, or a date in the year 9999): asking each hour is no load."""
+"""Asking each hour is no load, however long a wait is asked for."""
+
+_ABSURD_S = 24 * 3600.0
+"""Who asks for more, or for a time long past, has a clock or a date that is wrong: it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def parse_retry_after_s(value: str | None, now: datetime) -> float | None:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:10]), _HINT_AT_MOST_S)
+        return _sane_s(float(text[:20]))
     try:
         moment = parsedate_to_datetime(text)
         if moment.tzinfo is None:
@@ -78,7 +81,11 @@ def parse_retry_after_s(value: str | None, now: datetime) -> float | None:
         delay_s = (moment - now).total_seconds()
     except (ValueError, TypeError, IndexError, OverflowError):  # all of them come of dates that are none
         return None
-    return min(max(delay_s, 0.0), _HINT_AT_MOST_S)
+    return _sane_s(delay_s)
+
+
+def _sane_s(delay_s: float) -> float | None:
+    return None if abs(delay_s) > _ABSURD_S else min(max(delay_s, 0.0), _HINT_AT_MOST_S)
 
 
 async def retrying(

@@ -101,6 +101,7 @@ def _read_listed(resource: msgspec.Raw) -> ListedFile | UnreadableItem:
         trashed=file.trashed,
         modified_time=sortable(file.modified_time),
         version=file.version,
+        lossy=file.lossy,
     )
 
 

@@ -41,6 +41,7 @@ from google_drive_worker.sync.gaps import (
     incomplete_search,
     is_confirmed,
     list_now,
+    note_lossy,
     open_gap,
     to_list_again,
     unreadable_gap,
@@ -80,16 +81,10 @@ def on_changes(
     errors: list[ErrorReport] = []
     for index, item in enumerate(entries):
         if isinstance(item, UnreadableItem):
-            checkpoint, more = unreadable_gap(checkpoint, item, action.corpus, "corpus", action.corpus)
-            if item.id is None and action.corpus in checkpoint.corpora:
-                again = to_list_again(checkpoint.corpora[action.corpus])
-                checkpoint = with_corpus(checkpoint, action.corpus, again)
+            checkpoint, more = _on_unreadable(checkpoint, action.corpus, item)
             errors += more
-            continue
-        if checkpoint.scope.sync_changes and _is_told(item, writer):
-            writer.records.extend(events_of(checkpoint, action, index, item, normalizer))
-        checkpoint, records = _on_change(checkpoint, action.corpus, item, writer, normalizer)
-        writer.extend(records)
+        else:
+            checkpoint = _on_entry(checkpoint, action, index, item, writer, normalizer)
     sync = checkpoint.sync
     if sync is not None:
         checkpoint = with_sync(checkpoint, counted(sync, writer.records))
@@ -104,6 +99,29 @@ def on_changes(
     if action.corpus == USER_CORPUS and page.next_page_token is None:
         checkpoint = replace(doubting(checkpoint, doubted=False), gone=())
     return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
+
+
+def _on_unreadable(checkpoint: Checkpoint, name: str, entry: UnreadableItem) -> Opened:
+    """An entry that can't be read is a gap of its item; without an id, the corpus is listed again."""
+    checkpoint, errors = unreadable_gap(checkpoint, entry, name, "corpus", name)
+    if entry.id is None and name in checkpoint.corpora:
+        checkpoint = with_corpus(checkpoint, name, to_list_again(checkpoint.corpora[name]))
+    return Opened(checkpoint, errors)
+
+
+def _on_entry(
+    checkpoint: Checkpoint, action: ReadChanges, index: int, entry: Change, writer: ItemWriter, normalizer: Normalizer
+) -> Checkpoint:
+    """An entry becomes its event, where these are mirrored, and the records of what has changed."""
+    if entry.file is not None and entry.file.lossy:
+        writer.lossy.append(entry.file.id)
+    if entry.drive is not None and entry.drive.lossy:
+        checkpoint = note_lossy(checkpoint, "drives", "drives", USER_CORPUS)
+    if checkpoint.scope.sync_changes and _is_told(entry, writer):
+        writer.records.extend(events_of(checkpoint, action, index, entry, normalizer))
+    checkpoint, records = _on_change(checkpoint, action.corpus, entry, writer, normalizer)
+    writer.extend(records)
+    return checkpoint
 
 
 def _on_stalled_log(checkpoint: Checkpoint, name: str, log: Corpus) -> Step:
@@ -261,6 +279,8 @@ def _on_there(
     normalizer: Normalizer,
 ) -> _There:
     file_id, walk, errors = removal.file_id, None, list[ErrorReport]()
+    if file.lossy:
+        writer.lossy.append(file_id)
     if _is_listed_anyhow(checkpoint, sync, removal, file):
         return _There(checkpoint)
     is_ours = _is_ours(checkpoint, removal, file)
@@ -277,7 +297,9 @@ def _on_there(
             writer.write(_record_of(checkpoint, file, writer, normalizer))
     if walk is None:  # else the walk's end closes the folder's gap
         checkpoint = close_gaps(checkpoint, [("folder", file_id)])
-    return _There(close_gaps(checkpoint, [("item", file_id)]), tuple(errors), walk)
+    if not file.lossy:
+        checkpoint = close_gaps(checkpoint, [("item", file_id)])
+    return _There(checkpoint, tuple(errors), walk)
 
 
 def _is_to_be_listed(checkpoint: Checkpoint, file: DriveFile) -> bool:
@@ -416,6 +438,8 @@ def on_children(
             errors += more
             walk = replace(walk, incomplete=walk.incomplete or item.id is None)
             continue
+        if item.lossy:
+            writer.lossy.append(item.id)
         if item.is_folder and (walk.trashed or _is_walked(item, writer)):
             below.append(Walk(item.id, walk.drive_id, item.trashed))
         writer.write(_record_of(checkpoint, item, writer, normalizer))

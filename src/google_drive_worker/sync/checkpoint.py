@@ -204,7 +204,8 @@ class Gap(_Value, frozen=True):
     why. A gap is `found` in the present sync; it is `resting` from that sync's end to `retry_at` (RFC 3339), and
     `tried` in the sync after that, for the `attempts`th time. `missing` says that Google answered that there is no such
     item: the second time that it does, the item is gone. `told` and `walk` are what the item's look-up, or the folder's
-    walk, goes on with. `reported` are the codes of which there is an error record.
+    walk, goes on with. `reported` are the codes of which there is an error record. A `soft` gap is of something that
+    was read but for values that made no sense: it is tried a few times, and no closing record names it.
     """
 
     scope: GapScope
@@ -219,6 +220,7 @@ class Gap(_Value, frozen=True):
     told: bool = False
     walk: Walk | None = None
     reported: tuple[str, ...] = ()
+    soft: bool = False
 
 
 class Unfinished(_Value, frozen=True):

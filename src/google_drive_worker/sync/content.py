@@ -24,7 +24,15 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScope, Reading, Scope, Sync
 from google_drive_worker.sync.error_reports import unread
-from google_drive_worker.sync.gaps import close_gaps, forget_scopes, home_of, open_gap, read_on, unreadable_of_pass
+from google_drive_worker.sync.gaps import (
+    close_gaps,
+    forget_scopes,
+    home_of,
+    note_lossy,
+    open_gap,
+    read_on,
+    unreadable_of_pass,
+)
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import ListContent, ReadContent
 from google_drive_worker.sync.scope import gone_through, wants_contents
@@ -191,6 +199,8 @@ def _write(
         known = recall(file_id)
         if (known is None and knows_all) or (known is not None and _is_behind(mirrored.file, known)):
             continue
+        if mirrored.file.lossy:
+            checkpoint = note_lossy(checkpoint, "item", file_id, corpus or USER_CORPUS)
         record = normalizer.transform_file(mirrored.file)
         records.append(normalizer.with_content(record, content.status, content.ref))
         if isinstance(content.problem, ItemUnavailable):

@@ -37,10 +37,13 @@ from google_drive_worker.sync.content import on_metadata_listed
 from google_drive_worker.sync.error_reports import skipped, unread
 from google_drive_worker.sync.gaps import (
     Opened,
+    as_gap,
     close_gaps,
     find_gap,
     forget_scopes,
     home_of,
+    is_confirmed,
+    note_lossy,
     open_gap,
     read_on,
     unreadable,
@@ -379,13 +382,22 @@ def _write(
 
 def _unread(checkpoint: Checkpoint, scope: GapScope, file_id: FileId, corpus: str | None, problem: SkipItem) -> Opened:
     """What a file's list that can't be had comes to: a gap, an error record, or nothing where it is not for the account
-    to see. None of it says that the file is gone."""
-    if isinstance(problem, ItemUnavailable):
-        return open_gap(checkpoint, scope, file_id, corpus or home_of(checkpoint, scope, file_id), problem)
+    to see. None of it says that the file is gone.
+
+    That nothing is found is believed the second time: one such answer would take all that is held of the list away.
+    """
+    is_missing = isinstance(problem, NotFound) or problem.http_status == _NOT_FOUND
+    is_believed = is_confirmed(find_gap(checkpoint, scope, file_id))
+    if isinstance(problem, ItemUnavailable) or (is_missing and not is_believed):
+        home = corpus or home_of(checkpoint, scope, file_id)
+        return open_gap(checkpoint, scope, file_id, home, as_gap(problem), missing=is_missing)
     checkpoint = close_gaps(checkpoint, [(scope, file_id)])
     if is_hidden(problem):
         return Opened(checkpoint)
     return Opened(checkpoint, (unread(checkpoint, "file", file_id, scope, problem),))
+
+
+_NOT_FOUND = 404
 
 
 class _Odd(NamedTuple):
@@ -399,10 +411,12 @@ def _with_elements(
     checkpoint: Checkpoint, scope: GapScope, file_id: FileId, corpus: str | None, elements: Iterable[object]
 ) -> tuple[Checkpoint, _Odd]:
     """The checkpoint with a gap of the list where some of it can't be read, and without one where all of it was."""
-    odd = odd_in(elements)
+    elements = tuple(elements)
+    odd, home = odd_in(elements), corpus or home_of(checkpoint, scope, file_id)
+    if not odd and any(isinstance(each, Revision | Comment) and each.lossy for each in elements):
+        return note_lossy(checkpoint, scope, file_id, home), _Odd(any=False)
     if not odd:
         return close_gaps(checkpoint, [(scope, file_id)]), _Odd(any=False)
-    home = corpus or home_of(checkpoint, scope, file_id)
     is_new = find_gap(checkpoint, scope, file_id) is None
     checkpoint, _ = open_gap(checkpoint, scope, file_id, home, unreadable(odd[0].problem))
     kind: ResourceType = "revision" if scope == "revisions" else "comment"

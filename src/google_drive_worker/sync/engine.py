@@ -70,10 +70,13 @@ from google_drive_worker.sync.gaps import (
     close_gaps,
     find_gap,
     forget_items,
+    hard_gaps,
     has_due,
     named_gaps,
     next_retry,
+    note_lossy,
     open_gap,
+    read_again,
     settle,
     try_due,
 )
@@ -193,6 +196,8 @@ def begin(
         return Step(kept, errors=refused)
     sync_id = new_sync_id(int(now.timestamp() * 1000), entropy, after=checkpoint.last_sync_id)
     anew = owed.kind == "full" or customer_id != checkpoint.customer_id  # cursors are not handed from one to another
+    if customer_id != checkpoint.customer_id or not checkpoint.scope.mirrors_as(scope):
+        checkpoint = replace(checkpoint, gaps=())
     corpora = {} if anew else _corpora_to_follow(checkpoint, owed, scope)
     kind: SyncKind = "incremental" if corpora else "full"
     # Drives are enumerated by a full sync, and where a trigger's cursor, which is the user's log alone, is all we have.
@@ -221,10 +226,7 @@ def begin(
         details_refused=kind == "incremental" and checkpoint.details_refused,
         contents_refused=kind == "incremental" and checkpoint.contents_refused,
     )
-    if kind == "full":
-        checkpoint = with_roots(replace(checkpoint, gaps=(), unfinished=None))
-    else:
-        checkpoint = try_due(checkpoint, now)
+    checkpoint = with_roots(read_again(checkpoint, now)) if kind == "full" else try_due(checkpoint, now)
     records = (normalizer.sync_record(_summary(checkpoint, sync)),) if kind == "full" else ()
     return Step(checkpoint, records, refused)
 
@@ -335,7 +337,9 @@ def _with_gaps_of_items(step: Step, action: Action, writer: ItemWriter, permissi
         if permissions is not None:
             read |= {("permissions", each) for each in there if FileId(each) in permissions}
             read -= {("permissions", each) for each in writer.unread}
-        checkpoint = close_gaps(checkpoint, read)
+        checkpoint = close_gaps(checkpoint, read - {("item", each) for each in writer.lossy})
+    for item_id in writer.lossy:
+        checkpoint = note_lossy(checkpoint, "item", item_id, _corpus_of(action))
     if writer.questions and checkpoint.sync is not None:
         again = tuple(Removal(file_id, NO_CORPUS) for file_id in writer.questions)
         removals = tuple(dict.fromkeys((*checkpoint.sync.removals, *again)))
@@ -453,7 +457,7 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer, rest
         return Step(begun)
     ended = rfc3339(now)
     checkpoint = settle(checkpoint, now, rests)
-    summary = _summary(checkpoint, sync, ended)
+    summary, gaps = _summary(checkpoint, sync, ended), hard_gaps(checkpoint)
     report = SyncEnded(
         connection_id=checkpoint.connection_id,
         customer_id=checkpoint.customer_id,
@@ -464,14 +468,14 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer, rest
         page_token=summary.page_token,
         counts=sync.counts,
         trigger_message_id=sync.source.message_id if sync.source else None,
-        gaps=len(checkpoint.gaps),
+        gaps=len(gaps),
     )
     unfinished = checkpoint.unfinished
     after = replace(checkpoint, sync=None, parked=None, completed_at=ended)
     if sync.kind == "full":
-        left = Unfinished(sync.sync_id, sync.started_at, sync.counts) if checkpoint.gaps else None
+        left = Unfinished(sync.sync_id, sync.started_at, sync.counts) if gaps else None
         return Step(replace(after, unfinished=left), (normalizer.sync_record(summary),), reports=(report,))
-    if unfinished is None or checkpoint.gaps:
+    if unfinished is None or gaps:
         return Step(after, reports=(report,))
     closing = SyncSummary(
         sync_id=unfinished.sync_id,

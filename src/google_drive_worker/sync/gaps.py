@@ -55,6 +55,9 @@ TRIES_AT_ONCE = 3
 TRIED_AT_ONCE = 200
 """How many gaps one sync tries: few enough that their look-ups stay a small sync. The others follow at once."""
 
+SOFT_TRIES = 3
+"""How often something is read again of which values made no sense."""
+
 CODES_KEPT = 4
 """How many causes of one gap are remembered as reported."""
 
@@ -124,9 +127,9 @@ def open_gap(
     if scope not in _OF_A_CORPUS and _is_covered(checkpoint, corpus):
         return Opened(checkpoint)
     message = error.message[:MESSAGE_CHARS]
-    if before is not None and before.state != "tried":
+    if before is not None and before.state != "tried" and not before.soft:
         return Opened(checkpoint)
-    attempts = 1 if before is None else before.attempts + 1
+    attempts = 1 if before is None or before.soft else before.attempts + 1
     told = told or (before is not None and before.told)
     known = {code for gap in checkpoint.gaps if gap.id == gap_id for code in gap.reported}
     told_before = () if before is None else before.reported
@@ -160,6 +163,28 @@ def _is_covered(checkpoint: Checkpoint, corpus: str) -> bool:
     """Whether all of the corpus is one gap already, since it had too many."""
     whole = find_gap(checkpoint, "corpus", corpus)
     return whole is not None and whole.code == TOO_MANY and whole.state != "tried"
+
+
+def note_lossy(checkpoint: Checkpoint, scope: GapScope, gap_id: str, corpus: str) -> Checkpoint:
+    """Note that something was read but for values that made no sense, which may have passed when it is read again.
+
+    It is tried `SOFT_TRIES` times; that the values stay away is Google's last word then, and nothing is missing.
+    """
+    before = find_gap(checkpoint, scope, gap_id)
+    if before is not None and (not before.soft or before.state != "tried"):
+        return checkpoint
+    others = tuple(gap for gap in checkpoint.gaps if gap is not before)
+    attempts = 1 if before is None else before.attempts + 1
+    if attempts > SOFT_TRIES or len(others) >= GAPS_AT_MOST:
+        return replace(checkpoint, gaps=others)
+    message = "some of its values made no sense"
+    gap = Gap(scope, gap_id, corpus, "lossy", message, attempts, soft=True)
+    return replace(checkpoint, gaps=(*others, gap))
+
+
+def hard_gaps(checkpoint: Checkpoint) -> tuple[Gap, ...]:
+    """Return the gaps of what could not be read."""
+    return tuple(gap for gap in checkpoint.gaps if not gap.soft)
 
 
 def _resource_of(scope: GapScope, gap_id: str, corpus: str) -> str:
@@ -329,6 +354,18 @@ def as_gap(problem: SkipItem) -> ItemUnavailable:
     )
 
 
+def read_again(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
+    """Return the checkpoint whose full sync, which begins, reads all that its gaps cover once more.
+
+    One that Google did not find rests on all the same: a second answer counts only some minutes after the first.
+    """
+    kept = [gap for gap in checkpoint.gaps if not gap.soft]
+    gaps = tuple(
+        gap if gap.missing and not _is_due(gap, now) else replace(gap, state="tried", retry_at=None) for gap in kept
+    )
+    return replace(checkpoint, gaps=gaps, unfinished=None)
+
+
 def has_due(checkpoint: Checkpoint, now: datetime) -> bool:
     """Whether the rest of a gap is over."""
     first = next_retry(checkpoint, now)
@@ -446,4 +483,4 @@ def postpone(checkpoint: Checkpoint, now: datetime, rests: GapRests) -> Checkpoi
 
 def named_gaps(checkpoint: Checkpoint) -> tuple[NamedGap, ...]:
     """Return the gaps as a closing record names them."""
-    return tuple(NamedGap(gap.scope, gap.id, gap.code, gap.message) for gap in checkpoint.gaps)
+    return tuple(NamedGap(gap.scope, gap.id, gap.code, gap.message) for gap in hard_gaps(checkpoint))

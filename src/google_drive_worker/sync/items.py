@@ -68,7 +68,8 @@ class ItemWriter:
     deleted before they were written: what hung on them is gone. `hidden` are those whose permissions the account saw
     before and does not see any more. `unread` are those whose permissions can't be had now, `odd` the error
     records of single permissions that can't be read. `questions` are items
-    that a list shows and that are known to be gone: they are to be looked up.
+    that a list shows and that are known to be gone: they are to be looked up. `lossy` are items of which values made no
+    sense.
 
     An answer that is `listed` comes from a list, which may be behind what a log or a look-up has said: of an item that
     is remembered, a lower version is never written over a higher one.
@@ -99,6 +100,7 @@ class ItemWriter:
         self.unread: dict[FileId, SkipItem] = {}
         self.odd: dict[FileId, tuple[ErrorReport, ...]] = {}
         self.questions: list[FileId] = []
+        self.lossy: list[FileId] = []
         self._checkpoint = checkpoint
         self._permissions = permissions
         self._recall = recall

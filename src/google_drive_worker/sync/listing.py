@@ -18,6 +18,7 @@ from google_drive_worker.sync.gaps import (
     find_gap,
     hold_corpus,
     incomplete_search,
+    note_lossy,
     open_gap,
     to_list_again,
     unreadable,
@@ -73,6 +74,8 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     ]
     records = tuple(normalizer.transform_drive(drive) for drive in drives if holds_drive(checkpoint.scope, drive.id))
     due = checkpoint.scope.sync_permissions
+    if any(drive.lossy for drive in drives):
+        checkpoint = note_lossy(checkpoint, "drives", "drives", USER_CORPUS)
     joined = {
         str(drive.id): Corpus("start_token", members_due=due, rights=drive.rights)
         for drive in drives
@@ -124,6 +127,7 @@ def on_files(
         return Step(checkpoint)
     found = _of_part(checkpoint, sync, name, part, page, normalizer)
     writer.extend(found.written)
+    writer.lossy.extend(found.lossy)
     checkpoint = with_sync(checkpoint, counted(sync, writer.records))
     checkpoint, errors = _with_unreadable(checkpoint, name, found.odd)
     corpus = checkpoint.corpora[name]
@@ -174,6 +178,7 @@ class _Found(NamedTuple):
     written: list[ListedFile]
     odd: list[UnreadableItem]
     times: list[str]
+    lossy: list[FileId]
 
 
 def _of_part(
@@ -182,6 +187,7 @@ def _of_part(
     # What is the same for nearly all items is asked once, not a thousand times: this runs for each file of a drive.
     written: list[ListedFile] = []
     odd: list[UnreadableItem] = []
+    lossy: list[FileId] = []
     times: list[str] = []
     corpus, started_at = checkpoint.corpora[name], sync.started_at
     trashed_too = checkpoint.scope.include_trashed
@@ -204,7 +210,9 @@ def _of_part(
             continue
         if not (asked_again and _is_repeated(corpus, item)):
             written.append(item)
-    return _Found(written, odd, times)
+            if item.lossy:
+                lossy.append(FileId(item.resource_id))
+    return _Found(written, odd, times, lossy)
 
 
 def belongs(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bool:

@@ -62,6 +62,8 @@ def tree_of(struct: type[msgspec.Struct]) -> Tree:
     """The mask that a struct's fields amount to."""
     tree: Tree = {}
     for info in msgspec.structs.fields(struct):
+        if info.name == "lossy":  # is set by us
+            continue
         inner = structs_in(info.type) or ([NESTED[info.encode_name]] if info.encode_name in NESTED else [])
         tree[info.encode_name] = tree_of(inner[0]) if inner else {}
     return tree

@@ -116,15 +116,15 @@ def test_an_incomplete_search_proves_no_order() -> None:
 def test_an_element_without_id_stands_among_the_others_as_unreadable() -> None:
     """In every list; what else is odd of an element costs no more than that."""
     revisions = read_revisions_page(page_of("revisions", [{"id": "1", "size": "-1"}, {"size": "5"}, {"id": "2"}])).items
-    assert revisions[::2] == (Revision("1"), Revision("2"))
+    assert revisions[::2] == (Revision("1", lossy=True), Revision("2"))
     comments = read_comments_page(
         page_of("comments", [{"id": "1", "replies": None}, {"content": "x"}, {"id": "2"}])
     ).items
-    assert comments[::2] == (Comment("1"), Comment("2"))
+    assert comments[::2] == (Comment("1", lossy=True), Comment("2"))
     drives = read_drives_page(
         page_of("drives", [{"id": "1"}, 7, {"id": "2", "capabilities": {"canEdit": None}}])
     ).drives
-    assert drives[::2] == (SharedDrive(DriveId("1")), SharedDrive(DriveId("2"), capabilities={}))
+    assert drives[::2] == (SharedDrive(DriveId("1")), SharedDrive(DriveId("2"), capabilities={}, lossy=True))
     files = read_details_page(page_of("files", [{"id": "1"}, {"id": ""}, {"id": "2", "headRevisionId": 5}]))
     assert files.read == [DetailedFile(FileId("1")), DetailedFile(FileId("2"))]
     for elements in (revisions, comments, drives, files.files):
@@ -153,7 +153,7 @@ def test_a_reply_without_id_stands_beside_its_comment_as_unreadable() -> None:
     """Under the comment's id."""
     page = read_comments_page(page_of("comments", [{"id": "c", "replies": [{"id": "r"}, {}]}, {"id": "d"}]))
     comment, odd, other = page.items
-    assert (comment, other) == (Comment("c", replies=(Reply("r"),)), Comment("d"))
+    assert (comment, other) == (Comment("c", replies=(Reply("r"),), lossy=True), Comment("d"))
     assert isinstance(odd, UnreadableItem)
     assert odd.id == "c"
 

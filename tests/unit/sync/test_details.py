@@ -13,7 +13,7 @@ from google_drive_worker.sync import failure
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Reading, Removal, Scope, Walk
 from google_drive_worker.sync.details import CHANGED_AT_MOST, Hanging, changed_of, let_in, wanted_of
 from google_drive_worker.sync.engine import begin, complete, due_at, on_answer
-from google_drive_worker.sync.gaps import TRIES_AT_ONCE
+from google_drive_worker.sync.gaps import SOFT_TRIES, TRIES_AT_ONCE, hard_gaps
 from google_drive_worker.sync.items import nothing_remembered
 from google_drive_worker.sync.plan import (
     Action,
@@ -126,7 +126,9 @@ def test_a_page_is_written_and_the_pass_goes_on_at_its_token() -> None:
     page = DetailsPage((DetailedFile(A, head_revision_id="2"), DetailedFile(B)), token("two"))
     comments = (Comment("c", content="hm"), Comment("x", deleted=True))
     answer = Hanging(
-        {A: revisions("1", "2"), B: NotFound("gone")}, {A: comments, B: SkipItem("no", http_status=403)}, page
+        {A: revisions("1", "2"), B: SkipItem("no", http_status=403)},
+        {A: comments, B: SkipItem("no", http_status=403)},
+        page,
     )
     step = follow(passing(Reading("user"), Reading(D)), ListDetails("user", None), answer, a=Remembered())
     assert written(step) == ["upsert revision a/1", "upsert revision a/2", "upsert comment a/c"]
@@ -465,6 +467,38 @@ def test_a_list_that_cant_be_had_of_one_file_is_a_gap_of_that_file() -> None:
     assert (again.errors, [gap.attempts for gap in state(again).gaps]) == ((), [2])
     filled = follow(tried, action, Hanging({A: (Revision("1"),)}, {}))
     assert (written(filled), state(filled).gaps) == (["upsert revision a/1"], ())
+
+
+def test_a_list_that_is_not_found_is_believed_the_second_time() -> None:
+    """One such answer would have all that is held of it swept away; it says nothing of the file."""
+    missing = NotFound("gone", http_status=404)
+    before = passing(changed=(Changed(A, comments=True),))
+    action = ReadDetails((Changed(A, comments=True),))
+    first = follow(before, action, Hanging({}, {A: missing}))
+    [gap] = state(first).gaps
+    assert (gap.scope, gap.id, gap.missing) == ("comments", "a", True)
+    tried = msgspec.structs.replace(before, gaps=(msgspec.structs.replace(gap, state="tried"),))
+    second = follow(tried, action, Hanging({}, {A: missing}))
+    assert (written(second), second.errors, state(second).gaps) == ([], (), ())
+
+
+def test_a_list_with_values_that_make_no_sense_is_read_again_a_few_times() -> None:
+    """It is written as it is, and no gap of the sync's; in the end the values stay away."""
+    checkpoint, tries = passing(changed=(Changed(A, revisions=True),)), 0
+    action = ReadDetails((Changed(A, revisions=True),))
+    odd = Hanging({A: (Revision("1", lossy=True),)}, {})
+    while True:
+        step = follow(checkpoint, action, odd)
+        assert (written(step), step.errors) == (["upsert revision a/1"], ())
+        tries += 1
+        if not state(step).gaps:
+            break
+        assert hard_gaps(state(step)) == ()
+        gaps = tuple(msgspec.structs.replace(gap, state="tried") for gap in state(step).gaps)
+        checkpoint = msgspec.structs.replace(checkpoint, gaps=gaps)
+    assert tries == 1 + SOFT_TRIES
+    ended = complete(state(follow(passing(changed=(Changed(A, revisions=True),)), action, odd)), NOW, transformer)
+    assert b'"completed"' in msgspec.json.encode(ended.records[0].data)
 
 
 def test_trouble_with_the_pass() -> None:

@@ -268,7 +268,7 @@ def test_a_full_sync_asked_for_while_one_rests_or_has_gaps_starts_over() -> None
         over = accept(before, before.connection_id, wish)
         assert over.sync is None
         begun = state(begin(replace(over, parked=None), CUSTOMER, Scope(), NOW, 7, transformer))
-        assert (sync_of(begun).kind, begun.gaps) == ("full", ())
+        assert (sync_of(begun).kind, [gap.state for gap in begun.gaps]) == ("full", ["tried"] * len(before.gaps))
 
 
 # What listings leave.
