@@ -12,6 +12,7 @@ from google_drive_worker.domain.ids import SyncId
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint
 from google_drive_worker.sync.content import Contents
+from google_drive_worker.sync.gaps import hard_gaps
 from google_drive_worker.sync.plan import Action, ListFiles
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import Retryable, WorkerError
@@ -191,22 +192,17 @@ class Checks:
         # An odd element may be one of which an id is enough: then it is no gap.
         met = {file_id for file_id, _ in self._oddities.met if file_id in self._oddities.bad}
         asked = {file_id for file_id in met if self.sights.holds(("file", file_id))}
-        gaps = Counter(gap.id for gap in checkpoint.gaps)
+        gaps = Counter(gap.id for gap in hard_gaps(checkpoint))
         named = set() if closing is None else {gap.id for gap in closing.data.gaps or ()}
         # A drive that was not found twice is left since the closing record.
-        if not asked <= gaps.keys() <= bad or named & bad != gaps.keys():
+        if not asked <= gaps.keys() <= bad or not named & bad <= gaps.keys():
             raise Broken(f"gaps of {sorted(gaps)}, named {sorted(named)}, and {sorted(asked)} can't be had")
-        latest = "" if closing is None else closing.sync_id
-        reported = [each for each in self._log.error_records() if (each.sync_id or "") >= latest]
-        tried = [each for each in reported if each.error.action == "retried"]
-        told = Counter(each.resource.id for each in tried)
+        tried = [each for each in self._log.error_records() if each.error.action == "retried"]
+        told = Counter((each.resource.id, each.error.code) for each in tried)
         elements = {(each.resource.id or "").partition("/")[0] for each in tried}
-        causes = Counter(gap.id for gap in checkpoint.gaps for _ in gap.reported)
-        wrong = {
-            file_id: told[file_id]
-            for file_id in gaps
-            if file_id not in elements or (file_id in self._oddities.bad and told[file_id] > causes[file_id])
-        }
+        forgotten = 1 + self._done["lose"] + self._done["settings"]
+        wrong = {file_id: count for (file_id, _), count in told.items() if file_id in gaps and count > forgotten}
+        wrong |= {file_id: 0 for file_id in gaps if file_id not in elements}
         if wrong:
             raise Broken(f"error records of gaps: {wrong}, of {gaps}")
         self._done["lasting gaps compared"] += len(gaps)

@@ -29,8 +29,9 @@ class ErrorResource(msgspec.Struct, frozen=True):
 
 
 class ErrorCause(msgspec.Struct, frozen=True):
-    """What happens next."""
+    """What it was, and what happens next."""
 
+    code: str
     action: str
 
 

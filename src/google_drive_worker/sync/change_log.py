@@ -27,7 +27,6 @@ from google_drive_worker.sync.checkpoint import (
     GapScope,
     Removal,
     Sync,
-    Trail,
     Walk,
 )
 from google_drive_worker.sync.error_reports import notice_of
@@ -146,7 +145,8 @@ def _read(corpus: Corpus, page: ChangesPage) -> Corpus:
     if page.next_page_token is not None:
         return replace(corpus, change_token=page.next_page_token, trouble=0)
     token = page.new_start_page_token or corpus.change_token
-    return replace(corpus, stage="done", change_token=token, trouble=0, trail=Trail())
+    # The tokens stay in mind: one that leads back to what an earlier sync has read would tell events twice.
+    return replace(corpus, stage="done", change_token=token, trouble=0, trail=replace(corpus.trail, stalls=0))
 
 
 def _on_change(

@@ -72,6 +72,7 @@ from google_drive_worker.sync.gaps import (
     forget_items,
     hard_gaps,
     has_due,
+    misplaced,
     named_gaps,
     next_retry,
     note_lossy,
@@ -338,6 +339,9 @@ def _with_gaps_of_items(step: Step, action: Action, writer: ItemWriter, permissi
             read |= {("permissions", each) for each in there if FileId(each) in permissions}
             read -= {("permissions", each) for each in writer.unread}
         checkpoint = close_gaps(checkpoint, read - {("item", each) for each in writer.lossy})
+    for item_id in writer.misplaced:
+        checkpoint, more = open_gap(checkpoint, "item", item_id, _corpus_of(action), misplaced(), missing=True)
+        errors += more
     for item_id in writer.lossy:
         checkpoint = note_lossy(checkpoint, "item", item_id, _corpus_of(action))
     if writer.questions and checkpoint.sync is not None:

@@ -1,9 +1,11 @@
 """What a failed fetch comes to: start over, leave something out, or park the sync with a time to try again."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.reports import CredentialsRefused
@@ -14,7 +16,15 @@ from google_drive_worker.sync.content import on_refused_contents
 from google_drive_worker.sync.details import on_refused, pass_page_failed
 from google_drive_worker.sync.error_reports import report_of
 from google_drive_worker.sync.forgetting import on_unknown
-from google_drive_worker.sync.gaps import TRIES_AT_ONCE, find_gap, forget_corpus, hold_corpus, is_confirmed, open_gap
+from google_drive_worker.sync.gaps import (
+    TRIES_AT_ONCE,
+    as_gap,
+    find_gap,
+    forget_corpus,
+    hold_corpus,
+    is_confirmed,
+    open_gap,
+)
 from google_drive_worker.sync.labels import on_refused_labels
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
@@ -24,6 +34,7 @@ from google_drive_worker.sync.plan import (
     ListDrives,
     ListFiles,
     LookUpDrive,
+    LookUpRemoved,
     ProveOrder,
     ReadChanges,
     ReadContent,
@@ -89,12 +100,8 @@ def on_failure(
             return _on_rejected_token(checkpoint, action, error, now, jitter)
         case NotFound(), LookUpDrive(drive_id):
             return _on_missing_drive(checkpoint, drive_id, error, normalizer)
-        case SkipItem(), _ if isinstance(action, _OF_A_CORPUS):
-            return _on_trouble_of_a_corpus(checkpoint, action, error)
-        case SkipItem(), WalkFolder(walk):
-            return _on_trouble_of_a_walk(checkpoint, walk, error)
-        case SkipItem(), ListDrives():
-            return _on_trouble_of_drives(checkpoint, error)
+        case SkipItem(), _:
+            return _on_trouble(checkpoint, action, error) or park(checkpoint, step_name(action), error, now, jitter)
         case Terminal(code="insufficient_scope"), ListDetails() | ReadDetails():  # the rest goes on without
             return Step(on_refused(checkpoint), errors=(report_of(checkpoint, error),))
         case Terminal(code="insufficient_scope"), ListContent() | ReadContent():
@@ -103,8 +110,19 @@ def on_failure(
             return park(checkpoint, step_name(action), error, now, jitter)
 
 
-_OF_A_CORPUS = (TakeStartToken, ListFiles, ReadChanges, LookUpDrive, ListDetails, ListContent)
-"""Actions that fail for one corpus alone."""
+def _on_trouble(checkpoint: Checkpoint, action: Action, error: SkipItem) -> Step | None:
+    """A call failed for one thing alone, while others succeed: the sync goes on. `None` of what is no such call."""
+    match action:
+        case TakeStartToken() | ListFiles() | ReadChanges() | LookUpDrive() | ListDetails() | ListContent():
+            return _on_trouble_of_a_corpus(checkpoint, action, error)
+        case WalkFolder(walk):
+            return _on_trouble_of_a_walk(checkpoint, walk, error)
+        case LookUpRemoved(file_ids):
+            return _on_trouble_of_look_ups(checkpoint, file_ids, error)
+        case ListDrives():
+            return _on_trouble_of_drives(checkpoint, error)
+        case _:
+            return None
 
 
 def _on_trouble_of_a_corpus(checkpoint: Checkpoint, action: Action, error: SkipItem) -> Step:
@@ -177,6 +195,20 @@ def _on_trouble_of_a_walk(checkpoint: Checkpoint, walk: Walk, error: WorkerError
         return Step(with_walk_as(checkpoint, walk, again))
     checkpoint, errors = end_walk(checkpoint, walk, error)
     return Step(checkpoint, errors=errors)
+
+
+def _on_trouble_of_look_ups(checkpoint: Checkpoint, file_ids: Iterable[FileId], error: SkipItem) -> Step:
+    """Items can't be looked up now: each is a gap."""
+    sync, asked, errors = checkpoint.sync, set(file_ids), list[ErrorReport]()
+    if sync is None:
+        return Step(checkpoint)
+    for removal in sync.removals:
+        if removal.file_id in asked:
+            corpus = removal.corpus or USER_CORPUS
+            checkpoint, more = open_gap(checkpoint, "item", removal.file_id, corpus, as_gap(error), told=removal.told)
+            errors += more
+    left = tuple(removal for removal in sync.removals if removal.file_id not in asked)
+    return Step(with_sync(checkpoint, replace(sync, removals=left)), errors=tuple(errors))
 
 
 def _on_trouble_of_drives(checkpoint: Checkpoint, error: WorkerError) -> Step:

@@ -266,6 +266,11 @@ def unreadable_of_pass(
     return Opened(checkpoint, tuple(reports))
 
 
+def misplaced() -> ItemUnavailable:
+    """Return the error of an item of which it is not known whether it is in scope."""
+    return ItemUnavailable("a folder above it is not to be found now, so it may be out of scope", code="place_unknown")
+
+
 def incomplete_search(what: str) -> ItemUnavailable:
     """Return the error of a listing of which Google says that it did not search everything."""
     return ItemUnavailable(f"Google says that it did not search all {what}", code="incomplete_search")

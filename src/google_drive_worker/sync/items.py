@@ -13,7 +13,7 @@ from google_drive_worker.domain.record import DeleteCause, ErrorReport, Permissi
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.error_reports import skipped
-from google_drive_worker.sync.gaps import unreadable
+from google_drive_worker.sync.gaps import find_gap, is_confirmed, unreadable
 from google_drive_worker.sync.scope import is_restricted
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.utils.errors import SkipItem
@@ -31,12 +31,15 @@ class Places(NamedTuple):
     """Where items are: those that are out of scope, and the paths of folders (see `places`).
 
     `roots` are the folders that the scope names and that are below one of the answer's, out of scope by itself: what
-    became of that one reaches them, and no log names them.
+    became of that one reaches them, and no log names them. `unsure` are those of the items out of scope that are below
+    a folder that was not found now, `unread` those below one that could not be looked up.
     """
 
     outside: frozenset[FileId] = frozenset()
     paths: Mapping[FileId, tuple[str, ...]] = {}
     roots: tuple[FileId, ...] = ()
+    unsure: frozenset[FileId] = frozenset()
+    unread: frozenset[FileId] = frozenset()
 
 
 NOWHERE = Places()
@@ -69,7 +72,7 @@ class ItemWriter:
     before and does not see any more. `unread` are those whose permissions can't be had now, `odd` the error
     records of single permissions that can't be read. `questions` are items
     that a list shows and that are known to be gone: they are to be looked up. `lossy` are items of which values made no
-    sense.
+    sense, `misplaced` those that may be out of scope.
 
     An answer that is `listed` comes from a list, which may be behind what a log or a look-up has said: of an item that
     is remembered, a lower version is never written over a higher one.
@@ -101,6 +104,7 @@ class ItemWriter:
         self.odd: dict[FileId, tuple[ErrorReport, ...]] = {}
         self.questions: list[FileId] = []
         self.lossy: list[FileId] = []
+        self.misplaced: list[FileId] = []
         self._checkpoint = checkpoint
         self._permissions = permissions
         self._recall = recall
@@ -125,6 +129,9 @@ class ItemWriter:
         item_id, is_item = FileId(record.resource_id), record.resource_type in _ITEMS
         if is_item and self._listed and not self._is_news(record):
             return
+        if record.operation == "delete" and is_item and self._is_doubtful(item_id):
+            self.misplaced.append(item_id)
+            return
         if record.operation == "delete":
             # What hangs on it goes with it, by the contract (docs/records.md).
             if not is_item or self.may_hold(item_id):
@@ -139,6 +146,16 @@ class ItemWriter:
         self.records.append(record)
         if is_item and not self._listed:
             self._remember(item_id, is_folder=record.resource_type == "folder", version=version)
+
+    def _is_doubtful(self, item_id: FileId) -> bool:
+        """Whether nothing is to be deleted yet, since where the item is rests on a folder that is not to be had now.
+
+        That a folder is not found is believed the second time, for an item that the mirror holds.
+        """
+        if item_id in self._places.unread:
+            return True
+        is_held = item_id in self._places.unsure and self._before(item_id) is not None
+        return is_held and not is_confirmed(find_gap(self._checkpoint, "item", item_id))
 
     def _is_news(self, record: Record) -> bool:
         """Whether a list says nothing older of the item than what is remembered. One that a log has told to be removed,

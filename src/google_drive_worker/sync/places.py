@@ -25,6 +25,7 @@ from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, Places
 from google_drive_worker.sync.page_sharing import sharings_in, tells_of_others
 from google_drive_worker.sync.scope import MY_DRIVE, holds_drive, is_restricted
 from google_drive_worker.sync.sharing import KnownOfConnection, Question, ReadSharings, Reply, nothing_known
+from google_drive_worker.utils.errors import ItemUnavailable
 
 DEPTH_AT_MOST = 100
 """Google nests folders a hundred deep at the most (Drive guide, "File and folder limits")."""
@@ -33,18 +34,21 @@ _FOLDER = FOLDER_MIME_TYPE.encode()
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """A folder's name and the folders that it is in; `is_seen` is false for one that the account does not see."""
+    """A folder's name and the folders that it is in; `is_seen` is false for one that the account does not see,
+    `is_read` for one that could not be looked up."""
 
     name: str = ""
     parents: tuple[FileId, ...] = ()
     drive_id: str | None = None
     is_seen: bool = True
+    is_read: bool = True
 
 
 KnownPlaces = KnownOfConnection[Place]
 Finding = Generator[Question, Reply, Places]
 
 _UNSEEN = Place(is_seen=False)
+_UNREAD = Place(is_seen=False, is_read=False)
 
 
 def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: KnownPlaces) -> Finding:
@@ -73,7 +77,14 @@ def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: 
         named = [root for root in scope.folder_ids if root != MY_DRIVE]  # above which there is nothing
         yield from search.read_from(named)
         roots = tuple(root for root in named if search.is_below(root, above))
-    return Places(outside, paths, roots)
+    unsure = {item.id: search.hidden_above(item) for item in items if item.id in outside}
+    return Places(
+        outside,
+        paths,
+        roots,
+        frozenset(item_id for item_id, hidden in unsure.items() if hidden),
+        frozenset(item_id for item_id, hidden in unsure.items() if any(not place.is_read for place in hidden)),
+    )
 
 
 def outside_of(
@@ -124,9 +135,9 @@ class _Search:
             answers = yield ReadSharings(unknown)
             for folder_id in unknown:
                 answer = answers.get(folder_id)
-                place = _place_of(answer) if isinstance(answer, ItemSharing) else _UNSEEN
-                self._places[folder_id] = place
-                self._known.put(folder_id, place)
+                self._places[folder_id] = place = _answered(answer)
+                if place.is_read:
+                    self._known.put(folder_id, place)
             level = dict.fromkeys(unknown)
 
     def _read_root(self) -> Generator[Question, Reply, None]:
@@ -136,7 +147,8 @@ class _Search:
             answers = yield ReadSharings((alias,))
             answer = answers.get(alias)
             place = Place(parents=(answer.id,)) if isinstance(answer, ItemSharing) else _UNSEEN
-            self._known.put(alias, place)
+            if isinstance(answer, ItemSharing):
+                self._known.put(alias, place)
         self._root = place.parents[0] if place.parents else None
 
     def _climb(self, folder_ids: Iterable[FileId]) -> Iterator[FileId]:
@@ -175,6 +187,20 @@ class _Search:
             roots |= {self._root}
         return item.id in roots or self._is_any_above(item.parents or (), roots)
 
+    def hidden_above(self, item: ItemSharing) -> list[Place]:
+        """The folders above the item that are not to be seen now."""
+        seen: set[FileId] = set()
+        hidden: list[Place] = []
+        pending = list(item.parents or ())
+        while pending:
+            at = pending.pop()
+            place = self._place(at) if at not in seen else None
+            seen.add(at)
+            if place is not None:
+                pending.extend(place.parents)
+                hidden += [] if place.is_seen else [place]
+        return hidden
+
     def is_below(self, folder_id: FileId, folders: Container[FileId]) -> bool:
         """Whether one of the folders is above that one."""
         place = self._place(folder_id)
@@ -211,3 +237,10 @@ class _Search:
 
 def _place_of(item: ItemSharing) -> Place:
     return Place(item.name, item.parents or (), item.drive_id)
+
+
+def _answered(answer: object) -> Place:
+    """The place of a folder that was looked up."""
+    if isinstance(answer, ItemSharing):
+        return _place_of(answer)
+    return _UNREAD if answer is None or isinstance(answer, ItemUnavailable) else _UNSEEN
