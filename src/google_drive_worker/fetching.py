@@ -138,14 +138,14 @@ async def _contents(sources: Sources, checkpoint: Checkpoint, action: ListConten
     else:
         there = await drive.get_files(action.file_ids)
         files = wanted_contents(checkpoint, None, (file for file in there.values() if isinstance(file, DriveFile)))
-    outside = await found_by(drive, outside_of(map(sharing_of, files), scope, checkpoint.corpora, sources.places))
-    files = [file for file in files if file.id not in outside]
+    places = await found_by(drive, outside_of(map(sharing_of, files), scope, checkpoint.corpora, sources.places))
+    files = [file for file in files if file.id not in places.outside]
     found = await sources.contents.mirror(checkpoint.connection_id, drive, sources.store, scope, files)
     expected = {file.id for file in files if source_of(scope, file) is not None}
     missing = {file_id for file_id, file in there.items() if isinstance(file, NotFound)}
     gone = (missing | expected) - {each.file.id for each in found}
     unread = {file_id: file for file_id, file in there.items() if isinstance(file, ItemUnavailable)}
-    return Contents(found, page, tuple(sorted(gone)), unread, tuple(odd))
+    return Contents(found, page, tuple(sorted(gone)), unread, tuple(odd), places)
 
 
 async def first_answer(drive: Drive, action: Action) -> engine.Answer:
@@ -178,20 +178,21 @@ async def hanging(
 ) -> Hanging:
     """Revisions and comments of the files that the action names, or that stand on the page that it asks for."""
     page: DetailsPage | None = None
+    places = NOWHERE
     wanted: Sequence[Changed]
     if isinstance(action, ListDetails):
         corpus, token = action.corpus, action.page_token
         page = await drive.list_details(drive_of(corpus), token, include_trashed=action.include_trashed)
         items = [ItemSharing(each.id, "", each.mime_type, each.drive_id, each.parents) for each in page.read]
-        outside = await found_by(drive, outside_of(items, checkpoint.scope, checkpoint.corpora, known))
-        wanted = wanted_of(checkpoint, corpus, page, outside)
+        places = await found_by(drive, outside_of(items, checkpoint.scope, checkpoint.corpora, known))
+        wanted = wanted_of(checkpoint, corpus, page, places.outside)
     else:
         wanted = action.changed
     revised = [each.file_id for each in wanted if each.revisions]
     commented = [each.file_id for each in wanted if each.comments]
     revisions = await drive.list_revisions(revised) if revised else {}
     comments = await drive.list_comments(commented) if commented else {}
-    return Hanging(revisions, comments, page)
+    return Hanging(revisions, comments, page, places)
 
 
 async def found_by(drive: Drive, finding: Generator[Question, Reply, T], read: SharingsRead | None = None) -> T:

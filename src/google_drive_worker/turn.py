@@ -266,10 +266,13 @@ class _Turn:
         if said_before and checkpoint.owed is not None and checkpoint.owed is not self._owed_before:
             return
         is_unknown = isinstance(error, UnknownConnection)
-        if said_before and not is_unknown and checkpoint.owed is None and checkpoint.sync is None:
-            # Only gaps are due, and the connection is not active: they wait, which is no trouble of anyone's.
-            self.write(checkpoint, postpone(checkpoint, self._means.clock.now(), self._means.gap_rests))
-            return
+        if checkpoint.owed is None and checkpoint.sync is None:
+            # Only gaps are due: they wait. That the connection can't be had is told when it is wanted for a sync.
+            after = postpone(checkpoint, self._means.clock.now(), self._means.gap_rests)
+            if after is not checkpoint:
+                self.write(checkpoint, after)
+            if not is_unknown and step != engine.TURN:
+                return
         if self._is_due(checkpoint) or step == engine.TURN or is_unknown:
             self.park(step, error)
 

@@ -195,13 +195,15 @@ class Checks:
         gaps = Counter(gap.id for gap in hard_gaps(checkpoint))
         named = set() if closing is None else {gap.id for gap in closing.data.gaps or ()}
         # A drive that was not found twice is left since the closing record.
-        if not asked <= gaps.keys() <= bad or not named & bad <= gaps.keys():
+        if not asked <= gaps.keys() <= bad:
             raise Broken(f"gaps of {sorted(gaps)}, named {sorted(named)}, and {sorted(asked)} can't be had")
         tried = [each for each in self._log.error_records() if each.error.action == "retried"]
-        told = Counter((each.resource.id, each.error.code) for each in tried)
+        # Several elements of one list that have no id are a record each, all of the same sync.
+        causes = {(each.resource.id, each.resource.type, each.error.code, each.sync_id) for each in tried}
+        told = Counter(cause[:3] for cause in causes)
         elements = {(each.resource.id or "").partition("/")[0] for each in tried}
         forgotten = 1 + self._done["lose"] + self._done["settings"]
-        wrong = {file_id: count for (file_id, _), count in told.items() if file_id in gaps and count > forgotten}
+        wrong = {file_id: count for (file_id, _, _), count in told.items() if file_id in gaps and count > forgotten}
         wrong |= {file_id: 0 for file_id in gaps if file_id not in elements}
         if wrong:
             raise Broken(f"error records of gaps: {wrong}, of {gaps}")

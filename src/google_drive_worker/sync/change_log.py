@@ -48,6 +48,7 @@ from google_drive_worker.sync.gaps import (
 from google_drive_worker.sync.items import ItemWriter, LookedUp
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.page_sharing import moved_corpora
+from google_drive_worker.sync.places import DEPTH_AT_MOST
 from google_drive_worker.sync.plan import LookUpDrive, LookUpRemoved, ReadChanges, WalkFolder, is_step_of
 from google_drive_worker.sync.scope import MY_DRIVE, follows, holds_drive, is_restricted, lists, with_roots
 from google_drive_worker.sync.step import (
@@ -416,10 +417,7 @@ def on_drive_found(checkpoint: Checkpoint, action: LookUpDrive, drive: SharedDri
 
 def unexpected(checkpoint: Checkpoint, drive_id: str) -> Checkpoint:
     """Return the checkpoint with the drive looked up, which the list of drives had left out."""
-    sync = checkpoint.sync
-    if sync is None:
-        return checkpoint
-    return with_sync(checkpoint, replace(sync, expected=tuple(name for name in sync.expected if name != drive_id)))
+    return replace(checkpoint, expected=tuple(name for name in checkpoint.expected if name != drive_id))
 
 
 def on_children(
@@ -440,8 +438,8 @@ def on_children(
             continue
         if item.lossy:
             writer.lossy.append(item.id)
-        if item.is_folder and (walk.trashed or _is_walked(item, writer)):
-            below.append(Walk(item.id, walk.drive_id, item.trashed))
+        if item.is_folder and walk.depth < DEPTH_AT_MOST and (walk.trashed or _is_walked(item, writer)):
+            below.append(Walk(item.id, walk.drive_id, item.trashed, depth=walk.depth + 1))
         writer.write(_record_of(checkpoint, item, writer, normalizer))
     walk = replace(walk, incomplete=walk.incomplete or page.incomplete_search)
     checkpoint = with_sync(checkpoint, counted(checkpoint.sync or sync, writer.records))
@@ -554,7 +552,7 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
     is_held = holds_drive(checkpoint.scope, drive_id)
     deletions = [normalizer.deletion("shared_drive", drive_id, "access_lost")] if is_held else []
     if left is None:
-        return owe_full(checkpoint), deletions
+        return owe_full(forget_corpus(unexpected(checkpoint, drive_id), drive_id)), deletions
     corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if name != drive_id}
     sync = checkpoint.sync
     if sync is not None:

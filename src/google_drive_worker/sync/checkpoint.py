@@ -169,7 +169,8 @@ class Walk(_Value, frozen=True):
     """A folder whose children are to be read again, because the change log names a changed folder alone.
 
     `trouble` is how many times its pages could not be had. `incomplete` says that Google called a search of it
-    incomplete.
+    incomplete. `depth` is how far below the folder that a log names it is: what goes deeper than Google nests folders
+    is a circle.
     """
 
     folder_id: FileId
@@ -179,6 +180,7 @@ class Walk(_Value, frozen=True):
     trouble: int = 0
     incomplete: bool = False
     trail: Trail = Trail()
+    depth: int = 0
 
 
 class Removal(_Value, frozen=True):
@@ -234,14 +236,16 @@ class Unfinished(_Value, frozen=True):
 class Reading(_Value, frozen=True):
     """A corpus whose files are gone through for what hangs on them: where that goes on.
 
-    `anew` says that some of it may have been written before, so that what is gone of it is to be deleted. `trouble` is
-    how many times in a row its pages could not be had. `incomplete` says that Google called a search of it incomplete.
+    `anew` says that some of it may have been written before, so that what is gone of it is to be deleted. `trouble`
+    is how many times in a row its pages could not be had, `restarts` how often its page tokens were refused.
+    `incomplete` says that Google called a search of it incomplete.
     """
 
     corpus: str
     page_token: PageToken | None = None
     anew: bool = False
     trouble: int = 0
+    restarts: int = 0
     incomplete: bool = False
     trail: Trail = Trail()
 
@@ -273,8 +277,6 @@ class Sync(_Value, frozen=True):
     `from_trigger` says that it goes on from a trigger's cursor, which is the user's log alone: nobody knows which
     shared drives were mirrored, nor how far. `restarts` are how often drives.list had to start over, `drives_trail` is
     of its tokens.
-    `expected` are the shared drives that were mirrored before this full sync: one that the list of drives lacks is
-    looked up.
     `listed` are the corpora whose listing ended in this sync, `details` those that are gone through for what hangs on
     their files, and `changed` the files to be read anew for it. `content` and `contents` are the same for the bytes of
     files.
@@ -294,7 +296,6 @@ class Sync(_Value, frozen=True):
     from_trigger: bool = False
     restarts: int = 0
     drives_trail: Trail = Trail()
-    expected: tuple[str, ...] = ()
     sightings: int = 0
     listed: tuple[str, ...] = ()
     details: tuple[Reading, ...] = ()
@@ -357,6 +358,8 @@ class Watching(_Value, frozen=True):
 class Checkpoint(_Value, frozen=True):
     """The state of one connection.
 
+    `expected` are shared drives that were mirrored before, which a full sync has to find: one that the list of drives
+    lacks is looked up.
     `contested` is what is owed besides in other customers' names, one for each. `gone` are items that were looked up
     and not found since the user's log was last read to its end: a drive that the user had left for a moment may hold
     them after all. `in_doubt` says that the mirror may hold items of which nothing is remembered: the worker took
@@ -375,6 +378,7 @@ class Checkpoint(_Value, frozen=True):
     contested: tuple[Owed, ...] = ()
     sync: Sync | None = None
     corpora: dict[str, Corpus] = {}
+    expected: tuple[str, ...] = ()
     parked: Parked | None = None
     gone: tuple[FileId, ...] = ()
     last_sync_id: SyncId | None = None

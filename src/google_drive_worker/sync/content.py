@@ -33,6 +33,7 @@ from google_drive_worker.sync.gaps import (
     read_on,
     unreadable_of_pass,
 )
+from google_drive_worker.sync.items import NOWHERE, Places, misplaced_in
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import ListContent, ReadContent
 from google_drive_worker.sync.scope import gone_through, wants_contents
@@ -64,7 +65,8 @@ class Contents(msgspec.Struct, frozen=True):
     """The answer to `ListContent`, with its page, and to `ReadContent`.
 
     A file that can have no content is not in it; `gone` are those that Google does not find any more, `unread` those
-    that can't be had now, `odd` those of the page that can't be read.
+    that can't be had now, `odd` those of the page that can't be read. `places` tells which
+    files were left out.
     """
 
     found: tuple[Mirrored, ...]
@@ -72,6 +74,7 @@ class Contents(msgspec.Struct, frozen=True):
     gone: tuple[FileId, ...] = ()
     unread: Mapping[FileId, ItemUnavailable] = {}
     odd: tuple[UnreadableItem, ...] = ()
+    places: Places = NOWHERE
 
 
 def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
@@ -143,12 +146,13 @@ def on_content_page(
     written = _write(checkpoint, answer, recall, normalizer, corpus=action.corpus)
     page = answer.page or FilesPage(())
     checkpoint, odd = unreadable_of_pass(written.checkpoint or checkpoint, ("contents",), answer.odd, action.corpus)
+    checkpoint, doubtful = misplaced_in(checkpoint, answer.places, action.corpus, recall)
     incomplete = page.incomplete_search or any(each.id is None for each in answer.odd)
     after, checkpoint, errors = read_on(checkpoint, "contents", reading, page.next_page_token, incomplete=incomplete)
     content = tuple(each for each in (after if each == reading else each for each in sync.content) if each is not None)
     sync = replace(counted(sync, written.records), content=content)
     checkpoint = with_sync(with_gone(checkpoint, answer.gone), sync)
-    return replace(written, checkpoint=checkpoint, errors=(*written.errors, *odd, *errors))
+    return replace(written, checkpoint=checkpoint, errors=(*written.errors, *odd, *doubtful, *errors))
 
 
 def on_contents(
@@ -159,10 +163,11 @@ def on_contents(
     left = tuple(each for each in sync.contents if each not in action.file_ids)
     sync = replace(counted(sync, written.records), contents=left)
     checkpoint = with_gone(written.checkpoint or checkpoint, answer.gone)
+    checkpoint, doubtful = misplaced_in(checkpoint, answer.places, USER_CORPUS, recall)
     # What was asked for and is not in the answer is gone, or has left the scope: nothing of it is owed any more.
     answered = {each.file.id for each in answer.found} | answer.unread.keys()
     checkpoint = close_gaps(checkpoint, [("contents", each) for each in action.file_ids if each not in answered])
-    return replace(written, checkpoint=with_sync(checkpoint, sync))
+    return replace(written, checkpoint=with_sync(checkpoint, sync), errors=(*written.errors, *doubtful))
 
 
 def on_refused_contents(checkpoint: Checkpoint) -> Checkpoint:

@@ -43,13 +43,14 @@ from google_drive_worker.sync.gaps import (
     forget_scopes,
     home_of,
     is_confirmed,
+    is_told,
     note_lossy,
     open_gap,
     read_on,
     unreadable,
     unreadable_of_pass,
 )
-from google_drive_worker.sync.items import ItemsAnswer
+from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, Places, misplaced_in
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import Action, ListContent, ListDetails, ReadContent, ReadDetails
 from google_drive_worker.sync.scope import gone_through, wants_contents, wants_details
@@ -71,12 +72,13 @@ class Hanging(msgspec.Struct, frozen=True):
     """What hangs on some files: the answer to `ReadDetails`, and with its page that to `ListDetails`.
 
     A file that was not asked for is in neither mapping; one that can't be had has its reason in its place, and so has
-    an element of its list that can't be read.
+    an element of its list that can't be read. `places` tells which files of the page were left out.
     """
 
     revisions: Mapping[FileId, tuple[Revision | UnreadableItem, ...] | SkipItem]
     comments: Mapping[FileId, tuple[Comment | UnreadableItem, ...] | SkipItem]
     page: DetailsPage | None = None
+    places: Places = NOWHERE
 
 
 def changed_of(scope: Scope, file: DetailedFile) -> Changed | None:
@@ -305,11 +307,12 @@ def on_details_page(
     checkpoint = with_gone(written.checkpoint or checkpoint, _gone_of(answer))
     unreadable_files = odd_in(page.files)
     checkpoint, odd = unreadable_of_pass(checkpoint, ("revisions", "comments"), unreadable_files, action.corpus)
+    checkpoint, doubtful = misplaced_in(checkpoint, answer.places, action.corpus, recall)
     incomplete = page.incomplete_search or any(each.id is None for each in unreadable_files)
     after, checkpoint, errors = read_on(checkpoint, "details", reading, page.next_page_token, incomplete=incomplete)
     details = tuple(each for each in (after if each == reading else each for each in sync.details) if each is not None)
     sync = replace(counted(sync, written.records), details=details)
-    return replace(written, checkpoint=with_sync(checkpoint, sync), errors=(*written.errors, *odd, *errors))
+    return replace(written, checkpoint=with_sync(checkpoint, sync), errors=(*written.errors, *odd, *doubtful, *errors))
 
 
 def on_details(
@@ -417,13 +420,13 @@ def _with_elements(
         return note_lossy(checkpoint, scope, file_id, home), _Odd(any=False)
     if not odd:
         return close_gaps(checkpoint, [(scope, file_id)]), _Odd(any=False)
-    is_new = find_gap(checkpoint, scope, file_id) is None
+    before = checkpoint
     checkpoint, _ = open_gap(checkpoint, scope, file_id, home, unreadable(odd[0].problem))
     kind: ResourceType = "revision" if scope == "revisions" else "comment"
     reports = tuple(
         skipped(checkpoint, file_id if each.id is None else f"{file_id}/{each.id}", kind, each.problem) for each in odd
     )
-    return checkpoint, _Odd(any=True, reports=reports if is_new else ())
+    return checkpoint, _Odd(any=True, reports=reports if is_told(checkpoint, before, scope, file_id) else ())
 
 
 def _kept(

@@ -20,7 +20,7 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.drive import ChangesPage, DrivesPage, FilesPage, SharedDrive
+from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, FileId, PageToken, new_sync_id
 from google_drive_worker.domain.memory import Recall, held
 from google_drive_worker.domain.ports import Normalizer
@@ -68,10 +68,10 @@ from google_drive_worker.sync.gaps import (
     GapRests,
     as_gap,
     close_gaps,
-    find_gap,
     forget_items,
     hard_gaps,
     has_due,
+    is_told,
     misplaced,
     named_gaps,
     next_retry,
@@ -160,7 +160,10 @@ def due_at(checkpoint: Checkpoint, now: datetime) -> datetime | None:
     A rest that looks longer than any that is asked for is over.
     """
     if checkpoint.owed is None and checkpoint.sync is None:
-        return next_retry(checkpoint, now)
+        first, parked = next_retry(checkpoint, now), checkpoint.parked
+        return (
+            first if first is None or parked is None or not parked.until else max(first, due_moment(parked.until, now))
+        )
     if checkpoint.parked is None or checkpoint.parked.until == "":
         return now
     if checkpoint.parked.until is None:
@@ -190,6 +193,7 @@ def begin(
     owed = next((wish for wish in wishes if wish.customer_id == customer_id), None)
     if owed is None and not wishes and customer_id == checkpoint.customer_id and has_due(checkpoint, now):
         owed = Owed("incremental", customer_id)
+        checkpoint = replace(checkpoint, parked=None)  # what it says is of a sync that is over
     if owed is None:
         kept = replace(checkpoint, customer_id=customer_id, owed=None, contested=()) if checkpoint.corpora else None
         if kept is not None and customer_id != checkpoint.customer_id:
@@ -211,8 +215,8 @@ def begin(
         owed.source,
         drives_listed=drives_listed,
         from_trigger=from_trigger,
-        expected=_expected_drives(checkpoint, scope, customer_id) if kind == "full" else (),
     )
+    expected = _expected_drives(checkpoint, scope, customer_id) if kind == "full" else checkpoint.expected
     checkpoint = replace(
         checkpoint,
         customer_id=customer_id,
@@ -221,6 +225,7 @@ def begin(
         contested=(),
         sync=sync,
         corpora=corpora or {USER_CORPUS: Corpus("start_token")},
+        expected=expected,
         last_sync_id=sync_id,
         in_doubt=kind == "incremental" and (from_trigger or checkpoint.in_doubt),
         labels_refused=kind == "incremental" and checkpoint.labels_refused,
@@ -233,10 +238,12 @@ def begin(
 
 
 def _expected_drives(checkpoint: Checkpoint, scope: Scope, customer_id: CustomerId) -> tuple[str, ...]:
-    """The shared drives that are mirrored, and that the list of drives has to name."""
+    """The shared drives that are mirrored, or may be, and that the list of drives has to name."""
     if customer_id != checkpoint.customer_id:
         return ()
-    return tuple(name for name in checkpoint.corpora if name != USER_CORPUS and follows(scope, name))
+    gaps = (gap.id for gap in checkpoint.gaps if gap.scope == "corpus")
+    names = dict.fromkeys((*checkpoint.corpora, *checkpoint.expected, *gaps))
+    return tuple(name for name in names if name != USER_CORPUS and follows(scope, name))
 
 
 def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict[str, Corpus]:
@@ -299,7 +306,7 @@ def on_answer(
     writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt, listed=listed, places=places)
     recall = held(recall)
     step = _decided(checkpoint, sync, action, answer, writer, recall, normalizer)
-    step = _with_gaps_of_items(step, action, writer, permissions)
+    step = _with_gaps_of_items(step, action, answer, writer, permissions)
     if permissions is not None and isinstance(action, ListFiles | ReadChanges | WalkFolder | LookUpRemoved):
         step = with_witnesses(step, cast("ItemsAnswer", answer), permissions)
     if writer.hidden and step.checkpoint is not None:
@@ -317,18 +324,21 @@ def on_answer(
     return contents_rewritten(step, writer.rewritten)
 
 
-def _with_gaps_of_items(step: Step, action: Action, writer: ItemWriter, permissions: Found | None) -> Step:
+def _with_gaps_of_items(
+    step: Step, action: Action, answer: Answer, writer: ItemWriter, permissions: Found | None
+) -> Step:
     """The step with the gaps that its items open and close, and those to be looked up that a list shows by mistake."""
     checkpoint = step.checkpoint
     if checkpoint is None or checkpoint.sync is None:
         return step
     errors: list[ErrorReport] = []
+    homes = _Homes(checkpoint, action, answer)
     for item_id, problem in writer.unread.items():
         scope: GapScope = "permissions"
-        is_new = find_gap(checkpoint, scope, item_id) is None
-        checkpoint, more = open_gap(checkpoint, scope, item_id, _corpus_of(action), as_gap(problem))
+        before = checkpoint
+        checkpoint, more = open_gap(checkpoint, scope, item_id, homes(item_id), as_gap(problem))
         odd = writer.odd.get(item_id, ())
-        errors += odd if odd and is_new else more if not odd else ()
+        errors += odd if odd and is_told(checkpoint, before, scope, item_id) else more if not odd else ()
     if checkpoint.gaps:
         written = [each for each in step.records if each.resource_type in {"file", "folder"}]
         gone = {each.resource_id for each in written if each.operation == "delete"}
@@ -340,10 +350,10 @@ def _with_gaps_of_items(step: Step, action: Action, writer: ItemWriter, permissi
             read -= {("permissions", each) for each in writer.unread}
         checkpoint = close_gaps(checkpoint, read - {("item", each) for each in writer.lossy})
     for item_id in writer.misplaced:
-        checkpoint, more = open_gap(checkpoint, "item", item_id, _corpus_of(action), misplaced(), missing=True)
+        checkpoint, more = open_gap(checkpoint, "item", item_id, homes(item_id), misplaced(), missing=True)
         errors += more
     for item_id in writer.lossy:
-        checkpoint = note_lossy(checkpoint, "item", item_id, _corpus_of(action))
+        checkpoint = note_lossy(checkpoint, "item", item_id, homes(item_id))
     if writer.questions and checkpoint.sync is not None:
         again = tuple(Removal(file_id, NO_CORPUS) for file_id in writer.questions)
         removals = tuple(dict.fromkeys((*checkpoint.sync.removals, *again)))
@@ -353,15 +363,26 @@ def _with_gaps_of_items(step: Step, action: Action, writer: ItemWriter, permissi
     return replace(step, checkpoint=checkpoint, errors=(*step.errors, *errors))
 
 
-def _corpus_of(action: Action) -> str:
-    """The corpus that an action's gaps are counted in."""
-    match action:
-        case ListFiles(corpus) | ReadChanges(corpus):
-            return corpus
-        case WalkFolder(walk) if walk.drive_id is not None:
-            return walk.drive_id
-        case _:
-            return USER_CORPUS
+class _Homes:
+    """The corpora that the gaps of an answer's items are counted in: of those that were looked up, each item's own."""
+
+    def __init__(self, checkpoint: Checkpoint, action: Action, answer: Answer) -> None:
+        self._checkpoint = checkpoint
+        self._action = action
+        self._answer = answer
+
+    def __call__(self, item_id: FileId) -> str:
+        match self._action:
+            case ListFiles(corpus) | ReadChanges(corpus):
+                return corpus
+            case WalkFolder(walk) if walk.drive_id is not None:
+                return walk.drive_id
+            case LookUpRemoved():
+                file = cast("LookedUp", self._answer).get(item_id)
+                drive_id = file.drive_id if isinstance(file, DriveFile) else None
+                return str(drive_id) if drive_id in self._checkpoint.corpora else USER_CORPUS
+            case _:
+                return USER_CORPUS
 
 
 def _writes_anew(checkpoint: Checkpoint, action: Action) -> bool:

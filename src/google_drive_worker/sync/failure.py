@@ -103,9 +103,9 @@ def on_failure(
         case SkipItem(), _:
             return _on_trouble(checkpoint, action, error) or park(checkpoint, step_name(action), error, now, jitter)
         case Terminal(code="insufficient_scope"), ListDetails() | ReadDetails():  # the rest goes on without
-            return Step(on_refused(checkpoint), errors=(report_of(checkpoint, error),))
+            return Step(on_refused(_without_rest(checkpoint, action)), errors=(report_of(checkpoint, error),))
         case Terminal(code="insufficient_scope"), ListContent() | ReadContent():
-            return Step(on_refused_contents(checkpoint), errors=(report_of(checkpoint, error),))
+            return Step(on_refused_contents(_without_rest(checkpoint, action)), errors=(report_of(checkpoint, error),))
         case _:
             return park(checkpoint, step_name(action), error, now, jitter)
 
@@ -155,6 +155,13 @@ def _corpus_of(action: Action) -> str:
             raise TypeError(f"{type(action).__name__} is of no single corpus")
 
 
+def _without_rest(checkpoint: Checkpoint, action: Action) -> Checkpoint:
+    """The checkpoint without a rest for an action that is given up."""
+    parked = checkpoint.parked
+    is_for_it = parked is not None and parked.step == step_name(action)
+    return replace(checkpoint, parked=None) if is_for_it else checkpoint
+
+
 def _held(checkpoint: Checkpoint, name: str, error: WorkerError) -> Step:
     """The step that goes on without a corpus; what it rested for is not asked for any more in this sync."""
     parked = checkpoint.parked
@@ -172,14 +179,16 @@ def _on_trouble_of_a_pass(checkpoint: Checkpoint, action: ListDetails | ListCont
     is_details = isinstance(action, ListDetails)
     readings = sync.details if is_details else sync.content
     reading = next(each for each in readings if each.corpus == action.corpus)
-    token = None if isinstance(error, PageTokenRejected) else reading.page_token
-    again = replace(reading, page_token=token, anew=reading.anew or token is None, trouble=reading.trouble + 1)
+    if isinstance(error, PageTokenRejected):
+        again = replace(reading, page_token=None, anew=True, restarts=reading.restarts + 1)
+    else:
+        again = replace(reading, trouble=reading.trouble + 1)
     errors: tuple[ErrorReport, ...] = ()
     left = tuple(again if each == reading else each for each in readings)
-    if again.trouble > TRIES_AT_ONCE:
+    if max(again.trouble, again.restarts) > TRIES_AT_ONCE:
         left = tuple(each for each in readings if each != reading)
         scope: GapScope = "details" if is_details else "contents"
-        checkpoint, errors = open_gap(checkpoint, scope, reading.corpus, reading.corpus, error)
+        checkpoint, errors = open_gap(_without_rest(checkpoint, action), scope, reading.corpus, reading.corpus, error)
     sync = replace(sync, details=left) if is_details else replace(sync, content=left)
     return Step(with_sync(checkpoint, sync), errors=errors)
 
@@ -193,7 +202,7 @@ def _on_trouble_of_a_walk(checkpoint: Checkpoint, walk: Walk, error: WorkerError
     again = replace(walk, page_token=token, trouble=walk.trouble + 1)
     if again.trouble <= TRIES_AT_ONCE:
         return Step(with_walk_as(checkpoint, walk, again))
-    checkpoint, errors = end_walk(checkpoint, walk, error)
+    checkpoint, errors = end_walk(_without_rest(checkpoint, WalkFolder(walk)), walk, error)
     return Step(checkpoint, errors=errors)
 
 
@@ -202,6 +211,7 @@ def _on_trouble_of_look_ups(checkpoint: Checkpoint, file_ids: Iterable[FileId], 
     sync, asked, errors = checkpoint.sync, set(file_ids), list[ErrorReport]()
     if sync is None:
         return Step(checkpoint)
+    checkpoint = _without_rest(checkpoint, LookUpRemoved(()))
     for removal in sync.removals:
         if removal.file_id in asked:
             corpus = removal.corpus or USER_CORPUS
@@ -219,7 +229,7 @@ def _on_trouble_of_drives(checkpoint: Checkpoint, error: WorkerError) -> Step:
     sync = replace(sync, drives_token=None, restarts=sync.restarts + 1)
     if sync.restarts <= TRIES_AT_ONCE:
         return Step(with_sync(checkpoint, sync))
-    checkpoint = with_sync(checkpoint, replace(sync, drives_listed=True))
+    checkpoint = with_sync(_without_rest(checkpoint, ListDrives(None)), replace(sync, drives_listed=True))
     checkpoint, errors = open_gap(checkpoint, "drives", "drives", USER_CORPUS, error)
     return Step(checkpoint, errors=errors)
 

@@ -40,7 +40,8 @@ from google_drive_worker.sync.checkpoint import (
     Walk,
 )
 from google_drive_worker.sync.error_reports import notice_of, report_of
-from google_drive_worker.sync.scope import wants_contents, wants_details
+from google_drive_worker.sync.scope import gone_through, lists, wants_contents, wants_details, with_roots
+from google_drive_worker.sync.step import owe_full
 from google_drive_worker.sync.tokens import follow, is_given_up, no_progress, stalled
 from google_drive_worker.utils.errors import ItemUnavailable, SkipItem, WorkerError
 
@@ -132,6 +133,9 @@ def open_gap(
     attempts = 1 if before is None or before.soft else before.attempts + 1
     told = told or (before is not None and before.told)
     known = {code for gap in checkpoint.gaps if gap.id == gap_id for code in gap.reported}
+    whole = find_gap(checkpoint, "corpus", corpus)
+    if whole is not None and whole.code == TOO_MANY:  # it holds the causes that were told of the corpus' many items
+        known.update(whole.reported)
     told_before = () if before is None else before.reported
     gap = Gap(
         scope,
@@ -163,6 +167,15 @@ def _is_covered(checkpoint: Checkpoint, corpus: str) -> bool:
     """Whether all of the corpus is one gap already, since it had too many."""
     whole = find_gap(checkpoint, "corpus", corpus)
     return whole is not None and whole.code == TOO_MANY and whole.state != "tried"
+
+
+def is_told(checkpoint: Checkpoint, before: Checkpoint, scope: GapScope, gap_id: str) -> bool:
+    """Whether a gap that was opened since `before` is new, and its cause not told yet of too many others."""
+    gap = find_gap(checkpoint, scope, gap_id)
+    if gap is None or find_gap(before, scope, gap_id) is not None:
+        return False
+    whole = find_gap(checkpoint, "corpus", gap.corpus)
+    return whole is None or whole.code != TOO_MANY or gap.code not in whole.reported
 
 
 def note_lossy(checkpoint: Checkpoint, scope: GapScope, gap_id: str, corpus: str) -> Checkpoint:
@@ -211,14 +224,26 @@ def _bounded(checkpoint: Checkpoint, reports: tuple[ErrorReport, ...]) -> Opened
     """The checkpoint with one gap in the place of all of the corpus that has most, where there are too many."""
     if len(checkpoint.gaps) <= GAPS_AT_MOST:
         return Opened(checkpoint, reports)
-    [(name, _)] = Counter(gap.corpus for gap in checkpoint.gaps).most_common(1)
+    many = [gap for gap in checkpoint.gaps if _is_filled_by_listing(gap)]
+    if not many:  # only a full sync tells what became of all that
+        kept = tuple(gap for gap in checkpoint.gaps if gap.scope in _OF_A_CORPUS)
+        return Opened(owe_full(replace(checkpoint, gaps=kept)), reports)
+    [(name, _)] = Counter(gap.corpus for gap in many).most_common(1)
     message = "more items of it than can be named could not be read; all of it is listed again"
-    kept = tuple(gap for gap in checkpoint.gaps if gap.corpus != name)
-    corpus = checkpoint.corpora.get(name)
+    corpus, before = checkpoint.corpora.get(name), find_gap(checkpoint, "corpus", name)
     if corpus is not None:
         owed = replace(corpus, incomplete=True) if corpus.stage == "listing" else to_list_again(corpus)
-        checkpoint = replace(checkpoint, corpora={**checkpoint.corpora, name: owed})
-    whole = Gap("corpus", name, name, TOO_MANY, message)
+        checkpoint = _with_corpus(checkpoint, name, owed)
+    gone = {id(gap) for gap in many if gap.corpus == name} | {id(before)}
+    kept = tuple(gap for gap in checkpoint.gaps if id(gap) not in gone)
+    told = {code for gap in checkpoint.gaps if id(gap) in gone for code in gap.reported}
+    is_again = before is not None and before.code == TOO_MANY
+    attempts = before.attempts + 1 if before is not None and is_again else 1
+    reported = (*sorted(told - {TOO_MANY})[: CODES_KEPT - 1], TOO_MANY)
+    whole = Gap("corpus", name, name, TOO_MANY, message, attempts, reported=reported)
+    checkpoint = replace(checkpoint, gaps=(*kept, whole))
+    if is_again:
+        return Opened(checkpoint, reports)
     resource = "my_drive" if name == USER_CORPUS else "shared_drive"
     notice = notice_of(
         checkpoint,
@@ -229,7 +254,12 @@ def _bounded(checkpoint: Checkpoint, reports: tuple[ErrorReport, ...]) -> Opened
         resource_type=resource,
         resource_id=name,
     )
-    return Opened(replace(checkpoint, gaps=(*kept, whole)), (*reports, notice))
+    return Opened(checkpoint, (*reports, notice))
+
+
+def _is_filled_by_listing(gap: Gap) -> bool:
+    """Whether a listing of its corpus brings what the gap is of: none tells that an item is gone."""
+    return gap.scope not in _OF_A_CORPUS and not gap.told and not gap.missing
 
 
 def home_of(checkpoint: Checkpoint, scope: GapScope, gap_id: str) -> str:
@@ -394,49 +424,77 @@ def try_due(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
     if sync is None or not chosen:
         return checkpoint
     tried = {gap: replace(gap, state="tried", retry_at=None) for gap in chosen}
-    corpora = dict(checkpoint.corpora)
+    checkpoint = replace(checkpoint, gaps=tuple(tried.get(gap, gap) for gap in checkpoint.gaps))
     for gap in chosen:
-        if gap.scope == "corpus" and gap.corpus in corpora:
-            corpora[gap.corpus] = _taken_up(corpora[gap.corpus])
-        if gap.scope == "permissions" and gap.id in corpora:
-            corpora[gap.id] = replace(corpora[gap.id], members_due=True)
+        corpus = checkpoint.corpora.get(gap.id)
+        if gap.scope == "corpus" and corpus is not None:
+            checkpoint = _taken_up(checkpoint, gap.id, corpus)
+        elif gap.scope == "permissions" and corpus is not None:
+            checkpoint = _with_corpus(checkpoint, gap.id, replace(corpus, members_due=True))
         else:
-            sync = _with_work(checkpoint, sync, gap)
-    kept = tuple(tried.get(gap, gap) for gap in checkpoint.gaps)
-    return replace(checkpoint, gaps=kept, corpora=corpora, sync=sync)
+            checkpoint = _with_work(checkpoint, gap)
+    return checkpoint
 
 
-def _taken_up(corpus: Corpus) -> Corpus:
-    """The corpus as it goes on: its listing from where it stands, where it is not through, else its log."""
+def _taken_up(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
+    """The checkpoint with the corpus gone on with: its listing from where it stands, where it is not through, else its
+    log. With a listing all that hangs on its files is read again, and with the user's the drives are listed: an entry
+    of that log that told of one may be what was missed.
+
+    A corpus that is not listed as a whole is walked from the folders that the scope names.
+    """
+    scope, sync = checkpoint.scope, checkpoint.sync
+    is_anew = corpus.unlisted or corpus.stage == "start_token"
     corpus = replace(corpus, held=False, trouble=0)
     if corpus.unlisted and corpus.stage != "start_token":
-        stage: Stage = "listing"
-        corpus = replace(corpus, stage=stage, unlisted=False, relisted=True)
-    return corpus
+        is_listed = lists(scope, name)
+        stage: Stage = "listing" if is_listed else corpus.stage
+        corpus = replace(corpus, stage=stage, unlisted=False, relisted=is_listed)
+    checkpoint = _with_corpus(checkpoint, name, corpus)
+    if not is_anew or sync is None:
+        return checkpoint
+    if not lists(scope, name):
+        checkpoint = with_roots(checkpoint)
+        sync = checkpoint.sync or sync
+    if name in gone_through(checkpoint):
+        whole = (Reading(name, anew=True),)
+        details = _joined(sync.details, whole if wants_details(checkpoint) else ())
+        sync = replace(
+            sync, details=details, content=_joined(sync.content, whole if wants_contents(checkpoint) else ())
+        )
+    if name == USER_CORPUS and scope.include_shared_drives:
+        sync = replace(sync, drives_listed=False, drives_token=None)
+    gaps = tuple(
+        replace(gap, state="tried", retry_at=None) if (gap.scope, gap.id) == ("corpus", name) else gap
+        for gap in checkpoint.gaps
+    )
+    return replace(checkpoint, sync=sync, gaps=gaps)
 
 
 def list_now(checkpoint: Checkpoint, name: str) -> Checkpoint:
     """Return the checkpoint whose sync lists a corpus again from the beginning, with all that hangs on its files."""
-    sync = checkpoint.sync
-    if sync is None:
+    if checkpoint.sync is None:
         return checkpoint
-    corpora = {**checkpoint.corpora, name: _taken_up(to_list_again(checkpoint.corpora[name]))}
-    whole = Gap("corpus", name, name, "", "")
-    return replace(checkpoint, corpora=corpora, sync=_with_work(checkpoint, sync, whole))
+    return _taken_up(checkpoint, name, to_list_again(checkpoint.corpora[name]))
 
 
-def _with_work(checkpoint: Checkpoint, sync: Sync, gap: Gap) -> Sync:
-    """The sync with what fills the gap."""
+def _with_corpus(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
+    return replace(checkpoint, corpora={**checkpoint.corpora, name: corpus})
+
+
+def _with_work(checkpoint: Checkpoint, gap: Gap) -> Checkpoint:
+    """The checkpoint with what fills the gap to be done in its sync."""
+    if gap.scope == "corpus":  # a drive that the list of drives left out
+        return replace(checkpoint, expected=_joined(checkpoint.expected, (gap.id,)))
+    sync = checkpoint.sync
+    return checkpoint if sync is None else replace(checkpoint, sync=_with_work_of(sync, gap))
+
+
+def _with_work_of(sync: Sync, gap: Gap) -> Sync:
     file_id = FileId(gap.id)
     match gap.scope:
         case "drives":
             return replace(sync, drives_listed=False, drives_token=None)
-        case "corpus" if gap.corpus not in checkpoint.corpora:  # a drive that the list of drives left out
-            return replace(sync, expected=_joined(sync.expected, (gap.corpus,)))
-        case "corpus":
-            details = (Reading(gap.corpus, anew=True),) if wants_details(checkpoint) else ()
-            contents = (Reading(gap.corpus, anew=True),) if wants_contents(checkpoint) else ()
-            return replace(sync, details=_joined(sync.details, details), content=_joined(sync.content, contents))
         case "details":
             return replace(sync, details=_joined(sync.details, (Reading(gap.corpus, anew=True),)))
         case "contents" if gap.id == gap.corpus:
@@ -464,25 +522,26 @@ def settle(checkpoint: Checkpoint, now: datetime, rests: GapRests) -> Checkpoint
     """
     if all(gap.state == "resting" for gap in checkpoint.gaps):
         return checkpoint
-    gaps = tuple(gap if gap.state == "resting" else _rested(gap, now, rests) for gap in checkpoint.gaps)
+    gaps = tuple(gap if gap.state == "resting" else _rested(gap, now, rests, checkpoint) for gap in checkpoint.gaps)
     return replace(checkpoint, gaps=gaps)
 
 
-def _rested(gap: Gap, now: datetime, rests: GapRests) -> Gap:
-    attempts = gap.attempts + (gap.state == "tried")
+def _rested(gap: Gap, now: datetime, rests: GapRests, checkpoint: Checkpoint) -> Gap:
+    attempts = gap.attempts + (gap.state != "found")
     rest_s = min(rests.at_most_s, rests.first_s * 2.0 ** min(attempts - 1, 16))
     if gap.missing:
         rest_s = max(rest_s, rests.confirm_s)
-    jitter = 1.0 + crc32(gap.id.encode()) / 0xFFFFFFFF / 10  # gaps of many connections do not come back as one
+    # Gaps of many connections do not come back as one, those of one connection do.
+    jitter = 1.0 + crc32(checkpoint.connection_id.encode()) / 0xFFFFFFFF / 10
     retry_at = rfc3339(now + timedelta(seconds=rest_s * jitter))
     return replace(gap, state="resting", attempts=attempts, retry_at=retry_at)
 
 
 def postpone(checkpoint: Checkpoint, now: datetime, rests: GapRests) -> Checkpoint:
     """Return the checkpoint with the gaps that are due resting once more: the connection is not active now."""
-    gaps = tuple(
-        _rested(replace(gap, state="tried"), now, rests) if _is_due(gap, now) else gap for gap in checkpoint.gaps
-    )
+    if not has_due(checkpoint, now):
+        return checkpoint
+    gaps = tuple(_rested(gap, now, rests, checkpoint) if _is_due(gap, now) else gap for gap in checkpoint.gaps)
     return replace(checkpoint, gaps=gaps)
 
 

@@ -13,7 +13,7 @@ from google_drive_worker.domain.record import DeleteCause, ErrorReport, Permissi
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.error_reports import skipped
-from google_drive_worker.sync.gaps import find_gap, is_confirmed, unreadable
+from google_drive_worker.sync.gaps import Opened, find_gap, is_confirmed, misplaced, open_gap, unreadable
 from google_drive_worker.sync.scope import is_restricted
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.utils.errors import SkipItem
@@ -43,6 +43,20 @@ class Places(NamedTuple):
 
 
 NOWHERE = Places()
+
+
+def misplaced_in(checkpoint: Checkpoint, places: Places, corpus: str, recall: Recall) -> Opened:
+    """Note files that a pass left out and that may be in scope: what hangs on them follows when they are looked up.
+
+    One below a folder that was not found is one of these where the mirror holds it.
+    """
+    reports: list[ErrorReport] = []
+    for item_id in sorted(places.unread | places.unsure):
+        known = recall(item_id)
+        if item_id in places.unread or (known is not None and not known.is_gone):
+            checkpoint, more = open_gap(checkpoint, "item", item_id, corpus, misplaced(), missing=True)
+            reports += more
+    return Opened(checkpoint, tuple(reports))
 
 
 class Shared:
@@ -178,7 +192,12 @@ class ItemWriter:
 
     def is_outside(self, item_id: FileId) -> bool:
         """Whether an item is out of scope."""
-        return item_id in self._places.outside
+        return item_id in self.outside
+
+    @property
+    def outside(self) -> frozenset[FileId]:
+        """The items of the answer that are out of scope."""
+        return self._places.outside
 
     def roots_below(self) -> tuple[FileId, ...]:
         """The folders that the scope names, below folders of the answer that are out of it."""

@@ -1,6 +1,6 @@
 """What the answers of a listing come to: start tokens, shared drives, pages of files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -47,7 +47,7 @@ from google_drive_worker.sync.tokens import STALLS_AT_ONCE, follow, is_given_up,
 def on_start_token(checkpoint: Checkpoint, action: TakeStartToken, token: PageToken) -> Step:
     """The low watermark stands; the corpus' listing may begin, where it is listed as a whole."""
     stage: Stage = "listing" if lists(checkpoint.scope, action.corpus) else "changes"
-    corpus = replace(without_listing(checkpoint.corpora[action.corpus]), stage=stage, change_token=token)
+    corpus = replace(without_listing(checkpoint.corpora[action.corpus]), stage=stage, change_token=token, trouble=0)
     return Step(with_corpus(checkpoint, action.corpus, corpus))
 
 
@@ -92,15 +92,16 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     if not is_last:
         return Step(with_sync(checkpoint, sync), records, errors)
     # A list may leave a drive out: one that was mirrored before is looked up, and left only when it is not found twice.
-    expected = tuple(name for name in sync.expected if name not in checkpoint.corpora)
-    checkpoint = with_sync(checkpoint, replace(sync, drives_listed=True, drives_token=None, expected=expected))
+    expected = tuple(name for name in checkpoint.expected if name not in checkpoint.corpora)
+    checkpoint = replace(checkpoint, sync=replace(sync, drives_listed=True, drives_token=None), expected=expected)
     if trail.stalls > STALLS_AT_ONCE:
         checkpoint, more = open_gap(checkpoint, "drives", "drives", USER_CORPUS, no_progress("the shared drives"))
         return Step(checkpoint, records, (*errors, *more))
     gap = find_gap(checkpoint, "drives", "drives")
     if gap is not None and gap.state == "tried":
         checkpoint = close_gaps(checkpoint, [("drives", "drives")])
-    return Step(checkpoint, records, (*errors, *_unseen_drives(checkpoint)))
+    unseen = _unseen_drives(checkpoint) if sync.kind == "full" else ()
+    return Step(checkpoint, records, (*errors, *unseen))
 
 
 def _unseen_drives(checkpoint: Checkpoint) -> tuple[ErrorReport, ...]:
@@ -125,7 +126,7 @@ def on_files(
     part = part_asked(corpus, action.modified, action.page_token)
     if part is None:
         return Step(checkpoint)
-    found = _of_part(checkpoint, sync, name, part, page, normalizer)
+    found = _of_part(checkpoint, sync, name, part, page, normalizer, writer.outside)
     writer.extend(found.written)
     writer.lossy.extend(found.lossy)
     checkpoint = with_sync(checkpoint, counted(sync, writer.records))
@@ -152,7 +153,7 @@ def on_files(
     part_then = replace(part, trail=trail)
     corpus = replace(corpus, parts=tuple(part_then if each == part else each for each in parts_of(corpus)))
     corpus = with_recent(read_page(corpus, part_then, found.times, page.next_page_token), recent)
-    corpus = replace(with_youngest(corpus, young), written=True)
+    corpus = replace(with_youngest(corpus, young), written=True, trouble=0)
     if corpus.parts:
         checkpoint = replace(checkpoint, corpora=balanced({**checkpoint.corpora, name: corpus}))
     else:
@@ -182,7 +183,13 @@ class _Found(NamedTuple):
 
 
 def _of_part(
-    checkpoint: Checkpoint, sync: Sync, name: str, part: Part, page: FilesPage, normalizer: Normalizer
+    checkpoint: Checkpoint,
+    sync: Sync,
+    name: str,
+    part: Part,
+    page: FilesPage,
+    normalizer: Normalizer,
+    outside: Container[str] = frozenset(),
 ) -> _Found:
     # What is the same for nearly all items is asked once, not a thousand times: this runs for each file of a drive.
     written: list[ListedFile] = []
@@ -207,6 +214,8 @@ def _of_part(
         if drive_id not in ours:
             ours[drive_id] = is_listed_by(checkpoint, name, drive_id)
         if not ours[drive_id] or (item.trashed and not trashed_too):
+            continue
+        if item.resource_id in outside:
             continue
         if not (asked_again and _is_repeated(corpus, item)):
             written.append(item)

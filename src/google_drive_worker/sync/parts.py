@@ -129,7 +129,9 @@ def read_on(part: Part, times: Sequence[str], next_token: PageToken | None, *, t
     """
     if next_token is None:
         return None
-    part = replace(part, page_token=next_token, refusals=part.refusals if part.page_token is None else 0)
+    # Only a part that starts over from where it stands gets on by a page: another one may read the same for ever.
+    gets_on = trusted and part.ordered and part.page_token is not None
+    part = replace(part, page_token=next_token, refusals=0 if gets_on else part.refusals)
     if not times or not part.ordered:
         return part
     if not _goes_down(part, times):

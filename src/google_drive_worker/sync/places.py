@@ -77,24 +77,19 @@ def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: 
         named = [root for root in scope.folder_ids if root != MY_DRIVE]  # above which there is nothing
         yield from search.read_from(named)
         roots = tuple(root for root in named if search.is_below(root, above))
-    unsure = {item.id: search.hidden_above(item) for item in items if item.id in outside}
-    return Places(
-        outside,
-        paths,
-        roots,
-        frozenset(item_id for item_id, hidden in unsure.items() if hidden),
-        frozenset(item_id for item_id, hidden in unsure.items() if any(not place.is_read for place in hidden)),
-    )
+    return Places(outside, paths, roots, *search.doubtful(item for item in items if item.id in outside))
 
 
-def outside_of(
-    items: Iterable[ItemSharing], scope: Scope, drives: Container[str], known: KnownPlaces
-) -> Generator[Question, Reply, frozenset[FileId]]:
-    """Find which of some files are out of scope; see `places_of`."""
+def outside_of(items: Iterable[ItemSharing], scope: Scope, drives: Container[str], known: KnownPlaces) -> Finding:
+    """Find which of some files are out of scope; see `places_of`. No paths are looked for."""
     items = tuple(items) if is_restricted(scope) else ()
+    if not items:
+        return NOWHERE
     search = _Search(items, known)
     yield from search.read_above(items)
-    return frozenset(item.id for item in items if not search.is_within(item, scope, drives))
+    outside = frozenset(item.id for item in items if not search.is_within(item, scope, drives))
+    unsure, unread = search.doubtful(item for item in items if item.id in outside)
+    return Places(outside, unsure=unsure, unread=unread)
 
 
 def _folders_of(answer: ItemsAnswer) -> ItemsAnswer | None:
@@ -117,6 +112,7 @@ class _Search:
         self._known = known
         self._places: dict[FileId, Place] = {item.id: _place_of(item) for item in items if item.is_folder}
         self._root: FileId | None = None
+        self._top: Place | None = None
 
     def read_above(self, items: Iterable[ItemSharing]) -> Generator[Question, Reply, None]:
         """Read what is above the items, up to the top; first of all which folder My Drive's root is."""
@@ -136,7 +132,7 @@ class _Search:
             for folder_id in unknown:
                 answer = answers.get(folder_id)
                 self._places[folder_id] = place = _answered(answer)
-                if place.is_read:
+                if place.is_seen:  # that it is not found may have passed when it is asked for next
                     self._known.put(folder_id, place)
             level = dict.fromkeys(unknown)
 
@@ -146,10 +142,11 @@ class _Search:
         if place is None:
             answers = yield ReadSharings((alias,))
             answer = answers.get(alias)
-            place = Place(parents=(answer.id,)) if isinstance(answer, ItemSharing) else _UNSEEN
+            place = Place(parents=(answer.id,)) if isinstance(answer, ItemSharing) else _answered(answer)
             if isinstance(answer, ItemSharing):
                 self._known.put(alias, place)
         self._root = place.parents[0] if place.parents else None
+        self._top = place
 
     def _climb(self, folder_ids: Iterable[FileId]) -> Iterator[FileId]:
         """The first folders above each that are not known yet."""
@@ -187,10 +184,21 @@ class _Search:
             roots |= {self._root}
         return item.id in roots or self._is_any_above(item.parents or (), roots)
 
-    def hidden_above(self, item: ItemSharing) -> list[Place]:
+    def doubtful(self, outside: Iterable[ItemSharing]) -> tuple[frozenset[FileId], frozenset[FileId]]:
+        """Of items out of scope those below a folder that was not found now, and those below one that could not be
+        looked up."""
+        hidden = {item.id: self._hidden_above(item) for item in outside}
+        return (
+            frozenset(item_id for item_id, places in hidden.items() if places),
+            frozenset(item_id for item_id, places in hidden.items() if not all(place.is_read for place in places)),
+        )
+
+    def _hidden_above(self, item: ItemSharing) -> list[Place]:
         """The folders above the item that are not to be seen now."""
         seen: set[FileId] = set()
         hidden: list[Place] = []
+        if item.drive_id is None and self._top is not None and not self._top.is_seen:
+            hidden.append(self._top)
         pending = list(item.parents or ())
         while pending:
             at = pending.pop()

@@ -212,9 +212,9 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
         case LookUpRemoved():
             return checkpoint.sync is not None
         case LookUpDrive(drive_id):
-            corpus, sync = checkpoint.corpora.get(drive_id), checkpoint.sync
+            corpus = checkpoint.corpora.get(drive_id)
             if corpus is None:
-                return sync is not None and drive_id in sync.expected
+                return checkpoint.sync is not None and drive_id in checkpoint.expected
             return corpus.doubtful and not corpus.held
         case ReadMembers(drives):
             return any(drive in checkpoint.corpora and checkpoint.corpora[drive].members_due for drive in drives)
@@ -265,7 +265,7 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
     open_corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if not corpus.held}
     doubtful = [name for name, corpus in open_corpora.items() if corpus.doubtful]
     if sync.drives_listed:
-        doubtful += [name for name in sync.expected if name not in checkpoint.corpora]
+        doubtful += [name for name in checkpoint.expected if name not in checkpoint.corpora]
     if doubtful:
         return [LookUpDrive(FileId(name)) for name in doubtful]
     starting = [name for name, corpus in open_corpora.items() if corpus.stage == "start_token"]
@@ -285,7 +285,7 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
         return actions + look_ups
     known = sync.drives_listed and not starting
     logs = _logs(checkpoint) if sync.drives_listed and (known or sync.kind == "incremental") else []
-    if sync.kind == "full" and any(corpus.stage == "listing" for corpus in checkpoint.corpora.values()):
+    if sync.kind == "full" and any(corpus.stage == "listing" for corpus in open_corpora.values()):
         logs = []
     if any(log.corpus == USER_CORPUS for log in logs):
         return [*actions, *(log for log in logs if log.corpus == USER_CORPUS)]
@@ -316,7 +316,7 @@ def _listings(checkpoint: Checkpoint, *, users_too: bool) -> list[ListFiles]:
     ranked = [
         (rank, ListFiles(name, part.page_token, trashed, asked(part)))
         for name, corpus in checkpoint.corpora.items()
-        if corpus.stage == "listing" and (users_too or name != USER_CORPUS)
+        if corpus.stage == "listing" and not corpus.held and (users_too or name != USER_CORPUS)
         for rank, part in enumerate(parts_of(corpus))
     ]
     return [action for _, action in sorted(ranked, key=lambda each: each[0])]

@@ -75,7 +75,9 @@ def owe_full(checkpoint: Checkpoint) -> Checkpoint:
 
 def give_up(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint without its sync and cursors, which can't be gone on from: a full sync is owed instead."""
-    return msgspec.structs.replace(owe_full(checkpoint), sync=None, corpora={}, parked=None)
+    drives = (name for name in (*checkpoint.expected, *checkpoint.corpora) if name != USER_CORPUS)
+    expected = tuple(dict.fromkeys(drives))
+    return msgspec.structs.replace(owe_full(checkpoint), sync=None, corpora={}, expected=expected, parked=None)
 
 
 def sighted(checkpoint: Checkpoint, corpora: Iterable[str]) -> Checkpoint:

@@ -553,7 +553,7 @@ def test_a_trashed_folders_children_are_deleted() -> None:
     page = files_page(file("a", trashed=True), folder("g", trashed=True))
     step = answered(walking(walk), WalkAction(walk, include_trashed=True), page)
     assert written(step) == ["delete file a", "delete folder g"]
-    assert sync_of(step).walks == (Walk(FileId("g"), trashed=True),)
+    assert sync_of(step).walks == (Walk(FileId("g"), trashed=True, depth=1),)
 
 
 def test_the_answer_of_a_walk_that_began_anew_is_dropped() -> None:

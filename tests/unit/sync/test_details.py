@@ -510,7 +510,7 @@ def test_trouble_with_the_pass() -> None:
         assert isinstance(error, PageTokenRejected | Retryable | Terminal | SkipItem)
         return failure.on_failure(before, action, error, NOW, 0.5, transformer)
 
-    assert sync_of(fail(PageTokenRejected("expired"))).details == (Reading(D, anew=True, trouble=1),)
+    assert sync_of(fail(PageTokenRejected("expired"))).details == (Reading(D, anew=True, restarts=1),)
     rests = state(fail(Retryable("later")))
     assert rests.parked is not None
     assert rests.parked.step == f"ListDetails:{D}"

@@ -23,7 +23,7 @@ from google_drive_worker.domain.drive import FilesPage
 from google_drive_worker.domain.times import TimeRange, rfc3339, sortable
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Part, decode_checkpoint, encode_checkpoint
-from google_drive_worker.sync.engine import Answer, on_answer
+from google_drive_worker.sync.engine import Answer, begin, complete, due_at, on_answer
 from google_drive_worker.sync.failure import on_failure
 from google_drive_worker.sync.parts import (
     PARTS_AT_ONCE,
@@ -42,7 +42,7 @@ from google_drive_worker.sync.parts import (
 from google_drive_worker.sync.plan import Action, ListFiles, ProveOrder, fetch_key, plan
 from google_drive_worker.sync.step import with_sync
 from google_drive_worker.utils.errors import PageTokenRejected
-from support.syncs import corpus, file, files_page, state, sync_of, syncing, token
+from support.syncs import CUSTOMER, corpus, file, files_page, state, sync_of, syncing, token
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 YEAR_S = 365.25 * 86_400
@@ -142,8 +142,10 @@ def list_all(
     checkpoint = listing_of(begun or corpus("listing"), started or NOW + timedelta(days=40_000))
     written: Counter[str] = Counter()
     rounds = splits = 0
-    while checkpoint.corpora["user"].stage == "listing":
+    while checkpoint.corpora["user"].stage == "listing" or checkpoint.corpora["user"].unlisted:
         rounds += 1
+        if checkpoint.corpora["user"].unlisted:  # its gap brings the rest of it
+            checkpoint = begun_again(checkpoint)
         assert rounds < 20 * len(drive.ages_s) + 100
         under_way = [each for each in plan(checkpoint) if isinstance(each, ListFiles | ProveOrder)]
         assert len({fetch_key(action) for action in under_way}) == len(under_way)
@@ -164,6 +166,18 @@ def list_all(
         else:
             written += records
     return Listed(written, rounds, splits)
+
+
+def begun_again(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint after the sync has ended, and the next one begun, which tries its gaps."""
+    corpora = {**checkpoint.corpora, "user": replace(checkpoint.corpora["user"], stage="done")}
+    ended = state(complete(replace(checkpoint, corpora=corpora, parked=None), NOW, transformer))
+    due = due_at(ended, NOW)
+    assert due is not None
+    scope = replace(checkpoint.scope, include_shared_drives=False)
+    begun = state(begin(replace(ended, scope=scope), CUSTOMER, scope, due, 7, transformer))
+    started = sync_of(checkpoint).started_at
+    return with_sync(begun, replace(sync_of(begun), started_at=started))
 
 
 def listing_of(user: Corpus, started: datetime) -> Checkpoint:
