@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from google_drive_worker.client.clock_offset import measured_offset_s, offset_text
+from google_drive_worker.domain.lenient import UNREADABLE, repaired
 from google_drive_worker.http.retry import parse_retry_after_s
 from google_drive_worker.utils.errors import (
     ItemUnavailable,
@@ -276,13 +277,14 @@ class Answer:
 
 
 def read_drive_error(status: int, body: bytes, redact: Callable[[str], str]) -> Answer:
-    """Read Drive's error body; HTML, garbage and nothing at all give an answer without a reason.
+    """Read Drive's error body; HTML, garbage and nothing at all give an answer without a reason. A byte that is no UTF-8
+    costs itself alone.
 
     Secrets are taken out before texts are cut, so that no part of one is left.
     """
     try:
-        error = _DRIVE_BODY.decode(body[:_BODY_READ_BYTES]).error
-    except (msgspec.MsgspecError, RecursionError):
+        error = _DRIVE_BODY.decode(repaired(body[:_BODY_READ_BYTES])).error
+    except UNREADABLE:
         return Answer(status)
     first = _elements(error.errors)[:1]
     given = [_field(each, "reason") for each in (*first, *_elements(error.details))]
@@ -312,8 +314,8 @@ def _string(value: object) -> str | None:
 def read_token_error(status: int, body: bytes, redact: Callable[[str], str]) -> Answer:
     """Read a token endpoint's error body (RFC 6749, section 5.2), as tolerantly."""
     try:
-        error = _TOKEN_BODY.decode(body[:_BODY_READ_BYTES])
-    except (msgspec.MsgspecError, RecursionError):
+        error = _TOKEN_BODY.decode(repaired(body[:_BODY_READ_BYTES]))
+    except UNREADABLE:
         return Answer(status)
     return Answer(status, _word(error.error, redact), None, _text(error.error_description, redact))
 

@@ -193,6 +193,17 @@ def test_error_bodies_are_read_leniently(error: dict[str, object], expected: str
     assert (type(made), made.code) == (Retryable, expected)
 
 
+@pytest.mark.parametrize("odd", [b"\xff", b"\xc3", b"\\ud800"])
+def test_one_odd_byte_in_a_refusal_leaves_its_reason(odd: bytes) -> None:
+    """What is no Unicode costs a character of the text, of Drive's refusals and of the token endpoint's."""
+    drives = body_of(404, "notFound").replace(b"Google's", odd)
+    assert type(classify(404, body=drives, kind=ITEM)) is NotFound
+    told = b'{"error": "invalid_grant", "error_description": "no ' + odd + b' more"}'
+    made = token_error(400, {}, told, now=NOW, redact=str)
+    assert type(made) is NeedsReauth
+    assert "no \ufffd more" in made.message
+
+
 def test_only_the_old_forms_reason_says_that_an_id_is_not_found() -> None:
     """The newer form's NOT_FOUND is what a wrong path is answered with too."""
     newer = json.dumps({"error": {"code": 404, "message": "Requested entity was not found.", "status": "NOT_FOUND"}})
