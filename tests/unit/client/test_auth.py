@@ -300,13 +300,16 @@ async def test_a_service_accounts_grant(google: ScriptedServer, endpoint: TokenE
         (429, b"slow down", Retryable),
         (500, b"<html>", Retryable),
         (503, answer_of(error="internal_failure"), Retryable),
-        (302, b"", Terminal),
+        (302, b"", Retryable),
+        (403, b"<html>blocked</html>", Retryable),
+        (404, b"<html>no such page</html>", Retryable),
+        (400, answer_of(error="temporarily_unavailable"), Retryable),
         (200, b"<html>captive portal</html>", Retryable),
         (200, b"{}", Retryable),
         (200, b'{"access_token": "\xff"}', Retryable),
         (200, b'{"access_token": "a", "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", Retryable),
         (200, answer_of(access_token=""), Retryable),
-        (200, b"x" * 1_000_000, Terminal),
+        (200, b"x" * 1_000_000, Retryable),
     ],
 )
 async def test_answers_of_the_token_endpoint(

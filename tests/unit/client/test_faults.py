@@ -282,8 +282,16 @@ def test_no_part_of_a_secret_is_left_by_cutting_a_text() -> None:
         (400, "unauthorized_client", Terminal, "unauthorized_client"),
         (401, "unauthorized_client", Terminal, "unauthorized_client"),
         (400, "invalid_scope", Terminal, "invalid_scope"),
-        (400, "unsupported_grant_type", Terminal, "token_refused"),
-        (401, "other", Terminal, "token_refused"),
+        (400, "unsupported_grant_type", Terminal, "unsupported_grant_type"),
+        (400, "invalid_request", Terminal, "invalid_request"),
+        (401, "deleted_client", Terminal, "deleted_client"),
+        (403, "org_internal", Terminal, "org_internal"),
+        (401, "other", Retryable, "token_refused"),
+        (400, "internal_failure", Retryable, "token_refused"),
+        (400, "server_error", Retryable, "token_refused"),
+        (400, "temporarily_unavailable", Retryable, "token_refused"),
+        (403, "", Retryable, "token_refused"),
+        (302, "", Retryable, "unexpected_status"),
         (403, "access_denied", NeedsReauth, "reauth_required"),
         (408, "", Retryable, "unavailable"),
         (429, "", Retryable, "rate_limited"),
@@ -291,7 +299,7 @@ def test_no_part_of_a_secret_is_left_by_cutting_a_text() -> None:
         (502, "", Retryable, "unavailable"),
         (503, "", Retryable, "unavailable"),
         (504, "", Retryable, "unavailable"),
-        (404, "", Terminal, "unexpected_status"),
+        (404, "", Retryable, "unexpected_status"),
     ],
 )
 def test_each_row_of_the_token_endpoints_errors(
@@ -351,6 +359,19 @@ def test_other_refusals_of_a_grant_ask_for_a_new_authorization(description: str)
     body = json.dumps({"error": "invalid_grant", "error_description": description}).encode()
     date = format_datetime(NOW - timedelta(days=1), usegmt=True)
     assert type(token_error(400, {"Date": date}, body, now=NOW, redact=str)) is NeedsReauth
+
+
+@pytest.mark.parametrize("description", [7, None, ["expired"], {"text": "expired"}])
+def test_a_description_of_another_type_leaves_the_error(description: object) -> None:
+    """A revoked grant is one, however it is described."""
+    body = json.dumps({"error": "invalid_grant", "error_description": description}).encode()
+    assert type(token_error(400, {}, body, now=NOW, redact=str)) is NeedsReauth
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 407, 451])
+def test_a_page_in_html_ends_no_connection(status: int) -> None:
+    """Something between us and the token endpoint wrote it, and it passes."""
+    assert type(token_error(status, {}, b"<html>invalid_client</html>", now=NOW, redact=str)) is Retryable
 
 
 def test_another_error_that_speaks_of_times_is_what_it_says() -> None:
