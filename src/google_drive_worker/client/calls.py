@@ -193,7 +193,7 @@ class Caller:
         except (Retryable, NeedsReauth) as failure:
             if method.kind is not CallKind.ITEM or not tally.was_sent:
                 raise
-            final = await self.isolate(failure)
+            final = await self.isolate(failure, method, call.path)
             if final is failure:
                 raise
             self.load.earn(at_once=0, again=max(0, tally.attempts - 1))  # they were no retries against an outage
@@ -202,18 +202,27 @@ class Caller:
         self.load.earn(at_once=int(is_first), again=int(not is_first))
         return result
 
-    async def isolate(self, failure: WorkerError) -> WorkerError:
+    async def isolate(self, failure: WorkerError, method: Method, path: str) -> WorkerError:
         """What the last failure of a call for one item is in the end: `ItemUnavailable` where it is that item's.
 
-        It is where the neutral probe is answered. Otherwise it is the failure itself, or what the probe came to where
-        that says less than the failure: a token is not given up because of one item.
+        It is where the neutral probe is answered, but for a scope that is proven to be lacking. Otherwise it is the
+        failure itself, or what the probe came to where that says less than the failure: a token is not given up because
+        of one item.
         """
         if not may_be_an_items(failure):
             return failure
         told = await self.probe()
         if told is None:
-            return unavailable(failure)
+            return self.given_up(failure, method, path)
+        if failure.code in NEEDS_PROOF and told.code == failure.code:
+            return terminal(failure)
         return told if isinstance(failure, NeedsReauth) and not isinstance(told, NeedsReauth) else failure
+
+    def given_up(self, failure: WorkerError, method: Method, path: str, attempts: int | None = None) -> WorkerError:
+        """What a call for an item comes to that failed in all its tries, while what needs no item is answered."""
+        if failure.code == INSUFFICIENT_SCOPE and self.authorizer.scopes.refused(method.id, path):
+            return terminal(failure)
+        return unavailable(failure, attempts)
 
     async def confirm(self, failure: WorkerError) -> None:
         """Raise `Terminal` where a refusal concerns the connection: where the probe is refused in the same way."""
@@ -252,7 +261,7 @@ class Caller:
         query = urlencode([*asked, *common], quote_via=quote, safe="(),")
         return f"{self.shared.base_path}{call.path}?{query}"
 
-    def refusal(self, method: Method, response: HttpResponse, token: str, target: str = "") -> WorkerError:
+    def refusal(self, method: Method, response: HttpResponse, token: str) -> WorkerError:
         """What an answer that is no success asks for; the token, the quota and what is known of the scopes learn of it.
 
         Refusals that need proof are `Terminal` where there is some, and `Retryable` until then.
@@ -273,16 +282,13 @@ class Caller:
             self.shared.limiter.refused(self.quota_user, by_project=by_project)
         if failure.code == DAILY_LIMIT and isinstance(failure, Retryable):
             self.shared.limiter.close(failure)
-        if failure.code in NEEDS_PROOF and not self._is_proven(method, failure, target):
+        if failure.code in NEEDS_PROOF and not self._is_proven(method, failure):
             return retryable(failure)
         return failure
 
-    def _is_proven(self, method: Method, failure: WorkerError, target: str) -> bool:
-        if method is _PROBE:
-            return True
-        if failure.code != INSUFFICIENT_SCOPE or method.kind is not CallKind.ITEM or not target:
-            return False
-        return self.authorizer.scopes.refused(method.id, target.partition("?")[0])
+    def _is_proven(self, method: Method, failure: WorkerError) -> bool:
+        lacks_scope = failure.code == INSUFFICIENT_SCOPE and self.authorizer.scopes.is_lacking(method.id)
+        return method is _PROBE or lacks_scope
 
     @asynccontextmanager
     async def passage(self) -> AsyncIterator[Passage]:
@@ -352,7 +358,7 @@ class Caller:
         if response.status in {OK, NO_CONTENT}:
             self.authorizer.scopes.served(method.id)
             return decoded(decode, response.body)
-        failure = self.refusal(method, response, token, call.path)
+        failure = self.refusal(method, response, token)
         raise of_call(failure, has_page_token=call.has_page_token)
 
     async def _send(self, method: Method, call: Call, tally: Tally) -> tuple[HttpResponse, str]:

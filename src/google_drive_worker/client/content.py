@@ -103,10 +103,10 @@ async def content_of(caller: Caller, transport: StreamTransport, source: Source)
     except WorkerError as problem:
         failure = problem
     if failure is not None:  # an export's failures are told apart already, way by way
-        raise await _as_trouble_of_the_file(caller, failure) if source.export_type is None else failure
+        raise await _as_trouble_of_the_file(caller, failure, _GET, path) if source.export_type is None else failure
 
 
-async def _as_trouble_of_the_file(caller: Caller, failure: WorkerError) -> WorkerError:
+async def _as_trouble_of_the_file(caller: Caller, failure: WorkerError, method: Method, path: str) -> WorkerError:
     """The failure as this file's own, final or a gap (`SkipItem`); itself where it is the connection's, or tells of
     other bytes.
 
@@ -114,7 +114,7 @@ async def _as_trouble_of_the_file(caller: Caller, failure: WorkerError) -> Worke
     """
     if isinstance(failure, ItemUnavailable | NotFound) or (isinstance(failure, SkipItem) and failure.code in _FINAL):
         return failure
-    return unavailable(failure) if isinstance(failure, SkipItem) else await caller.isolate(failure)
+    return unavailable(failure) if isinstance(failure, SkipItem) else await caller.isolate(failure, method, path)
 
 
 async def _verified(file: DriveFile, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -170,7 +170,7 @@ async def _exported(export: _Export, mime_type: str) -> AsyncGenerator[bytes, No
             problem = raised
         if problem is None:
             return
-        failure = await _as_trouble_of_the_file(export.caller, problem)
+        failure = await _as_trouble_of_the_file(export.caller, problem, LINK, export.path)
         if not isinstance(failure, SkipItem) or is_begun or _is_last_word(way, failure):
             raise failure
         if isinstance(failure, NotFound):  # the look-up that follows says whether the file is gone

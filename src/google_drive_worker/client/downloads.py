@@ -219,6 +219,7 @@ async def _opened(
             async with transport.stream(HttpRequest("GET", place.target, headers), place.origin) as stream:
                 tally.status = stream.status
                 if stream.status in {OK, PARTIAL}:
+                    caller.authorizer.scopes.served(method.id)
                     yield stream
                     return
                 if stream.status not in _REDIRECTS:

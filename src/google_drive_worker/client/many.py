@@ -223,8 +223,11 @@ class _Many(Generic[T]):
         return [file_id for file_id in failed if file_id not in self.results]
 
     def _set_apart(self, file_id: FileId) -> None:
-        tries = self.tallies[file_id].attempts
-        self.results[file_id] = unavailable(self._own[file_id], tries)
+        tries, path = self.tallies[file_id].attempts, self._calls[file_id].path
+        result = self._caller.given_up(self._own[file_id], self._method, path, tries)
+        if not isinstance(result, SkipItem):
+            raise result
+        self.results[file_id] = result
         self._caller.load.earn(at_once=0, again=max(0, tries - 1))  # they were no retries against an outage
 
     async def _round(self, waiting: Sequence[FileId]) -> tuple[list[FileId], Retryable | None]:
@@ -252,7 +255,7 @@ class _Many(Generic[T]):
         refused = [file_id for file_id in again if isinstance(self._own.get(file_id), NeedsReauth)]
         if not refused:
             return
-        found = await self._caller.isolate(self._own[refused[0]])
+        found = await self._caller.isolate(self._own[refused[0]], self._method, self._calls[refused[0]].path)
         if not isinstance(found, SkipItem):
             raise found
         for file_id in refused:
@@ -312,7 +315,7 @@ class _Many(Generic[T]):
             self.results[file_id] = decoded(self._decode, answer.body)
             return
         call = self._calls[file_id]
-        failure = self._caller.refusal(self._method, answer, token, call.path)
+        failure = self._caller.refusal(self._method, answer, token)
         if answer.status != UNAUTHORIZED or file_id in self._refreshed:
             raise of_call(failure, has_page_token=call.has_page_token)
         self._refreshed.add(file_id)

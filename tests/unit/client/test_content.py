@@ -37,6 +37,7 @@ from google_drive_worker.utils.errors import (
     NotFound,
     Retryable,
     SkipItem,
+    Terminal,
 )
 from support.clock import ManualClock
 from support.credentials import authorized_user, connection
@@ -739,6 +740,21 @@ async def test_a_file_that_google_never_serves_is_a_gap_of_its_own(status: int) 
         with pytest.raises(ItemUnavailable) as raised:
             await scripted(*answers)
         assert raised.value.http_status == status
+
+
+async def test_a_token_without_the_scope_of_contents_is_told_apart_from_files_that_are_refused() -> None:
+    """Two files are asked for with all their tries; then it is the connection's, and each further file is one call."""
+    async with google() as server, drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive:
+        server.otherwise = refused(403, "insufficientPermissions")[0]
+        others = [read(file(each, mimeType="text/plain", size="9")) for each in "abc"]
+        with pytest.raises(ItemUnavailable):
+            await all_of(drive.content(bytes_of(others[0])))
+        for other in others[1:]:
+            server.seen.clear()
+            with pytest.raises(Terminal) as raised:
+                await all_of(drive.content(bytes_of(other)))
+            assert raised.value.code == "insufficient_scope"
+        assert len(server.seen) == 1
 
 
 async def test_an_outage_is_no_file_s_trouble() -> None:
