@@ -222,9 +222,19 @@ async def test_a_bare_access_token_ends_when_google_says_so(left_s: float) -> No
     clock.advance(3600)
     assert set(await asyncio.gather(*[authorizer.token() for _ in range(9)])) == {"bare"}
     assert grants.calls == 1
+
+
+@pytest.mark.parametrize("http_status", [None, 409])
+async def test_a_bare_access_token_that_one_call_was_refused_with_is_tried_on(http_status: int | None) -> None:
+    """There is no other; whether it is at its end is asked by a call that needs no item."""
+    clock = ManualClock()
+    grants = Grants(clock, failures=[NeedsReauth("there is no other", http_status=http_status)])
+    authorizer = authorizer_of(grants, AccessToken(Secret("bare"), None))
+    assert await authorizer.token() == "bare"
     authorizer.invalidate("bare")
-    with pytest.raises(NeedsReauth):
-        await authorizer.token()
+    assert await authorizer.token() == "bare"
+    authorizer.invalidate("bare")
+    assert await authorizer.token() == "token-2"  # its owner has another one by now
 
 
 async def test_authorizers_live_as_long_as_the_credentials() -> None:

@@ -757,6 +757,19 @@ async def test_a_token_without_the_scope_of_contents_is_told_apart_from_files_th
         assert len(server.seen) == 1
 
 
+async def test_one_file_s_401_is_that_file_s_where_the_token_can_not_be_refreshed() -> None:
+    """The token goes on being used where what needs no item takes it; where that refuses it, a person has to act."""
+    async with google() as server, drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive:
+        server.otherwise = refused(401, "authError")[0]
+        with pytest.raises(ItemUnavailable):
+            await all_of(drive.content(bytes_of(SHOWN)))
+        [found] = (await drive.get_files([FileId("b")])).values()
+        assert isinstance(found, ItemUnavailable)
+        server.aside["/about"] = refused(401, "authError")[0]
+        with pytest.raises(NeedsReauth):
+            await drive.get_files([FileId("b")])
+
+
 async def test_an_outage_is_no_file_s_trouble() -> None:
     """Where many calls fail in a row the connection rests, and no further file is blamed."""
     async with (
