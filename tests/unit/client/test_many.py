@@ -451,6 +451,15 @@ async def test_a_refused_token_is_replaced_once_for_all_parts() -> None:
         await bench.drive().get_files(ids(3))
 
 
+async def test_a_batch_endpoint_that_takes_no_token_is_gone_around() -> None:
+    """Its calls go one by one where the token is good for what needs no item."""
+    bench = Bench(Google(lambda target: ok({"id": name_of(target)})))
+    bench.google.outer.extend([HttpResponse(401, {}, error(401, "authError")[2])] * 9)
+    found = await bench.drive().get_files(ids(10))
+    assert all(isinstance(each, DriveFile) for each in found.values())
+    assert Counter(bench.google.sizes) == {10: 2, 1: 11}  # the probe is one of them
+
+
 @pytest.mark.parametrize("reason", ["insufficientPermissions", "accessNotConfigured"])
 async def test_what_concerns_more_than_one_item_ends_them_all(reason: str) -> None:
     """Parts refused for the scope, or for the project's settings, as what needs no item is."""
