@@ -62,7 +62,8 @@ class Action(Enum):
     """The item, where the call was for one; retry where it was not."""
     STOP = auto()
     UNAVAILABLE_OR_STOP = auto()
-    """The item, where the call was for one; otherwise the request is wrong, and stays wrong."""
+    """The item, where the call was for one; retry where it named a drive or folder, whose trouble it may be. Otherwise
+    the request is wrong, and stays wrong."""
 
 
 CONTENT_METHODS = frozenset(
@@ -397,7 +398,7 @@ def _error(
         case Action.UNAVAILABLE:
             made = ItemUnavailable if kind is CallKind.ITEM else Retryable
         case Action.UNAVAILABLE_OR_STOP:
-            made = ItemUnavailable if kind is CallKind.ITEM else Terminal
+            made = _MADE_OF_BAD_REQUESTS[kind]
         case Action.NOT_FOUND:
             made = Retryable if kind is CallKind.ACCOUNT else NotFound
         case _:
@@ -416,6 +417,13 @@ _MADE: dict[Action, type[WorkerError]] = {
     Action.RESTART_LISTING: PageTokenRejected,
     Action.SKIP: SkipItem,
     Action.STOP: Terminal,
+}
+
+
+_MADE_OF_BAD_REQUESTS: dict[CallKind, type[WorkerError]] = {
+    CallKind.ITEM: ItemUnavailable,
+    CallKind.LISTING: Retryable,
+    CallKind.ACCOUNT: Terminal,
 }
 
 

@@ -54,13 +54,17 @@ def classify(
 @pytest.mark.parametrize(
     ("status", "reason", "kind", "expected", "code"),
     [
-        (400, "badRequest", LISTING, Terminal, "bad_request"),
+        (400, "badRequest", LISTING, Retryable, "bad_request"),
+        (400, "badRequest", ACCOUNT, Terminal, "bad_request"),
         (400, "badRequest", ITEM, ItemUnavailable, "bad_request"),
         (400, "failedPrecondition", LISTING, Retryable, "bad_request"),
         (400, "failedPrecondition", ITEM, Retryable, "bad_request"),
-        (400, "invalid", LISTING, Terminal, "bad_request"),
-        (400, "invalidParameter", LISTING, Terminal, "bad_request"),
-        (400, "required", LISTING, Terminal, "bad_request"),
+        (400, "invalid", LISTING, Retryable, "bad_request"),
+        (400, "invalid", ACCOUNT, Terminal, "bad_request"),
+        (400, "invalidParameter", LISTING, Retryable, "bad_request"),
+        (400, "invalidParameter", ACCOUNT, Terminal, "bad_request"),
+        (400, "required", LISTING, Retryable, "bad_request"),
+        (400, "required", ACCOUNT, Terminal, "bad_request"),
         (401, "authError", LISTING, NeedsReauth, "unauthorized"),
         (403, "pageTokenExpired", LISTING, PageTokenRejected, "page_token_rejected"),
         (403, "userRateLimitExceeded", LISTING, Retryable, "rate_limited"),
@@ -118,8 +122,9 @@ def test_each_row_of_drives_errors(
 def test_a_rejected_page_token_is_no_bug_of_ours(reason: str) -> None:
     """A 400 that points at pageToken restarts the listing instead of stopping the connection."""
     assert type(classify(400, reason, location="pageToken")) is PageTokenRejected
-    assert type(classify(400, reason, location="fields")) is Terminal
-    assert type(classify(400, "required", location="pageToken")) is Terminal
+    assert type(classify(400, reason, location="fields")) is Retryable
+    assert type(classify(400, reason, location="fields", kind=ACCOUNT)) is Terminal
+    assert type(classify(400, "required", location="pageToken", kind=ACCOUNT)) is Terminal
 
 
 def test_a_limit_of_the_day_waits_for_midnight_in_california() -> None:
