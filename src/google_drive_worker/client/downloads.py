@@ -49,6 +49,9 @@ PROGRESS_BYTES = 256 * 1024
 _HOST = re.compile(r"[a-z0-9.-]{1,253}")
 """What may be dialled: other URL parsers end a host's name where `urlsplit` does not, at a backslash for one."""
 
+_PRINTABLE = re.compile(r"[!-~]+")
+"""What HTTP can carry in a request's first line."""
+
 EXPORT_HOSTS = ("docs.google.com", "drive.google.com", "drive.usercontent.google.com")
 """Where Google's own addresses of exports and downloads lead to, beside the API's host."""
 
@@ -73,7 +76,7 @@ def place_of(api_origin: str, url: str) -> Place | None:
     """An address out of an answer, where a token may be sent to it: the API's own host, or Google's for exports where
     the API's is Google's as well. `None` for any other."""
     ours = urlsplit(api_origin)
-    if address_problem(url.partition("?")[0]) is not None:
+    if not _PRINTABLE.fullmatch(url) or address_problem(url.partition("?")[0]) is not None:
         return None
     parts = urlsplit(url)
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path

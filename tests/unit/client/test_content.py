@@ -499,6 +499,11 @@ def test_googles_own_addresses_are_taken(url: str, origin: str | None) -> None:
         "//docs.google.com/x",
         "file:///etc/passwd",
         "https://[::1/x",
+        "https://docs.google.com/x\x01",
+        "https://docs.google.com/x?y=\x7f",
+        "https://docs.google.com/x y",
+        "https://docs.google.com/\u00e9",
+        f"{GOOGLE}/x\n",
         "",
     ],
 )
@@ -722,6 +727,32 @@ async def test_a_document_that_every_way_refuses_for_good_is_no_gap() -> None:
     with pytest.raises(SkipItem) as raised:
         await export_by(APPS + "vid", download=refused(404, "notFound")[0])
     assert (type(raised.value), raised.value.code) == (SkipItem, "not_exportable")
+
+
+async def test_an_operation_s_odd_address_is_left_for_the_next_way() -> None:
+    """It could not be sent, and is the document's trouble alone."""
+    odd = reply(200, '{"name":"o","done":true,"response":{"downloadUri":"http://127.0.0.1/\\u0001"}}')[0]
+    got, asked = await export_by(export=too_large, download=odd, a=linked, linked=whole)
+    assert (got, asked) == (BYTES, ["export", "download", "a", "linked"])
+    with pytest.raises(ItemUnavailable) as raised:
+        await export_by(export=too_large, download=odd)
+    assert raised.value.code == "bad_address"
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 4, 5, 6, 8, 11, 13, 16, 17, 99])
+async def test_an_operation_that_fails_for_an_unknown_reason_is_a_gap(code: int) -> None:
+    """Only what says that it stays so is final."""
+    with pytest.raises(ItemUnavailable) as raised:
+        await export_by(export=too_large, download=failed(code))
+    assert raised.value.code == "operation_failed"
+
+
+async def test_an_operation_that_is_not_found_is_a_gap() -> None:
+    """It says nothing of the file, which may be exported by another operation later."""
+    begun = reply(200, '{"name":"o","done":false}')[0]
+    with pytest.raises(ItemUnavailable) as raised:
+        await export_by(export=too_large, download=begun, o=refused(404, "notFound")[0])
+    assert raised.value.http_status == 404
 
 
 @pytest.mark.parametrize("reason", ["fileNotExportable", "cannotDownloadFile", "notFound"])
