@@ -32,7 +32,7 @@ from google_drive_worker.domain.drive import FilesPage
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.http.retry import RetryPolicy, retrying
-from google_drive_worker.http.transport import HttpRequest, HttpResponse, Transport
+from google_drive_worker.http.transport import BAD_ANSWER, HttpRequest, HttpResponse, Transport
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, WorkerError
 
 T = TypeVar("T")
@@ -41,6 +41,7 @@ OK = 200
 NO_CONTENT = 204
 UNAUTHORIZED = 401
 _FORBIDDEN = 403
+_HTML = "text/html"
 _REQUEST_TIMEOUT = 408
 _SERVER_ERROR = 500
 
@@ -86,6 +87,8 @@ class Call:
     body: bytes | None = field(default=None, repr=False)
     has_fixed_page: bool = False
     """Whether a smaller page would be another answer, and no part of the same."""
+    export_type: str | None = None
+    """The type of the bytes that are asked for, where it is an export: nothing else is taken for them."""
 
     @property
     def can_be_cut(self) -> bool:
@@ -356,6 +359,8 @@ class Caller:
             self.authorizer.invalidate(token)
             response, token = await self._send(method, call, tally)
         if response.status in {OK, NO_CONTENT}:
+            if call.export_type is not None:
+                check_export(call.export_type, response.status, response.headers)
             self.authorizer.scopes.served(method.id)
             return decoded(decode, response.body)
         failure = self.refusal(method, response, token)
@@ -407,6 +412,14 @@ def headers_with(token: str) -> dict[str, str]:
 def quota_user(connection_id: ConnectionId) -> str:
     """The `quotaUser` of a connection: 32 characters (Google takes 40), always the same, telling nobody's id."""
     return hashlib.sha256(connection_id.encode()).hexdigest()[:32]
+
+
+def check_export(export_type: str, status: int, headers: Mapping[str, str]) -> None:
+    """Raise `Retryable` where a success is no export to that type: without content, or somebody's page in HTML."""
+    came = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if status == NO_CONTENT or (came == _HTML and export_type != _HTML):
+        told = f"what came is no export to {export_type}: HTTP {status}, {came or 'of no type'}"
+        raise Retryable(told, code=BAD_ANSWER, http_status=status)
 
 
 def decoded(decode: Callable[[bytes], T], body: bytes) -> T:

@@ -191,7 +191,8 @@ def _is_last_word(way: Callable[[_Export], AsyncGenerator[bytes, None]], failure
 
 async def _by_export(export: _Export) -> AsyncGenerator[bytes, None]:
     """files.export."""
-    asked = Call(f"{export.path}/export", [("mimeType", export.export_type)], headers=export.keys)
+    query = [("mimeType", export.export_type)]
+    asked = Call(f"{export.path}/export", query, headers=export.keys, export_type=export.export_type)
     try:
         whole = await export.caller.call(_EXPORT, asked, bytes)
     except SkipItem as problem:
@@ -251,7 +252,7 @@ async def _at_address(export: _Export, url: str | None, *, is_fixed: bool) -> As
     place = None if url is None else place_of(export.caller.shared.origin, url)
     if place is None:
         raise ItemUnavailable("Google names no address of the export that may be asked", code="bad_address")
-    place = msgspec.structs.replace(place, is_fixed=is_fixed)
+    place = msgspec.structs.replace(place, is_fixed=is_fixed, export_type=export.export_type)
     async with aclosing(resumed(export.caller, export.transport, LINK, place, export.keys, None)) as pieces:
         async for piece in pieces:
             yield piece

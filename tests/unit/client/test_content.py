@@ -458,9 +458,9 @@ async def test_a_link_to_another_host_is_not_followed() -> None:
             google(*refused, *done, *links) as server,
             drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
         ):
-            with pytest.raises(SkipItem) as raised:
+            with pytest.raises(ItemUnavailable) as raised:
                 await all_of(drive.content(bytes_of(read(file("a", mimeType=APPS + "document")), "text/plain")))
-            assert raised.value.code == "export_too_large"
+            assert raised.value.code == "bad_address"
             assert other.seen == []
 
 
@@ -690,6 +690,8 @@ ODD: dict[str, Answer] = {
     "500": reply(500, "<html>")[0],
     "coding": reply(200, b"x", {"Content-Encoding": "br"})[0],
     "cut": cut,
+    "empty": reply(204)[0],
+    "sign-in page": reply(200, "<html>Sign in</html>", {"Content-Type": "text/html; charset=utf-8"})[0],
     "redirect": reply(302, headers={"Location": "http://elsewhere.example/"})[0],
 }
 
@@ -707,6 +709,28 @@ async def test_an_address_that_gives_nothing_is_left_for_the_next_way() -> None:
     """An operation that ends well may name an address that has expired."""
     got, asked = await export_by(export=too_large, download=done, operated=html, a=linked, linked=whole)
     assert (got, asked) == (BYTES, ["export", "download", "operated", "a", "linked"])
+
+
+@pytest.mark.parametrize("odd", ["empty", "sign-in page"])
+async def test_an_address_that_gives_no_export_is_left_for_the_next_way(odd: str) -> None:
+    """No page of somebody's is stored as the document."""
+    got, asked = await export_by(export=too_large, download=done, operated=ODD[odd], a=linked, linked=whole)
+    assert (got, asked) == (BYTES, ["export", "download", "operated", "a", "linked"])
+    with pytest.raises(ItemUnavailable) as raised:
+        await export_by(export=too_large, download=refused_operation, a=linked, linked=ODD[odd])
+    assert raised.value.http_status in {200, 204}
+
+
+async def test_an_export_to_html_is_html() -> None:
+    """It is taken where it was asked for, and so is a document without a word."""
+    page = reply(200, "<html>text</html>", {"Content-Type": "text/html"})
+    document = read(file("a", mimeType=APPS + "document"))
+    for answers, export_type, expected in (
+        (page, "text/html", b"<html>text</html>"),
+        (reply(200, b" "), "text/plain", b" "),
+    ):
+        async with google(*answers) as server, drive_at(server.url + "/drive/v3", "a-token") as drive:
+            assert await all_of(drive.content(bytes_of(document, export_type))) == expected
 
 
 async def test_a_document_that_comes_in_no_way_is_a_gap() -> None:
