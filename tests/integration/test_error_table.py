@@ -21,9 +21,9 @@ from google_drive_worker.utils.errors import (
 from integration.test_drive_client import all_drives, connected, listed
 
 ROWS: list[tuple[str, int | None, type[WorkerError], type[WorkerError], str]] = [
-    ("badRequest", None, Terminal, ItemUnavailable, "bad_request"),
+    ("badRequest", None, Retryable, ItemUnavailable, "bad_request"),
     ("invalid", None, PageTokenRejected, ItemUnavailable, "page_token_rejected"),
-    ("required", None, Terminal, ItemUnavailable, "bad_request"),
+    ("required", None, Retryable, ItemUnavailable, "bad_request"),
     ("authError", None, NeedsReauth, ItemUnavailable, "unauthorized"),
     ("pageTokenExpired", None, PageTokenRejected, ItemUnavailable, "page_token_rejected"),
     ("userRateLimitExceeded", None, Retryable, Retryable, "rate_limited"),

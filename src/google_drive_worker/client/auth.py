@@ -67,6 +67,8 @@ class Authorizer:
         self._refreshes = 0
         self._failure: WorkerError | None = None
         self._token = self._given(credentials)
+        self._doubted: str | None = None
+        """A token that a call was refused with, and that may be the only one that there is."""
 
     async def token(self) -> str:
         """Return a token that is good for some seconds at least.
@@ -87,9 +89,14 @@ class Authorizer:
             return self._outcome()
 
     def invalidate(self, token: str) -> None:
-        """Google refused `token` (401): don't use it again. A newer one stays."""
+        """Google refused `token` (401): don't use it again. A newer one stays.
+
+        A bare access token is used all the same where there is no other: one item's refusal says nothing of the others.
+        """
         if self._token is not None and self._token.value == token:
             self._token = None
+            if isinstance(self.credentials, AccessToken):
+                self._doubted = token
 
     async def _refresh_early(self, current: _Token) -> str:
         async with self._turn:
@@ -110,16 +117,24 @@ class Authorizer:
             )
         except WorkerError as failure:
             self._refreshes += 1
-            if self._token is not None and isinstance(failure, NeedsReauth) and failure.http_status is None:
-                # It has come to its end by our clock alone, which may be wrong: let Google say so.
-                self._token = _Token(self._token.value, _FOREVER_S, _FOREVER_S)
-                return self._token.value
+            last = self._last(failure)
+            if last is not None:
+                self._token, self._failure = _Token(last, _FOREVER_S, _FOREVER_S), None
+                return last
             self._failure = failure
             raise
         token = self._timed(grant.access_token.reveal(), grant.lifetime_s)
-        self._token, self._failure = token, None
+        self._token, self._failure, self._doubted = token, None, None
         self._refreshes += 1
         return token.value
+
+    def _last(self, failure: WorkerError) -> str | None:
+        """The token to go on with where there is no other; whether it is at its end is Google's to say."""
+        if not isinstance(failure, NeedsReauth):
+            return None
+        if self._token is not None and failure.http_status is None:
+            return self._token.value  # it has come to its end by our clock alone, which may be wrong
+        return self._doubted
 
     def _outcome(self) -> str:
         """What the refresh that somebody else did came to."""

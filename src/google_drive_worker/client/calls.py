@@ -32,7 +32,7 @@ from google_drive_worker.domain.drive import FilesPage
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.http.retry import RetryPolicy, retrying
-from google_drive_worker.http.transport import HttpRequest, HttpResponse, Transport
+from google_drive_worker.http.transport import BAD_ANSWER, HttpRequest, HttpResponse, Transport
 from google_drive_worker.utils.errors import NeedsReauth, Retryable, Terminal, WorkerError
 
 T = TypeVar("T")
@@ -41,6 +41,7 @@ OK = 200
 NO_CONTENT = 204
 UNAUTHORIZED = 401
 _FORBIDDEN = 403
+_HTML = "text/html"
 _REQUEST_TIMEOUT = 408
 _SERVER_ERROR = 500
 
@@ -86,6 +87,8 @@ class Call:
     body: bytes | None = field(default=None, repr=False)
     has_fixed_page: bool = False
     """Whether a smaller page would be another answer, and no part of the same."""
+    export_type: str | None = None
+    """The type of the bytes that are asked for, where it is an export: nothing else is taken for them."""
 
     @property
     def can_be_cut(self) -> bool:
@@ -193,7 +196,7 @@ class Caller:
         except (Retryable, NeedsReauth) as failure:
             if method.kind is not CallKind.ITEM or not tally.was_sent:
                 raise
-            final = await self.isolate(failure)
+            final = await self.isolate(failure, method, call.path)
             if final is failure:
                 raise
             self.load.earn(at_once=0, again=max(0, tally.attempts - 1))  # they were no retries against an outage
@@ -202,18 +205,27 @@ class Caller:
         self.load.earn(at_once=int(is_first), again=int(not is_first))
         return result
 
-    async def isolate(self, failure: WorkerError) -> WorkerError:
+    async def isolate(self, failure: WorkerError, method: Method, path: str) -> WorkerError:
         """What the last failure of a call for one item is in the end: `ItemUnavailable` where it is that item's.
 
-        It is where the neutral probe is answered. Otherwise it is the failure itself, or what the probe came to where
-        that says less than the failure: a token is not given up because of one item.
+        It is where the neutral probe is answered, but for a scope that is proven to be lacking. Otherwise it is the
+        failure itself, or what the probe came to where that says less than the failure: a token is not given up because
+        of one item.
         """
         if not may_be_an_items(failure):
             return failure
         told = await self.probe()
         if told is None:
-            return unavailable(failure)
+            return self.given_up(failure, method, path)
+        if failure.code in NEEDS_PROOF and told.code == failure.code:
+            return terminal(failure)
         return told if isinstance(failure, NeedsReauth) and not isinstance(told, NeedsReauth) else failure
+
+    def given_up(self, failure: WorkerError, method: Method, path: str, attempts: int | None = None) -> WorkerError:
+        """What a call for an item comes to that failed in all its tries, while what needs no item is answered."""
+        if failure.code == INSUFFICIENT_SCOPE and self.authorizer.scopes.refused(method.id, path):
+            return terminal(failure)
+        return unavailable(failure, attempts)
 
     async def confirm(self, failure: WorkerError) -> None:
         """Raise `Terminal` where a refusal concerns the connection: where the probe is refused in the same way."""
@@ -252,7 +264,7 @@ class Caller:
         query = urlencode([*asked, *common], quote_via=quote, safe="(),")
         return f"{self.shared.base_path}{call.path}?{query}"
 
-    def refusal(self, method: Method, response: HttpResponse, token: str, target: str = "") -> WorkerError:
+    def refusal(self, method: Method, response: HttpResponse, token: str) -> WorkerError:
         """What an answer that is no success asks for; the token, the quota and what is known of the scopes learn of it.
 
         Refusals that need proof are `Terminal` where there is some, and `Retryable` until then.
@@ -273,16 +285,13 @@ class Caller:
             self.shared.limiter.refused(self.quota_user, by_project=by_project)
         if failure.code == DAILY_LIMIT and isinstance(failure, Retryable):
             self.shared.limiter.close(failure)
-        if failure.code in NEEDS_PROOF and not self._is_proven(method, failure, target):
+        if failure.code in NEEDS_PROOF and not self._is_proven(method, failure):
             return retryable(failure)
         return failure
 
-    def _is_proven(self, method: Method, failure: WorkerError, target: str) -> bool:
-        if method is _PROBE:
-            return True
-        if failure.code != INSUFFICIENT_SCOPE or method.kind is not CallKind.ITEM or not target:
-            return False
-        return self.authorizer.scopes.refused(method.id, target.partition("?")[0])
+    def _is_proven(self, method: Method, failure: WorkerError) -> bool:
+        lacks_scope = failure.code == INSUFFICIENT_SCOPE and self.authorizer.scopes.is_lacking(method.id)
+        return method is _PROBE or lacks_scope
 
     @asynccontextmanager
     async def passage(self) -> AsyncIterator[Passage]:
@@ -350,9 +359,11 @@ class Caller:
             self.authorizer.invalidate(token)
             response, token = await self._send(method, call, tally)
         if response.status in {OK, NO_CONTENT}:
+            if call.export_type is not None:
+                check_export(call.export_type, response.status, response.headers)
             self.authorizer.scopes.served(method.id)
             return decoded(decode, response.body)
-        failure = self.refusal(method, response, token, call.path)
+        failure = self.refusal(method, response, token)
         raise of_call(failure, has_page_token=call.has_page_token)
 
     async def _send(self, method: Method, call: Call, tally: Tally) -> tuple[HttpResponse, str]:
@@ -401,6 +412,14 @@ def headers_with(token: str) -> dict[str, str]:
 def quota_user(connection_id: ConnectionId) -> str:
     """The `quotaUser` of a connection: 32 characters (Google takes 40), always the same, telling nobody's id."""
     return hashlib.sha256(connection_id.encode()).hexdigest()[:32]
+
+
+def check_export(export_type: str, status: int, headers: Mapping[str, str]) -> None:
+    """Raise `Retryable` where a success is no export to that type: without content, or somebody's page in HTML."""
+    came = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if status == NO_CONTENT or (came == _HTML and export_type != _HTML):
+        told = f"what came is no export to {export_type}: HTTP {status}, {came or 'of no type'}"
+        raise Retryable(told, code=BAD_ANSWER, http_status=status)
 
 
 def decoded(decode: Callable[[bytes], T], body: bytes) -> T:

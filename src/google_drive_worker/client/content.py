@@ -47,8 +47,11 @@ EXPORT_TOO_LARGE, NOT_EXPORTABLE, TOO_LARGE = "export_too_large", "not_exportabl
 _FINAL = frozenset({EXPORT_TOO_LARGE, NOT_EXPORTABLE, TOO_LARGE, "not_downloadable", "abusive_file", "access_denied"})
 """Codes of the refusals of bytes that Drive documents, and of our own limit. No other refusal is final."""
 
-_PASSING = frozenset({4, 8, 10, 13, 14})
-"""Codes of `google.rpc.Status` that pass: deadline exceeded, resource exhausted, aborted, internal, unavailable."""
+_FINAL_STATUSES = frozenset({3, 7, 9, 12})
+"""Codes of `google.rpc.Status` that an operation ends with for good: invalid argument, permission denied, failed
+precondition, unimplemented. Any other may pass: `not_found` is said of the operation as well, and of a file that is
+gone its metadata tells."""
+
 
 _GET = Method("drive.files.get.media", CallKind.ITEM, Cost.DOWNLOAD)
 _EXPORT = Method("drive.files.export", CallKind.ITEM, Cost.DOWNLOAD)
@@ -103,10 +106,10 @@ async def content_of(caller: Caller, transport: StreamTransport, source: Source)
     except WorkerError as problem:
         failure = problem
     if failure is not None:  # an export's failures are told apart already, way by way
-        raise await _as_trouble_of_the_file(caller, failure) if source.export_type is None else failure
+        raise await _as_trouble_of_the_file(caller, failure, _GET, path) if source.export_type is None else failure
 
 
-async def _as_trouble_of_the_file(caller: Caller, failure: WorkerError) -> WorkerError:
+async def _as_trouble_of_the_file(caller: Caller, failure: WorkerError, method: Method, path: str) -> WorkerError:
     """The failure as this file's own, final or a gap (`SkipItem`); itself where it is the connection's, or tells of
     other bytes.
 
@@ -114,7 +117,7 @@ async def _as_trouble_of_the_file(caller: Caller, failure: WorkerError) -> Worke
     """
     if isinstance(failure, ItemUnavailable | NotFound) or (isinstance(failure, SkipItem) and failure.code in _FINAL):
         return failure
-    return unavailable(failure) if isinstance(failure, SkipItem) else await caller.isolate(failure)
+    return unavailable(failure) if isinstance(failure, SkipItem) else await caller.isolate(failure, method, path)
 
 
 async def _verified(file: DriveFile, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -170,7 +173,7 @@ async def _exported(export: _Export, mime_type: str) -> AsyncGenerator[bytes, No
             problem = raised
         if problem is None:
             return
-        failure = await _as_trouble_of_the_file(export.caller, problem)
+        failure = await _as_trouble_of_the_file(export.caller, problem, LINK, export.path)
         if not isinstance(failure, SkipItem) or is_begun or _is_last_word(way, failure):
             raise failure
         if isinstance(failure, NotFound):  # the look-up that follows says whether the file is gone
@@ -188,7 +191,8 @@ def _is_last_word(way: Callable[[_Export], AsyncGenerator[bytes, None]], failure
 
 async def _by_export(export: _Export) -> AsyncGenerator[bytes, None]:
     """files.export."""
-    asked = Call(f"{export.path}/export", [("mimeType", export.export_type)], headers=export.keys)
+    query = [("mimeType", export.export_type)]
+    asked = Call(f"{export.path}/export", query, headers=export.keys, export_type=export.export_type)
     try:
         whole = await export.caller.call(_EXPORT, asked, bytes)
     except SkipItem as problem:
@@ -214,13 +218,17 @@ async def _by_operation(export: _Export) -> AsyncGenerator[bytes, None]:
             break
         await caller.shared.clock.sleep(min(POLL_CAP_S, backoff_ceiling_s(number, caller.shared.retry)))
         asked = Call(f"/operations/{quote(operation.name, safe='')}")
-        operation = await caller.call(_OPERATION, asked, _OPERATION_DECODER.decode)
+        try:
+            operation = await caller.call(_OPERATION, asked, _OPERATION_DECODER.decode)
+        except NotFound as gone:  # the operation is, and not the file
+            raise unavailable(gone) from None
     if not operation.done:
         raise ItemUnavailable("Google does not finish preparing the export", code="operation_unfinished")
     if operation.error is not None:
         told = f"Google could not prepare the export (google.rpc.Status {operation.error.code})"
-        kind = ItemUnavailable if operation.error.code in _PASSING else SkipItem
-        raise kind(told, code="operation_failed" if kind is ItemUnavailable else NOT_EXPORTABLE)
+        if operation.error.code in _FINAL_STATUSES:
+            raise SkipItem(told, code=NOT_EXPORTABLE)
+        raise ItemUnavailable(told, code="operation_failed")
     uri = operation.response.download_uri if operation.response is not None else None
     async with aclosing(_at_address(export, uri, is_fixed=True)) as pieces:
         async for piece in pieces:
@@ -232,17 +240,19 @@ async def _by_link(export: _Export) -> AsyncGenerator[bytes, None]:
     query = [("supportsAllDrives", "true"), ("fields", "exportLinks")]
     links = await export.caller.call(_LINKS, Call(export.path, query, headers=export.keys), _LINKS_DECODER.decode)
     link = (links.export_links or {}).get(export.export_type)
+    if link is None:
+        raise SkipItem("Google has no link of that export", code=NOT_EXPORTABLE)
     async with aclosing(_at_address(export, link, is_fixed=False)) as pieces:
         async for piece in pieces:
             yield piece
 
 
 async def _at_address(export: _Export, url: str | None, *, is_fixed: bool) -> AsyncGenerator[bytes, None]:
-    """The bytes at an address that an answer named. Raises `SkipItem` where it named none that may be asked."""
+    """The bytes at an address that an answer named. Raises `ItemUnavailable` where it named none that may be asked."""
     place = None if url is None else place_of(export.caller.shared.origin, url)
     if place is None:
-        raise SkipItem("Google names no address of the export that may be asked", code=NOT_EXPORTABLE)
-    place = msgspec.structs.replace(place, is_fixed=is_fixed)
+        raise ItemUnavailable("Google names no address of the export that may be asked", code="bad_address")
+    place = msgspec.structs.replace(place, is_fixed=is_fixed, export_type=export.export_type)
     async with aclosing(resumed(export.caller, export.transport, LINK, place, export.keys, None)) as pieces:
         async for piece in pieces:
             yield piece

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from google_drive_worker.client.calls import OK, Caller, Method, Tally, headers_with
+from google_drive_worker.client.calls import OK, Caller, Method, Tally, check_export, headers_with
 from google_drive_worker.client.faults import CallKind
 from google_drive_worker.client.quota import Cost
 from google_drive_worker.http.addresses import address_problem
@@ -49,6 +49,9 @@ PROGRESS_BYTES = 256 * 1024
 _HOST = re.compile(r"[a-z0-9.-]{1,253}")
 """What may be dialled: other URL parsers end a host's name where `urlsplit` does not, at a backslash for one."""
 
+_PRINTABLE = re.compile(r"[!-~]+")
+"""What HTTP can carry in a request's first line."""
+
 EXPORT_HOSTS = ("docs.google.com", "drive.google.com", "drive.usercontent.google.com")
 """Where Google's own addresses of exports and downloads lead to, beside the API's host."""
 
@@ -60,20 +63,21 @@ class Place(msgspec.Struct, frozen=True):
     """Where bytes are: a target on the API's own host, or on another one of Google's.
 
     What is not `is_fixed` is made anew each time that it is asked for, and the second time may be other bytes. Where a
-    redirect led, it no longer `takes_token`.
+    redirect led, it no longer `takes_token`. `export_type` is the type of what is there, where it is an export.
     """
 
     target: str
     origin: str | None = None
     is_fixed: bool = True
     takes_token: bool = True
+    export_type: str | None = None
 
 
 def place_of(api_origin: str, url: str) -> Place | None:
     """An address out of an answer, where a token may be sent to it: the API's own host, or Google's for exports where
     the API's is Google's as well. `None` for any other."""
     ours = urlsplit(api_origin)
-    if address_problem(url.partition("?")[0]) is not None:
+    if not _PRINTABLE.fullmatch(url) or address_problem(url.partition("?")[0]) is not None:
         return None
     parts = urlsplit(url)
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
@@ -219,6 +223,9 @@ async def _opened(
             async with transport.stream(HttpRequest("GET", place.target, headers), place.origin) as stream:
                 tally.status = stream.status
                 if stream.status in {OK, PARTIAL}:
+                    if place.export_type is not None:
+                        check_export(place.export_type, stream.status, stream.headers)
+                    caller.authorizer.scopes.served(method.id)
                     yield stream
                     return
                 if stream.status not in _REDIRECTS:
@@ -259,7 +266,7 @@ def _led_on(api_origin: str, method: Method, place: Place, stream: HttpStream) -
         led = None
     if led is None:
         raise failure
-    return msgspec.structs.replace(led, is_fixed=place.is_fixed, takes_token=False)
+    return msgspec.structs.replace(led, is_fixed=place.is_fixed, takes_token=False, export_type=place.export_type)
 
 
 async def _some(pieces: AsyncIterator[bytes]) -> bytes:

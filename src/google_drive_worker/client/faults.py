@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from google_drive_worker.client.clock_offset import measured_offset_s, offset_text
+from google_drive_worker.domain.lenient import UNREADABLE, repaired
 from google_drive_worker.http.retry import parse_retry_after_s
 from google_drive_worker.utils.errors import (
     ItemUnavailable,
@@ -61,7 +62,8 @@ class Action(Enum):
     """The item, where the call was for one; retry where it was not."""
     STOP = auto()
     UNAVAILABLE_OR_STOP = auto()
-    """The item, where the call was for one; otherwise the request is wrong, and stays wrong."""
+    """The item, where the call was for one; retry where it named a drive or folder, whose trouble it may be. Otherwise
+    the request is wrong, and stays wrong."""
 
 
 CONTENT_METHODS = frozenset(
@@ -181,24 +183,31 @@ DRIVE_ERRORS: tuple[Row, ...] = (
 """`comments.list` answers 404 for types without comments, and its reason is the same as that of a file that is gone:
 whether the file is gone is another call's to say."""
 
+_WRONG_CLIENT = (
+    "invalid_client",
+    "unauthorized_client",
+    "invalid_scope",
+    "invalid_request",
+    "unsupported_grant_type",
+    "deleted_client",
+    "disabled_client",
+    "org_internal",
+)
+"""What says that the credentials are wrong as they were set up. It stays wrong, and the customer can't change it."""
+
 TOKEN_ERRORS: tuple[Row, ...] = (
     Row(400, "invalid_grant", Action.AUTHORIZE_ANEW, "reauth_required"),
-    Row(400, "invalid_client", Action.STOP, "invalid_client"),
-    Row(400, "unauthorized_client", Action.STOP, "unauthorized_client"),
-    Row(400, "invalid_scope", Action.STOP, "invalid_scope"),
-    Row(400, None, Action.STOP, "token_refused"),
     Row(401, "invalid_grant", Action.AUTHORIZE_ANEW, "reauth_required"),
-    Row(401, "invalid_client", Action.STOP, "invalid_client"),
-    Row(401, "unauthorized_client", Action.STOP, "unauthorized_client"),
-    Row(401, None, Action.STOP, "token_refused"),
     Row(403, "access_denied", Action.AUTHORIZE_ANEW, "reauth_required"),
-    Row(408, None, Action.RETRY, "unavailable"),
+    *(Row(status, reason, Action.STOP, reason) for status in (400, 401, 403) for reason in _WRONG_CLIENT),
+    Row(400, None, Action.RETRY, "token_refused"),
+    Row(401, None, Action.RETRY, "token_refused"),
+    Row(403, None, Action.RETRY, "token_refused"),
     Row(429, None, Action.RETRY, RATE_LIMITED),
-    Row(500, None, Action.RETRY, "unavailable"),
-    Row(502, None, Action.RETRY, "unavailable"),
-    Row(503, None, Action.RETRY, "unavailable"),
-    Row(504, None, Action.RETRY, "unavailable"),
+    Row(408, None, Action.RETRY, "unavailable"),
 )
+"""A refusal is final where the endpoint's own JSON names an OAuth error that stays. All else passes: its other errors
+(`internal_failure`, `temporarily_unavailable`), and what something in between answers."""
 
 CLOCK_SKEW = "clock_skew"
 """The code of a refusal that says that our clock is wrong."""
@@ -215,8 +224,6 @@ are not to blame: it has not even looked at them."""
 WAIT_LONG_S = 900.0
 """Sharing limits hold for longer than a backoff lasts; Google names no figure."""
 
-_TOKEN_FALLBACK = Row(0, None, Action.STOP, "unexpected_status")
-
 
 def find_row(method: str, kind: CallKind, status: int, reasons: Sequence[str], location: str | None) -> Row:
     """Return the row of Drive's errors for the first reason that has one, or for the status; unknown ones are `RETRY`.
@@ -231,6 +238,10 @@ def find_row(method: str, kind: CallKind, status: int, reasons: Sequence[str], l
     for row in DRIVE_ERRORS:
         if row.reason is None and row.fits(method, kind, status, None, None):
             return row
+    return _unknown_row(status)
+
+
+def _unknown_row(status: int) -> Row:
     return Row(status, None, Action.RETRY, "unavailable" if status >= _SERVER_ERROR else "unexpected_status")
 
 
@@ -238,7 +249,7 @@ def _find_token_row(status: int, reason: str | None) -> Row:
     for row in TOKEN_ERRORS:
         if row.fits("", None, status, reason, None):
             return row
-    return Row(status, None, Action.RETRY, "unavailable") if status >= _SERVER_ERROR else _TOKEN_FALLBACK
+    return _unknown_row(status)
 
 
 class _Envelope(msgspec.Struct):
@@ -256,7 +267,7 @@ class _DriveBody(msgspec.Struct):
 
 class _TokenBody(msgspec.Struct):
     error: str
-    error_description: str | None = None
+    error_description: object = None
 
 
 _DRIVE_BODY = msgspec.json.Decoder(_DriveBody)
@@ -276,13 +287,14 @@ class Answer:
 
 
 def read_drive_error(status: int, body: bytes, redact: Callable[[str], str]) -> Answer:
-    """Read Drive's error body; HTML, garbage and nothing at all give an answer without a reason.
+    """Read Drive's error body; HTML, garbage and nothing at all give an answer without a reason. A byte that is no
+    UTF-8 costs itself alone.
 
     Secrets are taken out before texts are cut, so that no part of one is left.
     """
     try:
-        error = _DRIVE_BODY.decode(body[:_BODY_READ_BYTES]).error
-    except (msgspec.MsgspecError, RecursionError):
+        error = _DRIVE_BODY.decode(repaired(body[:_BODY_READ_BYTES])).error
+    except UNREADABLE:
         return Answer(status)
     first = _elements(error.errors)[:1]
     given = [_field(each, "reason") for each in (*first, *_elements(error.details))]
@@ -312,10 +324,10 @@ def _string(value: object) -> str | None:
 def read_token_error(status: int, body: bytes, redact: Callable[[str], str]) -> Answer:
     """Read a token endpoint's error body (RFC 6749, section 5.2), as tolerantly."""
     try:
-        error = _TOKEN_BODY.decode(body[:_BODY_READ_BYTES])
-    except (msgspec.MsgspecError, RecursionError):
+        error = _TOKEN_BODY.decode(repaired(body[:_BODY_READ_BYTES]))
+    except UNREADABLE:
         return Answer(status)
-    return Answer(status, _word(error.error, redact), None, _text(error.error_description, redact))
+    return Answer(status, _word(error.error, redact), None, _text(_string(error.error_description), redact))
 
 
 def _word(value: str | None, redact: Callable[[str], str]) -> str | None:
@@ -386,7 +398,7 @@ def _error(
         case Action.UNAVAILABLE:
             made = ItemUnavailable if kind is CallKind.ITEM else Retryable
         case Action.UNAVAILABLE_OR_STOP:
-            made = ItemUnavailable if kind is CallKind.ITEM else Terminal
+            made = _MADE_OF_BAD_REQUESTS[kind]
         case Action.NOT_FOUND:
             made = Retryable if kind is CallKind.ACCOUNT else NotFound
         case _:
@@ -405,6 +417,13 @@ _MADE: dict[Action, type[WorkerError]] = {
     Action.RESTART_LISTING: PageTokenRejected,
     Action.SKIP: SkipItem,
     Action.STOP: Terminal,
+}
+
+
+_MADE_OF_BAD_REQUESTS: dict[CallKind, type[WorkerError]] = {
+    CallKind.ITEM: ItemUnavailable,
+    CallKind.LISTING: Retryable,
+    CallKind.ACCOUNT: Terminal,
 }
 
 

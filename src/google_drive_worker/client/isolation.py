@@ -7,7 +7,8 @@ The rules:
   fails as well it is an outage, and the failure is raised.
 - **A scope.** 403 `insufficientPermissions` is `Terminal` where the probe is refused for the same reason; and for a
   method of items (comments, exports: the probe needs none of their scopes) where the method was refused for two
-  different items, and has never succeeded with these credentials. Until then it is retried, and in the end that item's.
+  different items, each until its tries were over, and has never succeeded with these credentials. Until then it is
+  retried, and in the end that item's.
 - **An API that is not enabled** is `Terminal` where the probe is refused for the same reason.
 - **A token.** 401 for one item is `NeedsReauth` where the probe is refused as well.
 - **What is not Drive's answer** (a redirect, a 404 in HTML, an answer over the bound) is never final.
@@ -48,14 +49,23 @@ class ScopeEvidence:
     def __init__(self) -> None:
         self._served: set[str] = set()
         self._refused: dict[str, str] = {}
+        self._lacking: set[str] = set()
 
     def served(self, method: str) -> None:
         """A call of the method was answered."""
         self._served.add(method)
+        self._lacking.discard(method)
 
-    def refused(self, method: str, target: str) -> bool:
-        """A call was refused for its scope. Returns whether that proves that the method is not covered."""
-        return method not in self._served and self._refused.setdefault(method, target) != target
+    def is_lacking(self, method: str) -> bool:
+        """Whether it is proven that the method is not covered: a further refusal need not be tried again."""
+        return method in self._lacking
+
+    def refused(self, method: str, path: str) -> bool:
+        """A call was refused for its scope, in all its tries. Returns whether that proves that the method is not
+        covered."""
+        if method not in self._served and self._refused.setdefault(method, path) != path:
+            self._lacking.add(method)
+        return method in self._lacking
 
 
 def may_be_an_items(failure: WorkerError | None) -> bool:

@@ -165,7 +165,7 @@ class _Batch(NamedTuple):
 
     answers: dict[FileId, HttpResponse | WorkerError | None]
     token: str
-    refusal: WorkerError | None = None
+    refusal: Retryable | NeedsReauth | None = None
 
 
 class _Many(Generic[T]):
@@ -223,8 +223,11 @@ class _Many(Generic[T]):
         return [file_id for file_id in failed if file_id not in self.results]
 
     def _set_apart(self, file_id: FileId) -> None:
-        tries = self.tallies[file_id].attempts
-        self.results[file_id] = unavailable(self._own[file_id], tries)
+        tries, path = self.tallies[file_id].attempts, self._calls[file_id].path
+        result = self._caller.given_up(self._own[file_id], self._method, path, tries)
+        if not isinstance(result, SkipItem):
+            raise result
+        self.results[file_id] = result
         self._caller.load.earn(at_once=0, again=max(0, tries - 1))  # they were no retries against an outage
 
     async def _round(self, waiting: Sequence[FileId]) -> tuple[list[FileId], Retryable | None]:
@@ -235,24 +238,33 @@ class _Many(Generic[T]):
         while left:
             batch = await self._send(left[: min(self._most, self._caller.load.batch_size.size)])
             left = left[len(batch.answers) :]
-            if batch.refusal is not None and not isinstance(batch.refusal, Retryable):
-                if batch.refusal.http_status != UNAUTHORIZED or not self._refreshed.isdisjoint(batch.answers):
-                    raise batch.refusal
-                self._refreshed.update(batch.answers)
-                failed.extend(batch.answers)
-                continue
+            if isinstance(batch.refusal, NeedsReauth):
+                if self._refreshed.isdisjoint(batch.answers):
+                    self._refreshed.update(batch.answers)
+                    failed.extend(batch.answers)
+                    continue
+                batch = await self._settled(batch, batch.refusal)
             again, failure = self._take_in(batch)
             await self._settle_refused_tokens(again)
             failed.extend(file_id for file_id in again if file_id not in self.results)
             trouble = failure or trouble
         return failed, trouble
 
+    async def _settled(self, batch: _Batch, refusal: NeedsReauth) -> _Batch:
+        """A batch whose fresh token is refused as well, where that is good for what needs no item: its calls go on one
+        by one. Raises the refusal, or what the probe came to, otherwise."""
+        found = await self._caller.isolate(refusal, _BATCH, BATCH_PATH)
+        if not isinstance(found, SkipItem):
+            raise found
+        self._most = 1
+        return batch._replace(refusal=retryable(refusal))
+
     async def _settle_refused_tokens(self, again: Sequence[FileId]) -> None:
         """A fresh token that is refused for some items: theirs, where it is good for what needs no item."""
         refused = [file_id for file_id in again if isinstance(self._own.get(file_id), NeedsReauth)]
         if not refused:
             return
-        found = await self._caller.isolate(self._own[refused[0]])
+        found = await self._caller.isolate(self._own[refused[0]], self._method, self._calls[refused[0]].path)
         if not isinstance(found, SkipItem):
             raise found
         for file_id in refused:
@@ -273,7 +285,7 @@ class _Many(Generic[T]):
         """Make batches smaller after trouble that may come of their size; one call alone tells nothing of that."""
         size, parts = self._caller.load.batch_size, len(batch.answers)
         if batch.refusal is not None:
-            self._most = max(1, parts // 2)
+            self._most = min(self._most, max(1, parts // 2))
         elif parts > 1:
             self._most = max(self._most, MOST_PARTS if failed * 2 <= parts else 1)
         if trouble is None:
@@ -312,7 +324,7 @@ class _Many(Generic[T]):
             self.results[file_id] = decoded(self._decode, answer.body)
             return
         call = self._calls[file_id]
-        failure = self._caller.refusal(self._method, answer, token, call.path)
+        failure = self._caller.refusal(self._method, answer, token)
         if answer.status != UNAUTHORIZED or file_id in self._refreshed:
             raise of_call(failure, has_page_token=call.has_page_token)
         self._refreshed.add(file_id)

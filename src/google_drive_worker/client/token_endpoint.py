@@ -186,7 +186,7 @@ class _Exchange(google.auth.transport.Request):
             ) as response:
                 data = response.raw.read(_ANSWER_BYTES + 1, decode_content=True)
                 if len(data) > _ANSWER_BYTES:
-                    return Terminal("the token endpoint's answer is too large", code="response_too_large")
+                    return Retryable("the token endpoint's answer is too large", code="response_too_large")
                 return _HttpResponse(response.status_code, response.headers, data)
         except requests.Timeout:
             return Retryable("the token endpoint did not answer in time", code="timeout")

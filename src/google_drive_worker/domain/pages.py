@@ -24,6 +24,12 @@ from google_drive_worker.domain.sharing import Permission, roled
 
 T = TypeVar("T")
 
+LOST_AT_MOST = 3
+"""How many of what is lost of one element are told of one by one; of the others their number is."""
+
+_COMPLETE = (b"false", b"null")
+"""What `incompleteSearch` says where all was searched. What makes no sense proves nothing."""
+
 
 class ListPage(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """A page of any list."""
@@ -54,7 +60,7 @@ class PageReader(Generic[T]):
         except UNREADABLE:
             page = self._taken_apart(body)
             items = tuple(each for raw in page.items for each in self._elements(raw))
-            is_incomplete = bytes(page.incomplete_search) == b"true"
+            is_incomplete = bytes(page.incomplete_search) not in _COMPLETE
         return ListPage(items, page.next_page_token or None, is_incomplete, page.new_start_page_token or None)
 
     def _taken_apart(self, body: bytes) -> Any:
@@ -73,8 +79,14 @@ class PageReader(Generic[T]):
             yield unreadable(raw, problem)
             return
         yield element
-        for why in lost:
-            yield unreadable(raw, msgspec.ValidationError(f"an element of it is left out: {why}"))
+        if not lost:
+            return
+        odd = unreadable(raw, msgspec.ValidationError(f"an element of it is left out: {lost[0]}"))
+        yield odd
+        for why in lost[1:LOST_AT_MOST]:
+            yield msgspec.structs.replace(odd, problem=f"an element of it is left out: {why}")
+        if len(lost) > LOST_AT_MOST:
+            yield msgspec.structs.replace(odd, problem=f"{len(lost) - LOST_AT_MOST} more elements of it are left out")
 
 
 def _page_type(what: str, element: Any, incomplete: type) -> type[msgspec.Struct]:

@@ -222,9 +222,19 @@ async def test_a_bare_access_token_ends_when_google_says_so(left_s: float) -> No
     clock.advance(3600)
     assert set(await asyncio.gather(*[authorizer.token() for _ in range(9)])) == {"bare"}
     assert grants.calls == 1
+
+
+@pytest.mark.parametrize("http_status", [None, 409])
+async def test_a_bare_access_token_that_one_call_was_refused_with_is_tried_on(http_status: int | None) -> None:
+    """There is no other; whether it is at its end is asked by a call that needs no item."""
+    clock = ManualClock()
+    grants = Grants(clock, failures=[NeedsReauth("there is no other", http_status=http_status)])
+    authorizer = authorizer_of(grants, AccessToken(Secret("bare"), None))
+    assert await authorizer.token() == "bare"
     authorizer.invalidate("bare")
-    with pytest.raises(NeedsReauth):
-        await authorizer.token()
+    assert await authorizer.token() == "bare"
+    authorizer.invalidate("bare")
+    assert await authorizer.token() == "token-2"  # its owner has another one by now
 
 
 async def test_authorizers_live_as_long_as_the_credentials() -> None:
@@ -300,13 +310,16 @@ async def test_a_service_accounts_grant(google: ScriptedServer, endpoint: TokenE
         (429, b"slow down", Retryable),
         (500, b"<html>", Retryable),
         (503, answer_of(error="internal_failure"), Retryable),
-        (302, b"", Terminal),
+        (302, b"", Retryable),
+        (403, b"<html>blocked</html>", Retryable),
+        (404, b"<html>no such page</html>", Retryable),
+        (400, answer_of(error="temporarily_unavailable"), Retryable),
         (200, b"<html>captive portal</html>", Retryable),
         (200, b"{}", Retryable),
         (200, b'{"access_token": "\xff"}', Retryable),
         (200, b'{"access_token": "a", "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", Retryable),
         (200, answer_of(access_token=""), Retryable),
-        (200, b"x" * 1_000_000, Terminal),
+        (200, b"x" * 1_000_000, Retryable),
     ],
 )
 async def test_answers_of_the_token_endpoint(

@@ -37,6 +37,7 @@ from google_drive_worker.utils.errors import (
     NotFound,
     Retryable,
     SkipItem,
+    Terminal,
 )
 from support.clock import ManualClock
 from support.credentials import authorized_user, connection
@@ -457,9 +458,9 @@ async def test_a_link_to_another_host_is_not_followed() -> None:
             google(*refused, *done, *links) as server,
             drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive,
         ):
-            with pytest.raises(SkipItem) as raised:
+            with pytest.raises(ItemUnavailable) as raised:
                 await all_of(drive.content(bytes_of(read(file("a", mimeType=APPS + "document")), "text/plain")))
-            assert raised.value.code == "export_too_large"
+            assert raised.value.code == "bad_address"
             assert other.seen == []
 
 
@@ -498,6 +499,11 @@ def test_googles_own_addresses_are_taken(url: str, origin: str | None) -> None:
         "//docs.google.com/x",
         "file:///etc/passwd",
         "https://[::1/x",
+        "https://docs.google.com/x\x01",
+        "https://docs.google.com/x?y=\x7f",
+        "https://docs.google.com/x y",
+        "https://docs.google.com/\u00e9",
+        f"{GOOGLE}/x\n",
         "",
     ],
 )
@@ -684,6 +690,8 @@ ODD: dict[str, Answer] = {
     "500": reply(500, "<html>")[0],
     "coding": reply(200, b"x", {"Content-Encoding": "br"})[0],
     "cut": cut,
+    "empty": reply(204)[0],
+    "sign-in page": reply(200, "<html>Sign in</html>", {"Content-Type": "text/html; charset=utf-8"})[0],
     "redirect": reply(302, headers={"Location": "http://elsewhere.example/"})[0],
 }
 
@@ -701,6 +709,28 @@ async def test_an_address_that_gives_nothing_is_left_for_the_next_way() -> None:
     """An operation that ends well may name an address that has expired."""
     got, asked = await export_by(export=too_large, download=done, operated=html, a=linked, linked=whole)
     assert (got, asked) == (BYTES, ["export", "download", "operated", "a", "linked"])
+
+
+@pytest.mark.parametrize("odd", ["empty", "sign-in page"])
+async def test_an_address_that_gives_no_export_is_left_for_the_next_way(odd: str) -> None:
+    """No page of somebody's is stored as the document."""
+    got, asked = await export_by(export=too_large, download=done, operated=ODD[odd], a=linked, linked=whole)
+    assert (got, asked) == (BYTES, ["export", "download", "operated", "a", "linked"])
+    with pytest.raises(ItemUnavailable) as raised:
+        await export_by(export=too_large, download=refused_operation, a=linked, linked=ODD[odd])
+    assert raised.value.http_status in {200, 204}
+
+
+async def test_an_export_to_html_is_html() -> None:
+    """It is taken where it was asked for, and so is a document without a word."""
+    page = reply(200, "<html>text</html>", {"Content-Type": "text/html"})
+    document = read(file("a", mimeType=APPS + "document"))
+    for answers, export_type, expected in (
+        (page, "text/html", b"<html>text</html>"),
+        (reply(200, b" "), "text/plain", b" "),
+    ):
+        async with google(*answers) as server, drive_at(server.url + "/drive/v3", "a-token") as drive:
+            assert await all_of(drive.content(bytes_of(document, export_type))) == expected
 
 
 async def test_a_document_that_comes_in_no_way_is_a_gap() -> None:
@@ -723,6 +753,32 @@ async def test_a_document_that_every_way_refuses_for_good_is_no_gap() -> None:
     assert (type(raised.value), raised.value.code) == (SkipItem, "not_exportable")
 
 
+async def test_an_operation_s_odd_address_is_left_for_the_next_way() -> None:
+    """It could not be sent, and is the document's trouble alone."""
+    odd = reply(200, '{"name":"o","done":true,"response":{"downloadUri":"http://127.0.0.1/\\u0001"}}')[0]
+    got, asked = await export_by(export=too_large, download=odd, a=linked, linked=whole)
+    assert (got, asked) == (BYTES, ["export", "download", "a", "linked"])
+    with pytest.raises(ItemUnavailable) as raised:
+        await export_by(export=too_large, download=odd)
+    assert raised.value.code == "bad_address"
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 4, 5, 6, 8, 11, 13, 16, 17, 99])
+async def test_an_operation_that_fails_for_an_unknown_reason_is_a_gap(code: int) -> None:
+    """Only what says that it stays so is final."""
+    with pytest.raises(ItemUnavailable) as raised:
+        await export_by(export=too_large, download=failed(code))
+    assert raised.value.code == "operation_failed"
+
+
+async def test_an_operation_that_is_not_found_is_a_gap() -> None:
+    """It says nothing of the file, which may be exported by another operation later."""
+    begun = reply(200, '{"name":"o","done":false}')[0]
+    with pytest.raises(ItemUnavailable) as raised:
+        await export_by(export=too_large, download=begun, o=refused(404, "notFound")[0])
+    assert raised.value.http_status == 404
+
+
 @pytest.mark.parametrize("reason", ["fileNotExportable", "cannotDownloadFile", "notFound"])
 async def test_a_documented_refusal_of_an_export_is_the_last_word(reason: str) -> None:
     """No other way is asked."""
@@ -739,6 +795,34 @@ async def test_a_file_that_google_never_serves_is_a_gap_of_its_own(status: int) 
         with pytest.raises(ItemUnavailable) as raised:
             await scripted(*answers)
         assert raised.value.http_status == status
+
+
+async def test_a_token_without_the_scope_of_contents_is_told_apart_from_files_that_are_refused() -> None:
+    """Two files are asked for with all their tries; then it is the connection's, and each further file is one call."""
+    async with google() as server, drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive:
+        server.otherwise = refused(403, "insufficientPermissions")[0]
+        others = [read(file(each, mimeType="text/plain", size="9")) for each in "abc"]
+        with pytest.raises(ItemUnavailable):
+            await all_of(drive.content(bytes_of(others[0])))
+        for other in others[1:]:
+            server.seen.clear()
+            with pytest.raises(Terminal) as raised:
+                await all_of(drive.content(bytes_of(other)))
+            assert raised.value.code == "insufficient_scope"
+        assert len(server.seen) == 1
+
+
+async def test_one_file_s_401_is_that_file_s_where_the_token_can_not_be_refreshed() -> None:
+    """The token goes on being used where what needs no item takes it; where that refuses it, a person has to act."""
+    async with google() as server, drive_at(server.url + "/drive/v3", "a-token", ManualClock()) as drive:
+        server.otherwise = refused(401, "authError")[0]
+        with pytest.raises(ItemUnavailable):
+            await all_of(drive.content(bytes_of(SHOWN)))
+        [found] = (await drive.get_files([FileId("b")])).values()
+        assert isinstance(found, ItemUnavailable)
+        server.aside["/about"] = refused(401, "authError")[0]
+        with pytest.raises(NeedsReauth):
+            await drive.get_files([FileId("b")])
 
 
 async def test_an_outage_is_no_file_s_trouble() -> None:

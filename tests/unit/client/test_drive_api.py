@@ -374,7 +374,6 @@ async def test_a_daily_limit_is_not_waited_for() -> None:
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
-        (refusal(400, "invalidParameter", "pageSize"), Terminal),
         (refusal(400, "invalid", "pageToken"), PageTokenRejected),
         (refusal(403, "pageTokenExpired"), PageTokenRejected),
         (refusal(404, "notFound"), NotFound),
@@ -386,6 +385,18 @@ async def test_what_does_not_pass_is_told_at_once(answers: list[Answer], expecte
         with pytest.raises(expected) as caught:
             await it.drive().list_files(DRIVE, PAGE, include_trashed=False)
         assert len(it.server.seen) == caught.value.attempts == 1
+
+
+async def test_a_bad_request_is_final_where_it_names_no_drive_and_no_folder() -> None:
+    """It may be the drive's or the folder's trouble otherwise: it is tried again, and the others go on."""
+    answers = refusal(400, "invalidParameter", "pageSize") * 9
+    async with bench(*answers) as it:
+        with pytest.raises(Terminal):
+            await it.drive().list_files(None, None, include_trashed=False)
+        with pytest.raises(Retryable):
+            await it.drive().list_files(DRIVE, None, include_trashed=False)
+        with pytest.raises(Retryable):
+            await it.drive().list_children(FileId("f"), None, None, include_trashed=False)
 
 
 @pytest.mark.parametrize(

@@ -54,13 +54,17 @@ def classify(
 @pytest.mark.parametrize(
     ("status", "reason", "kind", "expected", "code"),
     [
-        (400, "badRequest", LISTING, Terminal, "bad_request"),
+        (400, "badRequest", LISTING, Retryable, "bad_request"),
+        (400, "badRequest", ACCOUNT, Terminal, "bad_request"),
         (400, "badRequest", ITEM, ItemUnavailable, "bad_request"),
         (400, "failedPrecondition", LISTING, Retryable, "bad_request"),
         (400, "failedPrecondition", ITEM, Retryable, "bad_request"),
-        (400, "invalid", LISTING, Terminal, "bad_request"),
-        (400, "invalidParameter", LISTING, Terminal, "bad_request"),
-        (400, "required", LISTING, Terminal, "bad_request"),
+        (400, "invalid", LISTING, Retryable, "bad_request"),
+        (400, "invalid", ACCOUNT, Terminal, "bad_request"),
+        (400, "invalidParameter", LISTING, Retryable, "bad_request"),
+        (400, "invalidParameter", ACCOUNT, Terminal, "bad_request"),
+        (400, "required", LISTING, Retryable, "bad_request"),
+        (400, "required", ACCOUNT, Terminal, "bad_request"),
         (401, "authError", LISTING, NeedsReauth, "unauthorized"),
         (403, "pageTokenExpired", LISTING, PageTokenRejected, "page_token_rejected"),
         (403, "userRateLimitExceeded", LISTING, Retryable, "rate_limited"),
@@ -118,8 +122,9 @@ def test_each_row_of_drives_errors(
 def test_a_rejected_page_token_is_no_bug_of_ours(reason: str) -> None:
     """A 400 that points at pageToken restarts the listing instead of stopping the connection."""
     assert type(classify(400, reason, location="pageToken")) is PageTokenRejected
-    assert type(classify(400, reason, location="fields")) is Terminal
-    assert type(classify(400, "required", location="pageToken")) is Terminal
+    assert type(classify(400, reason, location="fields")) is Retryable
+    assert type(classify(400, reason, location="fields", kind=ACCOUNT)) is Terminal
+    assert type(classify(400, "required", location="pageToken", kind=ACCOUNT)) is Terminal
 
 
 def test_a_limit_of_the_day_waits_for_midnight_in_california() -> None:
@@ -191,6 +196,17 @@ def test_error_bodies_are_read_leniently(error: dict[str, object], expected: str
     """A field of another type costs that field; reasons are read from Google's newer form as well."""
     made = classify(403, body=json.dumps({"error": error}).encode(), kind=ITEM)
     assert (type(made), made.code) == (Retryable, expected)
+
+
+@pytest.mark.parametrize("odd", [b"\xff", b"\xc3", b"\\ud800"])
+def test_one_odd_byte_in_a_refusal_leaves_its_reason(odd: bytes) -> None:
+    """What is no Unicode costs a character of the text, of Drive's refusals and of the token endpoint's."""
+    drives = body_of(404, "notFound").replace(b"Google's", odd)
+    assert type(classify(404, body=drives, kind=ITEM)) is NotFound
+    told = b'{"error": "invalid_grant", "error_description": "no ' + odd + b' more"}'
+    made = token_error(400, {}, told, now=NOW, redact=str)
+    assert type(made) is NeedsReauth
+    assert "no \ufffd more" in made.message
 
 
 def test_only_the_old_forms_reason_says_that_an_id_is_not_found() -> None:
@@ -271,8 +287,16 @@ def test_no_part_of_a_secret_is_left_by_cutting_a_text() -> None:
         (400, "unauthorized_client", Terminal, "unauthorized_client"),
         (401, "unauthorized_client", Terminal, "unauthorized_client"),
         (400, "invalid_scope", Terminal, "invalid_scope"),
-        (400, "unsupported_grant_type", Terminal, "token_refused"),
-        (401, "other", Terminal, "token_refused"),
+        (400, "unsupported_grant_type", Terminal, "unsupported_grant_type"),
+        (400, "invalid_request", Terminal, "invalid_request"),
+        (401, "deleted_client", Terminal, "deleted_client"),
+        (403, "org_internal", Terminal, "org_internal"),
+        (401, "other", Retryable, "token_refused"),
+        (400, "internal_failure", Retryable, "token_refused"),
+        (400, "server_error", Retryable, "token_refused"),
+        (400, "temporarily_unavailable", Retryable, "token_refused"),
+        (403, "", Retryable, "token_refused"),
+        (302, "", Retryable, "unexpected_status"),
         (403, "access_denied", NeedsReauth, "reauth_required"),
         (408, "", Retryable, "unavailable"),
         (429, "", Retryable, "rate_limited"),
@@ -280,7 +304,7 @@ def test_no_part_of_a_secret_is_left_by_cutting_a_text() -> None:
         (502, "", Retryable, "unavailable"),
         (503, "", Retryable, "unavailable"),
         (504, "", Retryable, "unavailable"),
-        (404, "", Terminal, "unexpected_status"),
+        (404, "", Retryable, "unexpected_status"),
     ],
 )
 def test_each_row_of_the_token_endpoints_errors(
@@ -340,6 +364,19 @@ def test_other_refusals_of_a_grant_ask_for_a_new_authorization(description: str)
     body = json.dumps({"error": "invalid_grant", "error_description": description}).encode()
     date = format_datetime(NOW - timedelta(days=1), usegmt=True)
     assert type(token_error(400, {"Date": date}, body, now=NOW, redact=str)) is NeedsReauth
+
+
+@pytest.mark.parametrize("description", [7, None, ["expired"], {"text": "expired"}])
+def test_a_description_of_another_type_leaves_the_error(description: object) -> None:
+    """A revoked grant is one, however it is described."""
+    body = json.dumps({"error": "invalid_grant", "error_description": description}).encode()
+    assert type(token_error(400, {}, body, now=NOW, redact=str)) is NeedsReauth
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 407, 451])
+def test_a_page_in_html_ends_no_connection(status: int) -> None:
+    """Something between us and the token endpoint wrote it, and it passes."""
+    assert type(token_error(status, {}, b"<html>invalid_client</html>", now=NOW, redact=str)) is Retryable
 
 
 def test_another_error_that_speaks_of_times_is_what_it_says() -> None:

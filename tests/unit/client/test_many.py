@@ -307,6 +307,37 @@ async def test_a_scope_that_is_refused_for_two_items_is_lacking() -> None:
         await drive.list_comments([FileId("another")])
 
 
+async def test_a_scope_that_is_refused_in_passing_is_not_lacking() -> None:
+    """Two parts of the first batch are refused for it, before any was served, and come the next time."""
+    seen: Counter[str] = Counter()
+
+    def serve(target: str) -> Answer:
+        seen[target] += 1
+        is_first = "comments" in target and seen[target] == 1
+        return error(403, "insufficientPermissions") if is_first else ok({"comments": []})
+
+    found = await Bench(Google(serve)).drive().list_comments(ids(2))
+    assert list(found.values()) == [(), ()]
+
+
+async def test_a_scope_that_is_proven_to_be_lacking_is_asked_for_once_more_each_time() -> None:
+    """No tries are spent on it then, and an answer ends the proof."""
+    answers = {"comments": error(403, "insufficientPermissions")}
+    bench = Bench(Google(lambda target: answers["comments"] if "comments" in target else ok({})))
+    drive = bench.drive()
+    for _ in range(2):
+        with pytest.raises(Terminal):
+            await drive.list_comments(ids(2))
+        bench.google.targets.clear()
+    with pytest.raises(Terminal):
+        await drive.list_comments(ids(1))
+    assert bench.google.targets["f0/comments"] == 1
+    answers["comments"] = ok({"comments": []})
+    await drive.list_comments(ids(1))
+    answers["comments"] = error(403, "insufficientPermissions")
+    assert isinstance((await drive.list_comments(ids(1)))[FileId("f0")], ItemUnavailable)
+
+
 async def test_a_scope_that_was_there_is_not_lacking() -> None:
     """Refusals of some items, of a method that has succeeded, are those items' own."""
     bad = {"f1", "f2"}
@@ -418,6 +449,15 @@ async def test_a_refused_token_is_replaced_once_for_all_parts() -> None:
     bench = Bench(Google(lambda _: error(401, "authError")))
     with pytest.raises(NeedsReauth):
         await bench.drive().get_files(ids(3))
+
+
+async def test_a_batch_endpoint_that_takes_no_token_is_gone_around() -> None:
+    """Its calls go one by one where the token is good for what needs no item."""
+    bench = Bench(Google(lambda target: ok({"id": name_of(target)})))
+    bench.google.outer.extend([HttpResponse(401, {}, error(401, "authError")[2])] * 9)
+    found = await bench.drive().get_files(ids(10))
+    assert all(isinstance(each, DriveFile) for each in found.values())
+    assert Counter(bench.google.sizes) == {10: 2, 1: 11}  # the probe is one of them
 
 
 @pytest.mark.parametrize("reason", ["insufficientPermissions", "accessNotConfigured"])

@@ -14,6 +14,7 @@ from google_drive_worker.domain.drive import DriveFile, SharedDrive, UnreadableI
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.lenient import UNREADABLE
 from google_drive_worker.domain.pages import (
+    LOST_AT_MOST,
     read_changes_page,
     read_comments_page,
     read_details_page,
@@ -95,13 +96,15 @@ def test_a_start_token_is_not_empty() -> None:
 
 
 @pytest.mark.parametrize("read", READERS["files"])
-def test_a_search_is_incomplete_only_where_google_says_so(read: Callable[[bytes], Any]) -> None:
-    """What is no yes or no is no."""
+def test_a_search_is_complete_only_where_google_says_so(read: Callable[[bytes], Any]) -> None:
+    """What is no yes or no proves nothing; without a word of it, it is complete."""
     for elements in ([], [None]):
-        assert read(page_of("files", elements, incompleteSearch=True)).incomplete_search is True
-        others: list[object] = [False, None, "true", 1, {}]
+        assert read(page_of("files", elements)).incomplete_search is False
+        for complete in (False, None):
+            assert read(page_of("files", elements, incompleteSearch=complete)).incomplete_search is False
+        others: list[object] = [True, "true", "false", 1, 0, {}, []]
         for other in others:
-            assert read(page_of("files", elements, incompleteSearch=other)).incomplete_search is False
+            assert read(page_of("files", elements, incompleteSearch=other)).incomplete_search is True
 
 
 def test_an_incomplete_search_proves_no_order() -> None:
@@ -156,6 +159,16 @@ def test_a_reply_without_id_stands_beside_its_comment_as_unreadable() -> None:
     assert (comment, other) == (Comment("c", replies=(Reply("r"),), lossy=True), Comment("d"))
     assert isinstance(odd, UnreadableItem)
     assert odd.id == "c"
+
+
+def test_many_lost_replies_are_counted() -> None:
+    """The first few are told one by one; the comment is taken apart once for all of them."""
+    replies = [{"content": "x" * 50}] * 5_000
+    comment, *told = read_comments_page(page_of("comments", [{"id": "c", "replies": replies}])).items
+    assert comment == Comment("c", lossy=True)
+    assert {each.id for each in odd_in(told)} == {"c"}
+    assert len(odd_in(told)) == LOST_AT_MOST + 1
+    assert odd_in(told)[-1].problem == f"{5_000 - LOST_AT_MOST} more elements of it are left out"
 
 
 @pytest.mark.parametrize("trashed", ["true", "false", 1])
