@@ -185,25 +185,23 @@ class Checks:
         return closing is not None and bool(held) and all(each.sync_id < closing.sync_id for each in held)
 
     def on_lasting_gaps(self, checkpoint: Checkpoint, settings: ConnectionSettings) -> None:
-        """Just the bad files that were asked for are gaps, the closing record names them, and each has an error record
-        for each of its gaps at most, however often it was tried."""
+        """Just the bad files that were asked for are gaps, and each has an error record for each of its causes in a full
+        sync at most, however often it was tried."""
         self.sights.look(settings)
-        bad, closing = self._oddities.lasting, self._log.mirror.closing(CONNECTION)
+        bad = self._oddities.lasting
         # An odd element may be one of which an id is enough: then it is no gap.
         met = {file_id for file_id, _ in self._oddities.met if file_id in self._oddities.bad}
         asked = {file_id for file_id in met if self.sights.holds(("file", file_id))}
         gaps = Counter(gap.id for gap in hard_gaps(checkpoint))
-        named = set() if closing is None else {gap.id for gap in closing.data.gaps or ()}
-        # A drive that was not found twice is left since the closing record.
         if not asked <= gaps.keys() <= bad:
-            raise Broken(f"gaps of {sorted(gaps)}, named {sorted(named)}, and {sorted(asked)} can't be had")
+            raise Broken(f"gaps of {sorted(gaps)}, and {sorted(asked)} can't be had")
         tried = [each for each in self._log.error_records() if each.error.action == "retried"]
         # Several elements of one list that have no id are a record each, all of the same sync.
         causes = {(each.resource.id, each.resource.type, each.error.code, each.sync_id) for each in tried}
         told = Counter(cause[:3] for cause in causes)
         elements = {(each.resource.id or "").partition("/")[0] for each in tried}
-        forgotten = 1 + self._done["lose"] + self._done["settings"]
-        wrong = {file_id: count for (file_id, _, _), count in told.items() if file_id in gaps and count > forgotten}
+        full_syncs = self._done["full syncs begun"]  # with a drive that is left and joined again they begin anew
+        wrong = {file_id: count for (file_id, _, _), count in told.items() if file_id in gaps and count > full_syncs}
         wrong |= {file_id: 0 for file_id in gaps if file_id not in elements}
         if wrong:
             raise Broken(f"error records of gaps: {wrong}, of {gaps}")

@@ -350,6 +350,7 @@ class Run:
 
     def _enter(self, entry: Entry) -> None:
         if entry.checkpoint is not None and begins_full_sync(self.checkpoint, entry.checkpoint):
+            self.done["full syncs begun"] += 1
             self.memory.clear()
         self.checkpoint = entry.checkpoint
         self.memory.update(entry.remembered)

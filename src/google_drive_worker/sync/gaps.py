@@ -152,7 +152,8 @@ def open_gap(
     others = tuple(each for each in checkpoint.gaps if each is not before)
     reports: tuple[ErrorReport, ...] = ()
     if error.code not in known:
-        text = f"{_what(scope)} could not be read, and stays as it was until it is asked for again: {error.message}"
+        what = _what(scope, gap_id, corpus)
+        text = f"{what} could not be read, and stays as it was until it is asked for again: {error.message}"
         resource = resource_type or _resource_of(scope, gap_id, corpus)
         resource_id = checkpoint.connection_id if scope == "drives" else gap_id
         reports = (
@@ -209,7 +210,9 @@ def _resource_of(scope: GapScope, gap_id: str, corpus: str) -> str:
     return "my_drive" if gap_id == USER_CORPUS else "shared_drive"
 
 
-def _what(scope: GapScope) -> str:
+def _what(scope: GapScope, gap_id: str, corpus: str) -> str:
+    if scope == "contents" and gap_id != corpus:
+        return "its contents"
     return {
         "drives": "the list of shared drives",
         "corpus": "all of the drive",

@@ -19,7 +19,7 @@ from google_drive_worker.sync.plan import (
     WalkFolder,
 )
 from google_drive_worker.sync.step import Step
-from google_drive_worker.utils.errors import NotFound, Retryable, Terminal, WorkerError
+from google_drive_worker.utils.errors import Retryable, SkipItem, Terminal, WorkerError
 
 _BAD_REQUEST = 400
 
@@ -42,7 +42,7 @@ def on_refused_labels(checkpoint: Checkpoint, action: Action, error: WorkerError
     """
     if not isinstance(action, ListFiles | ReadChanges | ListContent | WalkFolder | LookUpRemoved | ReadContent):
         return None
-    if not isinstance(error, Terminal | NotFound) and not _is_unexplained(error):
+    if not isinstance(error, Terminal | SkipItem) and not _is_unexplained(error):
         return None
     if error.http_status not in _REFUSALS:
         return None
