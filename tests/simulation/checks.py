@@ -185,8 +185,8 @@ class Checks:
         return closing is not None and bool(held) and all(each.sync_id < closing.sync_id for each in held)
 
     def on_lasting_gaps(self, checkpoint: Checkpoint, settings: ConnectionSettings) -> None:
-        """Just the bad files that were asked for are gaps, and each has an error record for each of its causes in a full
-        sync at most, however often it was tried."""
+        """Just the bad files that were asked for are gaps, and each has one error record for a cause and a full sync at
+        most, however often it was tried."""
         self.sights.look(settings)
         bad = self._oddities.lasting
         # An odd element may be one of which an id is enough: then it is no gap.

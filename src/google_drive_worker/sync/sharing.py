@@ -195,7 +195,7 @@ def sharings_of(
             derived[item.id] = item
             continue
         own = read_permissions(item.permissions) if item.drive_id is None else None
-        if own is None or own.unreadable:  # of a drive that is none of ours, or it came unreadable
+        if own is None:  # of a drive that is none of ours, or it came unreadable
             asked.append(item.id)
         else:
             found[item.id] = own

@@ -13,7 +13,6 @@ from google_drive_worker.domain.sharing import (
     Permission,
     PermissionDetail,
     PermissionSet,
-    read_permissions,
     set_of,
 )
 from google_drive_worker.sync.sharing import (
@@ -264,22 +263,21 @@ def test_an_item_of_my_drive_brings_its_permissions_along() -> None:
     found = google.find(
         ItemSharing(FileId("a"), permissions=shown),
         ItemSharing(FileId("b")),
-        ItemSharing(FileId("c"), permissions=msgspec.Raw(b'[{"id":7}]')),
+        ItemSharing(FileId("c"), permissions=msgspec.Raw(b"7")),
         ItemSharing(FileId("d"), drive_id="elsewhere"),  # type: ignore[arg-type]
     )
     assert found == {"a": {ANN: ("owner",)}, "b": "unseen", "c": {BOB: ("writer", "own")}, "d": "not_found"}
     assert google.asked == [asked("c", "d")]
 
 
-def test_a_list_that_can_not_all_be_read_is_asked_for_alone_and_kept_as_what_it_is() -> None:
-    """It may come whole then; where it doesn't, its readable permissions are found, and that it is not whole."""
+def test_a_list_that_can_not_all_be_read_is_kept_as_what_it_is() -> None:
+    """Its readable permissions are found, and that it is not whole, for which it is asked for again later."""
     shown = msgspec.Raw(b'[{"id":"ann","type":"user","role":"owner"},{"type":"user","role":"reader"},{"id":"bob"}]')
-    google = Google({"a": (permission(ANN), UnreadableItem(None, "no id"))})
+    google = Google({})
     found = google.answer(sharings_of([ItemSharing(FileId("a"), permissions=shown)], {}, folders()))
-    assert google.asked == [asked("a")]
-    assert found == {"a": PermissionSet((permission(ANN),), (ANN,), unreadable=(UnreadableItem(None, "no id"),))}
-    inline = read_permissions(shown)
-    assert inline is not None
+    assert google.asked == []
+    inline = found["a"]
+    assert isinstance(inline, PermissionSet)
     assert (inline.ids, [each.id for each in inline.unreadable]) == ((ANN,), [None, BOB])
 
 
