@@ -298,7 +298,7 @@ def _on_there(
             writer.write(_record_of(checkpoint, file, writer, normalizer))
     if walk is None:  # else the walk's end closes the folder's gap
         checkpoint = close_gaps(checkpoint, [("folder", file_id)])
-    if not file.lossy:
+    if file_id not in writer.lossy:
         checkpoint = close_gaps(checkpoint, [("item", file_id)])
     return _There(checkpoint, tuple(errors), walk)
 

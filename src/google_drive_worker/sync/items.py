@@ -32,7 +32,8 @@ class Places(NamedTuple):
 
     `roots` are the folders that the scope names and that are below one of the answer's, out of scope by itself: what
     became of that one reaches them, and no log names them. `unsure` are those of the items out of scope that are below
-    a folder that was not found now, `unread` those below one that could not be looked up.
+    a folder that was not found now, `unread` those below one that could not be looked up; `pathless` are folders in
+    scope below either.
     """
 
     outside: frozenset[FileId] = frozenset()
@@ -40,6 +41,7 @@ class Places(NamedTuple):
     roots: tuple[FileId, ...] = ()
     unsure: frozenset[FileId] = frozenset()
     unread: frozenset[FileId] = frozenset()
+    pathless: frozenset[FileId] = frozenset()
 
 
 NOWHERE = Places()
@@ -136,7 +138,7 @@ class ItemWriter:
                 self.write(record)
             return
         news = filter(self._is_news, records)
-        self.records.extend(map(self._placed, news) if self._places.paths else news)
+        self.records.extend(map(self._placed, news) if self._places.paths or self._places.pathless else news)
 
     def write(self, record: Record) -> None:
         """Write a record, with what belongs to it where it is an item's."""
@@ -186,7 +188,9 @@ class ItemWriter:
         return record.version >= known.version
 
     def _placed(self, record: Record) -> Record:
-        """The record with its path, where it is a folder's."""
+        """The record with its path, where it is a folder's. One whose path is not to be had now is read again."""
+        if record.resource_id in self._places.pathless:
+            self.lossy.append(FileId(record.resource_id))
         path = self._places.paths.get(FileId(record.resource_id)) if record.resource_type == "folder" else None
         return record if path is None or record.operation == "delete" else self._normalizer.with_path(record, path)
 

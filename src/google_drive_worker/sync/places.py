@@ -68,16 +68,22 @@ def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: 
     if restricted:
         outside = frozenset(item.id for item in items if not search.is_within(item, scope, drives))
     paths: dict[FileId, tuple[str, ...]] = {}
+    pathless: list[FileId] = []
     for item in items if scope.paths else ():
-        if item.is_folder and item.id not in outside and (path := search.path_of(item)) is not None:
-            paths[item.id] = path
+        if item.is_folder and item.id not in outside:
+            path = search.path_of(item)
+            if path is not None:
+                paths[item.id] = path
+            elif search.hidden_above(item):
+                pathless.append(item.id)
     roots: tuple[FileId, ...] = ()
     above = {item.id for item in items if item.is_folder and item.id in outside} if outside else set()
     if above and scope.folder_ids and not isinstance(answer, FilesPage):
         named = [root for root in scope.folder_ids if root != MY_DRIVE]  # above which there is nothing
         yield from search.read_from(named)
         roots = tuple(root for root in named if search.is_below(root, above))
-    return Places(outside, paths, roots, *search.doubtful(item for item in items if item.id in outside))
+    unsure, unread = search.doubtful(item for item in items if item.id in outside)
+    return Places(outside, paths, roots, unsure, unread, frozenset(pathless))
 
 
 def outside_of(items: Iterable[ItemSharing], scope: Scope, drives: Container[str], known: KnownPlaces) -> Finding:
@@ -187,13 +193,13 @@ class _Search:
     def doubtful(self, outside: Iterable[ItemSharing]) -> tuple[frozenset[FileId], frozenset[FileId]]:
         """Of items out of scope those below a folder that was not found now, and those below one that could not be
         looked up."""
-        hidden = {item.id: self._hidden_above(item) for item in outside}
+        hidden = {item.id: self.hidden_above(item) for item in outside}
         return (
             frozenset(item_id for item_id, places in hidden.items() if places),
             frozenset(item_id for item_id, places in hidden.items() if not all(place.is_read for place in places)),
         )
 
-    def _hidden_above(self, item: ItemSharing) -> list[Place]:
+    def hidden_above(self, item: ItemSharing) -> list[Place]:
         """The folders above the item that are not to be seen now."""
         seen: set[FileId] = set()
         hidden: list[Place] = []

@@ -276,7 +276,7 @@ def test_a_list_that_can_not_all_be_read_is_kept_as_what_it_is() -> None:
     google = Google({})
     found = google.answer(sharings_of([ItemSharing(FileId("a"), permissions=shown)], {}, folders()))
     assert google.asked == []
-    inline = found["a"]
+    inline = found[FileId("a")]
     assert isinstance(inline, PermissionSet)
     assert (inline.ids, [each.id for each in inline.unreadable]) == ((ANN,), [None, BOB])
 
