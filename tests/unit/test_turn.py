@@ -24,7 +24,7 @@ from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine
-from google_drive_worker.sync.checkpoint import Checkpoint, Parked, SyncKind
+from google_drive_worker.sync.checkpoint import Checkpoint, Gap, Parked, SyncKind
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.turn import LOOK_AGAIN_S, Means, take_turn
 from google_drive_worker.utils.errors import (
@@ -699,3 +699,24 @@ async def test_without_an_address_nothing_is_asked_for_channels() -> None:
     assert made.state is not None
     assert made.state.watching is None
     assert not made.drive.channels
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [Retryable("the Control Plane is down"), NeedsReauth("authorize anew"), UnknownConnection("no such connection")],
+)
+async def test_gaps_of_a_connection_that_can_not_be_had_wait(problem: WorkerError) -> None:
+    """One turn looks, and the next one comes after a rest; nothing is told before a sync is asked for."""
+    made = Bench()
+    made.owe()
+    await made.turn()
+    assert made.state is not None
+    gap = Gap("item", "a", "user", "bad_request", "refused", state="resting", retry_at=rfc3339(made.clock.now()))
+    made.state = msgspec.structs.replace(made.state, gaps=(gap,))
+    made.connections.problem = problem
+    assert engine.due_at(made.state, made.clock.now()) == made.clock.now()
+    await made.turn()
+    due = engine.due_at(made.state, made.clock.now())
+    assert due is not None
+    assert due > made.clock.now() + timedelta(minutes=1)
+    assert made.state.parked is None

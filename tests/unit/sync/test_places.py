@@ -9,7 +9,7 @@ from google_drive_worker.sync.checkpoint import Scope
 from google_drive_worker.sync.items import NOWHERE, Places
 from google_drive_worker.sync.places import KnownPlaces, Place, places_of
 from google_drive_worker.sync.sharing import KnownFolders, ReadSharings
-from google_drive_worker.utils.errors import NotFound
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 from support.syncs import CONNECTION, changed, changes_page, file, files_page, folder, ids
 
 FOLDERS = {
@@ -30,6 +30,7 @@ class Google:
 
     def __init__(self) -> None:
         self.asked: list[tuple[FileId, ...]] = []
+        self.broken: set[str] = set()
         self.known: KnownPlaces = KnownFolders[Place]().under(CONNECTION, "mark")
 
     def find(self, answer: FilesPage | ChangesPage, scope: Scope, drives: tuple[str, ...] = ()) -> Places:
@@ -40,8 +41,9 @@ class Google:
             while True:
                 assert isinstance(question, ReadSharings)
                 self.asked.append(question.file_ids)
-                answers: Mapping[FileId, ItemSharing | NotFound] = {
-                    each: FOLDERS.get(each, NotFound("gone")) for each in question.file_ids
+                answers: Mapping[FileId, ItemSharing | SkipItem] = {
+                    each: ItemUnavailable("503") if each in self.broken else FOLDERS.get(each, NotFound("gone"))
+                    for each in question.file_ids
                 }
                 question = finding.send(answers)
         except StopIteration as end:
@@ -121,6 +123,30 @@ def test_folders_in_one_another_end_the_search() -> None:
     assert places.outside == {"x", "y"}
     assert places.paths == {}
     assert Google().find(page, Scope(paths=True)).paths == {}
+
+
+def test_what_is_below_a_folder_that_can_not_be_had_is_in_question() -> None:
+    """Whether it is not found or not served. It is asked for again each time, and so is the top."""
+    google, scope = Google(), Scope(folder_ids=(FileId("a"),), paths=True)
+    page = files_page(file("x", parents=["b"]), file("y", parents=["hidden"]), file("z", parents=["r"]))
+    google.broken = {"b"}
+    places = google.find(page, scope)
+    assert places.outside == {"x", "y", "z"}
+    assert places.unsure == {"x", "y"}
+    assert places.unread == {"x"}
+    google.broken = set()
+    assert google.find(page, scope).outside == {"y", "z"}
+    other = Google()
+    other.broken = {"root"}
+    assert other.find(page, scope).unread == {"y", "z"}
+    other.broken = set()
+    assert other.find(page, scope).unread == set()
+
+
+def test_a_folder_below_one_that_can_not_be_had_has_no_path_for_now() -> None:
+    """One that is shared by itself never has one."""
+    page = files_page(folder("c", parents=["hidden"]), folder("d"), named("e", "E", parents=["b"]))
+    assert Google().find(page, Scope(paths=True)).pathless == {"c"}
 
 
 def test_named_drives_are_all_that_is_inside() -> None:

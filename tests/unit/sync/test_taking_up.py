@@ -1,0 +1,281 @@
+"""Taking up what could not be read: what each gap brings back into its sync, and what ends each attempt."""
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from google_drive_worker.domain.details import DetailsPage
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.record import ErrorReport
+from google_drive_worker.domain.times import due_moment, rfc3339
+from google_drive_worker.normalization import transformer
+from google_drive_worker.sync.checkpoint import (
+    USER_CORPUS,
+    Checkpoint,
+    Corpus,
+    Gap,
+    Parked,
+    Reading,
+    Removal,
+    Scope,
+    Walk,
+)
+from google_drive_worker.sync.details import Hanging
+from google_drive_worker.sync.engine import accept, begin, complete, due_at, on_answer
+from google_drive_worker.sync.failure import on_failure
+from google_drive_worker.sync.gaps import GAPS_AT_MOST, TOO_MANY, TRIES_AT_ONCE, hard_gaps, open_gap
+from google_drive_worker.sync.items import NOWHERE, Places, Shared
+from google_drive_worker.sync.places import DEPTH_AT_MOST
+from google_drive_worker.sync.plan import (
+    ListDetails,
+    ListDrives,
+    ListFiles,
+    LookUpDrive,
+    LookUpRemoved,
+    ReadChanges,
+    WalkFolder,
+    plan,
+)
+from google_drive_worker.sync.step import Step, with_corpus, with_sync
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound, PageTokenRejected
+from support.syncs import (
+    CUSTOMER,
+    NOW,
+    D,
+    changed,
+    changes_page,
+    corpus,
+    drives_page,
+    file,
+    files_page,
+    folder,
+    ids,
+    owed,
+    read,
+    state,
+    sync_of,
+    syncing,
+    token,
+    written,
+)
+
+BAD = ItemUnavailable("Google does not serve it", code="bad_request", http_status=400)
+NAMELESS: dict[str, object] = {"changeType": "file", "file": {"name": "no id"}}
+
+
+def ended(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint after its sync is through."""
+    corpora = {name: replace(each, stage="done") for name, each in checkpoint.corpora.items()}
+    return state(complete(replace(checkpoint, corpora=corpora), NOW, transformer))
+
+
+def tried(idle: Checkpoint) -> Checkpoint:
+    """The sync that tries the gaps whose rest is over last."""
+    due = max(due_moment(gap.retry_at or "", NOW) for gap in idle.gaps)
+    return state(begin(idle, CUSTOMER, idle.scope, due, 7, transformer))
+
+
+def crowded(checkpoint: Checkpoint) -> tuple[Checkpoint, list[ErrorReport]]:
+    """The checkpoint with more items of the drive unread than are named, and the error records of that."""
+    reports: list[ErrorReport] = []
+    for number in range(GAPS_AT_MOST + 1):
+        checkpoint, errors = open_gap(checkpoint, "item", f"item-{number}", D, BAD)
+        reports += errors
+    return checkpoint, reports
+
+
+def of_drive(checkpoint: Checkpoint) -> Gap:
+    """The gap of the whole drive."""
+    [gap] = [gap for gap in checkpoint.gaps if (gap.scope, gap.id) == ("corpus", D)]
+    return gap
+
+
+def test_too_many_gaps_rest_longer_each_time_and_are_told_once() -> None:
+    """The drive is listed again and as many of its items fail once more: no error record tells of that."""
+    first, told = crowded(syncing("full", d=corpus("changes")))
+    assert [report.code for report in told[-2:]] == ["bad_request", TOO_MANY]
+    again = tried(ended(first))
+    assert again.corpora[D].stage == "listing"
+    second, told = crowded(again)
+    assert (of_drive(second).attempts, told) == (2, [])
+
+
+def test_too_many_gaps_of_a_drive_leave_what_no_listing_tells() -> None:
+    """An item that a log removed, one that was not found, and the list of drives."""
+    checkpoint = syncing("full", d=corpus("changes"))
+    checkpoint = open_gap(checkpoint, "item", "removed", D, BAD, told=True).checkpoint
+    checkpoint = open_gap(checkpoint, "item", "missing", D, BAD, missing=True).checkpoint
+    checkpoint = open_gap(checkpoint, "drives", "drives", USER_CORPUS, BAD).checkpoint
+    checkpoint, _ = crowded(checkpoint)
+    assert {(gap.scope, gap.id) for gap in checkpoint.gaps} == {
+        ("item", "removed"),
+        ("item", "missing"),
+        ("drives", "drives"),
+        ("corpus", D),
+    }
+
+
+def test_too_many_that_no_listing_tells_of_are_left_to_a_full_sync() -> None:
+    """What is kept is bounded whatever happens."""
+    checkpoint = syncing("incremental", d=corpus("changes"))
+    for number in range(GAPS_AT_MOST + 1):
+        checkpoint = open_gap(checkpoint, "item", f"item-{number}", D, BAD, told=True).checkpoint
+    assert checkpoint.gaps == ()
+    assert checkpoint.owed is not None
+    assert checkpoint.owed.kind == "full"
+
+
+@pytest.mark.parametrize("scope", [Scope(folder_ids=ids("chosen")), Scope(drive_ids=("elsewhere",))])
+def test_what_a_lost_log_entry_owes_is_never_more_than_the_scope(scope: Scope) -> None:
+    """The page is read again first. Then the folders that are named are walked anew; My Drive is not listed."""
+    before = syncing("incremental", user=corpus("changes"), scope=scope)
+    action, page = ReadChanges(USER_CORPUS, token("c1")), changes_page(NAMELESS, start="c2")
+    for _ in range(TRIES_AT_ONCE):
+        step = on_answer(before, action, page, transformer)
+        assert (step.errors, plan(state(step))) == ((), [action])
+        before = state(step)
+    step = on_answer(before, action, page, transformer)
+    assert [report.code for report in step.errors] == ["unreadable_item"]
+    assert [gap.id for gap in state(step).gaps] == [USER_CORPUS]
+    again = tried(ended(state(step)))
+    assert again.corpora[USER_CORPUS].stage == "changes"
+    assert sync_of(again).removals == tuple(Removal(root, USER_CORPUS) for root in scope.folder_ids or ())
+    assert plan(again) == [ListDrives(None)]  # the entry may have told of one
+
+
+def test_a_drive_that_a_full_sync_could_not_find_is_looked_up_by_the_next_one() -> None:
+    """Also where the full sync was dropped before its drives were listed, or a log could not be followed any more."""
+    idle = replace(syncing("incremental", d=corpus("done", written=True)), sync=None)
+    full = state(begin(accept(idle, idle.connection_id, owed("full")), CUSTOMER, Scope(), NOW, 7, transformer))
+    parked = replace(full, parked=Parked("internal_error", "ListDrives", until=rfc3339(NOW + timedelta(hours=1))))
+    dropped = accept(parked, idle.connection_id, owed("full"))
+    log = syncing("incremental", user=corpus("changes"), d=corpus("done", written=True))
+    lost = on_failure(log, ReadChanges(USER_CORPUS, token("c1")), PageTokenRejected("gone"), NOW, 0.5, transformer)
+    for before in (dropped, state(lost)):
+        begun = state(begin(replace(before, parked=None), CUSTOMER, Scope(), NOW, 8, transformer))
+        begun = with_corpus(begun, USER_CORPUS, corpus("done"))
+        listed = state(on_answer(begun, ListDrives(None), drives_page(), transformer))
+        assert plan(listed) == [LookUpDrive(FileId(D))]
+    missing = state(
+        on_failure(listed, LookUpDrive(FileId(D)), NotFound("no such drive"), NOW, 0.5, transformer),
+    )
+    third = accept(ended(missing), idle.connection_id, owed("full"))
+    later = NOW + timedelta(minutes=1)
+    begun = with_corpus(state(begin(third, CUSTOMER, Scope(), later, 9, transformer)), USER_CORPUS, corpus("done"))
+    listed = state(on_answer(begun, ListDrives(None), drives_page(), transformer))
+    assert plan(listed) == [LookUpDrive(FileId(D))]
+    sooner = on_failure(listed, LookUpDrive(FileId(D)), NotFound("no such drive"), later, 0.5, transformer)
+    assert (written(sooner), [gap.missing for gap in state(sooner).gaps]) == ([], [True])
+
+
+def test_a_rest_is_heeded_where_only_gaps_are_due() -> None:
+    """And it is over with the sync that tries them."""
+    idle = ended(open_gap(syncing("full"), "item", "a", USER_CORPUS, BAD).checkpoint)
+    due = due_at(idle, NOW)
+    assert due is not None
+    until = due + timedelta(minutes=5)
+    rests = replace(idle, parked=Parked("internal_error", "Turn", until=rfc3339(until)))
+    assert due_at(rests, due) == until
+    assert state(begin(rests, CUSTOMER, rests.scope, until, 7, transformer)).parked is None
+
+
+def test_a_pass_whose_later_token_is_refused_each_time_is_a_gap() -> None:
+    """That its first page is read each time is no progress."""
+    before = syncing("full", user=corpus("done"), d=corpus("done"), scope=Scope(sync_comments=True))
+    checkpoint = with_sync(before, replace(sync_of(before), details=(Reading(D),)))
+    page = Hanging({}, {}, DetailsPage(files=(), next_page_token=token("two")))
+    asked = 0
+    while sync_of(checkpoint).details:
+        [action] = plan(checkpoint)
+        assert isinstance(action, ListDetails)
+        refused = PageTokenRejected("refused")
+        step = (
+            on_answer(checkpoint, action, page, transformer)
+            if action.page_token is None
+            else on_failure(checkpoint, action, refused, NOW, 0.5, transformer)
+        )
+        checkpoint, asked = state(step), asked + 1
+        assert asked <= 4 * TRIES_AT_ONCE
+    assert [(gap.scope, gap.id) for gap in checkpoint.gaps] == [("details", D)]
+
+
+def test_a_listing_in_no_order_whose_later_token_is_refused_each_time_is_a_gap() -> None:
+    """It begins anew each time, and its first pages are written again: a few times."""
+    checkpoint = syncing("full", user=Corpus("listing", token("c1"), order="ignored"))
+    asked = 0
+    while checkpoint.corpora[USER_CORPUS].stage == "listing":
+        action = next(each for each in plan(checkpoint) if isinstance(each, ListFiles))
+        more = {None: "two", "two": "three"}.get(action.page_token)
+        step = (
+            on_failure(checkpoint, action, PageTokenRejected("refused"), NOW, 0.5, transformer)
+            if more is None
+            else on_answer(checkpoint, action, files_page(file("a"), more=more), transformer)
+        )
+        checkpoint, asked = state(step), asked + 1
+        assert asked <= 5 * TRIES_AT_ONCE
+    assert [(gap.scope, gap.id) for gap in checkpoint.gaps] == [("corpus", USER_CORPUS)]
+
+
+def test_folders_in_a_circle_end_the_walk() -> None:
+    """Google nests no deeper than that."""
+    walk = Walk(FileId("a"), depth=DEPTH_AT_MOST)
+    before = syncing("incremental", user=corpus("done"))
+    before = with_sync(before, replace(sync_of(before), walks=(walk,)))
+    step = on_answer(before, WalkFolder(walk), files_page(folder("a")), transformer)
+    assert sync_of(step).walks == ()
+
+
+CHOSEN = Scope(folder_ids=ids("chosen"))
+
+
+def placed(before: Checkpoint, places: Places, *held: str) -> Step:
+    """The step of a file of which a log tells, with where it is; the mirror holds those."""
+    known = {FileId(name): Remembered(version=1) for name in held}
+    page = changes_page(changed(file("a", version="3")), start="c2")
+    action = ReadChanges(USER_CORPUS, token("c1"))
+    return on_answer(before, action, Shared(page, {}, 0, places), transformer, known.get)
+
+
+def test_nothing_is_deleted_for_a_folder_above_it_that_can_not_be_had_now() -> None:
+    """The item is a gap; only where it is not found twice, minutes apart, or is there and elsewhere, it is deleted."""
+    before = syncing("incremental", user=corpus("changes"), scope=CHOSEN)
+    outside = frozenset(ids("a"))
+    assert written(placed(before, Places(outside), "a")) == ["delete file a"]
+    for unsure in (Places(outside, unread=outside, unsure=outside), Places(outside, unsure=outside)):
+        step = placed(before, unsure, "a")
+        assert written(step) == []
+        assert [(gap.scope, gap.id, gap.code) for gap in state(step).gaps] == [("item", "a", "place_unknown")]
+        assert [report.resource_id for report in step.errors] == ["a"]
+    assert written(placed(before, Places(outside, unsure=outside))) == []  # nothing is held of it
+    again = tried(ended(state(placed(before, Places(outside, unsure=outside), "a"))))
+    answer = Shared({FileId("a"): read(file("a", version="3"))}, {}, 0, Places(outside, unsure=outside))
+    known = {FileId("a"): Remembered(version=1)}
+    gone = on_answer(again, LookUpRemoved(ids("a")), answer, transformer, known.get)
+    assert (written(gone), state(gone).gaps) == (["delete file a"], ())
+
+
+def test_a_pass_notes_files_of_which_it_is_not_known_whether_they_are_in_scope() -> None:
+    """What hangs on them follows when they have been looked up."""
+    scope = replace(CHOSEN, sync_comments=True)
+    before = syncing("full", user=corpus("done"), scope=scope)
+    before = with_sync(before, replace(sync_of(before), details=(Reading(USER_CORPUS),)))
+    outside = frozenset(ids("a", "b", "c"))
+    for places, gaps in (
+        (NOWHERE, set()),
+        (Places(outside, unread=frozenset(ids("a")), unsure=frozenset(ids("b", "c"))), {"a", "b"}),
+    ):
+        answer = Hanging({}, {}, DetailsPage(files=()), places)
+        known = {FileId("b"): Remembered()}
+        step = on_answer(before, ListDetails(USER_CORPUS, None), answer, transformer, known.get)
+        assert {gap.id for gap in hard_gaps(state(step))} == gaps
+
+
+def test_a_folder_whose_path_was_not_found_is_read_again() -> None:
+    """It is no gap that a closing record names."""
+    before = syncing("full", scope=Scope(paths=True), user=corpus("listing"))
+    answer = Shared(files_page(folder("f")), {}, 0, Places(pathless=frozenset(ids("f"))))
+    step = on_answer(before, ListFiles(USER_CORPUS, None), answer, transformer)
+    assert written(step) == ["upsert folder f"]
+    assert [(gap.id, gap.soft) for gap in state(step).gaps] == [("f", True)]
