@@ -50,7 +50,7 @@ from google_drive_worker.scheduler import Scheduler, Seat
 from google_drive_worker.storage.setup import object_stores
 from google_drive_worker.storage.store import BucketStores
 from google_drive_worker.sync import channels, engine
-from google_drive_worker.sync.gaps import GapRests
+from google_drive_worker.sync.gap_retries import GapRests
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.telemetry import Telemetry, log

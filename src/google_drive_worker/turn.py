@@ -28,7 +28,7 @@ from google_drive_worker.sync import channels, engine, failure
 from google_drive_worker.sync.checkpoint import Checkpoint, Owed, Scope
 from google_drive_worker.sync.details import goes_first, let_in
 from google_drive_worker.sync.forgetting import known_again
-from google_drive_worker.sync.gaps import GAP_RESTS, GapRests, postpone
+from google_drive_worker.sync.gap_retries import GAP_RESTS, GapRests, postpone
 from google_drive_worker.sync.labels import asks_for_labels
 from google_drive_worker.sync.places import Place
 from google_drive_worker.sync.plan import (

@@ -62,8 +62,8 @@ def test_a_storm_of_odd_answers_loses_nothing(topics: Topics, tmp_path: Path, se
         assert any(rule.struck for rule in storm)
         assert closed.status == "incomplete"
         assert closed.gap_ids() >= set(bad)
-        told = {each["resource"]["id"].partition("/")[0] for each in errors}  # an element of a list is "file/element"
-        assert closed.gap_ids() <= told
+        of_items = {each["resource"]["id"].partition("/")[0] for each in errors}  # of a list: "file/element"
+        assert closed.gap_ids() <= of_items
         for file_id, (method, status) in bad.items():
             told = [e for e in errors if e["resource"]["id"] == file_id and e["error"]["http_status"] == status]
             assert len(told) == 1, f"{file_id}, whose {method} answers {status}, is told of {len(told)} times"

@@ -30,6 +30,7 @@ from google_drive_worker.sync.checkpoint import (
     Walk,
 )
 from google_drive_worker.sync.error_reports import notice_of
+from google_drive_worker.sync.gap_retries import list_now
 from google_drive_worker.sync.gaps import (
     TRIES_AT_ONCE,
     Opened,
@@ -39,7 +40,6 @@ from google_drive_worker.sync.gaps import (
     hold_corpus,
     incomplete_search,
     is_confirmed,
-    list_now,
     note_lossy,
     open_gap,
     to_list_again,

@@ -62,24 +62,18 @@ from google_drive_worker.sync.details import (
     rewritten,
 )
 from google_drive_worker.sync.error_reports import notice_of
+from google_drive_worker.sync.gap_retries import GAP_RESTS, GapRests, has_due, next_retry, read_again, settle, try_due
 from google_drive_worker.sync.gaps import (
-    GAP_RESTS,
     GapKey,
-    GapRests,
     as_gap,
     close_gaps,
     forget_items,
     hard_gaps,
-    has_due,
     is_told,
     misplaced,
     named_gaps,
-    next_retry,
     note_lossy,
     open_gap,
-    read_again,
-    settle,
-    try_due,
 )
 from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, ItemWriter, LookedUp, Shared, nothing_remembered
 from google_drive_worker.sync.listing import on_drives, on_files, on_order, on_start_token

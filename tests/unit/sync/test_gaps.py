@@ -26,14 +26,8 @@ from google_drive_worker.sync.checkpoint import (
 )
 from google_drive_worker.sync.engine import accept, begin, complete, due_at, on_answer
 from google_drive_worker.sync.failure import on_failure
-from google_drive_worker.sync.gaps import (
-    GAPS_AT_MOST,
-    TOO_MANY,
-    TRIED_AT_ONCE,
-    GapRests,
-    open_gap,
-    postpone,
-)
+from google_drive_worker.sync.gap_retries import TRIED_AT_ONCE, GapRests, postpone
+from google_drive_worker.sync.gaps import GAPS_AT_MOST, TOO_MANY, open_gap
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
