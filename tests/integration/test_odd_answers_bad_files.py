@@ -8,7 +8,7 @@ import pytest
 from drive_simulator.item_changes import replace_content
 from support import oddities
 from support.altering_proxy import Alteration, Match, Request
-from support.odd_drives import Estate, OddStage
+from support.odd_drives import Estate, OddStage, side_by_side
 
 pytestmark = pytest.mark.kafka
 
@@ -32,7 +32,7 @@ def _calls(estate: Estate) -> Iterator[tuple[str, Match]]:
     yield estate.own.files[6], estate.match("revisions.list", file_id=estate.own.files[6])
 
 
-@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+@side_by_side(REFUSALS)
 def test_a_bad_file_costs_itself_alone(odd: OddStage, refusal: Alteration) -> None:
     """An error record each a full sync, all others whole, nothing deleted; healed, the mirror is equal by itself."""
     estate = odd.mirrored(WITH_CONTENT)
@@ -104,7 +104,7 @@ def test_an_export_that_fails_goes_another_way(odd: OddStage) -> None:
     assert odd.errors(estate) == []
 
 
-@pytest.mark.parametrize("refusal", [REFUSALS["403"], oddities.html(404)], ids=["policy", "html"])
+@side_by_side({"policy": REFUSALS["403"], "html": oddities.html(404)})
 def test_members_that_can_not_be_read_are_a_gap(odd: OddStage, refusal: Alteration) -> None:
     """The drive and what is in it stay, with the permissions that are known."""
     estate = odd.mirrored()

@@ -10,7 +10,7 @@ from drive_simulator.item_changes import create, create_shortcut
 from drive_simulator.items import WORKSPACE_PREFIX
 from drive_simulator.world import World
 from support import oddities
-from support.odd_drives import OddStage, is_details_pass, is_listing, odd_stage
+from support.odd_drives import OddStage, is_details_pass, is_listing, odd_stage, side_by_side
 from support.topics import Topics
 
 pytestmark = pytest.mark.kafka
@@ -19,6 +19,14 @@ TRIGGER_EVERY_S = 0.1
 CHANGES_TAKE_S = 0.25
 NOT_DISCUSSED = ("form", "site", "map")
 AT_MOST = 10
+ABSURD = (
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Fri, 31 Dec 9999 23:59:59 -1200",
+    "99999999999999999999",
+    "-1",
+    "soon",
+    "",
+)
 
 
 def test_frequent_triggers_do_not_starve_the_passes(topics: Topics, tmp_path: Path) -> None:
@@ -37,7 +45,7 @@ def test_frequent_triggers_do_not_starve_the_passes(topics: Topics, tmp_path: Pa
             return bool(odd.closings(estate))
 
         odd.wait_until(is_closed, "the end of the full sync")
-        odd.proxy.clear()
+        odd.proxy.clear(estate.email)
         odd.stage.settle(estate.connection_id)
         assert odd.closings(estate)[-1].status == "completed"
         odd.assert_equal(estate)
@@ -68,10 +76,7 @@ def test_a_full_sync_starts_over_while_one_is_parked(odd: OddStage) -> None:
     odd.wait_whole(estate)
 
 
-@pytest.mark.parametrize(
-    "when",
-    ["Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -1200", "99999999999999999999", "-1", "soon", ""],
-)
+@side_by_side({f"Retry-After: {when}": when for when in ABSURD})
 def test_an_absurd_retry_after_is_none(odd: OddStage, when: str) -> None:
     """Of a list and of a file: the sync goes on in the usual time."""
     estate = odd.take()
