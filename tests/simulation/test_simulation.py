@@ -153,6 +153,22 @@ def test_files_that_are_bad_for_ever_are_gaps_and_nothing_else_is() -> None:
         assert _count(done, name), done
 
 
+@pytest.mark.parametrize(
+    ("size", "seed"),
+    [
+        pytest.param(ODD, 1, id="odd, a permission is missing"),
+        pytest.param(ODD_PARTS, 1, id="odd-parts, completed with what is gone"),
+        pytest.param(ODD_SCOPED, 3, id="odd-scoped, a folder has no path"),
+        pytest.param(BAD_FOR_EVER, 1, id="bad-for-ever, two records of two gaps"),
+        pytest.param(BAD_FOR_EVER, 5, id="bad-for-ever, two records of a gap"),
+        pytest.param(LOW_ROLE, 6, id="low-role, what is gone stays"),
+    ],
+)
+def test_what_odd_answers_and_low_roles_once_left_wrong_comes_right(size: Size, seed: int) -> None:
+    """Seeds that found something."""
+    assert play(seed, 700, size).done["compared, settled"] > 0
+
+
 def _count(done: Counter[str], beginning: str) -> int:
     """How often something of that name happened, or of a name that begins so."""
     return sum(count for name, count in done.items() if name.startswith(beginning))
