@@ -11,6 +11,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 BATCH = 5_000
 POLL_S = 0.2
+LOOK_S = 0.02
+"""A client gathers messages for as long as it may: who only reads to an end asks for what is there, more often."""
 
 FORGETFUL_S = 5.0
 """When a client that hears nothing is replaced: after a restart some know no broker any more (librdkafka#5301)."""
@@ -136,7 +138,7 @@ class TopicReader:
         while not all(self._reached[partition] >= end for partition, end in ends.items()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self._topic}: read to {self._reached} of {ends} in {deadline_s} s")
-            came = self.read_some()
+            came = self.read_some(LOOK_S)
             messages += came
             if came:
                 came_s = time.monotonic()

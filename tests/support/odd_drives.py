@@ -35,8 +35,8 @@ from support.worker_process import WorkerProcess
 DOCUMENT = "application/vnd.google-apps.document"
 
 QUICK = {
-    "GDRIVE_MAX_ATTEMPTS": "3",
-    "GDRIVE_MAX_RETRY_TIME_S": "4",
+    "GDRIVE_MAX_ATTEMPTS": "2",
+    "GDRIVE_MAX_RETRY_TIME_S": "3",
     "GDRIVE_QUOTA_PROJECT_PER_MINUTE": "1000000000",
     "GDRIVE_QUOTA_USER_PER_MINUTE": "1000000000",
     "SYNC_GAP_RETRY_S": "0.5",
