@@ -113,7 +113,6 @@ def test_an_unknown_type_is_no_trouble(odd: OddStage) -> None:
         ),
     ]
     odd.close(estate)
-    odd.stage.read()
     assert all(rule.struck for rule in rules)
     assert set(odd.codes(estate)) <= {"unreadable_item"}
     for place in estate.places:

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
+import msgspec
 import orjson
 
 from drive_simulator import discussion
@@ -143,13 +145,14 @@ class OddStage:
     stage: Stage
     proxy: AlteringProxy
     worker: WorkerProcess
-    _data: TopicReader
     _errors: TopicReader
     _estates: Iterator[Estate]
     _mirrored: dict[str, list[Estate]] = field(default_factory=dict)
     _closings: dict[str, list[Closing]] = field(default_factory=dict)
     _opened: dict[str, list[str]] = field(default_factory=dict)
     _reported: list[dict[str, Any]] = field(default_factory=list)
+    _noted: int = 0
+    _began_s: dict[str, float] = field(default_factory=dict)
 
     def each(self, case: Callable[[T], None], values: Mapping[str, T]) -> None:
         """Run the case with each of the values, side by side; raises what failed of them, noted with the value's
@@ -220,7 +223,6 @@ class OddStage:
         self.wait_until(lambda: any(each.sync_id == sync_id for each in self.closings(estate)), "a closing record")
         for topic in (self.stage.topics.data, self.stage.topics.errors):
             wait_for_open_transactions(self.stage.topics.bootstrap_servers, topic)
-        self.stage.read()
         return next(each for each in self.closings(estate) if each.sync_id == sync_id)
 
     def wait_completed(self, estate: Mirrored) -> None:
@@ -250,21 +252,18 @@ class OddStage:
 
     def closings(self, estate: Mirrored) -> list[Closing]:
         """The connection's closing records so far."""
-        with self.stage.turn:
-            self._read()
-            return list(self._closings.get(estate.connection_id, ()))
+        self._look("data", self._read_data)
+        return list(self._closings.get(estate.connection_id, ()))
 
     def opened(self, estate: Mirrored) -> list[str]:
         """The ids of the connection's full syncs so far."""
-        with self.stage.turn:
-            self._read()
-            return list(self._opened.get(estate.connection_id, ()))
+        self._look("data", self._read_data)
+        return list(self._opened.get(estate.connection_id, ()))
 
     def errors(self, estate: Mirrored, resource_id: str | None = None) -> list[dict[str, Any]]:
         """The connection's error records so far, of one resource or of all."""
-        with self.stage.turn:
-            self._reported += [orjson.loads(message.value or b"") for message in self._errors.read_to_end()]
-            reported = tuple(self._reported)
+        self._look("errors", self._read_errors)
+        reported = tuple(self._reported)
         return [
             each
             for each in reported
@@ -298,7 +297,7 @@ class OddStage:
     def all_held(self, estate: Mirrored, kind: str | None = None) -> list[ReceivedRecord]:
         """What the mirror holds of the connection, of one kind or of all."""
         with self.stage.turn:
-            self.stage.read()
+            self._look("data", self._read_data)
             return list(self.stage.mirror.held(estate.connection_id, kind))
 
     def held_ids(self, estate: Mirrored) -> set[str]:
@@ -327,6 +326,7 @@ class OddStage:
     def assert_equal(self, estate: Mirrored) -> None:
         """Fail where the mirror is not what the user sees, or anything that exists was ever deleted."""
         with self.stage.turn:
+            self._look("data", self._read_data)
             assert_equal_with_details(self.stage, estate.connection_id)
             assert self.deleted(estate) == []
 
@@ -344,22 +344,34 @@ class OddStage:
             assert ref is not None, f"{name} has no content: {status}"
             assert ref.sha256 == wanted.sha256, f"{name} has another content than it should"
 
-    def _records(self) -> list[ReceivedRecord]:
-        with self.stage.turn:
-            self.stage.read()
-            return list(self.stage.records)
+    def _records(self) -> tuple[ReceivedRecord, ...]:
+        self._look("data", self._read_data)
+        return tuple(self.stage.records)
 
-    def _read(self) -> None:
-        for message in self._data.read_to_end():
-            record = orjson.loads(message.value or b"")
-            if record["resource_type"] != "sync":
+    def _look(self, what: str, read: Callable[[], None]) -> None:
+        """Read on, unless somebody began to after this was called: one reading serves all who wait for it."""
+        called_s = monotonic()
+        with self.stage.turn:
+            if self._began_s.get(what, 0.0) <= called_s:
+                self._began_s[what] = monotonic()
+                read()
+
+    def _read_errors(self) -> None:
+        self._reported += [orjson.loads(message.value or b"") for message in self._errors.read_to_end()]
+
+    def _read_data(self) -> None:
+        self.stage.read()
+        records = self.stage.records[self._noted :]
+        self._noted += len(records)
+        for record in records:
+            if record.resource_type != "sync":
                 continue
-            name, data = record["integration_connection_id"], record["data"]
-            if data["status"] == "started":
-                self._opened.setdefault(name, []).append(record["sync_id"])
+            name, data = record.integration_connection_id, record.data
+            if data.status == "started":
+                self._opened.setdefault(name, []).append(record.sync_id)
             else:
-                gaps = tuple(data.get("gaps") or ())
-                self._closings.setdefault(name, []).append(Closing(record["sync_id"], data["status"], gaps))
+                gaps = tuple(msgspec.to_builtins(data.gaps or ()))
+                self._closings.setdefault(name, []).append(Closing(record.sync_id, str(data.status), gaps))
 
 
 def side_by_side(values: Mapping[str, T]) -> Callable[[Callable[[OddStage, T], None]], Callable[[OddStage], None]]:
@@ -395,10 +407,9 @@ def behind_proxy(
         staged(world, topics, directory, details=True, settings=settings) as stage,
         altering(stage.simulator, seed=seed) as proxy,
         stage.worker({**QUICK, **proxy.environment, **(environment or {})}) as worker,
-        closing(TopicReader(topics.bootstrap_servers, topics.data)) as data,
         closing(TopicReader(topics.bootstrap_servers, topics.errors)) as errors,
     ):
-        yield OddStage(stage, proxy, worker, data, errors, iter(estates))
+        yield OddStage(stage, proxy, worker, errors, iter(estates))
 
 
 @contextmanager
