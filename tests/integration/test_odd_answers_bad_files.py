@@ -127,8 +127,10 @@ def test_comments_that_are_not_found_leave_the_file(odd: OddStage) -> None:
     """A 404 of comments.list, in JSON and for ever, says nothing of the file, which has bytes and revisions."""
     estate = odd.mirrored(WITH_CONTENT)
     file_id = estate.drives[0].files[3]
-    odd.alter(oddities.not_found(), estate.match("comments.list", file_id=file_id))
+    rule = odd.alter(oddities.not_found(), estate.match("comments.list", file_id=file_id))
     odd.close(estate)
+    odd.wait_until(lambda: rule.struck >= 2, "a second refusal")
+    odd.stage.settle(estate.connection_id)
     assert odd.name(estate, file_id) is not None
     assert odd.held(estate, "revision", file_id)
     odd.heal(estate)

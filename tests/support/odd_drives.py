@@ -197,8 +197,8 @@ class OddStage:
         some = list(islice(iter(partial(self.take, settings), None), MIRRORED_AT_ONCE))
         self.stage.trigger_all([each.connection_id for each in some], "full_sync")
         self.wait_until(lambda: all(self.closings(each) for each in some), "the first mirrors")
+        wait_for_open_transactions(self.stage.topics.bootstrap_servers, self.stage.topics.data)
         assert [self.closings(each)[-1].status for each in some] == ["completed"] * len(some)
-        self.stage.settle(*(each.connection_id for each in some), deadline_s=DEADLINE_S)
         return some
 
     def alter(self, alteration: Alteration, match: Match, **how: Any) -> Rule:
