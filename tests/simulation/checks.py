@@ -199,10 +199,10 @@ class Checks:
         if not asked <= gaps.keys() <= bad or not named & bad <= gaps.keys():
             raise Broken(f"gaps of {sorted(gaps)}, named {sorted(named)}, and {sorted(asked)} can't be had")
         tried = [each for each in self._log.error_records() if each.error.action == "retried"]
-        told = Counter((each.resource.id, each.error.code) for each in tried)
+        told = Counter((each.resource.id, each.resource.type, each.error.code) for each in tried)
         elements = {(each.resource.id or "").partition("/")[0] for each in tried}
         forgotten = 1 + self._done["lose"] + self._done["settings"]
-        wrong = {file_id: count for (file_id, _), count in told.items() if file_id in gaps and count > forgotten}
+        wrong = {file_id: count for (file_id, _, _), count in told.items() if file_id in gaps and count > forgotten}
         wrong |= {file_id: 0 for file_id in gaps if file_id not in elements}
         if wrong:
             raise Broken(f"error records of gaps: {wrong}, of {gaps}")

@@ -147,7 +147,7 @@ def test_after_odd_answers_the_mirror_is_the_drive(size: Size, seeds: tuple[int,
 def test_files_that_are_bad_for_ever_are_gaps_and_nothing_else_is() -> None:
     """They are named when a full sync closes, each is told of once, and everything else comes right."""
     done = Counter[str]()
-    for seed in (2, 3, 4):
+    for seed in (1, 2, 3):
         done += play(seed, 700, BAD_FOR_EVER).done
     for name in ("lasting gaps compared", "compared, settled", "odd: bad file", "odd for ever: ", *GAPS):
         assert _count(done, name), done
@@ -159,8 +159,8 @@ def test_files_that_are_bad_for_ever_are_gaps_and_nothing_else_is() -> None:
         pytest.param(ODD, 1, id="odd, a permission is missing"),
         pytest.param(ODD_PARTS, 1, id="odd-parts, completed with what is gone"),
         pytest.param(ODD_SCOPED, 3, id="odd-scoped, a folder has no path"),
-        pytest.param(BAD_FOR_EVER, 1, id="bad-for-ever, two records of two gaps"),
-        pytest.param(BAD_FOR_EVER, 5, id="bad-for-ever, two records of a gap"),
+        pytest.param(BAD_FOR_EVER, 6, id="bad-for-ever, two records of a gap"),
+        pytest.param(BAD_FOR_EVER, 27, id="bad-for-ever, another gap is named"),
         pytest.param(LOW_ROLE, 6, id="low-role, what is gone stays"),
     ],
 )
