@@ -50,7 +50,7 @@ def test_what_is_senseless_is_dropped(odd: OddStage) -> None:
     assert (revision.size_bytes, revision.modified_at is not None) == (None, True)
     (comment,) = odd.held(estate, "comment", own.files[3]).values()
     assert comment.content == "What of 3?"
-    odd.proxy.clear()
+    odd.proxy.clear(estate.email)
     assert odd.close(estate).status == "completed"
     odd.assert_equal(estate)
 
@@ -113,12 +113,11 @@ def test_an_unknown_type_is_no_trouble(odd: OddStage) -> None:
         ),
     ]
     odd.close(estate)
-    odd.stage.read()
     assert all(rule.struck for rule in rules)
     assert set(odd.codes(estate)) <= {"unreadable_item"}
     for place in estate.places:
         _assert_all_there(odd, estate.connection_id, place)
-    odd.proxy.clear()
+    odd.proxy.clear(estate.email)
     odd.close(estate)
     odd.wait_whole(estate)
 
@@ -133,7 +132,7 @@ def test_odd_entries_of_a_log_cost_themselves(odd: OddStage) -> None:
     assert rule.struck
     assert [odd.name(estate, file_id) for file_id in one.files[1:]] == ["renamed"] * (len(one.files) - 1)
     assert set(odd.codes(estate)) <= {"unreadable_item"}
-    odd.proxy.clear()
+    odd.proxy.clear(estate.email)
     odd.wait_until(lambda: odd.name(estate, one.files[0]) == "renamed", "the odd entry")
     odd.stage.settle(estate.connection_id)
     odd.assert_equal(estate)

@@ -7,7 +7,7 @@ import pytest
 
 from support import oddities
 from support.altering_proxy import Rule
-from support.odd_drives import Estate, OddStage, is_contents_pass, is_details_pass, is_listing, is_walk
+from support.odd_drives import Estate, OddStage, is_contents_pass, is_details_pass, is_listing, is_walk, side_by_side
 
 pytestmark = pytest.mark.kafka
 
@@ -15,7 +15,7 @@ WITH_CONTENT = "sync_content = true"
 MOST_REQUESTS = 60
 """Far fewer than an endless list makes in some seconds, and more than a bounded one with its retries."""
 
-circles = pytest.mark.parametrize("length", [1, 2, 3])
+circles = side_by_side({f"length {length}": length for length in (1, 2, 3)})
 
 
 def test_an_incomplete_search_is_a_gap(odd: OddStage) -> None:
@@ -64,7 +64,7 @@ def test_an_incomplete_walk_is_a_gap(odd: OddStage) -> None:
     closed = odd.close(estate)
     assert (closed.status, closed.gap_ids()) == ("incomplete", {folder_id})
     assert odd.held_ids(estate) == held
-    odd.proxy.clear()
+    odd.proxy.clear(estate.email)
     odd.wait_completed(estate)
     assert odd.held_ids(estate) == held
     assert odd.deleted(estate) == []
@@ -143,7 +143,7 @@ def test_tokens_of_logs_lead_in_circles(odd: OddStage, length: int) -> None:
     odd.wait_until(lambda: "page_token_stuck" in odd.codes(estate), "an error record")
     odd.wait_until(lambda: odd.name(estate, two.files[0]) == "renamed", "the other drive's log")
     _assert_few(rule)
-    odd.proxy.clear()
+    odd.proxy.clear(estate.email)
     odd.wait_until(lambda: odd.name(estate, one.files[0]) == "renamed", "the log itself")
     odd.stage.settle(estate.connection_id)
     odd.assert_equal(estate)

@@ -1,6 +1,7 @@
 """Trouble and triggers that take a sync's time: passes go on, full syncs start over, no rest is without sense."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
@@ -10,7 +11,7 @@ from drive_simulator.item_changes import create, create_shortcut
 from drive_simulator.items import WORKSPACE_PREFIX
 from drive_simulator.world import World
 from support import oddities
-from support.odd_drives import OddStage, is_details_pass, is_listing, odd_stage
+from support.odd_drives import OddStage, is_details_pass, is_listing, odd_stage, side_by_side
 from support.topics import Topics
 
 pytestmark = pytest.mark.kafka
@@ -19,6 +20,15 @@ TRIGGER_EVERY_S = 0.1
 CHANGES_TAKE_S = 0.25
 NOT_DISCUSSED = ("form", "site", "map")
 AT_MOST = 10
+LONGER_THAN_RETRIES_S = "4"
+ABSURD = (
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Fri, 31 Dec 9999 23:59:59 -1200",
+    "99999999999999999999",
+    "-1",
+    "soon",
+    "",
+)
 
 
 def test_frequent_triggers_do_not_starve_the_passes(topics: Topics, tmp_path: Path) -> None:
@@ -37,13 +47,13 @@ def test_frequent_triggers_do_not_starve_the_passes(topics: Topics, tmp_path: Pa
             return bool(odd.closings(estate))
 
         odd.wait_until(is_closed, "the end of the full sync")
-        odd.proxy.clear()
+        odd.proxy.clear(estate.email)
         odd.stage.settle(estate.connection_id)
         assert odd.closings(estate)[-1].status == "completed"
         odd.assert_equal(estate)
 
 
-def test_a_full_sync_starts_over_where_there_are_gaps(odd: OddStage) -> None:
+def _with_gaps(odd: OddStage) -> None:
     """With an id of its own; the one before is not completed afterwards."""
     estate = odd.mirrored()
     odd.alter(oddities.google_error(403, "unknownReason"), estate.match("files.list", drive_id=estate.drives[0].id))
@@ -55,10 +65,10 @@ def test_a_full_sync_starts_over_where_there_are_gaps(odd: OddStage) -> None:
     assert [each.sync_id for each in odd.closings(estate)[1:]] == [first.sync_id, second.sync_id, second.sync_id]
 
 
-def test_a_full_sync_starts_over_while_one_is_parked(odd: OddStage) -> None:
+def _parked(odd: OddStage) -> None:
     """When its rest is over it does not go on: it opens once more, with another id."""
     estate = odd.mirrored()
-    rule = odd.alter(oddities.retry_after("6"), estate.match("*"))
+    rule = odd.alter(oddities.retry_after(LONGER_THAN_RETRIES_S), estate.match("*"))
     odd.stage.trigger(estate.connection_id, "full_sync")
     odd.wait_until(lambda: bool(odd.stage.state(estate.connection_id).get("parked")), "a rest")
     parked = odd.opened(estate)[-1]
@@ -68,10 +78,13 @@ def test_a_full_sync_starts_over_while_one_is_parked(odd: OddStage) -> None:
     odd.wait_whole(estate)
 
 
-@pytest.mark.parametrize(
-    "when",
-    ["Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -1200", "99999999999999999999", "-1", "soon", ""],
-)
+@side_by_side({"where there are gaps": _with_gaps, "while one is parked": _parked})
+def test_a_full_sync_starts_over(odd: OddStage, case: Callable[[OddStage], None]) -> None:
+    """Where the one before has left gaps, and where it rests."""
+    case(odd)
+
+
+@side_by_side({f"Retry-After: {when}": when for when in ABSURD})
 def test_an_absurd_retry_after_is_none(odd: OddStage, when: str) -> None:
     """Of a list and of a file: the sync goes on in the usual time."""
     estate = odd.take()

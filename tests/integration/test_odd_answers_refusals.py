@@ -7,14 +7,14 @@ import pytest
 
 from support import oddities
 from support.altering_proxy import BATCH, Alteration
-from support.odd_drives import Estate, OddStage, is_contents_pass, is_details_pass, is_listing, is_walk
+from support.odd_drives import Estate, OddStage, is_contents_pass, is_details_pass, is_listing, is_walk, side_by_side
 
 pytestmark = pytest.mark.kafka
 
 WITH_CONTENT = "sync_content = true"
 REFUSALS = {"html": oddities.html(404), "json": oddities.not_found()}
 
-refused = pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+refused = side_by_side(REFUSALS)
 
 
 @refused

@@ -106,6 +106,7 @@ class Checks:
     def on_step(self, before: Checkpoint, action: Action, outcome: engine.Answer | WorkerError, step: Step) -> None:
         """What a part of a listing rests for, no other part's answer ends."""
         self._count_parts(before, step)
+        self._count_gaps(before, step)
         if isinstance(outcome, Contents):
             self._done.update(f"content: {each.content.status}" for each in outcome.found)
         after = step.checkpoint
@@ -247,6 +248,13 @@ class Checks:
             include_trashed=settings.include_trashed,
             include_shared_drives=bool(settings.include_shared_drives),
         )
+
+    def _count_gaps(self, before: Checkpoint, step: Step) -> None:
+        """How many things could not be had, and how many of those were had at last."""
+        if step.checkpoint is not None:
+            old, new = ({(gap.scope, gap.id) for gap in each.gaps} for each in (before, step.checkpoint))
+            self._done["gap: opened"] += len(new - old)
+            self._done["gap: closed"] += len(old - new)
 
     def _count_parts(self, before: Checkpoint, step: Step) -> None:
         """What became of the listings' parts, so that a run can say what it has exercised."""

@@ -15,7 +15,25 @@ from simulation.calm import reach_contents, settle
 from simulation.draws import Size
 from simulation.google import CONNECTION
 from simulation.run import Run
-from simulation.storm import SCOPED, SIZES, WHOLE, WHOLE_IN_TREES, WHOLE_SCOPED, list_in_peace, play
+from simulation.storm import (
+    ALL_AT_ONCE,
+    BAD_FILES,
+    BAD_FOR_EVER,
+    LOW_ROLE,
+    LOW_ROLE_WHOLE,
+    ODD,
+    ODD_PARTS,
+    ODD_SCOPED,
+    ODD_TREES,
+    ODD_WHOLE,
+    SCOPED,
+    SIZES,
+    WHOLE,
+    WHOLE_IN_TREES,
+    WHOLE_SCOPED,
+    list_in_peace,
+    play,
+)
 
 choices = st.integers(0, 7)
 faults: st.SearchStrategy[WorkerError | None] = st.sampled_from(
@@ -96,6 +114,64 @@ def test_so_they_do_of_what_is_in_scope(seed: int) -> None:
     """And of nothing else."""
     run = play(seed, 1_500, WHOLE_SCOPED)
     assert run.done["compared, settled"] > 0
+
+
+GAPS = ("gap: opened", "gap: closed")
+STORED = ("content: stored",)
+
+
+@pytest.mark.parametrize(
+    ("size", "seeds", "what"),
+    [
+        pytest.param(ODD, (2, 3, 4), ("odd: ", *GAPS), id="odd"),
+        pytest.param(ODD_PARTS, (2, 3), ("odd: ", "part: split off", *GAPS), id="odd-parts"),
+        pytest.param(ODD_TREES, (1, 2, 3), ("odd: ", "question: ReadSharings", *GAPS), id="odd-trees"),
+        pytest.param(ODD_SCOPED, (1, 2, 4), ("odd: ", "question: ReadSharings", *GAPS), id="odd-scoped"),
+        pytest.param(ODD_WHOLE, (1, 2, 3), ("odd: ", *STORED, *GAPS), id="odd-whole"),
+        pytest.param(BAD_FILES, (1, 2, 3, 4), ("odd: bad file", "odd for ever: ", *STORED, *GAPS), id="bad-files"),
+        pytest.param(LOW_ROLE, (1, 2, 3), ("question: ListPermissions",), id="low-role"),
+        pytest.param(LOW_ROLE_WHOLE, (1, 2, 3), ("question: ListPermissions", *STORED), id="low-role-whole"),
+        pytest.param(ALL_AT_ONCE, (1, 2, 3), ("odd: ", "odd: bad file", *STORED, *GAPS), id="all-at-once"),
+    ],
+)
+def test_after_odd_answers_the_mirror_is_the_drive(size: Size, seeds: tuple[int, ...], what: tuple[str, ...]) -> None:
+    """Pages without sense, refusals that are not about the thing asked for, files that can't be had until the calm,
+    members that the account may not see: nothing is lost, and what could not be had is had at last."""
+    done = Counter[str]()
+    for seed in seeds:
+        done += play(seed, 700, size).done
+    assert done["compared, settled"] > 0
+    assert all(_count(done, name) for name in what), done
+
+
+def test_files_that_are_bad_for_ever_are_gaps_and_nothing_else_is() -> None:
+    """They are named when a full sync closes, each is told of once, and everything else comes right."""
+    done = Counter[str]()
+    for seed in (1, 2, 3):
+        done += play(seed, 700, BAD_FOR_EVER).done
+    for name in ("lasting gaps compared", "compared, settled", "odd: bad file", "odd for ever: ", *GAPS):
+        assert _count(done, name), done
+
+
+@pytest.mark.parametrize(
+    ("size", "seed"),
+    [
+        pytest.param(ODD, 1, id="odd, a permission is missing"),
+        pytest.param(ODD_PARTS, 1, id="odd-parts, completed with what is gone"),
+        pytest.param(ODD_SCOPED, 3, id="odd-scoped, a folder has no path"),
+        pytest.param(BAD_FOR_EVER, 6, id="bad-for-ever, two records of a gap"),
+        pytest.param(BAD_FOR_EVER, 27, id="bad-for-ever, another gap is named"),
+        pytest.param(LOW_ROLE, 6, id="low-role, what is gone stays"),
+    ],
+)
+def test_what_odd_answers_and_low_roles_once_left_wrong_comes_right(size: Size, seed: int) -> None:
+    """Seeds that found something."""
+    assert play(seed, 700, size).done["compared, settled"] > 0
+
+
+def _count(done: Counter[str], beginning: str) -> int:
+    """How often something of that name happened, or of a name that begins so."""
+    return sum(count for name, count in done.items() if name.startswith(beginning))
 
 
 @pytest.mark.parametrize("seed", range(2))

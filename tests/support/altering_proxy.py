@@ -232,6 +232,7 @@ class AlteringProxy:
         self._simulator = simulator
         self._die = random.Random(seed)  # noqa: S311 - oddities that can be repeated
         self._rules: tuple[Rule, ...] = ()
+        self._turn = threading.Lock()
         self._requests: deque[Request] = deque(maxlen=MAX_KEPT)
         self._port = 0
         self._session: aiohttp.ClientSession | None = None
@@ -259,14 +260,17 @@ class AlteringProxy:
     ) -> Rule:
         """Put a rule behind the others, in force from now on."""
         rule = Rule(alteration, match, times, skip, share)
-        self._rules = (*self._rules, rule)
+        with self._turn:
+            self._rules = (*self._rules, rule)
         return rule
 
-    def clear(self) -> None:
-        """End all rules: answers are right again."""
-        for rule in self._rules:
-            rule.off()
-        self._rules = ()
+    def clear(self, user: str | None = None) -> None:
+        """End all rules, or those for the requests of one user: answers are right again."""
+        with self._turn:
+            for rule in self._rules:
+                if user in {None, rule.match.user}:
+                    rule.off()
+            self._rules = tuple(rule for rule in self._rules if rule.is_on)
 
     def requests(self, match: Match = EVERYTHING) -> list[Request]:
         """The requests that came so far, altered or not, of those that fit; parts of batches among them."""

@@ -11,6 +11,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 BATCH = 5_000
 POLL_S = 0.2
+LOOK_S = 0.02
+"""A client gathers messages for as long as it may: who only reads to an end asks for what is there, more often."""
 
 FORGETFUL_S = 5.0
 """When a client that hears nothing is replaced: after a restart some know no broker any more (librdkafka#5301)."""
@@ -44,7 +46,10 @@ class Message:
 
 def partitions_of(bootstrap_servers: str, topic: str, *, deadline_s: float = 10.0) -> list[int]:
     """The partitions of a topic, in order. Raises `KafkaException` where there is no such topic."""
-    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    return _partitions(AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0}), topic, deadline_s)
+
+
+def _partitions(client: AdminClient, topic: str, deadline_s: float) -> list[int]:
     found = client.list_topics(topic, timeout=deadline_s).topics[topic]
     if found.error is not None:
         raise KafkaException(found.error)
@@ -72,7 +77,7 @@ def _end_offsets(bootstrap_servers: str, topic: str, deadline_s: float, isolatio
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     asked = {
         TopicPartition(topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        for partition in partitions_of(bootstrap_servers, topic, deadline_s=deadline_s)
+        for partition in _partitions(client, topic, deadline_s)
     }
     answers = client.list_offsets(asked, isolation_level=isolation, request_timeout=deadline_s)
     return {tp.partition: int(answer.result(deadline_s).offset) for tp, answer in answers.items()}
@@ -136,7 +141,7 @@ class TopicReader:
         while not all(self._reached[partition] >= end for partition, end in ends.items()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self._topic}: read to {self._reached} of {ends} in {deadline_s} s")
-            came = self.read_some()
+            came = self.read_some(LOOK_S)
             messages += came
             if came:
                 came_s = time.monotonic()

@@ -6,6 +6,7 @@ model of what the user should see.
 
 import json
 import random
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -43,7 +44,10 @@ FIRST = "conn_user_1"
 
 @dataclass
 class Stage:
-    """One simulator, one set of topics, and what a consumer has read of them so far."""
+    """One simulator, one set of topics, and what a consumer has read of them so far.
+
+    Syncs may be waited for, and records read, by several threads; whoever compares holds `turn` where others read.
+    """
 
     simulator: Simulator
     topics: Topics
@@ -54,6 +58,7 @@ class Stage:
     records: list[ReceivedRecord] = field(default_factory=list)
     _latest: dict[str, dict[str, Any]] = field(default_factory=dict)
     _workers: int = 0
+    turn: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def connections_file(self) -> Path:
@@ -137,7 +142,8 @@ class Stage:
             asked = [TopicPartition(self.topics.trigger, partition) for partition in wanted]
             while not _are_taken_in(c, asked, wanted):
                 self._look(deadline, "the triggers were not taken in")
-        self._note_states(self.states.read_to_end())
+        with self.turn:
+            self._note_states(self.states.read_to_end())
         while not all(_is_settled(self._latest.get(name)) for name in connection_ids):
             self._look(deadline, f"no settled state of {connection_ids}")
         wait_for_open_transactions(self.topics.bootstrap_servers, self.topics.data)
@@ -145,8 +151,9 @@ class Stage:
 
     def state(self, connection_id: str = FIRST) -> dict[str, Any]:
         """The connection's checkpoint as it is committed now; empty where there is none."""
-        self._note_states(self.states.read_to_end())
-        return self._latest.get(connection_id, {})
+        with self.turn:
+            self._note_states(self.states.read_to_end())
+            return self._latest.get(connection_id, {})
 
     def under_way(self) -> set[str]:
         """The connections of which a sync is in progress, as it is committed now."""
@@ -160,11 +167,12 @@ class Stage:
 
     def read(self) -> list[ReceivedRecord]:
         """Apply to the mirror what has come to `ingestion.data` since the last call, and return it."""
-        new = [
-            self.mirror.apply(message.value or b"", partition=message.partition, offset=message.offset)
-            for message in self.data.read_to_end()
-        ]
-        self.records += new
+        with self.turn:
+            new = [
+                self.mirror.apply(message.value or b"", partition=message.partition, offset=message.offset)
+                for message in self.data.read_to_end()
+            ]
+            self.records += new
         return new
 
     def errors(self) -> list[dict[str, Any]]:
@@ -209,7 +217,8 @@ class Stage:
 
     def _look(self, deadline: float, what: str) -> None:
         assert monotonic() < deadline, f"{what}; states: {self._latest}\n{self._logs()}"
-        self._note_states(self.states.read_some(0.05))
+        with self.turn:
+            self._note_states(self.states.read_some(0.05))
 
     def _note_states(self, messages: list[Message]) -> None:
         for message in messages:

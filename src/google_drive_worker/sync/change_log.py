@@ -32,6 +32,7 @@ from google_drive_worker.sync.checkpoint import (
 from google_drive_worker.sync.error_reports import notice_of
 from google_drive_worker.sync.gap_retries import list_now
 from google_drive_worker.sync.gaps import (
+    PLACE,
     TRIES_AT_ONCE,
     Opened,
     close_gaps,
@@ -43,6 +44,7 @@ from google_drive_worker.sync.gaps import (
     note_lossy,
     open_gap,
     to_list_again,
+    too_deep,
     unreadable_gap,
 )
 from google_drive_worker.sync.items import ItemWriter, LookedUp
@@ -126,7 +128,7 @@ def _on_entry(
 
 def _on_stalled_log(checkpoint: Checkpoint, name: str, log: Corpus) -> Step:
     """The log is read again from the same token, and after some tries the sync goes on without it."""
-    again = stalled(log.trail)
+    again = replace(log.trail, stalls=log.trail.stalls + 1)  # what was read stays in mind
     checkpoint = with_corpus(checkpoint, name, replace(log, trail=again))
     if not is_given_up(again):
         return Step(checkpoint)
@@ -298,7 +300,7 @@ def _on_there(
             writer.write(_record_of(checkpoint, file, writer, normalizer))
     if walk is None:  # else the walk's end closes the folder's gap
         checkpoint = close_gaps(checkpoint, [("folder", file_id)])
-    if file_id not in writer.lossy:
+    if file_id not in writer.lossy and file_id not in writer.misplaced:
         checkpoint = close_gaps(checkpoint, [("item", file_id)])
     return _There(checkpoint, tuple(errors), walk)
 
@@ -335,7 +337,9 @@ def _is_gone(checkpoint: Checkpoint, removal: Removal, problem: SkipItem) -> boo
     if removal.told:
         return True
     gaps = [find_gap(checkpoint, scope, removal.file_id) for scope in _LOOKED_UP]
-    return isinstance(problem, NotFound) and any(map(is_confirmed, gaps))
+    return isinstance(problem, NotFound) and any(
+        gap is not None and gap.code != PLACE and is_confirmed(gap) for gap in gaps
+    )
 
 
 _LOOKED_UP: tuple[GapScope, ...] = ("item", "folder", "permissions")
@@ -347,13 +351,16 @@ def _with_question(checkpoint: Checkpoint, removal: Removal, problem: SkipItem) 
     missing = isinstance(problem, NotFound)
     corpus = removal.corpus or USER_CORPUS
     tried = [each for each in _LOOKED_UP if find_gap(checkpoint, each, removal.file_id) is not None]
-    scope: GapScope = tried[0] if tried else "item"
+    # Of the top of a drive, a gap of permissions is of the drive's members, and no look-up fills it.
+    scope: GapScope = tried[0] if tried and removal.file_id not in checkpoint.corpora else "item"
     return open_gap(checkpoint, scope, removal.file_id, corpus, problem, missing=missing, told=removal.told)
 
 
 def _is_to_walk(checkpoint: Checkpoint, removal: Removal, folder: DriveFile, writer: ItemWriter) -> bool:
     """Whether what is below a folder that was looked up is to be read: it is named, or its walk has failed."""
     gap = find_gap(checkpoint, "folder", removal.file_id)
+    if gap is not None and gap.code == PLACE:  # what is below it may have come into scope or left it
+        return True
     return (bool(checkpoint.scope.folder_ids) or gap is not None) and _is_walked(folder, writer)
 
 
@@ -374,15 +381,17 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
     """Whether one of our corpora has the item now. One that only a link opens is in nobody's corpus."""
     # Google names a parent only to those who can open it: below a shared folder nothing else tells of the sharing.
     is_shared = file.shared_with_me_time is not None or bool(file.parents)
+    is_root = removal.file_id in (checkpoint.scope.folder_ids or ())
+    was_shown = not removal.told and removal.corpus != NO_CORPUS and not is_root  # and no log told that it left
     if file.drive_id is None:
-        return bool(file.owned_by_me) or is_shared
+        return was_shown or bool(file.owned_by_me) or is_shared
     drive = checkpoint.corpora.get(file.drive_id)
-    if removal.corpus == USER_CORPUS and removal.file_id in (checkpoint.scope.folder_ids or ()):
+    if removal.corpus == USER_CORPUS and is_root:
         # It need not have left a corpus: it is named. The top of a drive has no parent.
         is_top = drive is not None and str(file.id) == file.drive_id
         return checkpoint.scope.include_shared_drives and (is_shared or is_top)
-    if not removal.told and removal.corpus != NO_CORPUS:
-        return drive is not None or checkpoint.scope.include_shared_drives  # it was shown, and no log told that it left
+    if was_shown:
+        return drive is not None or checkpoint.scope.include_shared_drives
     if drive is None:
         # It is shared by name or with a folder, unless it is just that sharing that ended. Should the drive have been
         # joined meanwhile, its listing brings the item.
@@ -438,14 +447,18 @@ def on_children(
             continue
         if item.lossy:
             writer.lossy.append(item.id)
-        if item.is_folder and walk.depth < DEPTH_AT_MOST and (walk.trashed or _is_walked(item, writer)):
+        if item.is_folder and item.id != walk.folder_id and (walk.trashed or _is_walked(item, writer)):
             below.append(Walk(item.id, walk.drive_id, item.trashed, depth=walk.depth + 1))
         writer.write(_record_of(checkpoint, item, writer, normalizer))
     walk = replace(walk, incomplete=walk.incomplete or page.incomplete_search)
     checkpoint = with_sync(checkpoint, counted(checkpoint.sync or sync, writer.records))
     checkpoint, more = _walked_on(checkpoint, action.walk, walk, page.next_page_token)
     for deeper in below:
-        checkpoint = _with_walk(checkpoint, deeper)
+        if deeper.depth <= DEPTH_AT_MOST:
+            checkpoint = _with_walk(checkpoint, deeper)
+        else:
+            checkpoint, lost = open_gap(checkpoint, "folder", deeper.folder_id, str(name), too_deep())
+            more = (*more, *lost)
     return Step(checkpoint, tuple(writer.records), (*errors, *more, *writer.errors), writer.remembered)
 
 

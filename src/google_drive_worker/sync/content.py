@@ -33,7 +33,7 @@ from google_drive_worker.sync.gaps import (
     read_on,
     unreadable_of_pass,
 )
-from google_drive_worker.sync.items import NOWHERE, Places, misplaced_in
+from google_drive_worker.sync.items import NOWHERE, Places, held_of, misplaced_in
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import ListContent, ReadContent
 from google_drive_worker.sync.scope import gone_through, wants_contents
@@ -146,7 +146,9 @@ def on_content_page(
     written = _write(checkpoint, answer, recall, normalizer, corpus=action.corpus)
     page = answer.page or FilesPage(())
     checkpoint, odd = unreadable_of_pass(written.checkpoint or checkpoint, ("contents",), answer.odd, action.corpus)
-    checkpoint, doubtful = misplaced_in(checkpoint, answer.places, action.corpus, recall)
+    checkpoint, doubtful = misplaced_in(
+        checkpoint, answer.places, lambda _: action.corpus, held_of(answer.places, recall)
+    )
     incomplete = page.incomplete_search or any(each.id is None for each in answer.odd)
     after, checkpoint, errors = read_on(checkpoint, "contents", reading, page.next_page_token, incomplete=incomplete)
     content = tuple(each for each in (after if each == reading else each for each in sync.content) if each is not None)
@@ -163,7 +165,9 @@ def on_contents(
     left = tuple(each for each in sync.contents if each not in action.file_ids)
     sync = replace(counted(sync, written.records), contents=left)
     checkpoint = with_gone(written.checkpoint or checkpoint, answer.gone)
-    checkpoint, doubtful = misplaced_in(checkpoint, answer.places, USER_CORPUS, recall)
+    checkpoint, doubtful = misplaced_in(
+        checkpoint, answer.places, lambda _: USER_CORPUS, held_of(answer.places, recall)
+    )
     # What was asked for and is not in the answer is gone, or has left the scope: nothing of it is owed any more.
     answered = {each.file.id for each in answer.found} | answer.unread.keys()
     checkpoint = close_gaps(checkpoint, [("contents", each) for each in action.file_ids if each not in answered])

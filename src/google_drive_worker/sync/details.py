@@ -43,6 +43,7 @@ from google_drive_worker.sync.gaps import (
     forget_scopes,
     home_of,
     is_confirmed,
+    is_crowd_confirmed,
     is_told,
     note_lossy,
     open_gap,
@@ -50,7 +51,7 @@ from google_drive_worker.sync.gaps import (
     unreadable,
     unreadable_of_pass,
 )
-from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, Places, misplaced_in
+from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, Places, held_of, misplaced_in
 from google_drive_worker.sync.listing import belongs
 from google_drive_worker.sync.plan import Action, ListContent, ListDetails, ReadContent, ReadDetails
 from google_drive_worker.sync.scope import gone_through, wants_contents, wants_details
@@ -307,7 +308,9 @@ def on_details_page(
     checkpoint = with_gone(written.checkpoint or checkpoint, _gone_of(answer))
     unreadable_files = odd_in(page.files)
     checkpoint, odd = unreadable_of_pass(checkpoint, ("revisions", "comments"), unreadable_files, action.corpus)
-    checkpoint, doubtful = misplaced_in(checkpoint, answer.places, action.corpus, recall)
+    checkpoint, doubtful = misplaced_in(
+        checkpoint, answer.places, lambda _: action.corpus, held_of(answer.places, recall)
+    )
     incomplete = page.incomplete_search or any(each.id is None for each in unreadable_files)
     after, checkpoint, errors = read_on(checkpoint, "details", reading, page.next_page_token, incomplete=incomplete)
     details = tuple(each for each in (after if each == reading else each for each in sync.details) if each is not None)
@@ -390,7 +393,7 @@ def _unread(checkpoint: Checkpoint, scope: GapScope, file_id: FileId, corpus: st
     That nothing is found is believed the second time: one such answer would take all that is held of the list away.
     """
     is_missing = isinstance(problem, NotFound) or problem.http_status == _NOT_FOUND
-    is_believed = is_confirmed(find_gap(checkpoint, scope, file_id))
+    is_believed = is_confirmed(find_gap(checkpoint, scope, file_id)) or is_crowd_confirmed(checkpoint, corpus)
     if isinstance(problem, ItemUnavailable) or (is_missing and not is_believed):
         home = corpus or home_of(checkpoint, scope, file_id)
         return open_gap(checkpoint, scope, file_id, home, as_gap(problem), missing=is_missing)

@@ -70,12 +70,19 @@ from google_drive_worker.sync.gaps import (
     forget_items,
     hard_gaps,
     is_told,
-    misplaced,
     named_gaps,
     note_lossy,
     open_gap,
 )
-from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, ItemWriter, LookedUp, Shared, nothing_remembered
+from google_drive_worker.sync.items import (
+    NOWHERE,
+    ItemsAnswer,
+    ItemWriter,
+    LookedUp,
+    Shared,
+    misplaced_in,
+    nothing_remembered,
+)
 from google_drive_worker.sync.listing import on_drives, on_files, on_order, on_start_token
 from google_drive_worker.sync.members import misjudged, on_members
 from google_drive_worker.sync.page_sharing import sighted_of
@@ -195,6 +202,7 @@ def begin(
         return Step(kept, errors=refused)
     sync_id = new_sync_id(int(now.timestamp() * 1000), entropy, after=checkpoint.last_sync_id)
     anew = owed.kind == "full" or customer_id != checkpoint.customer_id  # cursors are not handed from one to another
+    expected = _expected_drives(checkpoint, scope, customer_id)
     if customer_id != checkpoint.customer_id or not checkpoint.scope.mirrors_as(scope):
         checkpoint = replace(checkpoint, gaps=())
     corpora = {} if anew else _corpora_to_follow(checkpoint, owed, scope)
@@ -210,7 +218,6 @@ def begin(
         drives_listed=drives_listed,
         from_trigger=from_trigger,
     )
-    expected = _expected_drives(checkpoint, scope, customer_id) if kind == "full" else checkpoint.expected
     checkpoint = replace(
         checkpoint,
         customer_id=customer_id,
@@ -219,7 +226,7 @@ def begin(
         contested=(),
         sync=sync,
         corpora=corpora or {USER_CORPUS: Corpus("start_token")},
-        expected=expected,
+        expected=expected if kind == "full" else checkpoint.expected,
         last_sync_id=sync_id,
         in_doubt=kind == "incremental" and (from_trigger or checkpoint.in_doubt),
         labels_refused=kind == "incremental" and checkpoint.labels_refused,
@@ -342,10 +349,12 @@ def _with_gaps_of_items(
         if permissions is not None:
             read |= {("permissions", each) for each in there if FileId(each) in permissions}
             read -= {("permissions", each) for each in writer.unread}
-        checkpoint = close_gaps(checkpoint, read - {("item", each) for each in writer.lossy})
-    for item_id in writer.misplaced:
-        checkpoint, more = open_gap(checkpoint, "item", item_id, homes(item_id), misplaced(), missing=True)
-        errors += more
+        lossy = {*writer.lossy}
+        if isinstance(answer, Contents):
+            lossy.update(each.file.id for each in answer.found if each.file.lossy)
+        checkpoint = close_gaps(checkpoint, read - {("item", each) for each in lossy})
+    checkpoint, more = misplaced_in(checkpoint, writer.places, homes, writer.misplaced)
+    errors += more
     for item_id in writer.lossy:
         checkpoint = note_lossy(checkpoint, "item", item_id, homes(item_id))
     if writer.questions and checkpoint.sync is not None:

@@ -19,9 +19,9 @@ from google_drive_worker.sync.checkpoint import (
     Stage,
     Sync,
 )
-from google_drive_worker.sync.gaps import to_list_again
+from google_drive_worker.sync.gaps import SOFT_TRIES, to_list_again
 from google_drive_worker.sync.scope import gone_through, lists, wants_contents, wants_details, with_roots
-from google_drive_worker.sync.step import with_corpus
+from google_drive_worker.sync.step import owe_full, with_corpus
 
 T = TypeVar("T")
 
@@ -79,7 +79,9 @@ def try_due(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
     checkpoint = replace(checkpoint, gaps=tuple(tried.get(gap, gap) for gap in checkpoint.gaps))
     for gap in chosen:
         corpus = checkpoint.corpora.get(gap.id)
-        if gap.scope == "corpus" and corpus is not None:
+        if gap.scope == "corpus" and corpus is not None and gap.told:
+            checkpoint = owe_full(checkpoint)  # nothing less tells what is gone
+        elif gap.scope == "corpus" and corpus is not None:
             checkpoint = _taken_up(checkpoint, gap.id, corpus)
         elif gap.scope == "permissions" and corpus is not None:
             checkpoint = with_corpus(checkpoint, gap.id, replace(corpus, members_due=True))
@@ -170,7 +172,8 @@ def settle(checkpoint: Checkpoint, now: datetime, rests: GapRests) -> Checkpoint
     """
     if all(gap.state == "resting" for gap in checkpoint.gaps):
         return checkpoint
-    gaps = tuple(gap if gap.state == "resting" else _rested(gap, now, rests, checkpoint) for gap in checkpoint.gaps)
+    kept = (gap for gap in checkpoint.gaps if not gap.soft or gap.attempts <= SOFT_TRIES)
+    gaps = tuple(gap if gap.state == "resting" else _rested(gap, now, rests, checkpoint) for gap in kept)
     return replace(checkpoint, gaps=gaps)
 
 

@@ -34,7 +34,7 @@ from google_drive_worker.sync.checkpoint import (
     Walk,
 )
 from google_drive_worker.sync.error_reports import notice_of, report_of
-from google_drive_worker.sync.step import owe_full, with_corpus
+from google_drive_worker.sync.step import with_corpus
 from google_drive_worker.sync.tokens import follow, is_given_up, no_progress, stalled
 from google_drive_worker.utils.errors import ItemUnavailable, SkipItem, WorkerError
 
@@ -102,7 +102,7 @@ def open_gap(
     is no attempt.
     """
     before = find_gap(checkpoint, scope, gap_id)
-    if scope not in _OF_A_CORPUS and _is_covered(checkpoint, corpus):
+    if scope not in _OF_A_CORPUS and not told and not missing and _is_covered(checkpoint, corpus):
         return Opened(checkpoint)
     message = error.message[:MESSAGE_CHARS]
     if before is not None and before.state != "tried" and not before.soft:
@@ -162,11 +162,12 @@ def note_lossy(checkpoint: Checkpoint, scope: GapScope, gap_id: str, corpus: str
     It is tried `SOFT_TRIES` times; that the values stay away is Google's last word then, and nothing is missing.
     """
     before = find_gap(checkpoint, scope, gap_id)
-    if before is not None and (not before.soft or before.state != "tried"):
+    if before is not None and before.state != "tried":
         return checkpoint
     others = tuple(gap for gap in checkpoint.gaps if gap is not before)
-    attempts = 1 if before is None else before.attempts + 1
-    if attempts > SOFT_TRIES or len(others) >= GAPS_AT_MOST:
+    attempts = before.attempts + 1 if before is not None and before.soft else 1
+    others = tuple(each for each in checkpoint.gaps if each is not before)
+    if len(others) >= GAPS_AT_MOST:
         return replace(checkpoint, gaps=others)
     message = "some of its values made no sense"
     gap = Gap(scope, gap_id, corpus, "lossy", message, attempts, soft=True)
@@ -202,26 +203,36 @@ def _what(scope: GapScope, gap_id: str, corpus: str) -> str:
 
 def _bounded(checkpoint: Checkpoint, reports: tuple[ErrorReport, ...]) -> Opened:
     """The checkpoint with one gap in the place of all of the corpus that has most, where there are too many."""
-    if len(checkpoint.gaps) <= GAPS_AT_MOST:
+    many = [gap for gap in checkpoint.gaps if not gap.soft and gap.scope not in _OF_A_CORPUS]
+    if len(many) <= GAPS_AT_MOST:
         return Opened(checkpoint, reports)
-    many = [gap for gap in checkpoint.gaps if _is_filled_by_listing(gap)]
-    if not many:  # only a full sync tells what became of all that
-        kept = tuple(gap for gap in checkpoint.gaps if gap.scope in _OF_A_CORPUS)
-        return Opened(owe_full(replace(checkpoint, gaps=kept)), reports)
     [(name, _)] = Counter(gap.corpus for gap in many).most_common(1)
-    message = "more items of it than can be named could not be read; all of it is listed again"
     corpus, before = checkpoint.corpora.get(name), find_gap(checkpoint, "corpus", name)
     if corpus is not None:
         owed = replace(corpus, incomplete=True) if corpus.stage == "listing" else to_list_again(corpus)
         checkpoint = with_corpus(checkpoint, name, owed)
-    gone = {id(gap) for gap in many if gap.corpus == name} | {id(before)}
-    kept = tuple(gap for gap in checkpoint.gaps if id(gap) not in gone)
-    told = {code for gap in checkpoint.gaps if id(gap) in gone for code in gap.reported}
+    joined = [gap for gap in many if gap.corpus == name]
+    told = {code for gap in joined for code in gap.reported}
     is_again = before is not None and before.code == TOO_MANY
-    attempts = before.attempts + 1 if before is not None and is_again else 1
-    reported = (*sorted(told - {TOO_MANY})[: CODES_KEPT - 1], TOO_MANY)
-    whole = Gap("corpus", name, name, TOO_MANY, message, attempts, reported=reported)
-    checkpoint = replace(checkpoint, gaps=(*kept, whole))
+    attempts = 1
+    if before is not None and is_again:
+        joined.append(before)
+        told.update(before.reported)
+        attempts = before.attempts + (before.state == "tried")
+    message = "more items of it than can be named could not be read; all of it is listed again"
+    whole = Gap(
+        "corpus",
+        name,
+        name,
+        TOO_MANY,
+        message,
+        attempts,
+        missing=any(gap.missing for gap in joined),
+        told=any(_needs_sweep(gap) for gap in joined),
+        reported=(*sorted(told - {TOO_MANY})[: CODES_KEPT - 1], TOO_MANY),
+    )
+    gone = {id(gap) for gap in (*joined, before)}
+    checkpoint = replace(checkpoint, gaps=(*(gap for gap in checkpoint.gaps if id(gap) not in gone), whole))
     if is_again:
         return Opened(checkpoint, reports)
     resource = "my_drive" if name == USER_CORPUS else "shared_drive"
@@ -237,9 +248,9 @@ def _bounded(checkpoint: Checkpoint, reports: tuple[ErrorReport, ...]) -> Opened
     return Opened(checkpoint, (*reports, notice))
 
 
-def _is_filled_by_listing(gap: Gap) -> bool:
-    """Whether a listing of its corpus brings what the gap is of: none tells that an item is gone."""
-    return gap.scope not in _OF_A_CORPUS and not gap.told and not gap.missing
+def _needs_sweep(gap: Gap) -> bool:
+    """Whether a full sync is needed to tell what became of the item: no listing tells that one is gone."""
+    return gap.told or (gap.missing and gap.scope not in {"revisions", "comments"})
 
 
 def home_of(checkpoint: Checkpoint, scope: GapScope, gap_id: str) -> str:
@@ -276,9 +287,18 @@ def unreadable_of_pass(
     return Opened(checkpoint, tuple(reports))
 
 
-def misplaced() -> ItemUnavailable:
-    """Return the error of an item of which it is not known whether it is in scope."""
-    return ItemUnavailable("a folder above it is not to be found now, so it may be out of scope", code="place_unknown")
+PLACE = "place_unknown"
+"""The code of gaps of what may be in scope."""
+
+
+def misplaced(folder: str) -> ItemUnavailable:
+    """Return the error of a folder that can't be had now, or of an item below it: what is below may be in scope."""
+    return ItemUnavailable(f"{folder} can't be had now, so what is below may be in scope or out of it", code=PLACE)
+
+
+def too_deep() -> ItemUnavailable:
+    """Return the error of a folder below more folders than Google nests."""
+    return ItemUnavailable("folders hold one another in a circle", code="folder_circle")
 
 
 def incomplete_search(what: str) -> ItemUnavailable:
@@ -353,7 +373,13 @@ def forget_corpus(checkpoint: Checkpoint, name: str) -> Checkpoint:
 
 def is_confirmed(gap: Gap | None) -> bool:
     """Whether one more answer that there is no such item confirms that it is gone: the first came a rest ago."""
-    return gap is not None and gap.missing and gap.state == "tried"
+    return gap is not None and gap.missing and gap.state == "tried" and gap.code != TOO_MANY
+
+
+def is_crowd_confirmed(checkpoint: Checkpoint, corpus: str | None) -> bool:
+    """Whether one more answer that a list is not found counts, since there were too many to name a rest ago."""
+    whole = None if corpus is None else find_gap(checkpoint, "corpus", corpus)
+    return whole is not None and whole.code == TOO_MANY and whole.missing and whole.state == "tried"
 
 
 def as_gap(problem: SkipItem) -> ItemUnavailable:

@@ -1,6 +1,6 @@
 """What a step writes of items: each item's record, its permissions' right after it, and what is kept of it in mind."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from google_drive_worker.domain.record import DeleteCause, ErrorReport, Permissi
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.error_reports import skipped
-from google_drive_worker.sync.gaps import Opened, find_gap, is_confirmed, misplaced, open_gap, unreadable
+from google_drive_worker.sync.gaps import PLACE, Opened, find_gap, is_confirmed, misplaced, open_gap, unreadable
 from google_drive_worker.sync.scope import is_restricted
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.utils.errors import SkipItem
@@ -33,7 +33,8 @@ class Places(NamedTuple):
     `roots` are the folders that the scope names and that are below one of the answer's, out of scope by itself: what
     became of that one reaches them, and no log names them. `unsure` are those of the items out of scope that are below
     a folder that was not found now, `unread` those below one that could not be looked up; `pathless` are folders in
-    scope below either.
+    scope below either. `hidden` are the folders above items out of scope that could not be had, those that were not
+    found with `True`.
     """
 
     outside: frozenset[FileId] = frozenset()
@@ -42,23 +43,37 @@ class Places(NamedTuple):
     unsure: frozenset[FileId] = frozenset()
     unread: frozenset[FileId] = frozenset()
     pathless: frozenset[FileId] = frozenset()
+    hidden: Mapping[FileId, bool] = {}
 
 
 NOWHERE = Places()
 
 
-def misplaced_in(checkpoint: Checkpoint, places: Places, corpus: str, recall: Recall) -> Opened:
-    """Note files that a pass left out and that may be in scope: what hangs on them follows when they are looked up.
-
-    One below a folder that was not found is one of these where the mirror holds it.
+def misplaced_in(
+    checkpoint: Checkpoint, places: Places, home_of: Callable[[FileId], str], held: Iterable[FileId]
+) -> Opened:
+    """Note the folders that could not be had, so that it is not known whether what is below them is in scope: a folder
+    is walked when it is there again. Items that the mirror holds, below a folder that was not found, are `held`: they
+    are looked up, and deleted where the folder is not found again.
     """
     reports: list[ErrorReport] = []
-    for item_id in sorted(places.unread | places.unsure):
-        known = recall(item_id)
-        if item_id in places.unread or (known is not None and not known.is_gone):
-            checkpoint, more = open_gap(checkpoint, "item", item_id, corpus, misplaced(), missing=True)
+    for folder_id, missing in places.hidden.items():
+        checkpoint, more = open_gap(
+            checkpoint, "folder", folder_id, home_of(folder_id), misplaced("it"), missing=missing
+        )
+        reports += more
+    for item_id in held:
+        if item_id in places.unsure and item_id not in places.unread:
+            problem = misplaced("a folder above it")
+            checkpoint, more = open_gap(checkpoint, "item", item_id, home_of(item_id), problem, missing=True)
             reports += more
     return Opened(checkpoint, tuple(reports))
+
+
+def held_of(places: Places, recall: Recall) -> list[FileId]:
+    """Return the items below a folder that was not found that the mirror holds."""
+    known = {item_id: recall(item_id) for item_id in sorted(places.unsure)}
+    return [item_id for item_id, each in known.items() if each is not None and not each.is_gone]
 
 
 class Shared:
@@ -166,12 +181,13 @@ class ItemWriter:
     def _is_doubtful(self, item_id: FileId) -> bool:
         """Whether nothing is to be deleted yet, since where the item is rests on a folder that is not to be had now.
 
-        That a folder is not found is believed the second time, for an item that the mirror holds.
+        That a folder is not found is believed the second time.
         """
         if item_id in self._places.unread:
             return True
-        is_held = item_id in self._places.unsure and self._before(item_id) is not None
-        return is_held and not is_confirmed(find_gap(self._checkpoint, "item", item_id))
+        gap = find_gap(self._checkpoint, "item", item_id)
+        is_told_again = gap is not None and gap.code == PLACE and is_confirmed(gap)
+        return item_id in self._places.unsure and self._before(item_id) is not None and not is_told_again
 
     def _is_news(self, record: Record) -> bool:
         """Whether a list says nothing older of the item than what is remembered. One that a log has told to be removed,
@@ -197,6 +213,11 @@ class ItemWriter:
     def is_outside(self, item_id: FileId) -> bool:
         """Whether an item is out of scope."""
         return item_id in self.outside
+
+    @property
+    def places(self) -> Places:
+        """Where the answer's items are."""
+        return self._places
 
     @property
     def outside(self) -> frozenset[FileId]:

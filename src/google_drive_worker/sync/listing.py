@@ -13,6 +13,8 @@ from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Stage, Sync
 from google_drive_worker.sync.error_reports import notice_of, skipped
 from google_drive_worker.sync.gaps import (
+    PLACE,
+    GapKey,
     Opened,
     close_gaps,
     find_gap,
@@ -262,7 +264,9 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Opened:
         sync = replace(sync, listed=(*sync.listed, name))
     checkpoint = replace(checkpoint, corpora=corpora, parked=parked, sync=sync)
     if not corpus.incomplete:
-        return Opened(close_gaps(checkpoint, [("corpus", name)]))
+        folders = [gap for gap in checkpoint.gaps if gap.scope == "folder" and gap.corpus == name]
+        read: list[GapKey] = [("folder", gap.id) for gap in folders if not gap.missing and gap.code != PLACE]
+        return Opened(close_gaps(checkpoint, [("corpus", name), *read]))
     checkpoint = with_corpus(checkpoint, name, to_list_again(checkpoint.corpora[name]))
     return open_gap(checkpoint, "corpus", name, name, incomplete_search("of the drive"))
 

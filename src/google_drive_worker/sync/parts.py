@@ -129,8 +129,9 @@ def read_on(part: Part, times: Sequence[str], next_token: PageToken | None, *, t
     """
     if next_token is None:
         return None
-    # Only a part that starts over from where it stands gets on by a page: another one may read the same for ever.
-    gets_on = trusted and part.ordered and part.page_token is not None
+    # A page is progress where it reaches below what a part that started over began with: else it may be read for ever.
+    begun = _moment(part.until)
+    gets_on = trusted and part.ordered and bool(times) and begun is not None and times[-1] < _limit(begun - _SECOND)
     part = replace(part, page_token=next_token, refusals=0 if gets_on else part.refusals)
     if not times or not part.ordered:
         return part

@@ -74,7 +74,7 @@ def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: 
             path = search.path_of(item)
             if path is not None:
                 paths[item.id] = path
-            elif search.hidden_above(item):
+            elif search.hidden_above(item, scope):
                 pathless.append(item.id)
     roots: tuple[FileId, ...] = ()
     above = {item.id for item in items if item.is_folder and item.id in outside} if outside else set()
@@ -82,8 +82,8 @@ def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: 
         named = [root for root in scope.folder_ids if root != MY_DRIVE]  # above which there is nothing
         yield from search.read_from(named)
         roots = tuple(root for root in named if search.is_below(root, above))
-    unsure, unread = search.doubtful(item for item in items if item.id in outside)
-    return Places(outside, paths, roots, unsure, unread, frozenset(pathless))
+    doubtful = search.doubtful(items, outside, scope)
+    return Places(outside, paths, roots, doubtful.unsure, doubtful.unread, frozenset(pathless), doubtful.hidden)
 
 
 def outside_of(items: Iterable[ItemSharing], scope: Scope, drives: Container[str], known: KnownPlaces) -> Finding:
@@ -94,8 +94,7 @@ def outside_of(items: Iterable[ItemSharing], scope: Scope, drives: Container[str
     search = _Search(items, known)
     yield from search.read_above(items)
     outside = frozenset(item.id for item in items if not search.is_within(item, scope, drives))
-    unsure, unread = search.doubtful(item for item in items if item.id in outside)
-    return Places(outside, unsure=unsure, unread=unread)
+    return search.doubtful(items, outside, scope)._replace(outside=outside)
 
 
 def _folders_of(answer: ItemsAnswer) -> ItemsAnswer | None:
@@ -190,21 +189,30 @@ class _Search:
             roots |= {self._root}
         return item.id in roots or self._is_any_above(item.parents or (), roots)
 
-    def doubtful(self, outside: Iterable[ItemSharing]) -> tuple[frozenset[FileId], frozenset[FileId]]:
-        """Of items out of scope those below a folder that was not found now, and those below one that could not be
-        looked up."""
-        hidden = {item.id: self.hidden_above(item) for item in outside}
-        return (
-            frozenset(item_id for item_id, places in hidden.items() if places),
-            frozenset(item_id for item_id, places in hidden.items() if not all(place.is_read for place in places)),
-        )
+    def doubtful(self, items: Iterable[ItemSharing], outside: Container[FileId], scope: Scope) -> Places:
+        """Of items out of scope those that are below a folder that can't be had, and these folders. Of a type that is
+        left out nothing is in scope, wherever it is."""
+        unsure: list[FileId] = []
+        unread: list[FileId] = []
+        hidden: dict[FileId, bool] = {}
+        for item in items:
+            if item.id not in outside or (item.mime_type in scope.exclude_mime_types and not item.is_folder):
+                continue
+            above = self.hidden_above(item, scope)
+            if above:
+                unsure.append(item.id)
+                hidden.update((folder_id, place.is_read) for folder_id, place in above.items())
+            if not all(place.is_read for place in above.values()):
+                unread.append(item.id)
+        return Places(unsure=frozenset(unsure), unread=frozenset(unread), hidden=hidden)
 
-    def hidden_above(self, item: ItemSharing) -> list[Place]:
-        """The folders above the item that are not to be seen now."""
+    def hidden_above(self, item: ItemSharing, scope: Scope) -> dict[FileId, Place]:
+        """The folders above the item that can't be had now; so is the top of My Drive, where the scope names it."""
         seen: set[FileId] = set()
-        hidden: list[Place] = []
-        if item.drive_id is None and self._top is not None and not self._top.is_seen:
-            hidden.append(self._top)
+        hidden: dict[FileId, Place] = {}
+        names_top = MY_DRIVE in {*(scope.folder_ids or ()), *(scope.drive_ids or ())}
+        if item.drive_id is None and names_top and self._top is not None and not self._top.is_seen:
+            hidden[FileId(MY_DRIVE)] = self._top
         pending = list(item.parents or ())
         while pending:
             at = pending.pop()
@@ -212,7 +220,8 @@ class _Search:
             seen.add(at)
             if place is not None:
                 pending.extend(place.parents)
-                hidden += [] if place.is_seen else [place]
+                if not place.is_seen:
+                    hidden[at] = place
         return hidden
 
     def is_below(self, folder_id: FileId, folders: Container[FileId]) -> bool:

@@ -136,11 +136,15 @@ def test_what_is_below_a_folder_that_can_not_be_had_is_in_question() -> None:
     assert places.unread == {"x"}
     google.broken = set()
     assert google.find(page, scope).outside == {"y", "z"}
-    other = Google()
+    other, named_top = Google(), Scope(folder_ids=(FileId("root"),))
     other.broken = {"root"}
-    assert other.find(page, scope).unread == {"y", "z"}
+    places = other.find(page, named_top)
+    assert places.unread == {"x", "y", "z"}
+    assert places.hidden[FileId("root")] is False
+    assert places.hidden[FileId("hidden")] is True
+    assert other.find(page, Scope(folder_ids=(FileId("a"),))).unread == set()  # it says nothing of those
     other.broken = set()
-    assert other.find(page, scope).unread == set()
+    assert other.find(page, named_top).outside == {"y"}
 
 
 def test_a_folder_below_one_that_can_not_be_had_has_no_path_for_now() -> None:

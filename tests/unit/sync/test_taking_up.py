@@ -25,7 +25,7 @@ from google_drive_worker.sync.checkpoint import (
 from google_drive_worker.sync.details import Hanging
 from google_drive_worker.sync.engine import accept, begin, complete, due_at, on_answer
 from google_drive_worker.sync.failure import on_failure
-from google_drive_worker.sync.gaps import GAPS_AT_MOST, TOO_MANY, TRIES_AT_ONCE, hard_gaps, open_gap
+from google_drive_worker.sync.gaps import GAPS_AT_MOST, TOO_MANY, TRIES_AT_ONCE, hard_gaps, note_lossy, open_gap
 from google_drive_worker.sync.items import NOWHERE, Places, Shared
 from google_drive_worker.sync.places import DEPTH_AT_MOST
 from google_drive_worker.sync.plan import (
@@ -102,29 +102,52 @@ def test_too_many_gaps_rest_longer_each_time_and_are_told_once() -> None:
     assert (of_drive(second).attempts, told) == (2, [])
 
 
-def test_too_many_gaps_of_a_drive_leave_what_no_listing_tells() -> None:
-    """An item that a log removed, one that was not found, and the list of drives."""
+def test_too_many_gaps_of_which_no_listing_tells_are_left_to_a_full_sync() -> None:
+    """An item that a log removed, or one that was not found. It comes when the rest is over; till then no full sync
+    is completed. The list of drives is a gap of its own."""
     checkpoint = syncing("full", d=corpus("changes"))
     checkpoint = open_gap(checkpoint, "item", "removed", D, BAD, told=True).checkpoint
     checkpoint = open_gap(checkpoint, "item", "missing", D, BAD, missing=True).checkpoint
     checkpoint = open_gap(checkpoint, "drives", "drives", USER_CORPUS, BAD).checkpoint
     checkpoint, _ = crowded(checkpoint)
-    assert {(gap.scope, gap.id) for gap in checkpoint.gaps} == {
-        ("item", "removed"),
-        ("item", "missing"),
-        ("drives", "drives"),
-        ("corpus", D),
-    }
+    assert {(gap.scope, gap.id) for gap in checkpoint.gaps} == {("drives", "drives"), ("corpus", D)}
+    idle = ended(checkpoint)
+    assert idle.owed is None
+    again = tried(idle)
+    assert again.owed is not None
+    assert again.owed.kind == "full"
 
 
-def test_too_many_that_no_listing_tells_of_are_left_to_a_full_sync() -> None:
-    """What is kept is bounded whatever happens."""
+def test_a_removal_is_kept_beside_too_many_gaps() -> None:
+    """The log tells of it once."""
+    checkpoint, _ = crowded(syncing("incremental", d=corpus("changes")))
+    checkpoint = open_gap(checkpoint, "item", "removed", D, BAD, told=True).checkpoint
+    checkpoint = open_gap(checkpoint, "item", "other", D, BAD).checkpoint
+    assert {gap.id for gap in checkpoint.gaps} == {D, "removed"}
+
+
+def test_values_that_make_no_sense_are_never_too_many() -> None:
+    """They were read."""
     checkpoint = syncing("incremental", d=corpus("changes"))
-    for number in range(GAPS_AT_MOST + 1):
-        checkpoint = open_gap(checkpoint, "item", f"item-{number}", D, BAD, told=True).checkpoint
-    assert checkpoint.gaps == ()
-    assert checkpoint.owed is not None
-    assert checkpoint.owed.kind == "full"
+    for number in range(GAPS_AT_MOST):
+        checkpoint = note_lossy(checkpoint, "item", f"item-{number}", USER_CORPUS)
+    checkpoint = open_gap(checkpoint, "item", "bad", D, BAD).checkpoint
+    assert [gap.id for gap in hard_gaps(checkpoint)] == ["bad"]
+
+
+def test_lists_that_are_not_found_are_believed_the_second_time_however_many() -> None:
+    """Files of some types have no comments, whatever they are: a drive full of them comes to an end."""
+    files = [FileId(f"file-{number}") for number in range(GAPS_AT_MOST + 1)]
+    before = syncing("full", d=corpus("done"), scope=Scope(sync_comments=True))
+    before = with_sync(before, replace(sync_of(before), details=(Reading(D),)))
+    answer = Hanging({}, {each: NotFound("no comments") for each in files}, DetailsPage(files=()))
+    first = state(on_answer(before, ListDetails(D, None), answer, transformer))
+    assert [gap.code for gap in first.gaps] == [TOO_MANY]
+    again = with_corpus(tried(ended(first)), D, corpus("done"))
+    again = replace(again, sync=replace(sync_of(again), details=(Reading(D),)))
+    second = on_answer(again, ListDetails(D, None), answer, transformer)
+    assert [gap.code for gap in state(second).gaps] == [TOO_MANY]  # till the listing is through
+    assert second.errors == ()
 
 
 @pytest.mark.parametrize("scope", [Scope(folder_ids=ids("chosen")), Scope(drive_ids=("elsewhere",))])
@@ -219,12 +242,14 @@ def test_a_listing_in_no_order_whose_later_token_is_refused_each_time_is_a_gap()
 
 
 def test_folders_in_a_circle_end_the_walk() -> None:
-    """Google nests no deeper than that."""
+    """Google nests no deeper than that: what is below is a gap. A folder that shows itself is left out."""
     walk = Walk(FileId("a"), depth=DEPTH_AT_MOST)
     before = syncing("incremental", user=corpus("done"))
     before = with_sync(before, replace(sync_of(before), walks=(walk,)))
-    step = on_answer(before, WalkFolder(walk), files_page(folder("a")), transformer)
-    assert sync_of(step).walks == ()
+    page = files_page(folder("a"), folder("b"), more="two")
+    step = on_answer(before, WalkFolder(walk), page, transformer)
+    assert [each.page_token for each in sync_of(step).walks] == ["two"]
+    assert [(gap.scope, gap.id, gap.code) for gap in state(step).gaps] == [("folder", "b", "folder_circle")]
 
 
 CHOSEN = Scope(folder_ids=ids("chosen"))
@@ -243,17 +268,44 @@ def test_nothing_is_deleted_for_a_folder_above_it_that_can_not_be_had_now() -> N
     before = syncing("incremental", user=corpus("changes"), scope=CHOSEN)
     outside = frozenset(ids("a"))
     assert written(placed(before, Places(outside), "a")) == ["delete file a"]
-    for unsure in (Places(outside, unread=outside, unsure=outside), Places(outside, unsure=outside)):
-        step = placed(before, unsure, "a")
+    unread = Places(outside, unread=outside, unsure=outside, hidden={FileId("s"): False})
+    unsure = Places(outside, unsure=outside, hidden={FileId("s"): True})
+    for places, gaps in ((unread, {("folder", "s")}), (unsure, {("folder", "s"), ("item", "a")})):
+        step = placed(before, places, "a")
         assert written(step) == []
-        assert [(gap.scope, gap.id, gap.code) for gap in state(step).gaps] == [("item", "a", "place_unknown")]
-        assert [report.resource_id for report in step.errors] == ["a"]
+        assert {(gap.scope, gap.id) for gap in state(step).gaps} == gaps
+        assert {gap.code for gap in state(step).gaps} == {"place_unknown"}
+        assert {report.resource_id for report in step.errors} == {gap_id for _, gap_id in gaps}
+    assert [gap.id for gap in state(placed(before, unsure)).gaps] == ["s"]  # it may be in scope
     assert written(placed(before, Places(outside, unsure=outside))) == []  # nothing is held of it
     again = tried(ended(state(placed(before, Places(outside, unsure=outside), "a"))))
     answer = Shared({FileId("a"): read(file("a", version="3"))}, {}, 0, Places(outside, unsure=outside))
     known = {FileId("a"): Remembered(version=1)}
     gone = on_answer(again, LookUpRemoved(ids("a")), answer, transformer, known.get)
     assert (written(gone), state(gone).gaps) == (["delete file a"], ())
+    first = on_answer(again, LookUpRemoved(ids("a")), {FileId("a"): NotFound("no file")}, transformer, known.get)
+    assert written(first) == []  # what was not found before was a folder
+
+
+def test_a_folder_that_could_not_be_had_is_walked_when_it_is_there() -> None:
+    """So all that is below it finds its place."""
+    before = syncing("incremental", user=corpus("changes"), scope=CHOSEN)
+    outside = frozenset(ids("a"))
+    unread = Places(outside, unread=outside, unsure=outside, hidden={FileId("s"): False})
+    again = tried(ended(state(placed(before, unread))))
+    assert plan(again) == [LookUpRemoved(ids("s"))]
+    there = on_answer(again, LookUpRemoved(ids("s")), {FileId("s"): read(folder("s"))}, transformer)
+    assert [walk.folder_id for walk in sync_of(there).walks] == ["s"]
+
+
+def test_what_a_listing_showed_is_not_deleted_when_its_values_are_looked_at_again() -> None:
+    """A file that only a link opens is in nobody's Drive by its values alone."""
+    shown = syncing("incremental", user=corpus("changes"))
+    shown = ended(note_lossy(shown, "item", "a", USER_CORPUS))
+    again = tried(shown)
+    linked = read(file("a", ownedByMe=False))
+    step = on_answer(again, LookUpRemoved(ids("a")), {FileId("a"): linked}, transformer)
+    assert written(step) == ["upsert file a"]
 
 
 def test_a_pass_notes_files_of_which_it_is_not_known_whether_they_are_in_scope() -> None:
@@ -264,7 +316,10 @@ def test_a_pass_notes_files_of_which_it_is_not_known_whether_they_are_in_scope()
     outside = frozenset(ids("a", "b", "c"))
     for places, gaps in (
         (NOWHERE, set()),
-        (Places(outside, unread=frozenset(ids("a")), unsure=frozenset(ids("b", "c"))), {"a", "b"}),
+        (
+            Places(outside, unsure=outside, unread=frozenset(ids("a")), hidden={FileId("s"): True, FileId("t"): False}),
+            {"s", "t", "b"},
+        ),
     ):
         answer = Hanging({}, {}, DetailsPage(files=()), places)
         known = {FileId("b"): Remembered()}
