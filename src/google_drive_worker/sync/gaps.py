@@ -164,7 +164,6 @@ def note_lossy(checkpoint: Checkpoint, scope: GapScope, gap_id: str, corpus: str
     before = find_gap(checkpoint, scope, gap_id)
     if before is not None and before.state != "tried":
         return checkpoint
-    others = tuple(gap for gap in checkpoint.gaps if gap is not before)
     attempts = before.attempts + 1 if before is not None and before.soft else 1
     others = tuple(each for each in checkpoint.gaps if each is not before)
     if len(others) >= GAPS_AT_MOST:
