@@ -57,11 +57,14 @@ def test_a_rejected_listing_token_restarts_that_listing(topics: Topics, tmp_path
 def test_a_rejected_change_token_leads_to_a_full_sync(topics: Topics, tmp_path: Path, how: Any) -> None:
     """A log that can't be followed any more is replaced by a new enumeration, and what happened meanwhile is in it."""
     world = generate(CorpusPlan(files=300, shared_drives=2, seed=4))
-    with staged(world, topics, tmp_path) as stage, stage.worker(SMALL_PAGES):
+    soon = {**SMALL_PAGES, "SYNC_GAP_RETRY_S": "1", "SYNC_CONFIRM_AFTER_S": "1"}
+    with staged(world, topics, tmp_path) as stage, stage.worker(soon) as worker:
         stage.sync(FIRST, "full_sync")
         stage.edit(4, 200)
         stage.simulator.faults.add(Rule(Effect(page_token=how), Match(method="changes.list"), times=1))
         stage.sync()
+        worker.wait_until(lambda: not stage.state().get("gaps"), "a drive that was left is asked for twice")
+        stage.settle(FIRST)
         stage.assert_equal()
         assert len(stage.mirror.completed_syncs(FIRST)) == 2
 
@@ -139,10 +142,14 @@ def test_an_outage_parks_the_connection_and_it_recovers_by_itself(topics: Topics
     """What outlasts the client's retries is one `retriable` record and a rest in state; no trigger is needed after."""
     world = generate(CorpusPlan(files=200, shared_drives=1, seed=7))
     with staged(world, topics, tmp_path) as stage, stage.worker({"GDRIVE_MAX_ATTEMPTS": "1"}) as worker:
-        outage = stage.simulator.faults.add(Rule(Effect(error="backendError", status=503), Match(method="files.list")))
+        trouble = Effect(
+            error="backendError", status=503
+        )  # of the call that tells an outage from one list's trouble, too
+        outage = [stage.simulator.faults.add(Rule(trouble, Match(method=each))) for each in ("files.list", "about.get")]
         stage.trigger(FIRST, "full_sync")
         worker.wait_until(lambda: "until" in stage.state().get("parked", {}), "parked")
-        stage.simulator.faults.remove(outage)
+        for rule in outage:
+            stage.simulator.faults.remove(rule)
         stage.settle(FIRST)
         stage.assert_equal()
         (error,) = stage.errors()
