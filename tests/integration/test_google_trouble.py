@@ -142,9 +142,7 @@ def test_an_outage_parks_the_connection_and_it_recovers_by_itself(topics: Topics
     """What outlasts the client's retries is one `retriable` record and a rest in state; no trigger is needed after."""
     world = generate(CorpusPlan(files=200, shared_drives=1, seed=7))
     with staged(world, topics, tmp_path) as stage, stage.worker({"GDRIVE_MAX_ATTEMPTS": "1"}) as worker:
-        trouble = Effect(
-            error="backendError", status=503
-        )  # of the call that tells an outage from one list's trouble, too
+        trouble = Effect(error="backendError", status=503)  # also of what tells an outage from one list
         outage = [stage.simulator.faults.add(Rule(trouble, Match(method=each))) for each in ("files.list", "about.get")]
         stage.trigger(FIRST, "full_sync")
         worker.wait_until(lambda: "until" in stage.state().get("parked", {}), "parked")
