@@ -48,10 +48,10 @@ from google_drive_worker.sync.gaps import (
     unreadable_gap,
 )
 from google_drive_worker.sync.items import ItemWriter, LookedUp
-from google_drive_worker.sync.listing import belongs
+from google_drive_worker.sync.listing import belongs, corpus_of
 from google_drive_worker.sync.page_sharing import moved_corpora
 from google_drive_worker.sync.places import DEPTH_AT_MOST
-from google_drive_worker.sync.plan import LookUpDrive, LookUpRemoved, ReadChanges, WalkFolder, is_step_of
+from google_drive_worker.sync.plan import LookUpDrive, LookUpRemoved, ReadChanges, WalkFolder, without_rest
 from google_drive_worker.sync.scope import MY_DRIVE, follows, holds_drive, is_restricted, lists, with_roots
 from google_drive_worker.sync.step import (
     Step,
@@ -419,13 +419,13 @@ def on_drive_found(checkpoint: Checkpoint, action: LookUpDrive, drive: SharedDri
     if corpus is not None:
         return Step(with_corpus(checkpoint, action.drive_id, replace(corpus, doubtful=False)))
     joined = Corpus("start_token", members_due=checkpoint.scope.sync_permissions, rights=drive.rights)
-    checkpoint = unexpected(with_corpus(checkpoint, action.drive_id, joined), action.drive_id)
+    checkpoint = no_longer_expected(with_corpus(checkpoint, action.drive_id, joined), action.drive_id)
     is_held, sync = holds_drive(checkpoint.scope, action.drive_id), checkpoint.sync
     records = (normalizer.transform_drive(drive),) if is_held else ()
     return Step(checkpoint if sync is None else with_sync(checkpoint, counted(sync, records)), records)
 
 
-def unexpected(checkpoint: Checkpoint, drive_id: str) -> Checkpoint:
+def no_longer_expected(checkpoint: Checkpoint, drive_id: str) -> Checkpoint:
     """Return the checkpoint with the drive looked up, which the list of drives had left out."""
     return replace(checkpoint, expected=tuple(name for name in checkpoint.expected if name != drive_id))
 
@@ -439,10 +439,10 @@ def on_children(
         return Step(checkpoint)
     errors: list[ErrorReport] = []
     below: list[Walk] = []
-    name = walk.drive_id if walk.drive_id in checkpoint.corpora else USER_CORPUS
+    name = corpus_of(checkpoint, walk.drive_id)
     for item in page.items():
         if isinstance(item, UnreadableItem):
-            checkpoint, more = unreadable_gap(checkpoint, item, str(name), "folder", walk.folder_id)
+            checkpoint, more = unreadable_gap(checkpoint, item, name, "folder", walk.folder_id)
             errors += more
             walk = replace(walk, incomplete=walk.incomplete or item.id is None)
             continue
@@ -458,7 +458,7 @@ def on_children(
         if deeper.depth <= DEPTH_AT_MOST:
             checkpoint = _with_walk(checkpoint, deeper)
         else:
-            checkpoint, lost = open_gap(checkpoint, "folder", deeper.folder_id, str(name), too_deep())
+            checkpoint, lost = open_gap(checkpoint, "folder", deeper.folder_id, name, too_deep())
             more = (*more, *lost)
     return Step(checkpoint, tuple(writer.records), (*errors, *more, *writer.errors), writer.remembered)
 
@@ -481,10 +481,10 @@ def _walked_on(checkpoint: Checkpoint, asked: Walk, walk: Walk, token: PageToken
 def end_walk(checkpoint: Checkpoint, walk: Walk, error: WorkerError) -> Opened:
     """The checkpoint without a walk that could not be gone through; a gap takes it up again, from its beginning."""
     again = Walk(walk.folder_id, walk.drive_id, walk.trashed)
-    corpus = walk.drive_id if walk.drive_id in checkpoint.corpora else USER_CORPUS
+    corpus = corpus_of(checkpoint, walk.drive_id)
     checkpoint = with_walk_as(checkpoint, walk, None)
     missing = isinstance(error, NotFound)
-    return open_gap(checkpoint, "folder", walk.folder_id, str(corpus), error, missing=missing, walk=again)
+    return open_gap(checkpoint, "folder", walk.folder_id, corpus, error, missing=missing, walk=again)
 
 
 def with_walk_as(checkpoint: Checkpoint, walk: Walk, then: Walk | None) -> Checkpoint:
@@ -566,7 +566,7 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
     is_held = holds_drive(checkpoint.scope, drive_id)
     deletions = [normalizer.deletion("shared_drive", drive_id, "access_lost")] if is_held else []
     if left is None:
-        return owe_full(forget_corpus(unexpected(checkpoint, drive_id), drive_id)), deletions
+        return owe_full(forget_corpus(no_longer_expected(checkpoint, drive_id), drive_id)), deletions
     corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if name != drive_id}
     sync = checkpoint.sync
     if sync is not None:
@@ -578,10 +578,7 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
             details=tuple(each for each in sync.details if each.corpus != drive_id),
             content=tuple(each for each in sync.content if each.corpus != drive_id),
         )
-    parked = checkpoint.parked
-    if parked is not None and is_step_of(parked.step, drive_id):
-        parked = None  # what failed is not asked for any more
-    checkpoint = forget_corpus(replace(checkpoint, corpora=corpora, sync=sync, parked=parked), drive_id)
+    checkpoint = forget_corpus(without_rest(replace(checkpoint, corpora=corpora, sync=sync), drive_id), drive_id)
     if left.written or left.stage in {"changes", "done"} or left.listing_token is not None:
         checkpoint = owe_full(checkpoint)
     # What is under way of the user's own was judged while the account was a member.

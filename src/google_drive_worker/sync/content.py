@@ -34,7 +34,7 @@ from google_drive_worker.sync.gaps import (
     unreadable_of_pass,
 )
 from google_drive_worker.sync.items import NOWHERE, Places, held_of, misplaced_in
-from google_drive_worker.sync.listing import belongs
+from google_drive_worker.sync.listing import belongs, corpus_of
 from google_drive_worker.sync.plan import ListContent, ReadContent
 from google_drive_worker.sync.scope import gone_through, wants_contents
 from google_drive_worker.sync.step import Step, counted, with_gone, with_sync
@@ -248,7 +248,7 @@ def _known_ref(scope: Scope, file: DriveFile, known: Remembered | None) -> Objec
 
 def _comes_anyhow(checkpoint: Checkpoint, sync: Sync, file: DriveFile) -> bool:
     """Whether the file's turn comes with all of its corpus."""
-    return (file.drive_id if file.drive_id in checkpoint.corpora else USER_CORPUS) in sync.listed
+    return corpus_of(checkpoint, file.drive_id) in sync.listed
 
 
 def _with_contents(checkpoint: Checkpoint, sync: Sync, file_ids: tuple[FileId, ...]) -> Sync:

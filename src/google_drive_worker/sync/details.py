@@ -32,7 +32,7 @@ from google_drive_worker.domain.lenient import UNREADABLE, Reader
 from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record, ResourceType
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, GapScope, Reading, Scope, Sync
+from google_drive_worker.sync.checkpoint import Changed, Checkpoint, GapScope, Reading, Scope, Sync
 from google_drive_worker.sync.content import on_metadata_listed
 from google_drive_worker.sync.error_reports import skipped, unread
 from google_drive_worker.sync.gaps import (
@@ -43,7 +43,7 @@ from google_drive_worker.sync.gaps import (
     forget_scopes,
     home_of,
     is_confirmed,
-    is_crowd_confirmed,
+    is_confirmed_of_many,
     is_told,
     note_lossy,
     open_gap,
@@ -52,7 +52,7 @@ from google_drive_worker.sync.gaps import (
     unreadable_of_pass,
 )
 from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, Places, held_of, misplaced_in
-from google_drive_worker.sync.listing import belongs
+from google_drive_worker.sync.listing import belongs, corpus_of
 from google_drive_worker.sync.plan import Action, ListContent, ListDetails, ReadContent, ReadDetails
 from google_drive_worker.sync.scope import gone_through, wants_contents, wants_details
 from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, with_gone, with_sync
@@ -193,7 +193,7 @@ def noted(
     lost: dict[FileId, Remembered] = {}
     for file in files:
         known = recall(file.id)
-        name = str(file.drive_id) if file.drive_id in checkpoint.corpora else USER_CORPUS
+        name = corpus_of(checkpoint, file.drive_id)
         if name in sync.listed:
             continue  # its turn comes with all of its corpus
         what_became, may = written.get(file.id), changed_of(scope, _detailed(file))
@@ -393,7 +393,7 @@ def _unread(checkpoint: Checkpoint, scope: GapScope, file_id: FileId, corpus: st
     That nothing is found is believed the second time: one such answer would take all that is held of the list away.
     """
     is_missing = isinstance(problem, NotFound) or problem.http_status == _NOT_FOUND
-    is_believed = is_confirmed(find_gap(checkpoint, scope, file_id)) or is_crowd_confirmed(checkpoint, corpus)
+    is_believed = is_confirmed(find_gap(checkpoint, scope, file_id)) or is_confirmed_of_many(checkpoint, corpus)
     if isinstance(problem, ItemUnavailable) or (is_missing and not is_believed):
         home = corpus or home_of(checkpoint, scope, file_id)
         return open_gap(checkpoint, scope, file_id, home, as_gap(problem), missing=is_missing)

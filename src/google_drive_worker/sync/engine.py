@@ -16,6 +16,7 @@ A crash between two steps loses nothing: the checkpoint is the sync.
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import cast
 
 from msgspec.structs import replace
@@ -83,7 +84,7 @@ from google_drive_worker.sync.items import (
     misplaced_in,
     nothing_remembered,
 )
-from google_drive_worker.sync.listing import on_drives, on_files, on_order, on_start_token
+from google_drive_worker.sync.listing import corpus_of, on_drives, on_files, on_order, on_start_token
 from google_drive_worker.sync.members import misjudged, on_members
 from google_drive_worker.sync.page_sharing import sighted_of
 from google_drive_worker.sync.plan import (
@@ -161,10 +162,10 @@ def due_at(checkpoint: Checkpoint, now: datetime) -> datetime | None:
     A rest that looks longer than any that is asked for is over.
     """
     if checkpoint.owed is None and checkpoint.sync is None:
-        first, parked = next_retry(checkpoint, now), checkpoint.parked
-        return (
-            first if first is None or parked is None or not parked.until else max(first, due_moment(parked.until, now))
-        )
+        retry, parked = next_retry(checkpoint, now), checkpoint.parked
+        if retry is None or parked is None or not parked.until:
+            return retry
+        return max(retry, due_moment(parked.until, now))
     if checkpoint.parked is None or checkpoint.parked.until == "":
         return now
     if checkpoint.parked.until is None:
@@ -333,11 +334,11 @@ def _with_gaps_of_items(
     if checkpoint is None or checkpoint.sync is None:
         return step
     errors: list[ErrorReport] = []
-    homes = _Homes(checkpoint, action, answer)
+    home_of = partial(_home_of, checkpoint, action, answer)
     for item_id, problem in writer.unread.items():
         scope: GapScope = "permissions"
         before = checkpoint
-        checkpoint, more = open_gap(checkpoint, scope, item_id, homes(item_id), as_gap(problem))
+        checkpoint, more = open_gap(checkpoint, scope, item_id, home_of(item_id), as_gap(problem))
         odd = writer.odd.get(item_id, ())
         errors += odd if odd and is_told(checkpoint, before, scope, item_id) else more if not odd else ()
     if checkpoint.gaps:
@@ -353,10 +354,10 @@ def _with_gaps_of_items(
         if isinstance(answer, Contents):
             lossy.update(each.file.id for each in answer.found if each.file.lossy)
         checkpoint = close_gaps(checkpoint, read - {("item", each) for each in lossy})
-    checkpoint, more = misplaced_in(checkpoint, writer.places, homes, writer.misplaced)
+    checkpoint, more = misplaced_in(checkpoint, writer.places, home_of, writer.misplaced)
     errors += more
     for item_id in writer.lossy:
-        checkpoint = note_lossy(checkpoint, "item", item_id, homes(item_id))
+        checkpoint = note_lossy(checkpoint, "item", item_id, home_of(item_id))
     if writer.questions and checkpoint.sync is not None:
         again = tuple(Removal(file_id, NO_CORPUS) for file_id in writer.questions)
         removals = tuple(dict.fromkeys((*checkpoint.sync.removals, *again)))
@@ -366,26 +367,18 @@ def _with_gaps_of_items(
     return replace(step, checkpoint=checkpoint, errors=(*step.errors, *errors))
 
 
-class _Homes:
-    """The corpora that the gaps of an answer's items are counted in: of those that were looked up, each item's own."""
-
-    def __init__(self, checkpoint: Checkpoint, action: Action, answer: Answer) -> None:
-        self._checkpoint = checkpoint
-        self._action = action
-        self._answer = answer
-
-    def __call__(self, item_id: FileId) -> str:
-        match self._action:
-            case ListFiles(corpus) | ReadChanges(corpus):
-                return corpus
-            case WalkFolder(walk) if walk.drive_id is not None:
-                return walk.drive_id
-            case LookUpRemoved():
-                file = cast("LookedUp", self._answer).get(item_id)
-                drive_id = file.drive_id if isinstance(file, DriveFile) else None
-                return str(drive_id) if drive_id in self._checkpoint.corpora else USER_CORPUS
-            case _:
-                return USER_CORPUS
+def _home_of(checkpoint: Checkpoint, action: Action, answer: Answer, item_id: FileId) -> str:
+    """The corpus that the gap of an answer's item is counted in: of one that was looked up, its own."""
+    match action:
+        case ListFiles(corpus) | ReadChanges(corpus):
+            return corpus
+        case WalkFolder(walk):
+            return corpus_of(checkpoint, walk.drive_id)
+        case LookUpRemoved():
+            file = cast("LookedUp", answer).get(item_id)
+            return corpus_of(checkpoint, file.drive_id if isinstance(file, DriveFile) else None)
+        case _:
+            return USER_CORPUS
 
 
 def _writes_anew(checkpoint: Checkpoint, action: Action) -> bool:

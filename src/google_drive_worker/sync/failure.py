@@ -10,7 +10,13 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import due_moment, rfc3339
-from google_drive_worker.sync.change_log import end_walk, leave_drive, unexpected, with_users_files_again, with_walk_as
+from google_drive_worker.sync.change_log import (
+    end_walk,
+    leave_drive,
+    no_longer_expected,
+    with_users_files_again,
+    with_walk_as,
+)
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScope, Parked, Walk
 from google_drive_worker.sync.content import on_refused_contents
 from google_drive_worker.sync.details import on_refused, pass_page_failed
@@ -41,9 +47,9 @@ from google_drive_worker.sync.plan import (
     ReadDetails,
     TakeStartToken,
     WalkFolder,
-    is_step_of,
     step_name,
     still_wanted,
+    without_rest,
 )
 from google_drive_worker.sync.scope import holds_drive
 from google_drive_worker.sync.step import Step, give_up, with_corpus, with_sync
@@ -103,9 +109,9 @@ def on_failure(
         case SkipItem(), _:
             return _on_trouble(checkpoint, action, error) or park(checkpoint, step_name(action), error, now, jitter)
         case Terminal(code="insufficient_scope"), ListDetails() | ReadDetails():  # the rest goes on without
-            return Step(on_refused(_without_rest(checkpoint, action)), errors=(report_of(checkpoint, error),))
+            return Step(on_refused(_given_up(checkpoint, action)), errors=(report_of(checkpoint, error),))
         case Terminal(code="insufficient_scope"), ListContent() | ReadContent():
-            return Step(on_refused_contents(_without_rest(checkpoint, action)), errors=(report_of(checkpoint, error),))
+            return Step(on_refused_contents(_given_up(checkpoint, action)), errors=(report_of(checkpoint, error),))
         case _:
             return park(checkpoint, step_name(action), error, now, jitter)
 
@@ -113,8 +119,10 @@ def on_failure(
 def _on_trouble(checkpoint: Checkpoint, action: Action, error: SkipItem) -> Step | None:
     """A call failed for one thing alone, while others succeed: the sync goes on. `None` of what is no such call."""
     match action:
-        case TakeStartToken() | ListFiles() | ReadChanges() | LookUpDrive() | ListDetails() | ListContent():
+        case TakeStartToken() | ListFiles() | ReadChanges() | LookUpDrive():
             return _on_trouble_of_a_corpus(checkpoint, action, error)
+        case ListDetails() | ListContent():
+            return _on_trouble_of_a_pass(_doubted(checkpoint, action.corpus, error), action, error)
         case WalkFolder(walk):
             return _on_trouble_of_a_walk(checkpoint, walk, error)
         case LookUpRemoved(file_ids):
@@ -125,16 +133,18 @@ def _on_trouble(checkpoint: Checkpoint, action: Action, error: SkipItem) -> Step
             return None
 
 
-def _on_trouble_of_a_corpus(checkpoint: Checkpoint, action: Action, error: SkipItem) -> Step:
+_OfACorpus = TakeStartToken | ListFiles | ReadChanges | LookUpDrive
+"""What is asked of a corpus itself."""
+
+
+def _on_trouble_of_a_corpus(checkpoint: Checkpoint, action: _OfACorpus, error: SkipItem) -> Step:
     """A call of one corpus failed while others succeed. It is made again a few times, then the sync goes on without it.
 
     That a drive is not found says nothing yet, whichever call says so: it is looked up by its id.
     """
-    if isinstance(action, ListDetails | ListContent):
-        return _on_trouble_of_a_pass(_doubted(checkpoint, action.corpus, error), action, error)
-    name = _corpus_of(action)
+    name = action.drive_id if isinstance(action, LookUpDrive) else action.corpus
     if name not in checkpoint.corpora:
-        checkpoint, errors = open_gap(unexpected(checkpoint, name), "corpus", name, name, error)
+        checkpoint, errors = open_gap(no_longer_expected(checkpoint, name), "corpus", name, name, error)
         return Step(checkpoint, errors=errors)
     checkpoint = _doubted(checkpoint, name, error)
     corpus = checkpoint.corpora[name]
@@ -151,17 +161,7 @@ def _doubted(checkpoint: Checkpoint, name: str, error: SkipItem) -> Checkpoint:
     return with_corpus(checkpoint, name, replace(corpus, doubtful=True))
 
 
-def _corpus_of(action: Action) -> str:
-    match action:
-        case LookUpDrive(drive_id):
-            return drive_id
-        case TakeStartToken(name) | ListFiles(name) | ReadChanges(name) | ListDetails(name) | ListContent(name):
-            return name
-        case _:
-            raise TypeError(f"{type(action).__name__} is of no single corpus")
-
-
-def _without_rest(checkpoint: Checkpoint, action: Action) -> Checkpoint:
+def _given_up(checkpoint: Checkpoint, action: Action) -> Checkpoint:
     """The checkpoint without a rest for an action that is given up."""
     parked = checkpoint.parked
     is_for_it = parked is not None and parked.step == step_name(action)
@@ -170,10 +170,7 @@ def _without_rest(checkpoint: Checkpoint, action: Action) -> Checkpoint:
 
 def _held(checkpoint: Checkpoint, name: str, error: WorkerError) -> Step:
     """The step that goes on without a corpus; what it rested for is not asked for any more in this sync."""
-    parked = checkpoint.parked
-    if parked is not None and is_step_of(parked.step, name):
-        checkpoint = replace(checkpoint, parked=None)
-    checkpoint, errors = hold_corpus(checkpoint, name, error)
+    checkpoint, errors = hold_corpus(without_rest(checkpoint, name), name, error)
     return Step(checkpoint, errors=errors)
 
 
@@ -194,7 +191,7 @@ def _on_trouble_of_a_pass(checkpoint: Checkpoint, action: ListDetails | ListCont
     if max(again.trouble, again.restarts) > TRIES_AT_ONCE:
         left = tuple(each for each in readings if each != reading)
         scope: GapScope = "details" if is_details else "contents"
-        checkpoint, errors = open_gap(_without_rest(checkpoint, action), scope, reading.corpus, reading.corpus, error)
+        checkpoint, errors = open_gap(_given_up(checkpoint, action), scope, reading.corpus, reading.corpus, error)
     sync = replace(sync, details=left) if is_details else replace(sync, content=left)
     return Step(with_sync(checkpoint, sync), errors=errors)
 
@@ -208,7 +205,7 @@ def _on_trouble_of_a_walk(checkpoint: Checkpoint, walk: Walk, error: WorkerError
     again = replace(walk, page_token=token, trouble=walk.trouble + 1)
     if again.trouble <= TRIES_AT_ONCE:
         return Step(with_walk_as(checkpoint, walk, again))
-    checkpoint, errors = end_walk(_without_rest(checkpoint, WalkFolder(walk)), walk, error)
+    checkpoint, errors = end_walk(_given_up(checkpoint, WalkFolder(walk)), walk, error)
     return Step(checkpoint, errors=errors)
 
 
@@ -217,7 +214,7 @@ def _on_trouble_of_look_ups(checkpoint: Checkpoint, file_ids: Iterable[FileId], 
     sync, asked, errors = checkpoint.sync, set(file_ids), list[ErrorReport]()
     if sync is None:
         return Step(checkpoint)
-    checkpoint = _without_rest(checkpoint, LookUpRemoved(()))
+    checkpoint = _given_up(checkpoint, LookUpRemoved(()))
     for removal in sync.removals:
         if removal.file_id in asked:
             corpus = removal.corpus or USER_CORPUS
@@ -235,7 +232,7 @@ def _on_trouble_of_drives(checkpoint: Checkpoint, error: WorkerError) -> Step:
     sync = replace(sync, drives_token=None, restarts=sync.restarts + 1)
     if sync.restarts <= TRIES_AT_ONCE:
         return Step(with_sync(checkpoint, sync))
-    checkpoint = with_sync(_without_rest(checkpoint, ListDrives(None)), replace(sync, drives_listed=True))
+    checkpoint = with_sync(_given_up(checkpoint, ListDrives(None)), replace(sync, drives_listed=True))
     checkpoint, errors = open_gap(checkpoint, "drives", "drives", USER_CORPUS, error)
     return Step(checkpoint, errors=errors)
 
@@ -244,7 +241,7 @@ def _on_missing_drive(checkpoint: Checkpoint, drive_id: str, error: NotFound, no
     """Google does not find a drive by its id: it is left where Google said so before, a rest ago, and else a gap."""
     is_gone, corpus = is_confirmed(find_gap(checkpoint, "corpus", drive_id)), checkpoint.corpora.get(drive_id)
     if corpus is None:  # the list of drives left it out
-        checkpoint = unexpected(checkpoint, drive_id)
+        checkpoint = no_longer_expected(checkpoint, drive_id)
         if is_gone:
             is_held = holds_drive(checkpoint.scope, drive_id)
             records = (normalizer.deletion("shared_drive", drive_id, "access_lost"),) if is_held else ()
@@ -254,9 +251,7 @@ def _on_missing_drive(checkpoint: Checkpoint, drive_id: str, error: NotFound, no
         return Step(with_users_files_again(checkpoint), tuple(left))
     else:
         checkpoint = with_corpus(checkpoint, drive_id, replace(corpus, held=True))
-    parked = checkpoint.parked
-    if parked is not None and is_step_of(parked.step, drive_id):
-        checkpoint = replace(checkpoint, parked=None)
+    checkpoint = without_rest(checkpoint, drive_id)
     checkpoint, errors = open_gap(checkpoint, "corpus", drive_id, drive_id, error, missing=True)
     return Step(checkpoint, errors=errors)
 

@@ -234,15 +234,9 @@ def _bounded(checkpoint: Checkpoint, reports: tuple[ErrorReport, ...]) -> Opened
     checkpoint = replace(checkpoint, gaps=(*(gap for gap in checkpoint.gaps if id(gap) not in gone), whole))
     if is_again:
         return Opened(checkpoint, reports)
-    resource = "my_drive" if name == USER_CORPUS else "shared_drive"
+    resource = _resource_of("corpus", name, name)
     notice = notice_of(
-        checkpoint,
-        whole.code,
-        message,
-        category="retriable",
-        action="retried",
-        resource_type=resource,
-        resource_id=name,
+        checkpoint, TOO_MANY, message, category="retriable", action="retried", resource_type=resource, resource_id=name
     )
     return Opened(checkpoint, (*reports, notice))
 
@@ -313,7 +307,7 @@ def hold_corpus(checkpoint: Checkpoint, name: str, error: WorkerError) -> Opened
         corpus = replace(corpus, stage=stage, unlisted=True, trouble=0, doubtful=False)
     else:
         corpus = replace(corpus, held=True, trouble=0, doubtful=False)
-    return open_gap(replace(checkpoint, corpora={**checkpoint.corpora, name: corpus}), "corpus", name, name, error)
+    return open_gap(with_corpus(checkpoint, name, corpus), "corpus", name, name, error)
 
 
 def read_on(
@@ -375,7 +369,7 @@ def is_confirmed(gap: Gap | None) -> bool:
     return gap is not None and gap.missing and gap.state == "tried" and gap.code != TOO_MANY
 
 
-def is_crowd_confirmed(checkpoint: Checkpoint, corpus: str | None) -> bool:
+def is_confirmed_of_many(checkpoint: Checkpoint, corpus: str | None) -> bool:
     """Whether one more answer that a list is not found counts, since there were too many to name a rest ago."""
     whole = None if corpus is None else find_gap(checkpoint, "corpus", corpus)
     return whole is not None and whole.code == TOO_MANY and whole.missing and whole.state == "tried"

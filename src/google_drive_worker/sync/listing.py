@@ -40,7 +40,7 @@ from google_drive_worker.sync.parts import (
     with_youngest,
     youngest_since,
 )
-from google_drive_worker.sync.plan import ListFiles, ProveOrder, TakeStartToken, is_step_of
+from google_drive_worker.sync.plan import ListFiles, ProveOrder, TakeStartToken, without_rest
 from google_drive_worker.sync.scope import MY_DRIVE, follows, holds_drive, lists
 from google_drive_worker.sync.step import Step, counted, give_up, with_corpus, with_sync
 from google_drive_worker.sync.tokens import STALLS_AT_ONCE, follow, is_given_up, no_progress, stalled
@@ -236,6 +236,11 @@ def belongs(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bo
     return drive_id is None or (checkpoint.scope.include_shared_drives and drive_id not in checkpoint.corpora)
 
 
+def corpus_of(checkpoint: Checkpoint, drive_id: DriveId | None) -> str:
+    """The corpus that speaks for items of that drive: the drive itself where it is followed, else the user's."""
+    return str(drive_id) if drive_id in checkpoint.corpora else USER_CORPUS
+
+
 def is_listed_by(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bool:
     """Whether a listing of the corpus is to bring an item of that drive: where drives are named, the user's brings
     nothing of other drives, which it shows as well."""
@@ -256,13 +261,12 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Opened:
         corpora = {
             key: replace(other, stage="changes") if other.stage == "done" else other for key, other in corpora.items()
         }
-    parked = checkpoint.parked
-    if parked is not None and is_step_of(parked.step, name, of_its_listing=True):
-        parked = None  # the part that failed may have been another sync's; whatever it was, all is listed now
+    # The part that failed may have been another sync's; whatever it was, all is listed now.
+    checkpoint = without_rest(checkpoint, name, of_its_listing=True)
     sync = checkpoint.sync
     if sync is not None and name not in sync.listed and not corpus.relisted:
         sync = replace(sync, listed=(*sync.listed, name))
-    checkpoint = replace(checkpoint, corpora=corpora, parked=parked, sync=sync)
+    checkpoint = replace(checkpoint, corpora=corpora, sync=sync)
     if not corpus.incomplete:
         folders = [gap for gap in checkpoint.gaps if gap.scope == "folder" and gap.corpus == name]
         read: list[GapKey] = [("folder", gap.id) for gap in folders if not gap.missing and gap.code != PLACE]

@@ -11,19 +11,19 @@ from google_drive_worker.domain.drive import (
     DriveFile,
     FilesPage,
 )
-from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.lenient import UNREADABLE, Resource
 from google_drive_worker.domain.sharing import ItemSharing, read_sharing
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint
 from google_drive_worker.sync.items import ItemsAnswer
-from google_drive_worker.sync.listing import belongs
+from google_drive_worker.sync.listing import belongs, corpus_of
 from google_drive_worker.sync.plan import Action, ListFiles, LookUpRemoved, ReadChanges, WalkFolder
 from google_drive_worker.sync.sharing import Finding, FoldersOfConnection, nothing_known, sharings_of
 
 
 class _ChangedItem(Resource, frozen=True, gc=False):
     mime_type: str = ""
-    drive_id: str | None = None
+    drive_id: DriveId | None = None
 
 
 class _Entry(Resource, frozen=True, gc=False):
@@ -44,10 +44,10 @@ def moved_corpora(checkpoint: Checkpoint, action: ReadChanges, page: ChangesPage
     for entry, item in _read_entries(page):
         if entry.change_type == "drive" and entry.drive_id is not None:
             yield entry.drive_id
-        elif item is not None and item.mime_type == FOLDER_MIME_TYPE:
-            home = item.drive_id if item.drive_id in checkpoint.corpora else USER_CORPUS
-            if home == action.corpus:
-                yield action.corpus
+        elif item is None or item.mime_type != FOLDER_MIME_TYPE:
+            continue
+        elif corpus_of(checkpoint, item.drive_id) == action.corpus:
+            yield action.corpus
 
 
 def tells_of_others(page: ChangesPage) -> bool:
@@ -73,8 +73,7 @@ def sighted_of(checkpoint: Checkpoint, action: Action) -> int:
         case ListFiles(corpus) | ReadChanges(corpus):
             name = corpus
         case WalkFolder(walk):
-            name = walk.drive_id or USER_CORPUS
-            name = name if name in checkpoint.corpora else USER_CORPUS
+            name = corpus_of(checkpoint, walk.drive_id)
         case _:
             return checkpoint.sync.sightings if checkpoint.sync is not None else 0
     return checkpoint.corpora[name].sighted if name in checkpoint.corpora else 0

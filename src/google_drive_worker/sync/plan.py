@@ -172,10 +172,13 @@ def step_name(action: Action) -> str:
             return type(action).__name__
 
 
-def is_step_of(step: str, corpus: str, *, of_its_listing: bool = False) -> bool:
-    """Whether a step of that name is the corpus' own, and of its listing where that is asked."""
-    kind, _, place = step.partition(":")
-    return place.partition(":")[0] == corpus and (kind == "ListFiles" or not of_its_listing)
+def without_rest(checkpoint: Checkpoint, corpus: str, *, of_its_listing: bool = False) -> Checkpoint:
+    """The checkpoint without a rest for a step of the corpus, or of its listing alone: it is not asked for any more."""
+    if checkpoint.parked is None:
+        return checkpoint
+    kind, _, place = checkpoint.parked.step.partition(":")
+    is_its_own = place.partition(":")[0] == corpus and (kind == "ListFiles" or not of_its_listing)
+    return msgspec.structs.replace(checkpoint, parked=None) if is_its_own else checkpoint
 
 
 def fetch_key(action: Action) -> Action | str:
