@@ -28,7 +28,7 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, SyncSummary
 from google_drive_worker.domain.reports import SyncEnded
 from google_drive_worker.domain.times import due_moment, rfc3339
-from google_drive_worker.sync.change_log import on_changes, on_children, on_drive_found, on_looked_up
+from google_drive_worker.sync.change_log import on_changes
 from google_drive_worker.sync.channels import untold
 from google_drive_worker.sync.checkpoint import (
     NO_CORPUS,
@@ -62,6 +62,7 @@ from google_drive_worker.sync.details import (
     pass_page_read,
     rewritten,
 )
+from google_drive_worker.sync.drives import on_drive_found
 from google_drive_worker.sync.error_reports import notice_of
 from google_drive_worker.sync.gap_retries import GAP_RESTS, GapRests, has_due, next_retry, read_again, settle, try_due
 from google_drive_worker.sync.gaps import (
@@ -85,6 +86,7 @@ from google_drive_worker.sync.items import (
     nothing_remembered,
 )
 from google_drive_worker.sync.listing import corpus_of, on_drives, on_files, on_order, on_start_token
+from google_drive_worker.sync.look_ups import on_looked_up
 from google_drive_worker.sync.members import misjudged, on_members
 from google_drive_worker.sync.page_sharing import sighted_of
 from google_drive_worker.sync.plan import (
@@ -108,6 +110,7 @@ from google_drive_worker.sync.plan import (
 from google_drive_worker.sync.scope import follows, with_roots
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.sync.step import Step, to_follow, with_gone, with_sync
+from google_drive_worker.sync.walks import on_children
 from google_drive_worker.sync.witnesses import with_witnesses
 from google_drive_worker.utils.errors import PageTokenRejected
 

@@ -10,16 +10,10 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import due_moment, rfc3339
-from google_drive_worker.sync.change_log import (
-    end_walk,
-    leave_drive,
-    no_longer_expected,
-    with_users_files_again,
-    with_walk_as,
-)
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScope, Parked, Walk
 from google_drive_worker.sync.content import on_refused_contents
 from google_drive_worker.sync.details import on_refused, pass_page_failed
+from google_drive_worker.sync.drives import leave_drive, no_longer_expected, with_users_files_again
 from google_drive_worker.sync.error_reports import report_of
 from google_drive_worker.sync.forgetting import on_unknown
 from google_drive_worker.sync.gaps import (
@@ -53,6 +47,7 @@ from google_drive_worker.sync.plan import (
 )
 from google_drive_worker.sync.scope import holds_drive
 from google_drive_worker.sync.step import Step, give_up, with_corpus, with_sync
+from google_drive_worker.sync.walks import end_walk, with_walk_as
 from google_drive_worker.utils.errors import (
     NeedsReauth,
     NotFound,

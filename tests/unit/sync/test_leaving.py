@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.normalization import transformer
-from google_drive_worker.sync.change_log import leave_drive
 from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
     Checkpoint,
@@ -18,6 +17,7 @@ from google_drive_worker.sync.checkpoint import (
     Scope,
     Walk,
 )
+from google_drive_worker.sync.drives import leave_drive
 from google_drive_worker.sync.engine import Answer, accept, begin, complete, due_at, on_answer
 from google_drive_worker.sync.failure import on_failure
 from google_drive_worker.sync.plan import Action, ListDrives, ListFiles, ReadChanges, TakeStartToken, plan

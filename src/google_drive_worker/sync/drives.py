@@ -1,0 +1,137 @@
+"""Shared drives that are joined, left, and found again.
+
+A left drive names none of its items, and the worker keeps no list of them. A full sync follows, whose closing record
+lets the consumer sweep them away.
+"""
+
+from msgspec.structs import replace
+
+from google_drive_worker.domain.drive import Change, SharedDrive
+from google_drive_worker.domain.ports import Normalizer
+from google_drive_worker.domain.record import Record
+from google_drive_worker.sync.checkpoint import (
+    NO_CORPUS,
+    USER_CORPUS,
+    Checkpoint,
+    Corpus,
+    Removal,
+)
+from google_drive_worker.sync.gap_retries import list_now
+from google_drive_worker.sync.gaps import (
+    forget_corpus,
+)
+from google_drive_worker.sync.plan import LookUpDrive, without_rest
+from google_drive_worker.sync.scope import follows, holds_drive, lists, with_roots
+from google_drive_worker.sync.step import (
+    Step,
+    counted,
+    owe_full,
+    sighted,
+    with_corpus,
+    with_sync,
+)
+
+
+def on_drive_found(checkpoint: Checkpoint, action: LookUpDrive, drive: SharedDrive, normalizer: Normalizer) -> Step:
+    """A drive that a call did not find is there: it is asked again, and goes on without it where that fails too.
+
+    One that the list of drives left out is joined.
+    """
+    corpus = checkpoint.corpora.get(action.drive_id)
+    gaps = tuple(
+        replace(gap, missing=False) if (gap.scope, gap.id) == ("corpus", action.drive_id) else gap
+        for gap in checkpoint.gaps
+    )
+    checkpoint = replace(checkpoint, gaps=gaps)
+    if corpus is not None:
+        return Step(with_corpus(checkpoint, action.drive_id, replace(corpus, doubtful=False)))
+    joined = Corpus("start_token", members_due=checkpoint.scope.sync_permissions, rights=drive.rights)
+    checkpoint = no_longer_expected(with_corpus(checkpoint, action.drive_id, joined), action.drive_id)
+    is_held, sync = holds_drive(checkpoint.scope, action.drive_id), checkpoint.sync
+    records = (normalizer.transform_drive(drive),) if is_held else ()
+    return Step(checkpoint if sync is None else with_sync(checkpoint, counted(sync, records)), records)
+
+
+def no_longer_expected(checkpoint: Checkpoint, drive_id: str) -> Checkpoint:
+    """Return the checkpoint with the drive looked up, which the list of drives had left out."""
+    return replace(checkpoint, expected=tuple(name for name in checkpoint.expected if name != drive_id))
+
+
+def on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
+    """Return what a log's entry of a shared drive comes to: it is joined, left, or has changed."""
+    drive_id = change.drive_id or (change.drive.id if change.drive else None)
+    if drive_id is None or not follows(checkpoint.scope, drive_id):
+        return checkpoint, []
+    if change.removed or change.drive is None:
+        return leave_drive(checkpoint, drive_id, normalizer)
+    known = checkpoint.corpora.get(drive_id)
+    if known is None:
+        # As a member the user sees more than was shared with them: what a walk brings of it counts as written, too.
+        due = checkpoint.scope.sync_permissions
+        joined = Corpus("start_token", written=True, members_due=due, rights=change.drive.rights)
+        checkpoint = with_corpus(checkpoint, drive_id, joined)
+        checkpoint = with_roots(checkpoint)
+    else:
+        # Who is a member may be what has changed.
+        due = known.members_due or checkpoint.scope.sync_permissions
+        rights = known.rights if change.drive.rights is None else change.drive.rights
+        checkpoint = with_corpus(checkpoint, drive_id, replace(known, members_due=due, rights=rights))
+        checkpoint = _perhaps_rejoined(checkpoint, known)
+        if known.rights is not None and known.rights != rights:
+            # Items in folders with limited access, or what hangs on files, have gone out of sight or come into it. No
+            # log says so: none of what came, and where the account was away in between none of what went.
+            checkpoint = owe_full(checkpoint)
+    is_held = holds_drive(checkpoint.scope, drive_id)
+    return checkpoint, [normalizer.transform_drive(change.drive)] if is_held else []
+
+
+def with_users_files_again(checkpoint: Checkpoint) -> Checkpoint:
+    """Return the checkpoint with the user's files to be listed again, after a drive was left that no log told of.
+
+    The user's listing left out what of the drive is shared with them by name, since the drive's own was to bring it.
+    """
+    if not lists(checkpoint.scope, USER_CORPUS):
+        return with_roots(checkpoint)
+    return list_now(checkpoint, USER_CORPUS)
+
+
+def _perhaps_rejoined(checkpoint: Checkpoint, drive: Corpus) -> Checkpoint:
+    """A drive of ours was left and joined again, perhaps: what was looked for in between was taken for gone."""
+    sync = checkpoint.sync
+    if drive.doubted:
+        return owe_full(checkpoint)
+    if sync is None or not checkpoint.gone:
+        return checkpoint
+    again = tuple(Removal(file_id, NO_CORPUS) for file_id in checkpoint.gone)
+    return replace(with_sync(checkpoint, replace(sync, removals=(*sync.removals, *again))), gone=())
+
+
+def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
+    """Drop a shared drive that the user can no longer see.
+
+    Where items of it may have been written, a full sync is owed, which sweeps them. One that never got as far as its
+    first page owes nothing: else a drive that is listed but can't be read would bring full sync upon full sync. One
+    that we never heard of was joined and left between two readings of the log; a walk or a look-up of what was shared
+    by name may have seen it with a member's eyes, and what a trigger's cursor knew of it nobody can tell.
+    """
+    left = checkpoint.corpora.get(drive_id)
+    is_held = holds_drive(checkpoint.scope, drive_id)
+    deletions = [normalizer.deletion("shared_drive", drive_id, "access_lost")] if is_held else []
+    if left is None:
+        return owe_full(forget_corpus(no_longer_expected(checkpoint, drive_id), drive_id)), deletions
+    corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if name != drive_id}
+    sync = checkpoint.sync
+    if sync is not None:
+        sync = replace(
+            sync,
+            walks=tuple(walk for walk in sync.walks if walk.drive_id != drive_id),
+            removals=tuple(removal for removal in sync.removals if removal.corpus != drive_id),
+            listed=tuple(name for name in sync.listed if name != drive_id),
+            details=tuple(each for each in sync.details if each.corpus != drive_id),
+            content=tuple(each for each in sync.content if each.corpus != drive_id),
+        )
+    checkpoint = forget_corpus(without_rest(replace(checkpoint, corpora=corpora, sync=sync), drive_id), drive_id)
+    if left.written or left.stage in {"changes", "done"} or left.listing_token is not None:
+        checkpoint = owe_full(checkpoint)
+    # What is under way of the user's own was judged while the account was a member.
+    return sighted(checkpoint, [USER_CORPUS]), deletions
