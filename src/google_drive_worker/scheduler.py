@@ -206,7 +206,7 @@ class Scheduler:
         return self._resting[0][0] if self._resting else None
 
     def _ask_again_where_the_clock_was_set(self) -> None:
-        """Those that rest do so until moments of another clock: each is asked anew when it is due."""
+        """Those that rest wait for times by the old clock: each is asked again when it is due by the new one."""
         before, self._wall_ahead_s = self._wall_ahead_s, self._read_wall_ahead_s()
         if abs(self._wall_ahead_s - before) <= CLOCK_SET_S:
             return

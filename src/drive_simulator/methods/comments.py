@@ -67,7 +67,7 @@ def delete(call: Call) -> Response:
 
 
 def discussed_item(call: Call) -> Item:
-    """The file that the path names, for whom its comments are there: who may comment on it. Raises ApiError.
+    """The file that the path names, where the user may see its comments: whoever may comment on it. Raises ApiError.
 
     Of a map Google says that there is no such file (Google's issue tracker; seen by several).
     """

@@ -96,7 +96,7 @@ async def content_of(caller: Caller, transport: StreamTransport, source: Source)
         pieces = _exported(_Export(caller, transport, path, source.export_type, keys), source.file.mime_type)
     taken, failure = 0, None
     try:
-        async with aclosing(pieces):  # whoever stops reading lets go of the connection as well
+        async with aclosing(pieces):  # a reader that stops early closes the connection
             async for piece in pieces:
                 taken += len(piece)
                 if taken > source.limit_bytes:

@@ -62,7 +62,7 @@ LINK = Method("drive.files.exportLink", CallKind.ITEM, Cost.DOWNLOAD)
 class Place(msgspec.Struct, frozen=True):
     """Where bytes are: a target on the API's own host, or on another one of Google's.
 
-    What is not `is_fixed` is made anew each time that it is asked for, and the second time may be other bytes. Where a
+    What is not `is_fixed` is generated for each request, and its bytes may differ from one to the next. Where a
     redirect led, it no longer `takes_token`. `export_type` is the type of what is there, where it is an export.
     """
 

@@ -9,7 +9,7 @@ SHORTCUT_MIME_TYPE = _APPS + "shortcut"
 
 
 class Holds(NamedTuple):
-    """What a type has. `content` is false where there is nothing to download and nobody expects it."""
+    """What a type has. `content` is false where there is nothing to download."""
 
     content: bool = True
     revisions: bool = True

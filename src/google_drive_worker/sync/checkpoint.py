@@ -366,7 +366,7 @@ class Checkpoint(_Value, frozen=True):
     over from another one, or had to forget, or went on from a trigger's cursor, and there was no full sync since.
     `gaps` are what could not be read and is asked for again by itself, `unfinished` the full sync whose closing record
     named some of them.
-    `watching` is about push channels, `None` where nobody asked for any yet. `unknown_since` is when the connection's
+    `watching` is about push channels, `None` where none was ever wanted. `unknown_since` is when the connection's
     source first said that there is no such connection; see `forgetting`.
     """
 

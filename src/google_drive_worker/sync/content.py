@@ -84,7 +84,7 @@ def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
     is_workspace = file.mime_type.startswith(_APPS)
     export_type = {**EXPORTS, **(scope.export_formats or {})}.get(file.mime_type)
     if file.mime_type.startswith(_THIRD_PARTY) or (is_workspace and export_type is None):
-        return Content("not_exportable")  # such as forms and sites: nobody can have their bytes, which is no error
+        return Content("not_exportable")  # such as forms and sites: Drive offers no bytes of them, which is no error
     if not _may_download(file):
         told = "Drive does not let the account download it"
         return Content("not_downloadable", problem=SkipItem(told, code="not_downloadable"))

@@ -291,7 +291,7 @@ def misplaced(folder: str) -> ItemUnavailable:
 
 def too_deep() -> ItemUnavailable:
     """Return the error of a folder below more folders than Google nests."""
-    return ItemUnavailable("folders hold one another in a circle", code="folder_circle")
+    return ItemUnavailable("folders are inside one another in a circle", code="folder_circle")
 
 
 def incomplete_search(what: str) -> ItemUnavailable:
