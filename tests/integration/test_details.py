@@ -63,6 +63,11 @@ def test_a_files_own_quota_is_that_files_business(topics: Topics, tmp_path: Path
         assert [state.struck for state in rules.states()] == [2, 2]
         found = [(each["error"]["category"], each["error"]["reason"]) for each in stage.errors()]
         assert found == [("skipped_item", "quotaExceeded")] * 2  # the two lists of a file have one cause
+        assert len({each["resource"]["id"] for each in stage.errors()}) == 2
+        lists = {(gap["scope"], gap["id"]) for gap in stage.state()["gaps"]}
+        assert lists == {
+            (scope, each["resource"]["id"]) for each in stage.errors() for scope in ("revisions", "comments")
+        }
         stage.assert_equal()
         stage.sync(FIRST, "full_sync")
         assert_equal_with_details(stage)

@@ -97,11 +97,14 @@ def test_folders_with_all_that_is_below_them(topics: Topics, tmp_path: Path, see
     with staged(world, topics, tmp_path) as stage:
         roots = stage.simulator.apply(lambda each: _large_folders(each, stage.email()))
         _restrict(stage, f"folder_ids = {[*roots, 'no-such-folder']}")
-        with stage.worker({"GDRIVE_PAGE_SIZE": "40"}):
+        soon = {"GDRIVE_PAGE_SIZE": "40", "SYNC_GAP_RETRY_S": "1", "SYNC_CONFIRM_AFTER_S": "1"}
+        with stage.worker(soon) as worker:
             stage.sync(FIRST, "full_sync")
             _assert_scope(stage, lambda files: _below(files, roots))
-            # That there is no such folder is believed when Google says so again, some minutes later.
-            assert [error["error"]["code"] for error in stage.errors()] == ["not_found"]
+            # That there is no such folder is believed when Google says so again.
+            worker.wait_until(lambda: len(stage.errors()) > 1, "no-such-folder is asked for again")
+            stage.settle(FIRST)
+            assert [error["error"]["code"] for error in stage.errors()] == ["not_found", "scope_not_found"]
             for number in range(3):
                 before = len(stage.records)
                 stage.edit(seed + number, 120)
