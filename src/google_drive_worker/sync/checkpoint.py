@@ -360,9 +360,10 @@ class Checkpoint(_Value, frozen=True):
 
     `expected` are shared drives that were mirrored before, which a full sync has to find: one that the list of drives
     lacks is looked up.
-    `contested` is what is owed besides in other customers' names, one for each. `gone` are items that were looked up
-    and not found since the user's log was last read to its end: a drive that the user had left for a moment may hold
-    them after all. `in_doubt` says that the mirror may hold items of which nothing is remembered: the worker took
+    `contested` is what is owed besides in other customers' names, one for each. `gone` are items that were
+    not found since the user's log was last read to its end, to be looked up again where a drive of theirs turns out to
+    have been joined anew: one that the user had left for a moment may hold them after all. Of those `told`, the mirror
+    was told. `in_doubt` says that the mirror may hold items of which nothing is remembered: the worker took
     over from another one, or had to forget, or went on from a trigger's cursor, and there was no full sync since.
     `gaps` are what could not be read and is asked for again by itself, `unfinished` the full sync whose closing record
     named some of them.
@@ -380,7 +381,7 @@ class Checkpoint(_Value, frozen=True):
     corpora: dict[str, Corpus] = {}
     expected: tuple[str, ...] = ()
     parked: Parked | None = None
-    gone: tuple[FileId, ...] = ()
+    gone: tuple[Removal, ...] = ()
     last_sync_id: SyncId | None = None
     completed_at: str | None = None
     in_doubt: bool = False

@@ -10,11 +10,9 @@ from google_drive_worker.domain.drive import Change, SharedDrive
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import Record
 from google_drive_worker.sync.checkpoint import (
-    NO_CORPUS,
     USER_CORPUS,
     Checkpoint,
     Corpus,
-    Removal,
 )
 from google_drive_worker.sync.gap_retries import list_now
 from google_drive_worker.sync.gaps import (
@@ -102,8 +100,7 @@ def _perhaps_rejoined(checkpoint: Checkpoint, drive: Corpus) -> Checkpoint:
         return owe_full(checkpoint)
     if sync is None or not checkpoint.gone:
         return checkpoint
-    again = tuple(Removal(file_id, NO_CORPUS) for file_id in checkpoint.gone)
-    return replace(with_sync(checkpoint, replace(sync, removals=(*sync.removals, *again))), gone=())
+    return replace(with_sync(checkpoint, replace(sync, removals=(*sync.removals, *checkpoint.gone))), gone=())
 
 
 def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:

@@ -75,6 +75,7 @@ from google_drive_worker.sync.gaps import (
     named_gaps,
     note_lossy,
     open_gap,
+    report_missing,
 )
 from google_drive_worker.sync.items import (
     NOWHERE,
@@ -480,6 +481,7 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer, rest
     if begun is not None:
         return Step(begun)
     ended = rfc3339(now)
+    checkpoint, errors = report_missing(checkpoint)
     checkpoint = settle(checkpoint, now, rests)
     summary, gaps = _summary(checkpoint, sync, ended), hard_gaps(checkpoint)
     report = SyncEnded(
@@ -498,9 +500,9 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer, rest
     after = replace(checkpoint, sync=None, parked=None, completed_at=ended)
     if sync.kind == "full":
         left = Unfinished(sync.sync_id, sync.started_at, sync.counts) if gaps else None
-        return Step(replace(after, unfinished=left), (normalizer.sync_record(summary),), reports=(report,))
+        return Step(replace(after, unfinished=left), (normalizer.sync_record(summary),), errors, reports=(report,))
     if unfinished is None or gaps:
-        return Step(after, reports=(report,))
+        return Step(after, errors=errors, reports=(report,))
     closing = SyncSummary(
         sync_id=unfinished.sync_id,
         started_at=unfinished.started_at,
@@ -509,7 +511,7 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer, rest
         page_token=summary.page_token,
     )
     record = normalizer.sync_record(closing)
-    return Step(replace(after, unfinished=None), (record,), reports=(report,), sync_id=unfinished.sync_id)
+    return Step(replace(after, unfinished=None), (record,), errors, reports=(report,), sync_id=unfinished.sync_id)
 
 
 def _summary(checkpoint: Checkpoint, sync: Sync, ended: str | None = None) -> SyncSummary:

@@ -36,7 +36,7 @@ from google_drive_worker.sync.checkpoint import (
 from google_drive_worker.sync.error_reports import notice_of, report_of
 from google_drive_worker.sync.step import with_corpus
 from google_drive_worker.sync.tokens import follow, is_given_up, no_progress, stalled
-from google_drive_worker.utils.errors import ItemUnavailable, SkipItem, WorkerError
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem, WorkerError
 
 GAPS_AT_MOST = 1_000
 """How many gaps are named; beyond it, one a corpus. At about 250 bytes each they weigh on every step's checkpoint."""
@@ -94,12 +94,11 @@ def open_gap(
     missing: bool = False,
     told: bool = False,
     walk: Walk | None = None,
-    resource_type: str | None = None,
 ) -> Opened:
     """Note that something could not be read; `walk`, `told` and `missing` are the gap's.
 
     A gap that is tried and fails again rests longer. One that rests already stays as it is: that it was met by the way
-    is no attempt.
+    is no attempt. Of what is `missing` there is an error record when the sync ends, see `report_missing`.
     """
     before = find_gap(checkpoint, scope, gap_id)
     if scope not in _OF_A_CORPUS and not told and not missing and _is_covered(checkpoint, corpus):
@@ -114,6 +113,7 @@ def open_gap(
     if whole is not None and whole.code == TOO_MANY:  # it holds the causes that were told of the corpus' many items
         known.update(whole.reported)
     told_before = () if before is None else before.reported
+    is_told_later = missing and error.code not in known
     gap = Gap(
         scope,
         gap_id,
@@ -124,21 +124,51 @@ def open_gap(
         missing=missing,
         told=told,
         walk=walk,
-        reported=tuple(dict.fromkeys((*told_before, error.code)))[-CODES_KEPT:],
+        reported=told_before if is_told_later else _with_code(told_before, error.code),
     )
     others = tuple(each for each in checkpoint.gaps if each is not before)
-    reports: tuple[ErrorReport, ...] = ()
-    if error.code not in known:
-        what = _what(scope, gap_id, corpus)
-        text = f"{what} could not be read, and stays as it was until it is asked for again: {error.message}"
-        resource = resource_type or _resource_of(scope, gap_id, corpus)
-        resource_id = checkpoint.connection_id if scope == "drives" else gap_id
-        reports = (
-            report_of(
-                checkpoint, error, message=text, action="retried", resource_type=resource, resource_id=resource_id
-            ),
-        )
+    reports = () if is_told_later or error.code in known else (_report_of(checkpoint, gap, error),)
     return _bounded(replace(checkpoint, gaps=(*others, gap)), reports)
+
+
+def _with_code(codes: tuple[str, ...], code: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*codes, code)))[-CODES_KEPT:]
+
+
+def _report_of(checkpoint: Checkpoint, gap: Gap, error: WorkerError) -> ErrorReport:
+    what = _what(gap.scope, gap.id, gap.corpus)
+    text = f"{what} could not be read, and stays as it was until it is asked for again: {error.message}"
+    resource_id = checkpoint.connection_id if gap.scope == "drives" else gap.id
+    resource = _resource_of(gap.scope, gap.id, gap.corpus)
+    return report_of(checkpoint, error, message=text, action="retried", resource_type=resource, resource_id=resource_id)
+
+
+def report_missing(checkpoint: Checkpoint) -> Opened:
+    """Report what Google did not find, where the sync that ends has not learned from a log what became of it.
+
+    That something is not found is ordinary where it was deleted, or its drive left, between two calls: then the log
+    tells so a moment later, and nothing is wrong.
+    """
+    errors: list[ErrorReport] = []
+    known: dict[str, set[str]] = {}
+    for gap in checkpoint.gaps:
+        known.setdefault(gap.id, set()).update(gap.reported)
+    gaps: list[Gap] = []
+    for gap in checkpoint.gaps:
+        if gap.missing and gap.code not in gap.reported:
+            if gap.code not in known[gap.id]:
+                known[gap.id].add(gap.code)
+                errors.append(_report_of(checkpoint, gap, _error_of(gap)))
+            gap = replace(gap, reported=_with_code(gap.reported, gap.code))  # noqa: PLW2901 - as it is from now on
+        gaps.append(gap)
+    return Opened(replace(checkpoint, gaps=tuple(gaps)), tuple(errors)) if errors else Opened(checkpoint)
+
+
+def _error_of(gap: Gap) -> WorkerError:
+    """The error that opened a gap of something that was not found."""
+    if gap.code == NotFound.code:
+        return NotFound(gap.message, http_status=404, reason="notFound")
+    return ItemUnavailable(gap.message, code=gap.code)
 
 
 def _is_covered(checkpoint: Checkpoint, corpus: str) -> bool:
@@ -180,6 +210,8 @@ def hard_gaps(checkpoint: Checkpoint) -> tuple[Gap, ...]:
 
 def _resource_of(scope: GapScope, gap_id: str, corpus: str) -> str:
     """The type of what an error record names."""
+    if scope == "permissions" and gap_id == corpus:
+        return "shared_drive"
     if scope in _RESOURCES:
         return _RESOURCES[scope]
     if scope == "contents" and gap_id != corpus:

@@ -137,7 +137,7 @@ def _on_not_there(
         return Opened(checkpoint)
     writer.extend(deletions_of(file_id, None, "removed", normalizer))
     is_named = file_id in (checkpoint.scope.folder_ids or ())
-    return Opened(with_gone(checkpoint, [file_id]), (_no_root(checkpoint, file_id),) if is_named else ())
+    return Opened(with_gone(checkpoint, [file_id], deleted=True), (_no_root(checkpoint, file_id),) if is_named else ())
 
 
 def _is_gone(checkpoint: Checkpoint, removal: Removal, problem: SkipItem) -> bool:

@@ -20,6 +20,7 @@ from google_drive_worker.sync.scope import holds_drive, lists, with_roots
 from google_drive_worker.sync.sharing import Found, digest_of
 from google_drive_worker.sync.step import Step, counted, sighted, with_corpus, with_sync
 from google_drive_worker.sync.witnesses import is_contradicted
+from google_drive_worker.utils.errors import NotFound
 
 MISJUDGED = "misjudged"
 """Stands for a digest where items may have been written with members that were not: no digest is like it."""
@@ -37,9 +38,8 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
         corpus = replace(corpus, members_due=False)
         if not isinstance(members, PermissionSet):
             problem = as_gap(members)
-            checkpoint, more = open_gap(
-                checkpoint, "permissions", drive_id, drive_id, problem, resource_type="shared_drive"
-            )
+            missing = isinstance(members, NotFound)
+            checkpoint, more = open_gap(checkpoint, "permissions", drive_id, drive_id, problem, missing=missing)
             errors += more
         elif (digest := digest_of(members)) != corpus.members or is_contradicted(corpus, found):
             if holds_drive(checkpoint.scope, drive_id):  # of another one no more than some folders may be mirrored

@@ -10,7 +10,7 @@ from google_drive_worker.domain.ids import FileId, SyncId
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.domain.reports import Report
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Owed, Scope, Sync
+from google_drive_worker.sync.checkpoint import NO_CORPUS, USER_CORPUS, Checkpoint, Corpus, Owed, Removal, Scope, Sync
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 
 _kind_of = attrgetter("resource_type", "operation")
@@ -55,10 +55,12 @@ def doubting(checkpoint: Checkpoint, *, doubted: bool, only: str | None = None) 
     return msgspec.structs.replace(checkpoint, corpora=corpora)
 
 
-def with_gone(checkpoint: Checkpoint, missing: Iterable[FileId]) -> Checkpoint:
+def with_gone(checkpoint: Checkpoint, missing: Iterable[FileId], *, deleted: bool = False) -> Checkpoint:
     """The checkpoint with items kept in mind that Google does not find: a drive that is left and joined again before
-    the user's log is read has them back, and no log says so."""
-    gone = tuple(dict.fromkeys((*checkpoint.gone, *missing)))
+    the user's log is read has them back, and no log says so. Of those that are `deleted` the mirror was told so."""
+    known = {removal.file_id: removal for removal in checkpoint.gone}
+    known.update((each, Removal(each, NO_CORPUS, told=deleted)) for each in missing if deleted or each not in known)
+    gone = tuple(known.values())
     if len(gone) <= GONE_AT_MOST:
         return msgspec.structs.replace(checkpoint, gone=gone)
     return msgspec.structs.replace(doubting(checkpoint, doubted=True), gone=())

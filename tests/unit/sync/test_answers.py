@@ -427,7 +427,7 @@ def test_what_is_gone_for_good_is_deleted_and_kept_in_mind() -> None:
     """Both kinds, since nobody knows which it was."""
     step = looked_up(removing(syncing("incremental", d=corpus("done")), ("x", "user")), "x", None)
     assert written(step) == ["delete file x", "delete folder x"]
-    assert state(step).gone == ids("x")
+    assert state(step).gone == (Removal(FileId("x"), NO_CORPUS, told=True),)
     assert sync_of(step).removals == ()
 
 
@@ -491,11 +491,14 @@ def test_only_what_was_asked_for_is_settled() -> None:
     assert sync_of(looked_up(before, "x", None)).removals == (Removal(FileId("y"), "user", told=True),)
 
 
+GONE = (Removal(FileId("x"), NO_CORPUS),)
+
+
 def test_what_was_gone_is_looked_up_again_when_a_drive_of_ours_turns_up() -> None:
     """The user may have left it and joined it again, and the item have been in it all the time."""
-    before = replace(syncing("incremental", user=corpus("changes"), d=corpus("done")), gone=ids("x"))
+    before = replace(syncing("incremental", user=corpus("changes"), d=corpus("done")), gone=GONE)
     step = answered(before, log_of(), changes_page(drive_change(D)))
-    assert sync_of(step).removals == (Removal(FileId("x"), NO_CORPUS),)
+    assert sync_of(step).removals == GONE
     assert state(step).gone == ()
     again = with_sync(state(step), replace(sync_of(step), kind="full", listed=(D,)))  # it may be back since
     assert written(looked_up(again, "x", read(in_drive("x", D)))) == ["upsert file x"]
@@ -511,7 +514,7 @@ def test_what_a_full_sync_listed_with_its_drive_is_left_to_it() -> None:
 
 def test_what_was_gone_is_forgotten_when_the_users_log_is_read() -> None:
     """No drive was away: it is gone indeed."""
-    before = replace(syncing("incremental", user=corpus("changes"), d=corpus("done", doubted=True)), gone=ids("x"))
+    before = replace(syncing("incremental", user=corpus("changes"), d=corpus("done", doubted=True)), gone=GONE)
     step = answered(before, log_of(), changes_page())
     assert state(step).gone == ()
     assert not state(step).corpora["drive-d"].doubted

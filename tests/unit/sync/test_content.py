@@ -111,7 +111,7 @@ def test_a_file_that_is_not_found_any_more_is_kept_in_mind() -> None:
         step = on_answer(at, action, Contents((), page, gone=(FileId("a"),)), transformer)
         assert step.records == ()
         assert step.checkpoint is not None
-        assert step.checkpoint.gone == ("a",)
+        assert [each.file_id for each in step.checkpoint.gone] == ["a"]
 
 
 def test_a_changed_file_keeps_the_reference_to_bytes_that_are_the_same() -> None:

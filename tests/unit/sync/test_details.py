@@ -10,7 +10,7 @@ from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.times import from_rfc3339
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync import failure
-from google_drive_worker.sync.checkpoint import Changed, Checkpoint, Reading, Removal, Scope, Walk
+from google_drive_worker.sync.checkpoint import NO_CORPUS, Changed, Checkpoint, Reading, Removal, Scope, Walk
 from google_drive_worker.sync.details import CHANGED_AT_MOST, Hanging, changed_of, let_in, wanted_of
 from google_drive_worker.sync.engine import begin, complete, due_at, on_answer
 from google_drive_worker.sync.gap_retries import GAP_RESTS, settle
@@ -421,10 +421,10 @@ def test_files_that_are_not_found_any_more_are_kept_in_mind() -> None:
     hidden = SkipItem("not for you", code="forbidden", http_status=403)
     due = Changed(A, revisions=True, comments=True), Changed(B, comments=True)
     read_anew = follow(passing(changed=due), ReadDetails(due), Hanging({A: gone}, {A: gone, B: hidden}))
-    assert state(read_anew).gone == (A,)
+    assert state(read_anew).gone == (Removal(A, NO_CORPUS),)
     page = DetailsPage((DetailedFile(A), DetailedFile(B)))
     passed = follow(passing(Reading(D)), ListDetails(D, None), Hanging({A: ()}, {A: gone, B: gone}, page))
-    assert state(passed).gone == (B,)
+    assert state(passed).gone == (Removal(B, NO_CORPUS),)
 
 
 def test_a_drive_whose_pass_does_not_find_it_is_looked_up() -> None:

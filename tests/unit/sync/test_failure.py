@@ -14,7 +14,7 @@ from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import TimeRange, from_rfc3339
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Walk
-from google_drive_worker.sync.engine import due_at, on_answer
+from google_drive_worker.sync.engine import complete, due_at, on_answer
 from google_drive_worker.sync.failure import (
     PARK_BASE_S,
     PARK_CAP_S,
@@ -171,7 +171,8 @@ def test_a_walk_that_fails_alone_is_tried_again_and_then_a_gap(error: WorkerErro
     last = failed(checkpoint, WalkAction(sync_of(checkpoint).walks[0]), error)
     assert sync_of(last).walks == ()
     assert gaps_of(last) == [("folder", "f", error.code)]
-    assert [(report.resource_type, report.resource_id) for report in last.errors] == [("folder", "f")]
+    end = complete(state(last), NOW, transformer)
+    assert [(report.resource_type, report.resource_id) for report in (*last.errors, *end.errors)] == [("folder", "f")]
     assert state(last).gaps[0].missing is isinstance(error, NotFound)
 
 

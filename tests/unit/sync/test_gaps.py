@@ -176,6 +176,18 @@ def test_an_item_is_gone_when_google_says_so_twice_with_a_rest_between() -> None
     assert written(looked_up(trying(ended), read(file("a")))) == ["upsert file a"]
 
 
+def test_what_is_not_found_is_reported_when_the_sync_ends_and_no_log_has_told_why() -> None:
+    """Once, and not where its deletion was a log's next entry: nothing is wrong then."""
+    before = syncing("full", user=corpus("changes"))
+    before = with_sync(before, replace(sync_of(before), removals=(Removal(FileId("a"), USER_CORPUS),)))
+    first = looked_up(before, NotFound("no such file", http_status=404))
+    told = on_answer(state(first), ReadChanges("user", token("c1")), changes_page(removed("a")), transformer)
+    assert (first.errors, told.errors, complete(state(told), NOW, transformer).errors) == ((), (), ())
+    ended = complete(state(first), NOW, transformer, RESTS)
+    assert [(each.code, each.http_status, each.resource_id) for each in ended.errors] == [("not_found", 404, "a")]
+    assert complete(trying(state(ended)), NOW, transformer, RESTS).errors == ()
+
+
 @pytest.mark.parametrize("told", [True, False])
 def test_only_a_log_or_a_second_answer_makes_one_look_up_count(told: bool) -> None:
     """What can't be looked up for another reason proves nothing either way."""
