@@ -274,9 +274,9 @@ class Owed(_Value, frozen=True):
 class Sync(_Value, frozen=True):
     """The sync in progress. `walks` is a stack; `counts` are records by resource type, deletes under `deleted`.
 
-    `from_trigger` says that it goes on from a trigger's cursor, which is the user's log alone: nobody knows which
-    shared drives were mirrored, nor how far. `restarts` are how often drives.list had to start over, `drives_trail` is
-    of its tokens.
+    `users_log` is where the user's log was read to before a full sync. `from_trigger` says that it goes on from a
+    trigger's cursor, which is the user's log alone: nobody knows which shared drives were mirrored, nor how far.
+    `restarts` are how often drives.list had to start over, `drives_trail` is of its tokens.
     `listed` are the corpora whose listing ended in this sync, `details` those that are gone through for what hangs on
     their files, and `changed` the files to be read anew for it. `content` and `contents` are the same for the bytes of
     files.
@@ -290,6 +290,7 @@ class Sync(_Value, frozen=True):
     source: Source | None = None
     drives_listed: bool = True
     drives_token: PageToken | None = None
+    users_log: PageToken | None = None
     walks: tuple[Walk, ...] = ()
     removals: tuple[Removal, ...] = ()
     counts: dict[str, int] = {}

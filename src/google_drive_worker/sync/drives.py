@@ -43,11 +43,20 @@ def on_drive_found(checkpoint: Checkpoint, action: LookUpDrive, drive: SharedDri
     checkpoint = replace(checkpoint, gaps=gaps)
     if corpus is not None:
         return Step(with_corpus(checkpoint, action.drive_id, replace(corpus, doubtful=False)))
-    joined = Corpus("start_token", members_due=checkpoint.scope.sync_permissions, rights=drive.rights)
-    checkpoint = no_longer_expected(with_corpus(checkpoint, action.drive_id, joined), action.drive_id)
+    checkpoint = no_longer_expected(_joined(checkpoint, drive), action.drive_id)
     is_held, sync = holds_drive(checkpoint.scope, action.drive_id), checkpoint.sync
     records = (normalizer.transform_drive(drive),) if is_held else ()
     return Step(checkpoint if sync is None else with_sync(checkpoint, counted(sync, records)), records)
+
+
+def _joined(checkpoint: Checkpoint, drive: SharedDrive) -> Checkpoint:
+    """The checkpoint with a shared drive more, whose listing is owed.
+
+    As a member the user sees more than was shared with them: what a walk brings of it counts as written, too.
+    """
+    due = checkpoint.scope.sync_permissions
+    joined = Corpus("start_token", written=True, members_due=due, rights=drive.rights)
+    return with_roots(with_corpus(checkpoint, drive.id, joined))
 
 
 def no_longer_expected(checkpoint: Checkpoint, drive_id: str) -> Checkpoint:
@@ -64,11 +73,7 @@ def on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normaliz
         return leave_drive(checkpoint, drive_id, normalizer)
     known = checkpoint.corpora.get(drive_id)
     if known is None:
-        # As a member the user sees more than was shared with them: what a walk brings of it counts as written, too.
-        due = checkpoint.scope.sync_permissions
-        joined = Corpus("start_token", written=True, members_due=due, rights=change.drive.rights)
-        checkpoint = with_corpus(checkpoint, drive_id, joined)
-        checkpoint = with_roots(checkpoint)
+        checkpoint = _joined(checkpoint, change.drive)
     else:
         # Who is a member may be what has changed.
         due = known.members_due or checkpoint.scope.sync_permissions

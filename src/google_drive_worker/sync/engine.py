@@ -221,6 +221,7 @@ def begin(
         rfc3339(now),
         owed.source,
         drives_listed=drives_listed,
+        users_log=_users_log(checkpoint) if kind == "full" and customer_id == checkpoint.customer_id else None,
         from_trigger=from_trigger,
     )
     checkpoint = replace(
@@ -250,6 +251,11 @@ def _expected_drives(checkpoint: Checkpoint, scope: Scope, customer_id: Customer
     gaps = (gap.id for gap in checkpoint.gaps if gap.scope == "corpus")
     names = dict.fromkeys((*checkpoint.corpora, *checkpoint.expected, *gaps))
     return tuple(name for name in names if name != USER_CORPUS and follows(scope, name))
+
+
+def _users_log(checkpoint: Checkpoint) -> PageToken | None:
+    user = checkpoint.corpora.get(USER_CORPUS)
+    return None if user is None else user.change_token
 
 
 def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict[str, Corpus]:

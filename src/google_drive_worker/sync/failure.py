@@ -233,7 +233,10 @@ def _on_trouble_of_drives(checkpoint: Checkpoint, error: WorkerError) -> Step:
 
 
 def _on_missing_drive(checkpoint: Checkpoint, drive_id: str, error: NotFound, normalizer: Normalizer) -> Step:
-    """Google does not find a drive by its id: it is left where Google said so before, a rest ago, and else a gap."""
+    """Google does not find a drive by its id: it is left where Google said so before, a rest ago, and else a gap.
+
+    The user's log is read on first: where the drive was left since, it tells so.
+    """
     is_gone, corpus = is_confirmed(find_gap(checkpoint, "corpus", drive_id)), checkpoint.corpora.get(drive_id)
     if corpus is None:  # the list of drives left it out
         checkpoint = no_longer_expected(checkpoint, drive_id)
@@ -246,6 +249,9 @@ def _on_missing_drive(checkpoint: Checkpoint, drive_id: str, error: NotFound, no
         return Step(with_users_files_again(checkpoint), tuple(left))
     else:
         checkpoint = with_corpus(checkpoint, drive_id, replace(corpus, held=True))
+        user = checkpoint.corpora[USER_CORPUS]
+        if user.stage == "done":
+            checkpoint = with_corpus(checkpoint, USER_CORPUS, replace(user, stage="changes"))
     checkpoint = without_rest(checkpoint, drive_id)
     checkpoint, errors = open_gap(checkpoint, "corpus", drive_id, drive_id, error, missing=True)
     return Step(checkpoint, errors=errors)

@@ -96,6 +96,10 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     # A list may leave a drive out: one that was mirrored before is looked up, and left only when it is not found twice.
     expected = tuple(name for name in checkpoint.expected if name not in checkpoint.corpora)
     checkpoint = replace(checkpoint, sync=replace(sync, drives_listed=True, drives_token=None), expected=expected)
+    user = checkpoint.corpora[USER_CORPUS]
+    if expected and sync.users_log is not None and user.change_token is not None:
+        # It was left since the user's log was read: that log tells so, if it is read from there.
+        checkpoint = with_corpus(checkpoint, USER_CORPUS, replace(user, change_token=sync.users_log))
     if trail.stalls > STALLS_AT_ONCE:
         checkpoint, more = open_gap(checkpoint, "drives", "drives", USER_CORPUS, no_progress("the shared drives"))
         return Step(checkpoint, records, (*errors, *more))

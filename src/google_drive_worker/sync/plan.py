@@ -257,7 +257,8 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
       the look-up saw. What an answer under way still brings of a log, that log's later entry mends.
     - The user's log is read before anything of the drives'. It leaves their items to them, so nothing of what it says
       could be mended by it.
-    - A drive that a call did not find is looked up before all else: nothing of it is asked meanwhile.
+    - A drive that a call did not find is looked up before all else: nothing of it is asked meanwhile. One that the
+      list of drives lacks is looked up when the user's log was read, which tells if it was left.
     - The members of a drive are read before all else, since its items' permissions rest on them.
     - What hangs on files (revisions, comments) is read when all of that is through, and no log is read meanwhile. The
       contents of files come after that, in the same way.
@@ -267,7 +268,7 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
         return []
     open_corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if not corpus.held}
     doubtful = [name for name, corpus in open_corpora.items() if corpus.doubtful]
-    if sync.drives_listed:
+    if sync.drives_listed and (USER_CORPUS not in open_corpora or open_corpora[USER_CORPUS].stage == "done"):
         doubtful += [name for name in checkpoint.expected if name not in checkpoint.corpora]
     if doubtful:
         return [LookUpDrive(FileId(name)) for name in doubtful]

@@ -53,7 +53,9 @@ from support.syncs import (
     SOURCE,
     SYNC,
     D,
+    changes_page,
     corpus,
+    drive_change,
     files_page,
     ids,
     state,
@@ -211,12 +213,17 @@ def test_a_drive_whose_calls_fail_alone_is_held_and_the_others_go_on() -> None:
 
 
 def test_a_drive_is_left_when_google_says_twice_that_there_is_none() -> None:
-    """The second time is in a later sync, a rest after the first; until then nothing of it is deleted."""
+    """The second time is in a later sync, a rest after the first; until then nothing of it is deleted. The user's log
+    is asked at once, though."""
     checkpoint = syncing("incremental", d=replace(corpus("changes", written=True), doubtful=True))
     look = LookUpDrive(FileId("drive-d"))
     first = failed(checkpoint, look, NotFound("no such drive"))
     assert (written(first), gaps_of(first)) == ([], [("corpus", "drive-d", "not_found")])
-    assert plan(state(first)) == []
+    assert plan(state(first)) == [ReadChanges("user", token("c1"))]
+    left = on_answer(
+        state(first), ReadChanges("user", token("c1")), changes_page(drive_change(D, left=True)), transformer
+    )
+    assert (written(left), state(left).gaps) == (["delete shared_drive drive-d"], ())
     rested_gap = replace(state(first).gaps[0], state="tried")
     again = replace(checkpoint, gaps=(rested_gap,))
     second = failed(again, look, NotFound("no such drive"))

@@ -35,6 +35,7 @@ from google_drive_worker.sync.plan import (
     LookUpDrive,
     LookUpRemoved,
     ReadChanges,
+    TakeStartToken,
     WalkFolder,
     plan,
 )
@@ -47,6 +48,7 @@ from support.syncs import (
     changed,
     changes_page,
     corpus,
+    drive_change,
     drives_page,
     file,
     files_page,
@@ -250,6 +252,23 @@ def test_folders_in_a_circle_end_the_walk() -> None:
     step = on_answer(before, WalkFolder(walk), page, transformer)
     assert [each.page_token for each in sync_of(step).walks] == ["two"]
     assert [(gap.scope, gap.id, gap.code) for gap in state(step).gaps] == [("folder", "b", "folder_circle")]
+
+
+def test_a_drive_that_was_left_before_a_full_sync_is_left_by_the_log_that_tells_so() -> None:
+    """The list of drives lacks it: the user's log is read from where it was read to before, and then it is asked for,
+    where that log says nothing of it."""
+    before = replace(syncing("full", user=corpus("done", "old"), d=corpus("done")), sync=None)
+    owing = accept(before, before.connection_id, owed("full"))
+    begun = state(begin(owing, CUSTOMER, Scope(include_shared_drives=True), NOW, 7, transformer))
+    started = state(on_answer(begun, TakeStartToken(USER_CORPUS), token("new"), transformer))
+    listed = state(on_answer(started, ListDrives(None), drives_page(), transformer))
+    assert listed.expected == (D,)
+    through = state(on_answer(listed, ListFiles(USER_CORPUS, None), files_page(file("a")), transformer))
+    assert plan(through) == [ReadChanges(USER_CORPUS, token("old"))]
+    left = on_answer(through, plan(through)[0], changes_page(drive_change(D, left=True), start="c2"), transformer)
+    assert (written(left), plan(state(left))) == (["delete shared_drive drive-d"], [])
+    silent = on_answer(through, plan(through)[0], changes_page(start="c2"), transformer)
+    assert plan(state(silent)) == [LookUpDrive(FileId(D))]
 
 
 CHOSEN = Scope(folder_ids=ids("chosen"))
