@@ -148,10 +148,11 @@ def _on_change(
         return _changed(checkpoint, file, writer, normalizer)
     home = checkpoint.corpora.get(file.drive_id or "")
     if corpus == USER_CORPUS and home is not None:
-        if home.stage in {"changes", "done"} and not is_trash_left_out(checkpoint, file):
+        if home.stage in {"changes", "done"} and file.parents and not is_trash_left_out(checkpoint, file):
             return checkpoint, []  # the drive's own log has it too
         # The drive has been joined just now: what happened to the item before is in no log of the drive's that will be
-        # read. Or it came in the trash inside a folder: the drive's log names the folder alone, and no walk sees it.
+        # read. Or it came inside a folder: the drive's log names the folder alone, and no walk sees the item where that
+        # folder is not for the account to see, or the item is in the trash.
         checkpoint = with_corpus(checkpoint, str(file.drive_id), replace(home, written=True))
         return _changed(checkpoint, file, writer, normalizer)
     return _removed(checkpoint, Removal(file_id, corpus, told=True), writer, normalizer)
