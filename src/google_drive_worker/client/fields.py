@@ -15,7 +15,7 @@ FILE_CAPABILITIES = (
 
 DRIVE_CAPABILITIES = (
     "canAddChildren,canComment,canCopy,canDeleteDrive,canDownload,canEdit,canListChildren,canManageMembers,canReadRevisions,"
-    "canRename,canRenameDrive,canShare"
+    "canRename,canRenameDrive,canShare,canTrashChildren"
 )
 
 DRIVE_RESTRICTIONS = (

@@ -4,6 +4,7 @@ Only the fields that the worker asks for (see `FILE_FIELDS`) are here; unknown o
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
 from typing import Annotated
 
 import msgspec
@@ -102,8 +103,12 @@ class DriveFile(Resource, frozen=True, gc=False):
         return self.mime_type == FOLDER_MIME_TYPE
 
 
-DECISIVE_RIGHTS = ("canComment", "canManageMembers", "canReadRevisions")
-"""Who manages a drive sees into every folder with limited access; the others are of what hangs on files."""
+LOOKS_BYTES = 8
+"""How long a digest of a drive is: long enough that another one is as good as never the same."""
+
+DECISIVE_RIGHTS = ("canComment", "canManageMembers", "canReadRevisions", "canTrashChildren")
+"""Who manages a drive sees into every folder with limited access; two are of what hangs on files. Together they tell
+every role from every other, but for that of a reader from none."""
 
 
 class SharedDrive(Resource, frozen=True, gc=False):
@@ -123,9 +128,15 @@ class SharedDrive(Resource, frozen=True, gc=False):
 
     @property
     def rights(self) -> tuple[str, ...] | None:
-        """What the account may, of what decides what it can read in the drive; `None` where Google doesn't say."""
+        """What the account may, of what tells its role in the drive; `None` where Google doesn't say."""
         may = self.capabilities
         return None if may is None else tuple(name for name in DECISIVE_RIGHTS if may.get(name))
+
+    @property
+    def looks(self) -> str:
+        """A digest of all that is told of the drive, but for the address of its picture, which comes and goes."""
+        told = msgspec.json.encode(msgspec.structs.replace(self, background_image_link=None), order="deterministic")
+        return blake2b(told, digest_size=LOOKS_BYTES).hexdigest()
 
 
 class Change(Resource, frozen=True, gc=False):

@@ -128,7 +128,8 @@ class Corpus(_Value, frozen=True):
     its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
     written, `relisted` says that it is listed anew because of them, `member_ids` are their
     permissions' ids, and `members_due` says that they are to be read again, before
-    anything else of the drive. `rights` are the drive's `SharedDrive.rights` as they were last seen. `witnesses` are
+    anything else of the drive. `rights` and `looks` are the drive's `SharedDrive.rights` and `looks` as they were last
+    seen. `unexplained` says that the user's log told of the drive though these are the same. `witnesses` are
     items that tell of the members where the account may not see them, by the digest of their permissions.
     `trouble` is how many times in a row a call of the corpus failed while others succeed. `held` says that the rest of
     the sync goes on without it: there is a gap, and a later sync takes it up where it stands. `unlisted` says that its
@@ -156,6 +157,8 @@ class Corpus(_Value, frozen=True):
     member_ids: tuple[str, ...] = ()
     members_due: bool = False
     rights: tuple[str, ...] | None = None
+    looks: str | None = None
+    unexplained: bool = False
     trouble: int = 0
     held: bool = False
     unlisted: bool = False

@@ -55,7 +55,7 @@ def _joined(checkpoint: Checkpoint, drive: SharedDrive) -> Checkpoint:
     As a member the user sees more than was shared with them: what a walk brings of it counts as written, too.
     """
     due = checkpoint.scope.sync_permissions
-    joined = Corpus("start_token", written=True, members_due=due, rights=drive.rights)
+    joined = Corpus("start_token", written=True, members_due=due, rights=drive.rights, looks=drive.looks)
     return with_roots(with_corpus(checkpoint, drive.id, joined))
 
 
@@ -78,9 +78,11 @@ def on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normaliz
         # Who is a member may be what has changed.
         due = known.members_due or checkpoint.scope.sync_permissions
         rights = known.rights if change.drive.rights is None else change.drive.rights
-        checkpoint = with_corpus(checkpoint, drive_id, replace(known, members_due=due, rights=rights))
-        checkpoint = _perhaps_rejoined(checkpoint, known)
-        if known.rights is not None and known.rights != rights:
+        looks = change.drive.looks
+        is_unexplained = known.unexplained or known.looks == looks
+        corpus = replace(known, members_due=due, rights=rights, looks=looks, unexplained=due and is_unexplained)
+        checkpoint = _perhaps_rejoined(with_corpus(checkpoint, drive_id, corpus), known)
+        if (known.rights is not None and known.rights != rights) or (is_unexplained and not due):
             # Items in folders with limited access, or what hangs on files, have gone out of sight or come into it. No
             # log says so: none of what came, and where the account was away in between none of what went.
             checkpoint = owe_full(checkpoint)

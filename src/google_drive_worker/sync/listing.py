@@ -79,7 +79,7 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     if any(drive.lossy for drive in drives):
         checkpoint = note_lossy(checkpoint, "drives", "drives", USER_CORPUS)
     joined = {
-        str(drive.id): Corpus("start_token", members_due=due, rights=drive.rights)
+        str(drive.id): Corpus("start_token", members_due=due, rights=drive.rights, looks=drive.looks)
         for drive in drives
         if drive.id not in checkpoint.corpora
     }
@@ -295,6 +295,8 @@ def without_listing(corpus: Corpus) -> Corpus:
         member_ids=corpus.member_ids,
         members_due=corpus.members_due,
         rights=corpus.rights,
+        looks=corpus.looks,
+        unexplained=corpus.unexplained,
         witnesses=corpus.witnesses,
         trouble=corpus.trouble,
         trail=corpus.trail,

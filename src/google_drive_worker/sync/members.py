@@ -18,7 +18,7 @@ from google_drive_worker.sync.listing import without_listing
 from google_drive_worker.sync.plan import ReadMembers
 from google_drive_worker.sync.scope import holds_drive, lists, with_roots
 from google_drive_worker.sync.sharing import Found, digest_of
-from google_drive_worker.sync.step import Step, counted, sighted, with_corpus, with_sync
+from google_drive_worker.sync.step import Step, counted, owe_full, sighted, with_corpus, with_sync
 from google_drive_worker.sync.witnesses import is_contradicted
 from google_drive_worker.utils.errors import NotFound
 
@@ -36,6 +36,7 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
         if corpus is None or members is None or not corpus.members_due:
             continue
         corpus = replace(corpus, members_due=False)
+        before = corpus.members
         if not isinstance(members, PermissionSet):
             problem = as_gap(members)
             missing = isinstance(members, NotFound)
@@ -53,6 +54,10 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
             corpus = replace(corpus, members=digest, member_ids=ids, witnesses={})
         if isinstance(members, PermissionSet) and not members.unreadable:
             checkpoint = close_gaps(checkpoint, [("permissions", drive_id)])
+        if corpus.unexplained and isinstance(members, PermissionSet):
+            corpus = replace(corpus, unexplained=False)
+            if corpus.members == before:  # the account was away, and what went out of its sight meanwhile is in no log
+                checkpoint = owe_full(checkpoint)
         checkpoint = with_corpus(checkpoint, drive_id, corpus)
     checkpoint = sighted(with_sync(checkpoint, counted(sync, writer.records)), action.drives)
     if anew:

@@ -315,7 +315,7 @@ def test_the_users_log_speaks_for_a_drive_that_was_joined_just_now() -> None:
     page = changes_page(drive_change(D), changed(in_drive("a", D, trashed=True)))
     step = answered(before, log_of(), page)
     assert written(step) == ["upsert shared_drive drive-d", "delete file a"]
-    assert state(step).corpora["drive-d"] == Corpus("start_token", written=True)
+    assert state(step).corpora["drive-d"] == Corpus("start_token", written=True, looks=SharedDrive(DriveId(D), D).looks)
 
 
 def test_an_item_out_of_scope_is_deleted() -> None:
@@ -399,10 +399,20 @@ def test_the_standing_in_a_drive_is_known_from_its_listing_on() -> None:
     """Also where the drive is listed once more."""
     before = syncing("full", user=corpus("changes"))
     before = with_sync(before, replace(sync_of(before), drives_listed=False))
-    page = DrivesPage((SharedDrive(DriveId(D), D, capabilities={"canManageMembers": True, "canComment": False}),))
-    known = answered(before, ListDrives(None), page)
+    drive = SharedDrive(DriveId(D), D, capabilities={"canManageMembers": True, "canComment": False})
+    known = answered(before, ListDrives(None), DrivesPage((drive,)))
     listed = answered(state(known), TakeStartToken(D), token("c5"))
-    assert state(listed).corpora[D] == Corpus("listing", token("c5"), rights=("canManageMembers",))
+    assert state(listed).corpora[D] == Corpus("listing", token("c5"), rights=("canManageMembers",), looks=drive.looks)
+
+
+def test_a_drive_that_is_told_of_and_has_not_changed_was_left_and_joined_again() -> None:
+    """What went out of sight meanwhile is in no log: a full sync is owed. A drive that has another name was renamed."""
+    before = syncing("incremental", user=corpus("changes"), d=corpus("done"))
+    known = state(answered(before, log_of(), changes_page(drive_change(D))))
+    again = answered(with_corpus(known, "user", corpus("changes")), log_of(), changes_page(drive_change(D)))
+    assert (known.owed, (state(again).owed or pytest.fail("nothing owed")).kind) == (None, "full")
+    renamed = changes_page({**drive_change(D), "drive": {"id": D, "name": "another"}})
+    assert state(answered(with_corpus(known, "user", corpus("changes")), log_of(), renamed)).owed is None
 
 
 def test_a_drive_left_and_joined_again_takes_no_answer_from_before() -> None:

@@ -299,6 +299,16 @@ def test_members_that_stayed_the_same_come_to_nothing() -> None:
     assert sync_of(step).sightings == 1
 
 
+def test_an_entry_that_neither_the_drive_nor_its_members_explain_owes_a_full_sync() -> None:
+    """The account was away from the drive, and what went out of its sight meanwhile is in no log."""
+    members = shared_with("p", "q")
+    before = due(members=digest_of(members))
+    before = with_corpus(before, D, msgspec.structs.replace(before.corpora[D], unexplained=True))
+    for now, owes in ((members, True), (shared_with("p"), False)):
+        step = members_read(before, now, ("p", "q"))
+        assert (state(step).owed is not None, state(step).corpora[D].unexplained) == (owes, False)
+
+
 @pytest.mark.parametrize("now", [shared_with("p", "r"), shared_with("p", "q", role="writer"), UNSEEN])
 def test_a_change_of_members_lists_the_drive_anew(now: PermissionSet) -> None:
     """All of its items' permissions rest on them; the log goes on from where it was when they are written."""
