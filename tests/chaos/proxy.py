@@ -204,10 +204,10 @@ class Proxy:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            forth.transport.abort()  # before anything is waited for: a second cut ends that
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            forth.transport.abort()
 
     async def _pass_on(
         self,
