@@ -16,8 +16,10 @@ from google_drive_worker.sync.checkpoint import (
     Walk,
 )
 from google_drive_worker.sync.gaps import (
+    PLACE,
     Opened,
     close_gaps,
+    find_gap,
     incomplete_search,
     open_gap,
     too_deep,
@@ -112,7 +114,11 @@ def _walked_on(checkpoint: Checkpoint, asked: Walk, walk: Walk, token: PageToken
         return Opened(with_walk_as(checkpoint, asked, replace(walk, page_token=token, trail=trail)))
     if walk.incomplete:
         return end_walk(checkpoint, asked, incomplete_search("of the folder"))
-    return Opened(close_gaps(with_walk_as(checkpoint, asked, None), [("folder", walk.folder_id)]))
+    checkpoint = with_walk_as(checkpoint, asked, None)
+    gap = find_gap(checkpoint, "folder", walk.folder_id)
+    if gap is not None and gap.code == PLACE and gap.state == "found":  # it may be of an earlier page of this walk
+        return Opened(checkpoint)
+    return Opened(close_gaps(checkpoint, [("folder", walk.folder_id)]))
 
 
 def end_walk(checkpoint: Checkpoint, walk: Walk, error: WorkerError) -> Opened:

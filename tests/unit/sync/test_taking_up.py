@@ -307,6 +307,21 @@ def test_nothing_is_deleted_for_a_folder_above_it_that_can_not_be_had_now() -> N
     assert written(first) == []  # what was not found before was a folder
 
 
+def test_the_end_of_a_walk_leaves_the_gap_of_its_first_page() -> None:
+    """The folder could not be had while its first page was judged: nothing of that page was written."""
+    walk = Walk(FileId("s"))
+    before = syncing("incremental", user=corpus("done"), scope=CHOSEN)
+    before = with_sync(before, replace(sync_of(before), walks=(walk,)))
+    outside = frozenset(ids("a"))
+    unread = Places(outside, unread=outside, unsure=outside, hidden={FileId("s"): False})
+    first = state(
+        on_answer(before, WalkFolder(walk), Shared(files_page(file("a"), more="two"), {}, 0, unread), transformer)
+    )
+    [rest] = sync_of(first).walks
+    last = state(on_answer(first, WalkFolder(rest), files_page(file("b")), transformer))
+    assert (sync_of(last).walks, [(gap.scope, gap.id) for gap in last.gaps]) == ((), [("folder", "s")])
+
+
 def test_a_folder_that_could_not_be_had_is_walked_when_it_is_there() -> None:
     """So all that is below it finds its place."""
     before = syncing("incremental", user=corpus("changes"), scope=CHOSEN)
