@@ -307,6 +307,8 @@ class Run:
             return  # with the state went the knowledge that something else was mirrored
         if checkpoint.labels_refused:
             return  # and likewise that labels are lacking
+        if checkpoint.gaps:
+            return  # and likewise what could not be read
         self._note("lose state")
         self.known_cursor = checkpoint.corpora[USER_CORPUS].change_token
         self.log.state = None
