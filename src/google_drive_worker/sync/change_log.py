@@ -137,7 +137,7 @@ def _on_change(
     checkpoint: Checkpoint, corpus: str, change: Change, writer: ItemWriter, normalizer: Normalizer
 ) -> tuple[Checkpoint, list[Record]]:
     if change.change_type == "drive":
-        return on_drive_change(checkpoint, change, normalizer)
+        return on_drive_change(checkpoint, corpus, change, normalizer)
     file = change.file
     file_id = change.file_id or (file.id if file else None)
     if file_id is None:

@@ -64,8 +64,13 @@ def no_longer_expected(checkpoint: Checkpoint, drive_id: str) -> Checkpoint:
     return replace(checkpoint, expected=tuple(name for name in checkpoint.expected if name != drive_id))
 
 
-def on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
-    """Return what a log's entry of a shared drive comes to: it is joined, left, or has changed."""
+def on_drive_change(
+    checkpoint: Checkpoint, log: str, change: Change, normalizer: Normalizer
+) -> tuple[Checkpoint, list[Record]]:
+    """Return what a log's entry of a shared drive comes to: it is joined, left, or has changed.
+
+    What has changed is in two logs: only the user's tells of the account's own coming and going.
+    """
     drive_id = change.drive_id or (change.drive.id if change.drive else None)
     if drive_id is None or not follows(checkpoint.scope, drive_id):
         return checkpoint, []
@@ -78,8 +83,8 @@ def on_drive_change(checkpoint: Checkpoint, change: Change, normalizer: Normaliz
         # Who is a member may be what has changed.
         due = known.members_due or checkpoint.scope.sync_permissions
         rights = known.rights if change.drive.rights is None else change.drive.rights
-        looks = change.drive.looks
-        is_unexplained = known.unexplained or known.looks == looks
+        looks = change.drive.looks if log == USER_CORPUS else known.looks
+        is_unexplained = known.unexplained or (log == USER_CORPUS and known.looks == looks)
         corpus = replace(known, members_due=due, rights=rights, looks=looks, unexplained=due and is_unexplained)
         checkpoint = _perhaps_rejoined(with_corpus(checkpoint, drive_id, corpus), known)
         if (known.rights is not None and known.rights != rights) or (is_unexplained and not due):

@@ -411,6 +411,8 @@ def test_a_drive_that_is_told_of_and_has_not_changed_was_left_and_joined_again()
     known = state(answered(before, log_of(), changes_page(drive_change(D))))
     again = answered(with_corpus(known, "user", corpus("changes")), log_of(), changes_page(drive_change(D)))
     assert (known.owed, (state(again).owed or pytest.fail("nothing owed")).kind) == (None, "full")
+    own = answered(with_corpus(known, D, corpus("changes")), ReadChanges(D, token("c1")), changes_page(drive_change(D)))
+    assert state(own).owed is None  # the drive's log tells the same
     renamed = changes_page({**drive_change(D), "drive": {"id": D, "name": "another"}})
     assert state(answered(with_corpus(known, "user", corpus("changes")), log_of(), renamed)).owed is None
 
