@@ -79,14 +79,22 @@ class ContentMirror:
         """
         wanted = [(file, source) for file in files if (source := source_of(scope, file)) is not None]
         tasks: list[asyncio.Task[Mirrored | None]] = []
-        failure: WorkerError | None = None
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._mirror(whose, drive, store, file, source)) for file, source in wanted]
-        except* WorkerError as several:
-            failure = next(each for each in several.exceptions if isinstance(each, WorkerError))
-        if failure is not None:
-            raise failure
+        failures: list[WorkerError] = []
+
+        async def mirror_one(file: DriveFile, source: Source | Content) -> Mirrored | None:
+            """One file; its failure ends the others. It is not raised: a failing group forgets that it is cancelled."""
+            try:
+                return await self._mirror(whose, drive, store, file, source)
+            except WorkerError as error:
+                failures.append(error)
+                for other in tasks:
+                    other.cancel()
+                return None
+
+        async with asyncio.TaskGroup() as group:
+            tasks += [group.create_task(mirror_one(file, source), name="contents of a file") for file, source in wanted]
+        if failures:
+            raise failures[0]
         return tuple(found for task in tasks if (found := task.result()) is not None)
 
     async def _mirror(

@@ -2,11 +2,12 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncGenerator
 
 import pytest
 
 from google_drive_worker.contents import ContentMirror, Places
-from google_drive_worker.domain.content import Content, ContentStatus
+from google_drive_worker.domain.content import Content, ContentStatus, Source
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.sync.checkpoint import Scope
@@ -186,3 +187,23 @@ async def test_connections_take_turns_at_the_places() -> None:
     assert served[:2] == ["many0", "few0"]
     assert served.index("few1") <= 3
     assert [each for each in served if each.startswith("many")] == ["many0", "many2", "many3", "many4"]
+
+
+class StoppingDrive(MemoryDrive):
+    """A Drive whose bytes fail at the very moment when who asked for them is cancelled."""
+
+    asking: asyncio.Future[Content] | None = None
+
+    async def content(self, source: Source) -> AsyncGenerator[bytes, None]:
+        """No bytes."""
+        if self.asking is not None and self.asking.cancel():
+            raise Retryable("unavailable")
+        yield b""
+
+
+async def test_a_fetch_that_is_cancelled_while_a_file_fails_is_cancelled() -> None:
+    """Its worker stops or loses the connection: no call is to be made to find out whether Google serves others."""
+    drive = StoppingDrive()
+    drive.asking = asyncio.ensure_future(mirror_content(drive, MemoryStore(), SCOPE, blob("a", b"text")))
+    with pytest.raises(asyncio.CancelledError):
+        await drive.asking
