@@ -11,10 +11,12 @@ Three things that Google's logs do not say are found out here:
 from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, UnreadableItem
+from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.sync.change_events import events_of
 from google_drive_worker.sync.checkpoint import (
+    NO_CORPUS,
     USER_CORPUS,
     Checkpoint,
     Corpus,
@@ -144,6 +146,9 @@ def _on_change(
         return checkpoint, []
     if change.removed or file is None:
         return _removed(checkpoint, Removal(file_id, corpus, told=True), writer, normalizer)
+    if writer.is_followed(file.drive_id) and file.drive_id not in checkpoint.corpora:
+        # The same page tells that the drive was left, and the answer was judged with a member's eyes.
+        return _asked_again(checkpoint, file_id), []
     if belongs(checkpoint, corpus, file.drive_id):
         return _changed(checkpoint, file, writer, normalizer)
     home = checkpoint.corpora.get(file.drive_id or "")
@@ -164,6 +169,13 @@ def _changed(
     if file.is_folder and is_walked(file, writer):
         checkpoint = with_walk(checkpoint, walk_of(checkpoint, file))
     return checkpoint, [record_of(checkpoint, file, writer, normalizer)]
+
+
+def _asked_again(checkpoint: Checkpoint, file_id: FileId) -> Checkpoint:
+    sync = checkpoint.sync
+    if sync is None:
+        return checkpoint
+    return with_sync(checkpoint, replace(sync, removals=(*sync.removals, Removal(file_id, NO_CORPUS))))
 
 
 def _removed(

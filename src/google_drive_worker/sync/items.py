@@ -214,6 +214,10 @@ class ItemWriter:
         """Whether an item is out of scope."""
         return item_id in self.outside
 
+    def is_followed(self, drive_id: str | None) -> bool:
+        """Whether the shared drive was mirrored when the answer was judged."""
+        return drive_id is not None and drive_id in self._checkpoint.corpora
+
     @property
     def places(self) -> Places:
         """Where the answer's items are."""

@@ -20,7 +20,15 @@ from google_drive_worker.sync.checkpoint import (
 from google_drive_worker.sync.drives import leave_drive
 from google_drive_worker.sync.engine import Answer, accept, begin, complete, due_at, on_answer
 from google_drive_worker.sync.failure import on_failure
-from google_drive_worker.sync.plan import Action, ListDrives, ListFiles, ReadChanges, TakeStartToken, plan
+from google_drive_worker.sync.plan import (
+    Action,
+    ListDrives,
+    ListFiles,
+    LookUpRemoved,
+    ReadChanges,
+    TakeStartToken,
+    plan,
+)
 from google_drive_worker.sync.step import with_sync
 from google_drive_worker.utils.errors import NotFound, WorkerError
 from support.syncs import (
@@ -29,16 +37,20 @@ from support.syncs import (
     NOW,
     D,
     E,
+    changed,
     changes_page,
     corpus,
+    drive_change,
     drives_page,
     files_page,
+    ids,
     in_drive,
     owed,
     state,
     sync_of,
     syncing,
     token,
+    written,
 )
 
 
@@ -81,6 +93,16 @@ def test_what_is_planned_after_a_drive_was_left_is_not_of_it() -> None:
     for done in ({}, {"removals": (), "walks": ()}, {"details": ()}, {"content": ()}):
         checkpoint = with_sync(checkpoint, replace(sync_of(checkpoint), **done))
         assert not [action for action in plan(checkpoint) if D in repr(action)]
+
+
+def test_what_was_judged_before_a_drive_was_left_is_judged_again() -> None:
+    """An item of it that is shared by name is the user's own now: with other permissions, or out of scope."""
+    before = syncing("incremental", user=corpus("changes"), d=corpus("done", written=True))
+    page = changes_page(drive_change(D, left=True), changed(in_drive("a", D)))
+    step = on_answer(before, ReadChanges(USER_CORPUS, token("c1")), page, transformer)
+    assert written(step) == [f"delete shared_drive {D}"]
+    assert plan(state(step))[0] == LookUpRemoved(ids("a"))
+    assert state(step).corpora[USER_CORPUS].sighted > before.corpora[USER_CORPUS].sighted  # what is under way as well
 
 
 @pytest.mark.parametrize(
