@@ -8,7 +8,7 @@ import msgspec
 
 from google_drive_worker.domain.drive import ABSENT, FOLDER_MIME_TYPE, WHERE_IT_IS, UnreadableItem, odd_in, unreadable
 from google_drive_worker.domain.ids import DriveId, FileId
-from google_drive_worker.domain.lenient import NOT_EMPTY, UNREADABLE, Reader, Resource
+from google_drive_worker.domain.lenient import NOT_EMPTY, UNREADABLE, Reader, Resource, is_lossy
 
 
 class PermissionDetail(Resource, frozen=True, gc=False):
@@ -39,6 +39,7 @@ class Permission(Resource, frozen=True, gc=False):
     deleted: bool | None = None
     pending_owner: bool | None = None
     permission_details: tuple[PermissionDetail, ...] = ()
+    lossy: bool = is_lossy()
 
 
 class ItemSharing(Resource, frozen=True, gc=False):
@@ -72,12 +73,14 @@ class PermissionSet(msgspec.Struct, frozen=True):
 
     Where `is_visible` is false the account may not see them, which is not to say that there are none. `unreadable` are
     those that could not be read: where there are any, the set is not whole, and no absence from it means anything.
+    `lossy` says that values of some made no sense and were left out.
     """
 
     permissions: tuple[Permission, ...] = ()
     ids: tuple[str, ...] = ()
     is_visible: bool = True
     unreadable: tuple[UnreadableItem, ...] = ()
+    lossy: bool = False
 
 
 UNSEEN = PermissionSet(is_visible=False)
@@ -94,9 +97,11 @@ _decode_sharing = _SHARING.decode
 
 
 def roled(permission: Permission | UnreadableItem) -> Permission | UnreadableItem:
-    """The permission; where it has no role, an element that can't be read."""
-    if isinstance(permission, UnreadableItem) or permission.role:
+    """Return the permission; where it has no role, an element that can't be read. One without a type is `lossy`."""
+    if isinstance(permission, UnreadableItem):
         return permission
+    if permission.role:
+        return permission if permission.type else msgspec.structs.replace(permission, lossy=True)
     return UnreadableItem(permission.id, "Object missing required field `role`")
 
 
@@ -104,7 +109,12 @@ def set_of(permissions: Iterable[Permission | UnreadableItem]) -> PermissionSet:
     """Those permissions as a set, with those among them that could not be read."""
     elements = tuple(permissions)
     read = tuple(each for each in elements if not isinstance(each, UnreadableItem))
-    return PermissionSet(read, tuple(sorted(each.id for each in read)), unreadable=tuple(odd_in(elements)))
+    return PermissionSet(
+        read,
+        tuple(sorted(each.id for each in read)),
+        unreadable=tuple(odd_in(elements)),
+        lossy=any(each.lossy for each in read),
+    )
 
 
 def read_sharing(resource: bytes | msgspec.Raw) -> ItemSharing | None:

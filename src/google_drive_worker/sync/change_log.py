@@ -21,6 +21,7 @@ from google_drive_worker.sync.checkpoint import (
     Checkpoint,
     Corpus,
     Removal,
+    Stage,
 )
 from google_drive_worker.sync.drives import on_drive_change
 from google_drive_worker.sync.gaps import (
@@ -132,7 +133,9 @@ def _read(corpus: Corpus, page: ChangesPage) -> Corpus:
         return replace(corpus, change_token=page.next_page_token, trouble=0)
     token = page.new_start_page_token or corpus.change_token
     # The tokens stay in mind: one that leads back to what an earlier sync has read would tell events twice.
-    return replace(corpus, stage="done", change_token=token, trouble=0, trail=replace(corpus.trail, stalls=0))
+    # An entry of the page may have had the corpus listed again: its log is read on after that.
+    stage: Stage = "listing" if corpus.stage == "listing" else "done"
+    return replace(corpus, stage=stage, change_token=token, trouble=0, trail=replace(corpus.trail, stalls=0))
 
 
 def _on_change(

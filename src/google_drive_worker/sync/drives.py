@@ -75,7 +75,12 @@ def on_drive_change(
     if drive_id is None or not follows(checkpoint.scope, drive_id):
         return checkpoint, []
     if change.removed or change.drive is None:
-        return leave_drive(checkpoint, drive_id, normalizer)
+        sync, is_known = checkpoint.sync, drive_id in checkpoint.corpora
+        checkpoint, records = leave_drive(checkpoint, drive_id, normalizer)
+        owes_full = checkpoint.owed is not None and checkpoint.owed.kind == "full"
+        if is_known and not owes_full and sync is not None and sync.kind == "full":
+            checkpoint = with_users_files_again(checkpoint)
+        return checkpoint, records
     known = checkpoint.corpora.get(drive_id)
     if known is None:
         checkpoint = _joined(checkpoint, change.drive)
@@ -96,7 +101,7 @@ def on_drive_change(
 
 
 def with_users_files_again(checkpoint: Checkpoint) -> Checkpoint:
-    """Return the checkpoint with the user's files to be listed again, after a drive was left that no log told of.
+    """Return the checkpoint with the user's files to be listed again, after a drive was left of which nothing was read.
 
     The user's listing left out what of the drive is shared with them by name, since the drive's own was to bring it.
     """

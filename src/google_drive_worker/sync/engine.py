@@ -356,9 +356,10 @@ def _with_gaps_of_items(
         gone = {each.resource_id for each in written if each.operation == "delete"}
         there = {each.resource_id for each in written if each.operation == "upsert"}
         checkpoint = forget_items(checkpoint, gone - there)
-        read: set[GapKey] = {("item", each) for each in there}
+        whole = there if permissions is None else {each for each in there if FileId(each) in permissions}
+        read: set[GapKey] = {("item", each) for each in whole}
         if permissions is not None:
-            read |= {("permissions", each) for each in there if FileId(each) in permissions}
+            read |= {("permissions", each) for each in whole}
             read -= {("permissions", each) for each in writer.unread}
         lossy = {*writer.lossy}
         if isinstance(answer, Contents):

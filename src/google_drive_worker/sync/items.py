@@ -303,6 +303,8 @@ class ItemWriter:
             if before is not None and before.permission_ids and not found.is_visible:
                 self.hidden.append(item_id)
             self.write_permissions(item_id, found, is_folder=is_folder, version=version)
+            if found.lossy:
+                self.lossy.append(item_id)
             return
         if found is not None:
             self.unread[item_id] = found

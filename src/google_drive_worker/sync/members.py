@@ -45,10 +45,10 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
         elif (digest := digest_of(members)) != corpus.members or is_contradicted(corpus, found):
             if holds_drive(checkpoint.scope, drive_id):  # of another one no more than some folders may be mirrored
                 writer.write_permissions(drive_id, members, also_before=corpus.member_ids)
-            if corpus.members is not None and lists(checkpoint.scope, drive_id):
+            if _rests_on_others(corpus) and lists(checkpoint.scope, drive_id):
                 corpus = _to_list_anew(corpus)
                 sync = replace(sync, walks=_walks_left(checkpoint, sync, drive_id))
-            elif corpus.members is not None:
+            elif _rests_on_others(corpus):
                 anew = True
             ids = tuple(sorted({*corpus.member_ids, *members.ids})) if members.unreadable else members.ids
             corpus = replace(corpus, members=digest, member_ids=ids, witnesses={})
@@ -77,6 +77,11 @@ def misjudged(checkpoint: Checkpoint, permissions: Found) -> Checkpoint | None:
         if isinstance(members, PermissionSet) and corpus.members is not None and digest_of(members) != corpus.members:
             after = with_corpus(after, name, replace(corpus, members=MISJUDGED, members_due=True))
     return None if after is checkpoint else after
+
+
+def _rests_on_others(corpus: Corpus) -> bool:
+    """Whether items may have been written with other members: those before, or any while these could not be read."""
+    return corpus.members is not None or (corpus.written and corpus.stage != "start_token")
 
 
 def _to_list_anew(corpus: Corpus) -> Corpus:

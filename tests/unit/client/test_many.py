@@ -494,12 +494,12 @@ async def test_lists_are_read_to_their_ends() -> None:
 
     def serve(target: str) -> Answer:
         if name_of(target) == "f1" and "pageToken" not in target:
-            return ok({"permissions": [{"id": "p1", "role": "reader"}], "nextPageToken": "two"})
-        return ok({"permissions": [{"id": "p2", "role": "reader"}]})
+            return ok({"permissions": [{"id": "p1", "type": "user", "role": "reader"}], "nextPageToken": "two"})
+        return ok({"permissions": [{"id": "p2", "type": "user", "role": "reader"}]})
 
     bench = Bench(Google(serve))
     found = await bench.drive().list_permissions(ids(3))
-    one, two = Permission("p1", role="reader"), Permission("p2", role="reader")
+    one, two = Permission("p1", "user", "reader"), Permission("p2", "user", "reader")
     assert found == {"f0": (two,), "f1": (one, two), "f2": (two,)}
     assert bench.google.sizes == [3, 1]
 
@@ -523,7 +523,7 @@ async def test_a_list_whose_token_is_refused_begins_anew() -> None:
 async def test_an_odd_element_costs_itself_in_every_list() -> None:
     """It stands among the others; what is odd of the others is dropped."""
     answers = {
-        "permissions": [{"id": "1", "role": "reader", "domain": 5}, {"role": "reader"}, {"id": "2"}],
+        "permissions": [{"id": "1", "type": "user", "role": "reader", "domain": 5}, {"role": "reader"}, {"id": "2"}],
         "revisions": [{"id": "1", "size": ""}, {"size": "5"}],
         "comments": [{"id": "1", "replies": None}, {"content": "x"}],
     }
@@ -538,7 +538,7 @@ async def test_an_odd_element_costs_itself_in_every_list() -> None:
         await drive.list_revisions(ids(2)),
         await drive.list_comments(ids(2)),
     ]
-    goods = [Permission("1", role="reader"), Revision("1", lossy=True), Comment("1", lossy=True)]
+    goods = [Permission("1", "user", "reader", lossy=True), Revision("1", lossy=True), Comment("1", lossy=True)]
     for found, good in zip(lists, goods, strict=True):
         for elements in found.values():
             assert isinstance(elements, tuple)
@@ -550,9 +550,9 @@ async def test_an_odd_element_costs_itself_in_every_list() -> None:
 async def test_an_answer_without_its_list_is_asked_for_again(body: dict[str, object]) -> None:
     """It says nothing of what the list holds."""
     bad = [body, body]
-    whole = {"permissions": [{"id": "p", "role": "reader"}]}
+    whole = {"permissions": [{"id": "p", "type": "user", "role": "reader"}]}
     found = await Bench(Google(lambda _: ok(bad.pop() if bad else whole))).drive().list_permissions(ids(2))
-    assert list(found.values()) == [(Permission("p", role="reader"),)] * 2
+    assert list(found.values()) == [(Permission("p", "user", "reader"),)] * 2
 
 
 async def test_an_item_whose_place_makes_no_sense_is_unavailable_alone() -> None:

@@ -126,7 +126,7 @@ def test_details_of_a_permission_that_make_no_sense_are_left_out() -> None:
         sent({"id": "p", "role": "reader", "type": None, "permissionDetails": details, "expirationTime": 5})
     )
     kept = (PermissionDetail(role="reader"), PermissionDetail(inherited=True))
-    assert found == Permission("p", role="reader", permission_details=kept)
+    assert found == Permission("p", role="reader", permission_details=kept, lossy=True)
 
 
 def test_a_change_whose_drive_can_not_be_read_is_unreadable() -> None:

@@ -105,6 +105,16 @@ def test_what_was_judged_before_a_drive_was_left_is_judged_again() -> None:
     assert state(step).corpora[USER_CORPUS].sighted > before.corpora[USER_CORPUS].sighted  # what is under way as well
 
 
+def test_a_drive_left_before_it_was_read_has_the_users_files_listed_again_in_a_full_sync() -> None:
+    """The user's listing left out what of the drive is shared by name, since the drive's own was to bring it."""
+    before = syncing("full", user=corpus("changes"), d=corpus("start_token"))
+    step = on_answer(
+        before, ReadChanges(USER_CORPUS, token("c1")), changes_page(drive_change(D, left=True), start="c2"), transformer
+    )
+    assert (state(step).owed, state(step).corpora[USER_CORPUS].stage) == (None, "listing")
+    assert state(step).corpora[USER_CORPUS].change_token == "c2"
+
+
 @pytest.mark.parametrize(
     ("step", "rests"),
     [

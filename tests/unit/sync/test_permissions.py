@@ -299,6 +299,15 @@ def test_members_that_stayed_the_same_come_to_nothing() -> None:
     assert sync_of(step).sightings == 1
 
 
+def test_members_that_could_not_be_read_before_items_were_written_list_the_drive_again() -> None:
+    """These rest on members that may be others by now."""
+    before = due(members=None)
+    before = with_corpus(before, D, msgspec.structs.replace(before.corpora[D], written=True))
+    assert state(members_read(before, shared_with("p"))).corpora[D].stage == "listing"
+    unwritten = with_corpus(before, D, msgspec.structs.replace(before.corpora[D], written=False))
+    assert state(members_read(unwritten, shared_with("p"))).corpora[D].stage == "changes"
+
+
 def test_an_entry_that_neither_the_drive_nor_its_members_explain_owes_a_full_sync() -> None:
     """The account was away from the drive, and what went out of its sight meanwhile is in no log."""
     members = shared_with("p", "q")
