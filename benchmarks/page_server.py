@@ -36,8 +36,6 @@ class Book:
     def __init__(self, pages: list[Page]) -> None:
         self.latency_s = 0.0
         self._change = _answer(one_change(pages))
-        self._more = [_answer(page.more, gzipped=True) for page in pages]
-        self._last = [_answer(page.last, gzipped=True) for page in pages]
         self._pages = 1
         self._served = 0
         self._changed = False
@@ -74,8 +72,8 @@ class Book:
     def _next_page(self) -> bytes:
         number = self._served
         self._served += 1
-        pages = self._more if number + 1 < self._pages else self._last
-        return pages[number % len(pages)]
+        page = self._prepared[number % len(self._prepared)]
+        return _answer(page.gzipped(number if number + 1 < self._pages else None), gzipped=True)
 
     def _set(self, target: str) -> None:
         for name, values in parse_qs(urlsplit(target).query).items():

@@ -1,5 +1,6 @@
 """The pages that are served: 1,000 files of the simulator's corpus each, cut by the worker's own `fields` mask."""
 
+import struct
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -17,16 +18,28 @@ PAGE_SIZE = 1_000
 DISTINCT_PAGES = 8
 """They are served in turn: enough that nothing is fast for being the same page again."""
 
+_GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+"""A header of gzip (RFC 1952): deflate, no name, no time."""
+
 _FILES = 20_000
 _SEED = 3
 
 
 class Page(NamedTuple):
-    """One page, gzipped: as it is when more follow, and as the last one."""
+    """One page but for its beginning: the JSON from `"files"` on, and the same compressed (raw deflate)."""
 
-    more: bytes
-    last: bytes
-    plain_bytes: int
+    rest: bytes
+    compressed: bytes
+
+    def gzipped(self, number: int | None) -> bytes:
+        """The whole page, with a nextPageToken of that number; `None` for the last page.
+
+        No token comes twice in a listing: the worker would take that for a circle. What is compressed is used again.
+        """
+        head = b"{" if number is None else b'{"nextPageToken":"~!!~AI9FV7T%08d%s",' % (number, b"x" * 116)
+        stored = b"\x00" + struct.pack("<HH", len(head), len(head) ^ 0xFFFF) + head  # RFC 1951, 3.2.4
+        crc = zlib.crc32(self.rest, zlib.crc32(head))
+        return _GZIP + stored + self.compressed + struct.pack("<II", crc, len(head) + len(self.rest))
 
 
 class _Listing(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -40,9 +53,8 @@ def make_pages() -> list[Page]:
     pages = []
     for number in range(DISTINCT_PAGES):
         part = files[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]
-        more = msgspec.json.encode(_Listing(f"~!!~AI9FV7T{number:04d}" + "x" * 120, part))
-        last = msgspec.json.encode(_Listing(None, part))
-        pages.append(Page(_gzip(more), _gzip(last), len(more)))
+        rest = b'"files":' + msgspec.json.encode(part) + b"}"
+        pages.append(Page(rest, _deflated(rest)))
     return pages
 
 
@@ -58,7 +70,7 @@ def load(path: Path) -> list[Page]:
 
 def one_change(pages: list[Page]) -> bytes:
     """A page of changes.list with one changed file, plain."""
-    listing = msgspec.json.decode(zlib.decompress(pages[0].last, 31), type=_Listing)
+    listing = msgspec.json.decode(b"{" + pages[0].rest, type=_Listing)
     file = bytes(listing.files[1])
     head = (
         b'{"newStartPageToken":"2","changes":[{"changeType":"file","time":"2025-01-20T10:00:00.000Z","removed":false,'
@@ -83,6 +95,6 @@ def _files() -> list[msgspec.Raw]:
     return files
 
 
-def _gzip(data: bytes) -> bytes:
-    compressor = zlib.compressobj(6, wbits=31)
+def _deflated(data: bytes) -> bytes:
+    compressor = zlib.compressobj(6, wbits=-15)
     return compressor.compress(data) + compressor.flush()
