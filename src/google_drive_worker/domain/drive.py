@@ -104,11 +104,11 @@ class DriveFile(Resource, frozen=True, gc=False):
 
 
 LOOKS_BYTES = 8
-"""How long a digest of a drive is: long enough that another one is as good as never the same."""
+"""How long a digest of a drive is: two drives that differ have practically never the same."""
 
 DECISIVE_RIGHTS = ("canComment", "canManageMembers", "canReadRevisions", "canTrashChildren")
 """Who manages a drive sees into every folder with limited access; two are of what hangs on files. Together they tell
-every role from every other, but for that of a reader from none."""
+each role of a member from each other one."""
 
 
 class SharedDrive(Resource, frozen=True, gc=False):

@@ -34,7 +34,7 @@ from google_drive_worker.sync.gaps import (
     unreadable_gap,
 )
 from google_drive_worker.sync.items import ItemWriter
-from google_drive_worker.sync.listing import belongs
+from google_drive_worker.sync.listing import belongs, tells_alone
 from google_drive_worker.sync.look_ups import deletions_of
 from google_drive_worker.sync.page_sharing import moved_corpora
 from google_drive_worker.sync.plan import ReadChanges
@@ -84,6 +84,8 @@ def on_changes(
             checkpoint = close_gaps(checkpoint, [("corpus", action.corpus)])
     if action.corpus == USER_CORPUS and page.next_page_token is None:
         checkpoint = replace(doubting(checkpoint, doubted=False), gone=())
+        if checkpoint.sync is not None and checkpoint.sync.users_start is not None:
+            checkpoint = with_sync(checkpoint, replace(checkpoint.sync, users_start=None))
     return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
 
 
@@ -150,13 +152,13 @@ def _on_change(
     if change.removed or file is None:
         return _removed(checkpoint, Removal(file_id, corpus, told=True), writer, normalizer)
     if writer.is_followed(file.drive_id) and file.drive_id not in checkpoint.corpora:
-        # The same page tells that the drive was left, and the answer was judged with a member's eyes.
-        return _asked_again(checkpoint, file_id), []
+        # The same page tells that the drive was left, and the answer was judged while the account was a member.
+        return _asked_again(checkpoint, file), []
     if belongs(checkpoint, corpus, file.drive_id):
         return _changed(checkpoint, file, writer, normalizer)
     home = checkpoint.corpora.get(file.drive_id or "")
     if corpus == USER_CORPUS and home is not None:
-        if home.stage in {"changes", "done"} and file.parents and not is_trash_left_out(checkpoint, file):
+        if not tells_alone(home, file_id, file.drive_id, file.parents) and not is_trash_left_out(checkpoint, file):
             return checkpoint, []  # the drive's own log has it too
         # The drive has been joined just now: what happened to the item before is in no log of the drive's that will be
         # read. Or it came inside a folder: the drive's log names the folder alone, and no walk sees the item where that
@@ -174,11 +176,12 @@ def _changed(
     return checkpoint, [record_of(checkpoint, file, writer, normalizer)]
 
 
-def _asked_again(checkpoint: Checkpoint, file_id: FileId) -> Checkpoint:
+def _asked_again(checkpoint: Checkpoint, file: DriveFile) -> Checkpoint:
     sync = checkpoint.sync
     if sync is None:
         return checkpoint
-    return with_sync(checkpoint, replace(sync, removals=(*sync.removals, Removal(file_id, NO_CORPUS))))
+    checkpoint = with_sync(checkpoint, replace(sync, removals=(*sync.removals, Removal(FileId(file.id), NO_CORPUS))))
+    return with_walk(checkpoint, walk_of(checkpoint, file)) if file.is_folder else checkpoint
 
 
 def _removed(

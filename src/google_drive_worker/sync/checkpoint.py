@@ -129,7 +129,8 @@ class Corpus(_Value, frozen=True):
     written, `relisted` says that it is listed anew because of them, `member_ids` are their
     permissions' ids, and `members_due` says that they are to be read again, before
     anything else of the drive. `rights` and `looks` are the drive's `SharedDrive.rights` and `looks` as they were last
-    seen. `unexplained` says that the user's log told of the drive though these are the same. `witnesses` are
+    seen. `unexplained` says that the user's log told of the drive though these are the same, `members_new` that its
+    members changed in this sync, which explains that. `witnesses` are
     items that tell of the members where the account may not see them, by the digest of their permissions.
     `trouble` is how many times in a row a call of the corpus failed while others succeed. `held` says that the rest of
     the sync goes on without it: there is a gap, and a later sync takes it up where it stands. `unlisted` says that its
@@ -159,6 +160,7 @@ class Corpus(_Value, frozen=True):
     rights: tuple[str, ...] | None = None
     looks: str | None = None
     unexplained: bool = False
+    members_new: bool = False
     trouble: int = 0
     held: bool = False
     unlisted: bool = False
@@ -277,8 +279,9 @@ class Owed(_Value, frozen=True):
 class Sync(_Value, frozen=True):
     """The sync in progress. `walks` is a stack; `counts` are records by resource type, deletes under `deleted`.
 
-    `users_log` is where the user's log was read to before a full sync. `from_trigger` says that it goes on from a
-    trigger's cursor, which is the user's log alone: nobody knows which shared drives were mirrored, nor how far.
+    `users_log` is where the user's log was read to before a full sync, until that is used. `users_start` is the start
+    token of a full sync that reads the user's log from there, until it is through. `from_trigger` says that it goes on
+    from a trigger's cursor, which is the user's log alone: nobody knows which shared drives were mirrored, nor how far.
     `restarts` are how often drives.list had to start over, `drives_trail` is of its tokens.
     `listed` are the corpora whose listing ended in this sync, `details` those that are gone through for what hangs on
     their files, and `changed` the files to be read anew for it. `content` and `contents` are the same for the bytes of
@@ -294,6 +297,7 @@ class Sync(_Value, frozen=True):
     drives_listed: bool = True
     drives_token: PageToken | None = None
     users_log: PageToken | None = None
+    users_start: PageToken | None = None
     walks: tuple[Walk, ...] = ()
     removals: tuple[Removal, ...] = ()
     counts: dict[str, int] = {}
@@ -364,11 +368,11 @@ class Checkpoint(_Value, frozen=True):
 
     `expected` are shared drives that were mirrored before, which a full sync has to find: one that the list of drives
     lacks is looked up.
-    `contested` is what is owed besides in other customers' names, one for each. `gone` are items that were
-    not found since the user's log was last read to its end, to be looked up again where a drive of theirs turns out to
-    have been joined anew: one that the user had left for a moment may hold them after all. Of those `told`, the mirror
-    was told. `in_doubt` says that the mirror may hold items of which nothing is remembered: the worker took
-    over from another one, or had to forget, or went on from a trigger's cursor, and there was no full sync since.
+    `contested` is what is owed besides in other customers' names, one for each. `gone` are items that were not found
+    since the user's log was last read to its end. They are looked up again where that log tells of a drive: one that
+    the user had left for a moment may hold them after all. `told` marks those whose delete was written. `in_doubt` says
+    that the mirror may hold items of which nothing is remembered: the worker took over from another one, or had to
+    forget, or went on from a trigger's cursor, and there was no full sync since.
     `gaps` are what could not be read and is asked for again by itself, `unfinished` the full sync whose closing record
     named some of them.
     `watching` is about push channels, `None` where none was ever wanted. `unknown_since` is when the connection's

@@ -4,11 +4,14 @@ A left drive names none of its items, and the worker keeps no list of them. A fu
 lets the consumer sweep them away.
 """
 
+from datetime import timedelta
+
 from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import Change, SharedDrive
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import Record
+from google_drive_worker.domain.times import from_rfc3339, rfc3339, sortable
 from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
     Checkpoint,
@@ -29,6 +32,9 @@ from google_drive_worker.sync.step import (
     with_sync,
 )
 
+CLOCKS_APART = timedelta(minutes=5)
+"""How far Google's clock and ours may be apart."""
+
 
 def on_drive_found(checkpoint: Checkpoint, action: LookUpDrive, drive: SharedDrive, normalizer: Normalizer) -> Step:
     """A drive that a call did not find is there: it is asked again, and goes on without it where that fails too.
@@ -43,20 +49,20 @@ def on_drive_found(checkpoint: Checkpoint, action: LookUpDrive, drive: SharedDri
     checkpoint = replace(checkpoint, gaps=gaps)
     if corpus is not None:
         return Step(with_corpus(checkpoint, action.drive_id, replace(corpus, doubtful=False)))
-    checkpoint = no_longer_expected(_joined(checkpoint, drive), action.drive_id)
+    checkpoint = _joined(checkpoint, drive)
     is_held, sync = holds_drive(checkpoint.scope, action.drive_id), checkpoint.sync
     records = (normalizer.transform_drive(drive),) if is_held else ()
     return Step(checkpoint if sync is None else with_sync(checkpoint, counted(sync, records)), records)
 
 
 def _joined(checkpoint: Checkpoint, drive: SharedDrive) -> Checkpoint:
-    """The checkpoint with a shared drive more, whose listing is owed.
+    """The checkpoint with one more shared drive, to be listed.
 
     As a member the user sees more than was shared with them: what a walk brings of it counts as written, too.
     """
     due = checkpoint.scope.sync_permissions
     joined = Corpus("start_token", written=True, members_due=due, rights=drive.rights, looks=drive.looks)
-    return with_roots(with_corpus(checkpoint, drive.id, joined))
+    return with_roots(with_corpus(no_longer_expected(checkpoint, drive.id), drive.id, joined))
 
 
 def no_longer_expected(checkpoint: Checkpoint, drive_id: str) -> Checkpoint:
@@ -75,12 +81,7 @@ def on_drive_change(
     if drive_id is None or not follows(checkpoint.scope, drive_id):
         return checkpoint, []
     if change.removed or change.drive is None:
-        sync, is_known = checkpoint.sync, drive_id in checkpoint.corpora
-        checkpoint, records = leave_drive(checkpoint, drive_id, normalizer)
-        owes_full = checkpoint.owed is not None and checkpoint.owed.kind == "full"
-        if is_known and not owes_full and sync is not None and sync.kind == "full":
-            checkpoint = with_users_files_again(checkpoint)
-        return checkpoint, records
+        return _left(checkpoint, drive_id, change, normalizer)
     known = checkpoint.corpora.get(drive_id)
     if known is None:
         checkpoint = _joined(checkpoint, change.drive)
@@ -89,7 +90,8 @@ def on_drive_change(
         due = known.members_due or checkpoint.scope.sync_permissions
         rights = known.rights if change.drive.rights is None else change.drive.rights
         looks = change.drive.looks if log == USER_CORPUS else known.looks
-        is_unexplained = known.unexplained or (log == USER_CORPUS and known.looks == looks)
+        is_same = log == USER_CORPUS and known.looks == looks and not _is_from_before(checkpoint, change)
+        is_unexplained = known.unexplained or is_same
         corpus = replace(known, members_due=due, rights=rights, looks=looks, unexplained=due and is_unexplained)
         checkpoint = _perhaps_rejoined(with_corpus(checkpoint, drive_id, corpus), known)
         if (known.rights is not None and known.rights != rights) or (is_unexplained and not due):
@@ -98,6 +100,31 @@ def on_drive_change(
             checkpoint = owe_full(checkpoint)
     is_held = holds_drive(checkpoint.scope, drive_id)
     return checkpoint, [normalizer.transform_drive(change.drive)] if is_held else []
+
+
+def _left(
+    checkpoint: Checkpoint, drive_id: str, change: Change, normalizer: Normalizer
+) -> tuple[Checkpoint, list[Record]]:
+    """A log tells that a drive was left. One that a full sync expected, and that was left before it, was not read."""
+    is_known, owed = drive_id in checkpoint.corpora, checkpoint.owed
+    was_never_read = drive_id in checkpoint.expected and not is_known and _is_from_before(checkpoint, change)
+    checkpoint, records = leave_drive(checkpoint, drive_id, normalizer)
+    if was_never_read:
+        return replace(checkpoint, owed=owed), records
+    if is_known and (checkpoint.owed is None or checkpoint.owed.kind != "full"):
+        checkpoint = with_users_files_again(checkpoint)
+    return checkpoint, records
+
+
+def _is_from_before(checkpoint: Checkpoint, change: Change) -> bool:
+    """Whether an entry is of before the full sync in progress, whose lists show what came of it.
+
+    Google's clock tells when an entry was made and ours when the sync began: what is close is not from before.
+    """
+    sync, time = checkpoint.sync, sortable(change.time)
+    if sync is None or sync.kind != "full" or time is None:
+        return False
+    return time < rfc3339(from_rfc3339(sync.started_at) - CLOCKS_APART)
 
 
 def with_users_files_again(checkpoint: Checkpoint) -> Checkpoint:
@@ -131,8 +158,9 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
     left = checkpoint.corpora.get(drive_id)
     is_held = holds_drive(checkpoint.scope, drive_id)
     deletions = [normalizer.deletion("shared_drive", drive_id, "access_lost")] if is_held else []
+    checkpoint = no_longer_expected(checkpoint, drive_id)
     if left is None:
-        return owe_full(forget_corpus(no_longer_expected(checkpoint, drive_id), drive_id)), deletions
+        return owe_full(forget_corpus(checkpoint, drive_id)), deletions
     corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if name != drive_id}
     sync = checkpoint.sync
     if sync is not None:

@@ -261,7 +261,12 @@ def _on_rejected_log(
     checkpoint: Checkpoint, action: ReadChanges, error: PageTokenRejected, now: datetime, jitter: float
 ) -> Step:
     """The log can't be followed any more: everything is enumerated again, from new start tokens."""
-    if checkpoint.sync is not None and checkpoint.sync.kind == "full":
+    sync, user = checkpoint.sync, checkpoint.corpora.get(USER_CORPUS)
+    if action.corpus == USER_CORPUS and sync is not None and sync.users_start is not None and user is not None:
+        # Where the sync before had read to is too old: what the full sync needs is what came since its own start.
+        checkpoint = with_corpus(checkpoint, USER_CORPUS, replace(user, change_token=sync.users_start))
+        return Step(with_sync(checkpoint, replace(sync, users_start=None)))
+    if sync is not None and sync.kind == "full":
         # These were new: without a rest, full sync would follow upon full sync.
         return park(replace(give_up(checkpoint), parked=checkpoint.parked), step_name(action), error, now, jitter)
     return Step(give_up(checkpoint), errors=(report_of(checkpoint, error),))

@@ -51,7 +51,7 @@ CODES_KEPT = 4
 """How many causes of one gap are remembered as reported."""
 
 MESSAGE_CHARS = 160
-"""How much of a gap's message is kept: the whole text is in its error record."""
+"""How much of a gap's message is kept; an error record that is made with the gap has the whole text."""
 
 TOO_MANY = "too_many_gaps"
 """The code of the gap that stands for all of a corpus."""
@@ -161,7 +161,7 @@ def report_missing(checkpoint: Checkpoint) -> Opened:
                 errors.append(_report_of(checkpoint, gap, _error_of(gap)))
             gap = replace(gap, reported=_with_code(gap.reported, gap.code))  # noqa: PLW2901 - as it is from now on
         gaps.append(gap)
-    return Opened(replace(checkpoint, gaps=tuple(gaps)), tuple(errors)) if errors else Opened(checkpoint)
+    return Opened(replace(checkpoint, gaps=tuple(gaps)), tuple(errors))
 
 
 def _error_of(gap: Gap) -> WorkerError:

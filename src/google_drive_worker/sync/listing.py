@@ -96,10 +96,8 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     # A list may leave a drive out: one that was mirrored before is looked up, and left only when it is not found twice.
     expected = tuple(name for name in checkpoint.expected if name not in checkpoint.corpora)
     checkpoint = replace(checkpoint, sync=replace(sync, drives_listed=True, drives_token=None), expected=expected)
-    user = checkpoint.corpora[USER_CORPUS]
-    if expected and sync.users_log is not None and user.change_token is not None:
-        # It was left since the user's log was read: that log tells so, if it is read from there.
-        checkpoint = with_corpus(checkpoint, USER_CORPUS, replace(user, change_token=sync.users_log))
+    if expected:
+        checkpoint = _with_log_from_before(checkpoint)
     if trail.stalls > STALLS_AT_ONCE:
         checkpoint, more = open_gap(checkpoint, "drives", "drives", USER_CORPUS, no_progress("the shared drives"))
         return Step(checkpoint, records, (*errors, *more))
@@ -108,6 +106,23 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
         checkpoint = close_gaps(checkpoint, [("drives", "drives")])
     unseen = _unseen_drives(checkpoint) if sync.kind == "full" else ()
     return Step(checkpoint, records, (*errors, *unseen))
+
+
+def _with_log_from_before(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with the user's log to be read from where the sync before had read it to.
+
+    A drive that the list lacks was left since then, or is left out by mistake: that log tells. Only a place before the
+    new start token is used, and only while nothing of the log has been read: then nothing is missed or read twice.
+    """
+    sync, user = checkpoint.sync, checkpoint.corpora[USER_CORPUS]
+    if sync is None or sync.users_log is None:
+        return checkpoint
+    before, start = sync.users_log, user.change_token
+    checkpoint = replace(checkpoint, sync=replace(sync, users_log=None))
+    if start is None or not (before.isdecimal() and start.isdecimal() and int(before) <= int(start)):
+        return checkpoint
+    checkpoint = with_corpus(checkpoint, USER_CORPUS, replace(user, change_token=before))
+    return replace(checkpoint, sync=replace(sync, users_log=None, users_start=start))
 
 
 def _unseen_drives(checkpoint: Checkpoint) -> tuple[ErrorReport, ...]:
@@ -240,6 +255,15 @@ def belongs(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bo
     return drive_id is None or (checkpoint.scope.include_shared_drives and drive_id not in checkpoint.corpora)
 
 
+def tells_alone(home: Corpus, item_id: str, drive_id: str | None, parents: Sequence[str] | None) -> bool:
+    """Whether the user's log is the only one that is sure to tell of an item of a followed drive.
+
+    The drive was joined just now, and its log is read from there. Or no folder above the item is for the account to
+    see: it may have come with that folder, of which the drive's log does not tell the account.
+    """
+    return home.stage not in {"changes", "done"} or (not parents and item_id != drive_id)
+
+
 def corpus_of(checkpoint: Checkpoint, drive_id: DriveId | None) -> str:
     """The corpus that speaks for items of that drive: the drive itself where it is followed, else the user's."""
     return str(drive_id) if drive_id in checkpoint.corpora else USER_CORPUS
@@ -297,6 +321,7 @@ def without_listing(corpus: Corpus) -> Corpus:
         rights=corpus.rights,
         looks=corpus.looks,
         unexplained=corpus.unexplained,
+        members_new=corpus.members_new,
         witnesses=corpus.witnesses,
         trouble=corpus.trouble,
         trail=corpus.trail,

@@ -132,7 +132,7 @@ def _on_not_there(
     known_gone = isinstance(problem, NotFound) and writer.is_known_gone(file_id)
     if not known_gone and not _is_gone(checkpoint, removal, problem):
         return _with_question(checkpoint, removal, problem)
-    checkpoint = close_gaps(checkpoint, [(scope, file_id) for scope in _LOOKED_UP])
+    checkpoint = close_gaps(checkpoint, [(scope, file_id) for scope in _looked_up(checkpoint, file_id)])
     if known_gone:
         return Opened(checkpoint)
     writer.extend(deletions_of(file_id, None, "removed", normalizer))
@@ -150,23 +150,25 @@ def _is_gone(checkpoint: Checkpoint, removal: Removal, problem: SkipItem) -> boo
         return False
     if removal.told:
         return True
-    gaps = [find_gap(checkpoint, scope, removal.file_id) for scope in _LOOKED_UP]
+    gaps = [find_gap(checkpoint, scope, removal.file_id) for scope in _looked_up(checkpoint, removal.file_id)]
     return isinstance(problem, NotFound) and any(
         gap is not None and gap.code != PLACE and is_confirmed(gap) for gap in gaps
     )
 
 
-_LOOKED_UP: tuple[GapScope, ...] = ("item", "folder", "permissions")
-"""The scopes of gaps that a look-up by id fills."""
+def _looked_up(checkpoint: Checkpoint, file_id: FileId) -> tuple[GapScope, ...]:
+    """The scopes of gaps that a look-up by id fills. Of the top of a drive, permissions are the drive's members."""
+    return ("item", "folder") if file_id in checkpoint.corpora else ("item", "folder", "permissions")
 
 
 def _with_question(checkpoint: Checkpoint, removal: Removal, problem: SkipItem) -> Opened:
     """The checkpoint with the item to be looked up again later."""
     missing = isinstance(problem, NotFound)
     corpus = removal.corpus or USER_CORPUS
-    tried = [each for each in _LOOKED_UP if find_gap(checkpoint, each, removal.file_id) is not None]
-    # Of the top of a drive, a gap of permissions is of the drive's members, and no look-up fills it.
-    scope: GapScope = tried[0] if tried and removal.file_id not in checkpoint.corpora else "item"
+    looked_up = _looked_up(checkpoint, removal.file_id)
+    scope: GapScope = next(
+        (each for each in looked_up if find_gap(checkpoint, each, removal.file_id) is not None), "item"
+    )
     return open_gap(checkpoint, scope, removal.file_id, corpus, problem, missing=missing, told=removal.told)
 
 

@@ -36,7 +36,6 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
         if corpus is None or members is None or not corpus.members_due:
             continue
         corpus = replace(corpus, members_due=False)
-        before = corpus.members
         if not isinstance(members, PermissionSet):
             problem = as_gap(members)
             missing = isinstance(members, NotFound)
@@ -45,6 +44,7 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
         elif (digest := digest_of(members)) != corpus.members or is_contradicted(corpus, found):
             if holds_drive(checkpoint.scope, drive_id):  # of another one no more than some folders may be mirrored
                 writer.write_permissions(drive_id, members, also_before=corpus.member_ids)
+            corpus = replace(corpus, members_new=corpus.members is not None)
             if _rests_on_others(corpus) and lists(checkpoint.scope, drive_id):
                 corpus = _to_list_anew(corpus)
                 sync = replace(sync, walks=_walks_left(checkpoint, sync, drive_id))
@@ -56,7 +56,7 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
             checkpoint = close_gaps(checkpoint, [("permissions", drive_id)])
         if corpus.unexplained and isinstance(members, PermissionSet):
             corpus = replace(corpus, unexplained=False)
-            if corpus.members == before:  # the account was away, and what went out of its sight meanwhile is in no log
+            if not corpus.members_new:  # the account was away, and what went out of its sight meanwhile is in no log
                 checkpoint = owe_full(checkpoint)
         checkpoint = with_corpus(checkpoint, drive_id, corpus)
     checkpoint = sighted(with_sync(checkpoint, counted(sync, writer.records)), action.drives)

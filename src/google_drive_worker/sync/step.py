@@ -115,6 +115,7 @@ def to_follow(corpora: Mapping[str, Corpus], scope: Scope) -> dict[str, Corpus]:
             corpus,
             stage="changes" if corpus.stage == "done" else corpus.stage,
             members_due=scope.sync_permissions and name != USER_CORPUS,
+            members_new=False,
         )
         for name, corpus in corpora.items()
     }

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from google_drive_worker.domain.drive import FOLDER_MIME_TYPE
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import (
@@ -27,6 +28,7 @@ from google_drive_worker.sync.plan import (
     LookUpRemoved,
     ReadChanges,
     TakeStartToken,
+    WalkFolder,
     plan,
 )
 from google_drive_worker.sync.step import with_sync
@@ -99,9 +101,13 @@ def test_what_was_judged_before_a_drive_was_left_is_judged_again() -> None:
     """An item of it that is shared by name is the user's own now: with other permissions, or out of scope."""
     before = syncing("incremental", user=corpus("changes"), d=corpus("done", written=True))
     page = changes_page(drive_change(D, left=True), changed(in_drive("a", D)))
-    step = on_answer(before, ReadChanges(USER_CORPUS, token("c1")), page, transformer)
+    action = ReadChanges(USER_CORPUS, token("c1"))
+    step = on_answer(before, action, page, transformer)
     assert written(step) == [f"delete shared_drive {D}"]
-    assert plan(state(step))[0] == LookUpRemoved(ids("a"))
+    assert plan(state(step)) == [LookUpRemoved(ids("a"))]
+    folder = changed({**in_drive("f", D), "mimeType": FOLDER_MIME_TYPE})
+    walked = on_answer(before, action, changes_page(drive_change(D, left=True), folder), transformer)
+    assert plan(state(walked)) == [LookUpRemoved(ids("f")), WalkFolder(Walk(FileId("f")))]
     assert state(step).corpora[USER_CORPUS].sighted > before.corpora[USER_CORPUS].sighted  # what is under way as well
 
 

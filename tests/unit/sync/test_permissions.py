@@ -318,6 +318,14 @@ def test_an_entry_that_neither_the_drive_nor_its_members_explain_owes_a_full_syn
         assert (state(step).owed is not None, state(step).corpora[D].unexplained) == (owes, False)
 
 
+def test_members_that_changed_earlier_in_the_sync_explain_an_entry() -> None:
+    """They are read before the user's log, and once more when it tells of the drive."""
+    now = shared_with("p")
+    first = state(members_read(due(members=digest_of(shared_with("p", "q"))), now))
+    told = msgspec.structs.replace(first.corpora[D], members_due=True, unexplained=True)
+    assert state(members_read(with_corpus(first, D, told), now)).owed is None
+
+
 @pytest.mark.parametrize("now", [shared_with("p", "r"), shared_with("p", "q", role="writer"), UNSEEN])
 def test_a_change_of_members_lists_the_drive_anew(now: PermissionSet) -> None:
     """All of its items' permissions rest on them; the log goes on from where it was when they are written."""
@@ -331,7 +339,13 @@ def test_a_change_of_members_lists_the_drive_anew(now: PermissionSet) -> None:
         *(f"upsert permission {D}/{each}" for each in now.ids),
     ]
     assert state(step).corpora[D] == Corpus(
-        "listing", token("c1"), members=digest_of(now), relisted=True, member_ids=now.ids, sighted=1
+        "listing",
+        token("c1"),
+        members=digest_of(now),
+        members_new=True,
+        relisted=True,
+        member_ids=now.ids,
+        sighted=1,
     )
     assert sync_of(step).walks == walks[1:]
 

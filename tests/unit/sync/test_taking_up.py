@@ -254,21 +254,51 @@ def test_folders_in_a_circle_end_the_walk() -> None:
     assert [(gap.scope, gap.id, gap.code) for gap in state(step).gaps] == [("folder", "b", "folder_circle")]
 
 
-def test_a_drive_that_was_left_before_a_full_sync_is_left_by_the_log_that_tells_so() -> None:
-    """The list of drives lacks it: the user's log is read from where it was read to before, and then it is asked for,
-    where that log says nothing of it."""
-    before = replace(syncing("full", user=corpus("done", "old"), d=corpus("done")), sync=None)
+def enumerating() -> Checkpoint:
+    """A full sync after one that had read the user's log to 7: its drive is not in the list of drives any more."""
+    before = replace(syncing("full", user=corpus("done", "7"), d=corpus("done")), sync=None)
     owing = accept(before, before.connection_id, owed("full"))
     begun = state(begin(owing, CUSTOMER, Scope(include_shared_drives=True), NOW, 7, transformer))
-    started = state(on_answer(begun, TakeStartToken(USER_CORPUS), token("new"), transformer))
+    started = state(on_answer(begun, TakeStartToken(USER_CORPUS), token("9"), transformer))
     listed = state(on_answer(started, ListDrives(None), drives_page(), transformer))
     assert listed.expected == (D,)
-    through = state(on_answer(listed, ListFiles(USER_CORPUS, None), files_page(file("a")), transformer))
-    assert plan(through) == [ReadChanges(USER_CORPUS, token("old"))]
-    left = on_answer(through, plan(through)[0], changes_page(drive_change(D, left=True), start="c2"), transformer)
-    assert (written(left), plan(state(left))) == (["delete shared_drive drive-d"], [])
-    silent = on_answer(through, plan(through)[0], changes_page(start="c2"), transformer)
+    return state(on_answer(listed, ListFiles(USER_CORPUS, None), files_page(file("a")), transformer))
+
+
+def test_a_drive_that_was_left_before_a_full_sync_is_left_by_the_log_that_tells_so() -> None:
+    """The list of drives lacks it: the user's log is read from where it was read to before, and then it is asked for,
+    where that log says nothing of it. No other full sync is owed: this one has read nothing of the drive."""
+    through = enumerating()
+    assert plan(through) == [ReadChanges(USER_CORPUS, token("7"))]
+    entry = {**drive_change(D, left=True), "time": "2026-11-20T12:00:00.000Z"}
+    left = on_answer(through, plan(through)[0], changes_page(entry, start="10"), transformer)
+    assert (written(left), plan(state(left)), state(left).owed) == (["delete shared_drive drive-d"], [], None)
+    silent = on_answer(through, plan(through)[0], changes_page(start="10"), transformer)
     assert plan(state(silent)) == [LookUpDrive(FileId(D))]
+
+
+def test_a_log_that_is_too_old_is_read_from_the_full_syncs_own_start() -> None:
+    """What was listed is not listed again."""
+    through = enumerating()
+    again = on_failure(through, plan(through)[0], PageTokenRejected("too old"), NOW, 0.5, transformer)
+    assert (plan(state(again)), again.errors) == ([ReadChanges(USER_CORPUS, token("9"))], ())
+
+
+def test_the_users_log_is_set_back_once() -> None:
+    """Where the drives are listed again in the same sync, the log goes on from where it was read to."""
+    through = enumerating()
+    read_on = state(on_answer(through, plan(through)[0], changes_page(more="8"), transformer))
+    again = with_sync(read_on, replace(sync_of(read_on), drives_listed=False))
+    listed = state(on_answer(again, ListDrives(None), drives_page(), transformer))
+    assert listed.corpora[USER_CORPUS].change_token == "8"
+
+
+def test_a_place_after_the_start_token_is_not_gone_back_to() -> None:
+    """It is of another account's log: what happened since the start would be missed."""
+    before = syncing("full", user=corpus("listing", "9"))
+    before = with_sync(before, replace(sync_of(before), drives_listed=False, users_log=token("12")))
+    listed = state(on_answer(replace(before, expected=(D,)), ListDrives(None), drives_page(), transformer))
+    assert listed.corpora[USER_CORPUS].change_token == "9"
 
 
 CHOSEN = Scope(folder_ids=ids("chosen"))
