@@ -69,8 +69,8 @@ class WorldTime:
         return self._clock.now_ms() / 1000
 
     async def sleep(self, seconds: float) -> None:
-        """Let that much time pass."""
-        self._clock.advance(seconds)
+        """Let that much time pass, and no less than the clock shows: who waits would look at the same time again."""
+        self._clock.advance(max(seconds, 0.001) if seconds > 0 else 0.0)
 
 
 class Google:
