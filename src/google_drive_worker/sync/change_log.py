@@ -46,6 +46,7 @@ from google_drive_worker.sync.step import (
     sighted,
     with_corpus,
     with_sync,
+    with_written,
 )
 from google_drive_worker.sync.tokens import follow, is_given_up, no_progress
 from google_drive_worker.sync.walks import is_trash_left_out, is_walked, record_of, walk_of, with_walk
@@ -163,8 +164,7 @@ def _on_change(
         # The drive has been joined just now: what happened to the item before is in no log of the drive's that will be
         # read. Or it came inside a folder: the drive's log names the folder alone, and no walk sees the item where that
         # folder is not for the account to see, or the item is in the trash.
-        checkpoint = with_corpus(checkpoint, str(file.drive_id), replace(home, written=True))
-        return _changed(checkpoint, file, writer, normalizer)
+        return _changed(with_written(checkpoint, file.drive_id), file, writer, normalizer)
     return _removed(checkpoint, Removal(file_id, corpus, told=True), writer, normalizer)
 
 

@@ -34,6 +34,7 @@ from google_drive_worker.sync.step import (
     counted,
     with_gone,
     with_sync,
+    with_written,
 )
 from google_drive_worker.sync.walks import is_walked, record_of, walk_of, with_walk
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
@@ -111,6 +112,7 @@ def _on_there(
         if file.is_folder and _is_to_walk(checkpoint, removal, file, writer):
             walk = walk_of(checkpoint, file)
         if file_id not in {MY_DRIVE, file.drive_id}:  # no listing shows the top of a Drive either
+            checkpoint = with_written(checkpoint, file.drive_id)
             writer.write(record_of(checkpoint, file, writer, normalizer))
     if walk is None:  # else the walk's end closes the folder's gap
         checkpoint = close_gaps(checkpoint, [("folder", file_id)])

@@ -44,6 +44,14 @@ def with_corpus(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint
     return msgspec.structs.replace(checkpoint, corpora={**checkpoint.corpora, name: corpus})
 
 
+def with_written(checkpoint: Checkpoint, drive_id: str | None) -> Checkpoint:
+    """The checkpoint that knows that items of the shared drive were written; of one that is not followed, nothing."""
+    corpus = checkpoint.corpora.get(drive_id or "")
+    if drive_id is None or corpus is None or corpus.written:
+        return checkpoint
+    return with_corpus(checkpoint, drive_id, msgspec.structs.replace(corpus, written=True))
+
+
 def doubting(checkpoint: Checkpoint, *, doubted: bool, only: str | None = None) -> Checkpoint:
     """The checkpoint with its shared drives doubted or trusted, all of them or one."""
     corpora = {

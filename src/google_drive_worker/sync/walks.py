@@ -33,6 +33,7 @@ from google_drive_worker.sync.step import (
     Step,
     counted,
     with_sync,
+    with_written,
 )
 from google_drive_worker.sync.tokens import follow, is_given_up, no_progress, stalled
 from google_drive_worker.utils.errors import NotFound, WorkerError
@@ -91,6 +92,7 @@ def on_children(
             below.append(Walk(item.id, walk.drive_id, item.trashed, depth=walk.depth + 1))
         writer.write(record_of(checkpoint, item, writer, normalizer))
     walk = replace(walk, incomplete=walk.incomplete or page.incomplete_search)
+    checkpoint = with_written(checkpoint, walk.drive_id)
     checkpoint = with_sync(checkpoint, counted(checkpoint.sync or sync, writer.records))
     checkpoint, more = _walked_on(checkpoint, action.walk, walk, page.next_page_token)
     for deeper in below:
