@@ -130,7 +130,8 @@ class Corpus(_Value, frozen=True):
     permissions' ids, and `members_due` says that they are to be read again, before
     anything else of the drive. `rights` and `looks` are the drive's `SharedDrive.rights` and `looks` as they were last
     seen. `unexplained` says that the user's log told of the drive though these are the same, `members_new` that its
-    members changed in this sync, which explains that. `witnesses` are
+    members changed in this sync, which explains that. `joined` is a drive that a log or a look-up brought, until
+    it is listed. `witnesses` are
     items that tell of the members where the account may not see them, by the digest of their permissions.
     `trouble` is how many times in a row a call of the corpus failed while others succeed. `held` says that the rest of
     the sync goes on without it: there is a gap, and a later sync takes it up where it stands. `unlisted` says that its
@@ -161,6 +162,7 @@ class Corpus(_Value, frozen=True):
     looks: str | None = None
     unexplained: bool = False
     members_new: bool = False
+    joined: bool = False
     trouble: int = 0
     held: bool = False
     unlisted: bool = False
@@ -280,7 +282,7 @@ class Sync(_Value, frozen=True):
     """The sync in progress. `walks` is a stack; `counts` are records by resource type, deletes under `deleted`.
 
     `users_log` is where the user's log was read to before a full sync, until that is used. `users_start` is the start
-    token of a full sync that reads the user's log from there, until it is through. `from_trigger` says that it goes on
+    token of a full sync that reads the log from there, until a page of it is read. `from_trigger` says that it goes on
     from a trigger's cursor, which is the user's log alone: nobody knows which shared drives were mirrored, nor how far.
     `restarts` are how often drives.list had to start over, `drives_trail` is of its tokens.
     `listed` are the corpora whose listing ended in this sync, `details` those that are gone through for what hangs on

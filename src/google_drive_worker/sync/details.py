@@ -214,6 +214,24 @@ def noted(
     return _without_what_hung(step, lost, normalizer) if lost else step
 
 
+def closed(step: Step, files: Iterable[DriveFile], recall: Recall, normalizer: Normalizer) -> Step:
+    """The step with those files deleted before they are written of which the account may read less than it did.
+
+    They are a drive's that was joined after they had been read as shared by name.
+    """
+    checkpoint = step.checkpoint
+    if checkpoint is None or not wants_details(checkpoint):
+        return step
+    written = {each.resource_id for each in step.records if each.resource_type == "file" and each.operation == "upsert"}
+    lost: dict[FileId, Remembered] = {}
+    for file in files:
+        known = recall(file.id)
+        is_known = known is not None and file.id in written
+        if is_known and _has_lost(checkpoint, known, changed_of(checkpoint.scope, _detailed(file))):
+            lost[file.id] = step.remembered.get(file.id) or known or Remembered()
+    return _without_what_hung(step, lost, normalizer) if lost else step
+
+
 def _has_lost(checkpoint: Checkpoint, known: Remembered | None, due: Changed | None) -> bool:
     """Whether something of the file may be in the mirror that the account may not read any more."""
     scope = checkpoint.scope

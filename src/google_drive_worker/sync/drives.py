@@ -61,7 +61,7 @@ def _joined(checkpoint: Checkpoint, drive: SharedDrive) -> Checkpoint:
     As a member the user sees more than was shared with them: what a walk brings of it counts as written, too.
     """
     due = checkpoint.scope.sync_permissions
-    joined = Corpus("start_token", written=True, members_due=due, rights=drive.rights, looks=drive.looks)
+    joined = Corpus("start_token", written=True, joined=True, members_due=due, rights=drive.rights, looks=drive.looks)
     return with_roots(with_corpus(no_longer_expected(checkpoint, drive.id), drive.id, joined))
 
 

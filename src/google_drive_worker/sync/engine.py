@@ -14,7 +14,7 @@ contents of files: see `content`.
 A crash between two steps loses nothing: the checkpoint is the sync.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import cast
@@ -42,6 +42,7 @@ from google_drive_worker.sync.checkpoint import (
     Scope,
     Sync,
     SyncKind,
+    Trail,
     Unfinished,
     Walk,
 )
@@ -54,6 +55,7 @@ from google_drive_worker.sync.content import (
 )
 from google_drive_worker.sync.details import (
     Hanging,
+    closed,
     files_in,
     noted,
     on_details,
@@ -231,7 +233,7 @@ def begin(
         owed=None,
         contested=(),
         sync=sync,
-        corpora=corpora or {USER_CORPUS: Corpus("start_token")},
+        corpora=corpora or {USER_CORPUS: Corpus("start_token", trail=_users_trail(checkpoint, customer_id))},
         expected=expected if kind == "full" else checkpoint.expected,
         last_sync_id=sync_id,
         in_doubt=kind == "incremental" and (from_trigger or checkpoint.in_doubt),
@@ -251,6 +253,12 @@ def _expected_drives(checkpoint: Checkpoint, scope: Scope, customer_id: Customer
     gaps = (gap.id for gap in checkpoint.gaps if gap.scope == "corpus")
     names = dict.fromkeys((*checkpoint.corpora, *checkpoint.expected, *gaps))
     return tuple(name for name in names if name != USER_CORPUS and follows(scope, name))
+
+
+def _users_trail(checkpoint: Checkpoint, customer_id: CustomerId) -> Trail:
+    """The tokens of the user's log so far: one that leads back to what was read would tell of the same again."""
+    user = checkpoint.corpora.get(USER_CORPUS)
+    return Trail() if user is None or customer_id != checkpoint.customer_id else user.trail
 
 
 def _users_log(checkpoint: Checkpoint) -> PageToken | None:
@@ -330,10 +338,25 @@ def on_answer(
         # A full sync that walks folders lists nothing: all that hangs on what they hold is to be written again.
         known = nothing_remembered if sync.kind == "full" and checkpoint.scope.folder_ids else recall
         step = noted(step, files, known, normalizer, all_of_them=told)
+    return _with_contents(checkpoint, step, action, answer, recall, writer.rewritten, normalizer)
+
+
+def _with_contents(
+    checkpoint: Checkpoint,
+    step: Step,
+    action: Action,
+    answer: Answer,
+    recall: Recall,
+    again: Sequence[FileId],
+    normalizer: Normalizer,
+) -> Step:
+    """The step with what is closed to the account deleted, and the contents of its items to be looked at."""
+    if _is_of_joined_drive(checkpoint, action):
+        step = closed(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
     if checkpoint.scope.sync_content and _writes_anew(checkpoint, action):
         step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
-    step = rewritten(step, writer.rewritten, files_in(cast("ItemsAnswer", answer)))
-    return contents_rewritten(step, writer.rewritten)
+    step = rewritten(step, again, files_in(cast("ItemsAnswer", answer)))
+    return contents_rewritten(step, again)
 
 
 def _with_gaps_of_items(
@@ -390,6 +413,12 @@ def _home_of(checkpoint: Checkpoint, action: Action, answer: Answer, item_id: Fi
             return corpus_of(checkpoint, file.drive_id if isinstance(file, DriveFile) else None)
         case _:
             return USER_CORPUS
+
+
+def _is_of_joined_drive(checkpoint: Checkpoint, action: Action) -> bool:
+    """Whether a drive is listed that was joined after items of it may have been read as shared by name."""
+    corpus = checkpoint.corpora.get(action.corpus) if isinstance(action, ListFiles) else None
+    return corpus is not None and corpus.joined
 
 
 def _writes_anew(checkpoint: Checkpoint, action: Action) -> bool:

@@ -283,7 +283,7 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Opened:
     its page was listed without it, to one whose log had been read by then.
     A listing of which Google did not search everything leaves a gap.
     """
-    listed = replace(without_listing(corpus), stage="changes")
+    listed = replace(without_listing(corpus), stage="changes", joined=False)
     corpora = balanced({**checkpoint.corpora, name: listed})
     if checkpoint.unfinished is not None or (checkpoint.sync is not None and checkpoint.sync.kind == "full"):
         corpora = {
@@ -322,6 +322,7 @@ def without_listing(corpus: Corpus) -> Corpus:
         looks=corpus.looks,
         unexplained=corpus.unexplained,
         members_new=corpus.members_new,
+        joined=corpus.joined,
         witnesses=corpus.witnesses,
         trouble=corpus.trouble,
         trail=corpus.trail,

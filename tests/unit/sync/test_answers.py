@@ -315,7 +315,9 @@ def test_the_users_log_speaks_for_a_drive_that_was_joined_just_now() -> None:
     page = changes_page(drive_change(D), changed(in_drive("a", D, trashed=True)))
     step = answered(before, log_of(), page)
     assert written(step) == ["upsert shared_drive drive-d", "delete file a"]
-    assert state(step).corpora["drive-d"] == Corpus("start_token", written=True, looks=SharedDrive(DriveId(D), D).looks)
+    assert state(step).corpora["drive-d"] == Corpus(
+        "start_token", written=True, joined=True, looks=SharedDrive(DriveId(D), D).looks
+    )
 
 
 def test_an_item_out_of_scope_is_deleted() -> None:
