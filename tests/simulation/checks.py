@@ -143,10 +143,12 @@ class Checks:
 
     def _is_to_be_listed(self, before: Checkpoint, item_id: str) -> bool:
         """Whether a drive that was joined just now holds it: what an older log says of it is told first, and then the
-        drive's listing brings it."""
+        drive's listing brings it. The worker may not have read yet that it was joined again."""
         item = self._world.items.get(item_id)
-        corpus = None if item is None or item.drive is None else before.corpora.get(item.drive.id)
-        return corpus is not None and corpus.stage in {"start_token", "listing"}
+        if item is None or item.drive is None:
+            return False
+        corpus = before.corpora.get(item.drive.id)
+        return corpus is None or corpus.stage in {"start_token", "listing"}
 
     def _judge_sweep(self, settings: ConnectionSettings) -> None:
         """A full sync that says that it is completed leaves nothing to sweep that was in sight all the while."""
@@ -191,7 +193,8 @@ class Checks:
         self.sights.look(settings)
         bad = self._oddities.lasting
         # An odd element may be one of which an id is enough: then it is no gap.
-        met = {file_id for file_id, _ in self._oddities.met if file_id in self._oddities.bad}
+        unasked = set() if settings.sync_permissions else {"permissions.list"}  # since the settings have changed
+        met = {each for each, call in self._oddities.met if each in self._oddities.bad and call not in unasked}
         asked = {file_id for file_id in met if self.sights.holds(("file", file_id))}
         gaps = Counter(gap.id for gap in hard_gaps(checkpoint))
         if not asked <= gaps.keys() <= bad:
