@@ -85,8 +85,8 @@ def on_changes(
             checkpoint = close_gaps(checkpoint, [("corpus", action.corpus)])
     if action.corpus == USER_CORPUS and page.next_page_token is None:
         checkpoint = replace(doubting(checkpoint, doubted=False), gone=())
-    if action.corpus == USER_CORPUS and checkpoint.sync is not None and checkpoint.sync.users_start is not None:
-        checkpoint = with_sync(checkpoint, replace(checkpoint.sync, users_start=None))
+    if action.corpus == USER_CORPUS and checkpoint.sync is not None:  # what is read now is not gone back to
+        checkpoint = with_sync(checkpoint, replace(checkpoint.sync, users_log=None, users_start=None))
     return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
 
 

@@ -106,12 +106,14 @@ def _left(
     checkpoint: Checkpoint, drive_id: str, change: Change, normalizer: Normalizer
 ) -> tuple[Checkpoint, list[Record]]:
     """A log tells that a drive was left. One that a full sync expected, and that was left before it, was not read."""
-    is_known, owed = drive_id in checkpoint.corpora, checkpoint.owed
+    is_known, before = drive_id in checkpoint.corpora, checkpoint
     was_never_read = drive_id in checkpoint.expected and not is_known and _is_from_before(checkpoint, change)
     checkpoint, records = leave_drive(checkpoint, drive_id, normalizer)
     if was_never_read:
-        return replace(checkpoint, owed=owed), records
-    if is_known and (checkpoint.owed is None or checkpoint.owed.kind != "full"):
+        return replace(checkpoint, owed=before.owed, contested=before.contested), records
+    owed = checkpoint.owed
+    owes_full = owed is not None and owed.kind == "full" and owed.customer_id == checkpoint.customer_id
+    if is_known and not owes_full:
         checkpoint = with_users_files_again(checkpoint)
     return checkpoint, records
 

@@ -258,7 +258,7 @@ def _expected_drives(checkpoint: Checkpoint, scope: Scope, customer_id: Customer
 def _users_trail(checkpoint: Checkpoint, customer_id: CustomerId) -> Trail:
     """The tokens of the user's log so far: one that leads back to what was read would tell of the same again."""
     user = checkpoint.corpora.get(USER_CORPUS)
-    return Trail() if user is None or customer_id != checkpoint.customer_id else user.trail
+    return Trail() if user is None or customer_id != checkpoint.customer_id else replace(user.trail, stalls=0)
 
 
 def _users_log(checkpoint: Checkpoint) -> PageToken | None:

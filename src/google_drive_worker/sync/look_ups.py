@@ -112,8 +112,10 @@ def _on_there(
         if file.is_folder and _is_to_walk(checkpoint, removal, file, writer):
             walk = walk_of(checkpoint, file)
         if file_id not in {MY_DRIVE, file.drive_id}:  # no listing shows the top of a Drive either
-            checkpoint = with_written(checkpoint, file.drive_id)
-            writer.write(record_of(checkpoint, file, writer, normalizer))
+            record = record_of(checkpoint, file, writer, normalizer)
+            if record.operation == "upsert":
+                checkpoint = with_written(checkpoint, file.drive_id)
+            writer.write(record)
     if walk is None:  # else the walk's end closes the folder's gap
         checkpoint = close_gaps(checkpoint, [("folder", file_id)])
     if file_id not in writer.lossy and file_id not in writer.misplaced:

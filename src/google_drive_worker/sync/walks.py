@@ -92,7 +92,8 @@ def on_children(
             below.append(Walk(item.id, walk.drive_id, item.trashed, depth=walk.depth + 1))
         writer.write(record_of(checkpoint, item, writer, normalizer))
     walk = replace(walk, incomplete=walk.incomplete or page.incomplete_search)
-    checkpoint = with_written(checkpoint, walk.drive_id)
+    if any(record.operation == "upsert" for record in writer.records):
+        checkpoint = with_written(checkpoint, walk.drive_id)
     checkpoint = with_sync(checkpoint, counted(checkpoint.sync or sync, writer.records))
     checkpoint, more = _walked_on(checkpoint, action.walk, walk, page.next_page_token)
     for deeper in below:

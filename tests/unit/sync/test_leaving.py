@@ -13,6 +13,7 @@ from google_drive_worker.sync.checkpoint import (
     NO_CORPUS,
     USER_CORPUS,
     Checkpoint,
+    Gap,
     Parked,
     Reading,
     Removal,
@@ -26,6 +27,7 @@ from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
     ListFiles,
+    LookUpDrive,
     LookUpRemoved,
     ReadChanges,
     TakeStartToken,
@@ -121,6 +123,15 @@ def test_a_drive_of_which_a_look_up_alone_wrote_something_owes_a_full_sync() -> 
     found = state(on_answer(before, LookUpRemoved(ids("a")), {FileId("a"): there}, transformer))
     assert leave_drive(before, D, transformer)[0].owed is None
     assert leave_drive(found, D, transformer)[0].owed is not None
+
+
+def test_a_drive_that_is_listed_but_never_found_owes_no_full_sync() -> None:
+    """It would be listed again, and not found again: full sync would follow upon full sync."""
+    held = corpus("start_token", doubtful=True, written=True)
+    gap = Gap("corpus", D, D, "not_found", "no such drive", state="tried", missing=True)
+    before = replace(syncing("incremental", user=corpus("done"), d=held), gaps=(gap,))
+    gone = on_failure(before, LookUpDrive(FileId(D)), NotFound("no such drive"), NOW, 0.5, transformer)
+    assert (written(gone), state(gone).owed) == ([f"delete shared_drive {D}"], None)
 
 
 def test_a_drive_left_before_it_was_read_has_the_users_files_listed_again_in_a_full_sync() -> None:
