@@ -116,7 +116,7 @@ def _on_there(
             if record.operation == "upsert":
                 checkpoint = with_written(checkpoint, file.drive_id)
             writer.write(record)
-    if walk is None:  # else the walk's end closes the folder's gap
+    if walk is None or walk.folder_id != file_id:  # else the walk's end closes the gap; `root` is no folder's own id
         checkpoint = close_gaps(checkpoint, [("folder", file_id)])
     if file_id not in writer.lossy and file_id not in writer.misplaced:
         checkpoint = close_gaps(checkpoint, [("item", file_id)])
