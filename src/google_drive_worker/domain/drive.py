@@ -103,7 +103,7 @@ class DriveFile(Resource, frozen=True, gc=False):
         return self.mime_type == FOLDER_MIME_TYPE
 
 
-LOOKS_BYTES = 8
+DIGEST_BYTES = 8
 """How long a digest of a drive is: two drives that differ have practically never the same."""
 
 DECISIVE_RIGHTS = ("canComment", "canManageMembers", "canReadRevisions", "canTrashChildren")
@@ -133,10 +133,10 @@ class SharedDrive(Resource, frozen=True, gc=False):
         return None if may is None else tuple(name for name in DECISIVE_RIGHTS if may.get(name))
 
     @property
-    def looks(self) -> str:
+    def digest(self) -> str:
         """A digest of all that is told of the drive, but for the address of its picture, which comes and goes."""
         told = msgspec.json.encode(msgspec.structs.replace(self, background_image_link=None), order="deterministic")
-        return blake2b(told, digest_size=LOOKS_BYTES).hexdigest()
+        return blake2b(told, digest_size=DIGEST_BYTES).hexdigest()
 
 
 class Change(Resource, frozen=True, gc=False):

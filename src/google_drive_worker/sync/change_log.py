@@ -34,7 +34,7 @@ from google_drive_worker.sync.gaps import (
     unreadable_gap,
 )
 from google_drive_worker.sync.items import ItemWriter
-from google_drive_worker.sync.listing import belongs, tells_alone
+from google_drive_worker.sync.listing import belongs, is_in_users_log_alone
 from google_drive_worker.sync.look_ups import deletions_of
 from google_drive_worker.sync.page_sharing import moved_corpora
 from google_drive_worker.sync.plan import ReadChanges
@@ -159,7 +159,9 @@ def _on_change(
         return _changed(checkpoint, file, writer, normalizer)
     home = checkpoint.corpora.get(file.drive_id or "")
     if corpus == USER_CORPUS and home is not None:
-        if not tells_alone(home, file_id, file.drive_id, file.parents) and not is_trash_left_out(checkpoint, file):
+        if not is_in_users_log_alone(home, file_id, file.drive_id, file.parents) and not is_trash_left_out(
+            checkpoint, file
+        ):
             return checkpoint, []  # the drive's own log has it too
         # The drive has been joined just now: what happened to the item before is in no log of the drive's that will be
         # read. Or it came inside a folder: the drive's log names the folder alone, and no walk sees the item where that

@@ -126,13 +126,12 @@ class Corpus(_Value, frozen=True):
     away in between, and the rest of it is read anew.
     `sighted` is the sync's `sightings` when such a thing was last seen in this corpus: what was found out before of
     its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
-    written, `relisted` says that it is listed anew because of them, `member_ids` are their
-    permissions' ids, and `members_due` says that they are to be read again, before
-    anything else of the drive. `rights` and `looks` are the drive's `SharedDrive.rights` and `looks` as they were last
-    seen. `unexplained` says that the user's log told of the drive though these are the same, `members_new` that its
-    members changed in this sync, which explains that. `joined` is a drive that a log or a look-up brought, until
-    it is listed. `witnesses` are
-    items that tell of the members where the account may not see them, by the digest of their permissions.
+    written, `relisted` says that it is listed again because of them, `member_ids` are their permissions' ids, and
+    `members_due` says that they are to be read again, before anything else of the drive. `rights` and `drive_digest` are
+    the drive's `SharedDrive.rights` and `digest` as they were last seen. `unexplained` says that the user's log told of
+    the drive though these are the same, `members_new` that its members changed in this sync, which explains that.
+    `joined` is a drive that a log or a look-up brought, until it is listed. `witnesses` are items that tell of the
+    members where the account may not see them, by the digest of their permissions.
     `trouble` is how many times in a row a call of the corpus failed while others succeed. `held` says that the rest of
     the sync goes on without it: there is a gap, and a later sync takes it up where it stands. `unlisted` says that its
     listing, or the rest of it, is owed besides: the gap brings it, and the log is read on meanwhile. `doubtful` is a
@@ -159,7 +158,7 @@ class Corpus(_Value, frozen=True):
     member_ids: tuple[str, ...] = ()
     members_due: bool = False
     rights: tuple[str, ...] | None = None
-    looks: str | None = None
+    drive_digest: str | None = None
     unexplained: bool = False
     members_new: bool = False
     joined: bool = False
@@ -283,8 +282,8 @@ class Sync(_Value, frozen=True):
 
     `users_log` is where the user's log was read to before a full sync, until that is used. `users_start` is the start
     token of a full sync that reads the log from there, until a page of it is read. `from_trigger` says that it goes on
-    from a trigger's cursor, which is the user's log alone: nobody knows which shared drives were mirrored, nor how far.
-    `restarts` are how often drives.list had to start over, `drives_trail` is of its tokens.
+    from a trigger's cursor, which is the user's log alone: it is not known which shared drives were mirrored, nor how
+    far. `restarts` are how often drives.list had to start over, `drives_trail` is of its tokens.
     `listed` are the corpora whose listing ended in this sync, `details` those that are gone through for what hangs on
     their files, and `changed` the files to be read anew for it. `content` and `contents` are the same for the bytes of
     files.

@@ -214,7 +214,7 @@ def noted(
     return _without_what_hung(step, lost, normalizer) if lost else step
 
 
-def closed(step: Step, files: Iterable[DriveFile], recall: Recall, normalizer: Normalizer) -> Step:
+def delete_lost_details(step: Step, files: Iterable[DriveFile], recall: Recall, normalizer: Normalizer) -> Step:
     """The step with those files deleted before they are written of which the account may read less than it did.
 
     They are a drive's that was joined after they had been read as shared by name.

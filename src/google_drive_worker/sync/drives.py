@@ -12,15 +12,9 @@ from google_drive_worker.domain.drive import Change, SharedDrive
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import Record
 from google_drive_worker.domain.times import from_rfc3339, rfc3339, sortable
-from google_drive_worker.sync.checkpoint import (
-    USER_CORPUS,
-    Checkpoint,
-    Corpus,
-)
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus
 from google_drive_worker.sync.gap_retries import list_now
-from google_drive_worker.sync.gaps import (
-    forget_corpus,
-)
+from google_drive_worker.sync.gaps import forget_corpus
 from google_drive_worker.sync.plan import LookUpDrive, without_rest
 from google_drive_worker.sync.scope import follows, holds_drive, lists, with_roots
 from google_drive_worker.sync.step import (
@@ -61,7 +55,9 @@ def _joined(checkpoint: Checkpoint, drive: SharedDrive) -> Checkpoint:
     As a member the user sees more than was shared with them: what a walk brings of it counts as written, too.
     """
     due = checkpoint.scope.sync_permissions
-    joined = Corpus("start_token", written=True, joined=True, members_due=due, rights=drive.rights, looks=drive.looks)
+    joined = Corpus(
+        "start_token", written=True, joined=True, members_due=due, rights=drive.rights, drive_digest=drive.digest
+    )
     return with_roots(with_corpus(no_longer_expected(checkpoint, drive.id), drive.id, joined))
 
 
@@ -89,10 +85,10 @@ def on_drive_change(
         # Who is a member may be what has changed.
         due = known.members_due or checkpoint.scope.sync_permissions
         rights = known.rights if change.drive.rights is None else change.drive.rights
-        looks = change.drive.looks if log == USER_CORPUS else known.looks
-        is_same = log == USER_CORPUS and known.looks == looks and not _is_from_before(checkpoint, change)
+        digest = change.drive.digest if log == USER_CORPUS else known.drive_digest
+        is_same = log == USER_CORPUS and known.drive_digest == digest and not _is_from_before(checkpoint, change)
         is_unexplained = known.unexplained or is_same
-        corpus = replace(known, members_due=due, rights=rights, looks=looks, unexplained=due and is_unexplained)
+        corpus = replace(known, members_due=due, rights=rights, drive_digest=digest, unexplained=due and is_unexplained)
         checkpoint = _perhaps_rejoined(with_corpus(checkpoint, drive_id, corpus), known)
         if (known.rights is not None and known.rights != rights) or (is_unexplained and not due):
             # Items in folders with limited access, or what hangs on files, have gone out of sight or come into it. No
@@ -106,11 +102,9 @@ def _left(
     checkpoint: Checkpoint, drive_id: str, change: Change, normalizer: Normalizer
 ) -> tuple[Checkpoint, list[Record]]:
     """A log tells that a drive was left. One that a full sync expected, and that was left before it, was not read."""
-    is_known, before = drive_id in checkpoint.corpora, checkpoint
+    is_known = drive_id in checkpoint.corpora
     was_never_read = drive_id in checkpoint.expected and not is_known and _is_from_before(checkpoint, change)
-    checkpoint, records = leave_drive(checkpoint, drive_id, normalizer)
-    if was_never_read:
-        return replace(checkpoint, owed=before.owed, contested=before.contested), records
+    checkpoint, records = leave_drive(checkpoint, drive_id, normalizer, is_sweep_needed=not was_never_read)
     owed = checkpoint.owed
     owes_full = owed is not None and owed.kind == "full" and owed.customer_id == checkpoint.customer_id
     if is_known and not owes_full:
@@ -149,20 +143,23 @@ def _perhaps_rejoined(checkpoint: Checkpoint, drive: Corpus) -> Checkpoint:
     return replace(with_sync(checkpoint, replace(sync, removals=(*sync.removals, *checkpoint.gone))), gone=())
 
 
-def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
+def leave_drive(
+    checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer, *, is_sweep_needed: bool = True
+) -> tuple[Checkpoint, list[Record]]:
     """Drop a shared drive that the user can no longer see.
 
-    Where items of it may have been written, a full sync is owed, which sweeps them. One that never got as far as its
-    first page owes nothing: else a drive that is listed but can't be read would bring full sync upon full sync. One
-    that we never heard of was joined and left between two readings of the log; a walk or a look-up of what was shared
-    by name may have seen it with a member's eyes, and what a trigger's cursor knew of it nobody can tell.
+    Where items of it may have been written, a full sync is owed, which sweeps them, if `is_sweep_needed`. A drive that
+    never got as far as its first page owes nothing: otherwise one that is listed but can't be read would cause full
+    sync after full sync. A drive that the worker never heard of was joined and left between two readings of the log: a
+    walk or a look-up of what was shared by name may have read it while the account was a member.
     """
     left = checkpoint.corpora.get(drive_id)
     is_held = holds_drive(checkpoint.scope, drive_id)
     deletions = [normalizer.deletion("shared_drive", drive_id, "access_lost")] if is_held else []
     checkpoint = no_longer_expected(checkpoint, drive_id)
     if left is None:
-        return owe_full(forget_corpus(checkpoint, drive_id)), deletions
+        checkpoint = forget_corpus(checkpoint, drive_id)
+        return owe_full(checkpoint) if is_sweep_needed else checkpoint, deletions
     corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if name != drive_id}
     sync = checkpoint.sync
     if sync is not None:
@@ -175,7 +172,8 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
             content=tuple(each for each in sync.content if each.corpus != drive_id),
         )
     checkpoint = forget_corpus(without_rest(replace(checkpoint, corpora=corpora, sync=sync), drive_id), drive_id)
-    if left.written or left.stage in {"changes", "done"} or left.listing_token is not None:
+    may_be_written = left.written or left.stage in {"changes", "done"} or left.listing_token is not None
+    if is_sweep_needed and may_be_written:
         checkpoint = owe_full(checkpoint)
     # What is under way of the user's own was judged while the account was a member.
     return sighted(checkpoint, [USER_CORPUS]), deletions

@@ -42,7 +42,6 @@ from google_drive_worker.sync.checkpoint import (
     Scope,
     Sync,
     SyncKind,
-    Trail,
     Unfinished,
     Walk,
 )
@@ -55,7 +54,7 @@ from google_drive_worker.sync.content import (
 )
 from google_drive_worker.sync.details import (
     Hanging,
-    closed,
+    delete_lost_details,
     files_in,
     noted,
     on_details,
@@ -210,6 +209,7 @@ def begin(
     sync_id = new_sync_id(int(now.timestamp() * 1000), entropy, after=checkpoint.last_sync_id)
     anew = owed.kind == "full" or customer_id != checkpoint.customer_id  # cursors are not handed from one to another
     expected = _expected_drives(checkpoint, scope, customer_id)
+    user = _user_before(checkpoint, customer_id)
     if customer_id != checkpoint.customer_id or not checkpoint.scope.mirrors_as(scope):
         checkpoint = replace(checkpoint, gaps=())
     corpora = {} if anew else _corpora_to_follow(checkpoint, owed, scope)
@@ -223,7 +223,7 @@ def begin(
         rfc3339(now),
         owed.source,
         drives_listed=drives_listed,
-        users_log=_users_log(checkpoint) if kind == "full" and customer_id == checkpoint.customer_id else None,
+        users_log=user.change_token if kind == "full" else None,
         from_trigger=from_trigger,
     )
     checkpoint = replace(
@@ -233,7 +233,8 @@ def begin(
         owed=None,
         contested=(),
         sync=sync,
-        corpora=corpora or {USER_CORPUS: Corpus("start_token", trail=_users_trail(checkpoint, customer_id))},
+        # The tokens stay in mind: one that leads back to what was read would tell of the same changes again.
+        corpora=corpora or {USER_CORPUS: Corpus("start_token", trail=replace(user.trail, stalls=0))},
         expected=expected if kind == "full" else checkpoint.expected,
         last_sync_id=sync_id,
         in_doubt=kind == "incremental" and (from_trigger or checkpoint.in_doubt),
@@ -255,15 +256,10 @@ def _expected_drives(checkpoint: Checkpoint, scope: Scope, customer_id: Customer
     return tuple(name for name in names if name != USER_CORPUS and follows(scope, name))
 
 
-def _users_trail(checkpoint: Checkpoint, customer_id: CustomerId) -> Trail:
-    """The tokens of the user's log so far: one that leads back to what was read would tell of the same again."""
-    user = checkpoint.corpora.get(USER_CORPUS)
-    return Trail() if user is None or customer_id != checkpoint.customer_id else replace(user.trail, stalls=0)
-
-
-def _users_log(checkpoint: Checkpoint) -> PageToken | None:
-    user = checkpoint.corpora.get(USER_CORPUS)
-    return None if user is None else user.change_token
+def _user_before(checkpoint: Checkpoint, customer_id: CustomerId) -> Corpus:
+    """The user's corpus as the sync before left it; an empty one where that was another customer's, or none."""
+    same = customer_id == checkpoint.customer_id
+    return checkpoint.corpora.get(USER_CORPUS, Corpus()) if same else Corpus()
 
 
 def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict[str, Corpus]:
@@ -352,7 +348,7 @@ def _with_contents(
 ) -> Step:
     """The step with what is closed to the account deleted, and the contents of its items to be looked at."""
     if _is_of_joined_drive(checkpoint, action):
-        step = closed(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
+        step = delete_lost_details(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
     if checkpoint.scope.sync_content and _writes_anew(checkpoint, action):
         step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
     step = rewritten(step, again, files_in(cast("ItemsAnswer", answer)))

@@ -245,11 +245,9 @@ def _on_missing_drive(checkpoint: Checkpoint, drive_id: str, error: NotFound, no
             records = (normalizer.deletion("shared_drive", drive_id, "access_lost"),) if is_held else ()
             return Step(forget_corpus(checkpoint, drive_id), records)
     elif is_gone:
-        before = checkpoint
-        checkpoint, left = leave_drive(checkpoint, drive_id, normalizer)
-        if corpus.stage == "start_token" and not corpus.joined:
-            # It is listed but can't be read: another full sync would find it the same, again and again.
-            checkpoint = replace(checkpoint, owed=before.owed, contested=before.contested)
+        # One that is listed but can't be read would be found so again, by full sync after full sync.
+        was_read = corpus.stage != "start_token" or corpus.joined
+        checkpoint, left = leave_drive(checkpoint, drive_id, normalizer, is_sweep_needed=was_read)
         return Step(with_users_files_again(checkpoint), tuple(left))
     else:
         checkpoint = with_corpus(checkpoint, drive_id, replace(corpus, held=True))

@@ -155,12 +155,11 @@ def report_missing(checkpoint: Checkpoint) -> Opened:
         known.setdefault(gap.id, set()).update(gap.reported)
     gaps: list[Gap] = []
     for gap in checkpoint.gaps:
-        if gap.missing and gap.code not in gap.reported:
-            if gap.code not in known[gap.id]:
-                known[gap.id].add(gap.code)
-                errors.append(_report_of(checkpoint, gap, _error_of(gap)))
-            gap = replace(gap, reported=_with_code(gap.reported, gap.code))  # noqa: PLW2901 - as it is from now on
-        gaps.append(gap)
+        is_new = gap.missing and gap.code not in gap.reported
+        if is_new and gap.code not in known[gap.id]:
+            known[gap.id].add(gap.code)
+            errors.append(_report_of(checkpoint, gap, _error_of(gap)))
+        gaps.append(replace(gap, reported=_with_code(gap.reported, gap.code)) if is_new else gap)
     return Opened(replace(checkpoint, gaps=tuple(gaps)), tuple(errors))
 
 

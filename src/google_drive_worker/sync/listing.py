@@ -79,7 +79,7 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     if any(drive.lossy for drive in drives):
         checkpoint = note_lossy(checkpoint, "drives", "drives", USER_CORPUS)
     joined = {
-        str(drive.id): Corpus("start_token", members_due=due, rights=drive.rights, looks=drive.looks)
+        str(drive.id): Corpus("start_token", members_due=due, rights=drive.rights, drive_digest=drive.digest)
         for drive in drives
         if drive.id not in checkpoint.corpora
     }
@@ -255,7 +255,7 @@ def belongs(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bo
     return drive_id is None or (checkpoint.scope.include_shared_drives and drive_id not in checkpoint.corpora)
 
 
-def tells_alone(home: Corpus, item_id: str, drive_id: str | None, parents: Sequence[str] | None) -> bool:
+def is_in_users_log_alone(home: Corpus, item_id: str, drive_id: str | None, parents: Sequence[str] | None) -> bool:
     """Whether the user's log is the only one that is sure to tell of an item of a followed drive.
 
     The drive was joined just now, and its log is read from there. Or no folder above the item is for the account to
@@ -309,21 +309,22 @@ def _is_repeated(corpus: Corpus, file: ListedFile) -> bool:
 
 
 def without_listing(corpus: Corpus) -> Corpus:
-    """The corpus with nothing left of its listing: should it be listed again, it begins anew."""
-    return Corpus(
-        corpus.stage,
-        corpus.change_token,
-        written=corpus.written,
-        doubted=corpus.doubted,
-        members=corpus.members,
-        member_ids=corpus.member_ids,
-        members_due=corpus.members_due,
-        rights=corpus.rights,
-        looks=corpus.looks,
-        unexplained=corpus.unexplained,
-        members_new=corpus.members_new,
-        joined=corpus.joined,
-        witnesses=corpus.witnesses,
-        trouble=corpus.trouble,
-        trail=corpus.trail,
+    """The corpus with nothing left of its listing: if it is listed again, it begins from the start."""
+    return replace(
+        corpus,
+        listing_token=None,
+        parts=(),
+        pages=0,
+        order="unknown",
+        oldest=None,
+        prove_since=None,
+        times_in_order=0,
+        youngest="once",
+        recent={},
+        sighted=0,
+        relisted=False,
+        held=False,
+        unlisted=False,
+        doubtful=False,
+        incomplete=False,
     )

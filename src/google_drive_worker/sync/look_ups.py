@@ -41,7 +41,7 @@ from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 
 
 def deletions_of(file_id: FileId, file: DriveFile | None, cause: DeleteCause, normalizer: Normalizer) -> list[Record]:
-    """An entry `removed` holds the id alone: where nobody knows if it was a folder, both are deleted."""
+    """An entry `removed` holds the id alone: where it is not known if it was a folder, both are deleted."""
     if file is not None:
         return [normalizer.deletion("folder" if file.is_folder else "file", file_id, cause)]
     return [normalizer.deletion("file", file_id, cause), normalizer.deletion("folder", file_id, cause)]
@@ -58,7 +58,7 @@ def on_looked_up(
     """What is gone for good is deleted; what is in a corpus of ours is written as it is now; the rest is a gap.
 
     It may stand in that corpus' log too. But where the entry came before, and a page of the other log that was on its
-    way meanwhile after it, nobody else would set it right.
+    way meanwhile after it, no other step would correct it.
     """
     asked = set(action.file_ids)
     errors: list[ErrorReport] = []
@@ -198,7 +198,7 @@ def _is_listed_anyhow(checkpoint: Checkpoint, sync: Sync, removal: Removal, file
 
 
 def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
-    """Whether one of our corpora has the item now. One that only a link opens is in nobody's corpus."""
+    """Whether one of our corpora has the item now. One that only a link opens is in no corpus."""
     # Google names a parent only to those who can open it: below a shared folder nothing else tells of the sharing.
     is_shared = file.shared_with_me_time is not None or bool(file.parents)
     is_root = removal.file_id in (checkpoint.scope.folder_ids or ())

@@ -16,7 +16,7 @@ from google_drive_worker.domain.lenient import UNREADABLE, Resource
 from google_drive_worker.domain.sharing import ItemSharing, read_sharing
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint
 from google_drive_worker.sync.items import ItemsAnswer
-from google_drive_worker.sync.listing import belongs, corpus_of, tells_alone
+from google_drive_worker.sync.listing import belongs, corpus_of, is_in_users_log_alone
 from google_drive_worker.sync.plan import Action, ListFiles, LookUpRemoved, ReadChanges, WalkFolder
 from google_drive_worker.sync.sharing import Finding, FoldersOfConnection, nothing_known, sharings_of
 
@@ -123,7 +123,7 @@ def _is_to_be_written(checkpoint: Checkpoint, action: Action, item: ItemSharing)
             return belongs(checkpoint, corpus, item.drive_id)
         case ReadChanges(corpus):
             home = checkpoint.corpora.get(item.drive_id or "")
-            is_told = home is not None and tells_alone(home, item.id, item.drive_id, item.parents)
+            is_told = home is not None and is_in_users_log_alone(home, item.id, item.drive_id, item.parents)
             return belongs(checkpoint, corpus, item.drive_id) or (corpus == USER_CORPUS and is_told)
         case _:
             return True

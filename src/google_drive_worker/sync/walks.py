@@ -73,9 +73,9 @@ def record_of(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter, norma
 def on_children(
     checkpoint: Checkpoint, sync: Sync, action: WalkFolder, page: FilesPage, writer: ItemWriter, normalizer: Normalizer
 ) -> Step:
-    """The children of a changed folder are written anew, and its folders walked in their turn."""
+    """The children of a changed folder are written again, and its folders walked in turn."""
     walk = action.walk
-    if walk not in sync.walks:  # the folder changed again meanwhile, and its walk begins anew
+    if walk not in sync.walks:  # the folder changed again meanwhile, and its walk begins again
         return Step(checkpoint)
     errors: list[ErrorReport] = []
     below: list[Walk] = []
@@ -145,7 +145,7 @@ def with_walk_as(checkpoint: Checkpoint, walk: Walk, then: Walk | None) -> Check
 
 
 def with_walk(checkpoint: Checkpoint, walk: Walk) -> Checkpoint:
-    """Return the checkpoint with a folder to be walked; a walk of it that is under way begins anew."""
+    """Return the checkpoint with a folder to be walked; a walk of it that is under way begins again."""
     sync = checkpoint.sync
     if sync is None:
         return checkpoint

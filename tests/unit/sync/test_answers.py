@@ -316,7 +316,7 @@ def test_the_users_log_speaks_for_a_drive_that_was_joined_just_now() -> None:
     step = answered(before, log_of(), page)
     assert written(step) == ["upsert shared_drive drive-d", "delete file a"]
     assert state(step).corpora["drive-d"] == Corpus(
-        "start_token", written=True, joined=True, looks=SharedDrive(DriveId(D), D).looks
+        "start_token", written=True, joined=True, drive_digest=SharedDrive(DriveId(D), D).digest
     )
 
 
@@ -404,7 +404,9 @@ def test_the_standing_in_a_drive_is_known_from_its_listing_on() -> None:
     drive = SharedDrive(DriveId(D), D, capabilities={"canManageMembers": True, "canComment": False})
     known = answered(before, ListDrives(None), DrivesPage((drive,)))
     listed = answered(state(known), TakeStartToken(D), token("c5"))
-    assert state(listed).corpora[D] == Corpus("listing", token("c5"), rights=("canManageMembers",), looks=drive.looks)
+    assert state(listed).corpora[D] == Corpus(
+        "listing", token("c5"), rights=("canManageMembers",), drive_digest=drive.digest
+    )
 
 
 def test_a_drive_that_is_told_of_and_has_not_changed_was_left_and_joined_again() -> None:
