@@ -127,8 +127,8 @@ class Corpus(_Value, frozen=True):
     `sighted` is the sync's `sightings` when such a thing was last seen in this corpus: what was found out before of
     its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
     written, `relisted` says that it is listed again because of them, `member_ids` are their permissions' ids, and
-    `members_due` says that they are to be read again, before anything else of the drive. `rights` and `drive_digest` are
-    the drive's `SharedDrive.rights` and `digest` as they were last seen. `unexplained` says that the user's log told of
+    `members_due` says that they are to be read again, before anything else of the drive. `rights` and `drive_digest`
+    are the drive's `SharedDrive.rights` and `digest` as they were last seen. `unexplained` says that the user's log told of
     the drive though these are the same, `members_new` that its members changed in this sync, which explains that.
     `joined` is a drive that a log or a look-up brought, until it is listed. `witnesses` are items that tell of the
     members where the account may not see them, by the digest of their permissions.
