@@ -128,10 +128,10 @@ class Corpus(_Value, frozen=True):
     its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
     written, `relisted` says that it is listed again because of them, `member_ids` are their permissions' ids, and
     `members_due` says that they are to be read again, before anything else of the drive. `rights` and `drive_digest`
-    are the drive's `SharedDrive.rights` and `digest` as they were last seen. `unexplained` says that the user's log told of
-    the drive though these are the same, `members_new` that its members changed in this sync, which explains that.
-    `joined` is a drive that a log or a look-up brought, until it is listed. `witnesses` are items that tell of the
-    members where the account may not see them, by the digest of their permissions.
+    are the drive's `SharedDrive.rights` and `digest` as they were last seen. `unexplained` says that the user's log
+    told of the drive though these are the same, `members_new` that its members changed in this sync, which explains
+    that. `joined` is a drive that a log or a look-up brought, until it is listed. `witnesses` are items that tell of
+    the members where the account may not see them, by the digest of their permissions.
     `trouble` is how many times in a row a call of the corpus failed while others succeed. `held` says that the rest of
     the sync goes on without it: there is a gap, and a later sync takes it up where it stands. `unlisted` says that its
     listing, or the rest of it, is owed besides: the gap brings it, and the log is read on meanwhile. `doubtful` is a
