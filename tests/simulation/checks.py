@@ -72,7 +72,8 @@ class Checks:
 
     def on_deletes(self, before: Checkpoint, step: Step, settings: ConnectionSettings, since: int | None) -> None:
         """No record deletes what is in sight, and was ever since the step's answer was asked for, unless one writes it
-        after that. What an entry of a log says is as old as the entry's page."""
+        after that. What an entry of a log says is as old as the entry's page, and what an item inherits as old as what
+        is known of its folder, which is kept for a sync at the most."""
         since = self.sights.moment if since is None else since
         last = {(each.resource_type, each.resource_id): each for each in step.records if each.resource_type in _SEEN}
         deletes = [each for each in last.values() if each.operation == "delete"]
@@ -80,9 +81,12 @@ class Checks:
             self.sights.look(settings)
             self._done["deletes judged"] += len(deletes)
         removals = _removals(before)
+        begun = since if before.sync is None else self._begun.get(before.sync.sync_id, since)
         for each in deletes:
             item_id = each.resource_id.partition("/")[0]
             known = self._removed.get(item_id, since) if item_id in removals else since
+            if each.resource_type == "permission":
+                known = min(known, begun)
             stood = self.sights.stood((each.resource_type, each.resource_id), min(since, known))
             if stood and not self._is_to_be_listed(before, item_id):
                 raise Broken(f"deleted what exists: {each}")

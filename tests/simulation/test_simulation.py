@@ -172,6 +172,13 @@ def test_files_that_are_bad_for_ever_are_gaps_and_nothing_else_is() -> None:
         pytest.param(SCOPED, 140_011, id="scoped, judged with a drive that is left meanwhile"),
         pytest.param(SCOPED, 700_011, id="scoped, judged with a drive that is left in the same page"),
         pytest.param(ALL_AT_ONCE, 15, id="all-at-once, a fetch that fails as it is cancelled never ends"),
+        pytest.param(ODD, 1_400_015, id="odd, what left a drive and came back is deleted"),
+        pytest.param(ODD_SCOPED, 1_400_004, id="odd-scoped, a delete told by a log waits for a folder"),
+        pytest.param(ODD_SCOPED, 1_500_002, id="odd-scoped, a folder has no path while root can't be had"),
+        pytest.param(SCOPED, 1_500_014, id="scoped, the members of a held drive are read without an end"),
+        pytest.param(WHOLE_SCOPED, 1_400_010, id="whole-scoped, judged with what was known of a folder"),
+        pytest.param(BAD_FOR_EVER, 1_400_011, id="bad-for-ever, a gap ends with a drive that its file has left"),
+        pytest.param(LOW_ROLE, 1_400_004, id="low-role, a drive is joined after the state was lost"),
         pytest.param(ALL_AT_ONCE, 140_008, id="all-at-once, what is out of sight since the account was away"),
     ],
 )

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, UnreadableItem
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.ports import Normalizer
-from google_drive_worker.domain.record import ErrorReport, Record
+from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.sync.change_events import events_of
 from google_drive_worker.sync.checkpoint import (
     NO_CORPUS,
@@ -49,7 +49,7 @@ from google_drive_worker.sync.step import (
     with_written,
 )
 from google_drive_worker.sync.tokens import follow, is_given_up, no_progress
-from google_drive_worker.sync.walks import is_trash_left_out, is_walked, record_of, walk_of, with_walk
+from google_drive_worker.sync.walks import is_trash_left_out, is_walked, walk_of, with_walk, write_now
 
 
 def on_changes(
@@ -108,9 +108,7 @@ def _on_entry(
         checkpoint = note_lossy(checkpoint, "drives", "drives", USER_CORPUS)
     if checkpoint.scope.sync_changes and _is_told(entry, writer):
         writer.records.extend(events_of(checkpoint, action, index, entry, normalizer))
-    checkpoint, records = _on_change(checkpoint, action.corpus, entry, writer, normalizer)
-    writer.extend(records)
-    return checkpoint
+    return _on_change(checkpoint, action.corpus, entry, writer, normalizer)
 
 
 def _on_stalled_log(checkpoint: Checkpoint, name: str, log: Corpus) -> Step:
@@ -143,18 +141,20 @@ def _read(corpus: Corpus, page: ChangesPage) -> Corpus:
 
 def _on_change(
     checkpoint: Checkpoint, corpus: str, change: Change, writer: ItemWriter, normalizer: Normalizer
-) -> tuple[Checkpoint, list[Record]]:
+) -> Checkpoint:
     if change.change_type == "drive":
-        return on_drive_change(checkpoint, corpus, change, normalizer)
+        checkpoint, records = on_drive_change(checkpoint, corpus, change, normalizer)
+        writer.extend(records)
+        return checkpoint
     file = change.file
     file_id = change.file_id or (file.id if file else None)
     if file_id is None:
-        return checkpoint, []
+        return checkpoint
     if change.removed or file is None:
         return _removed(checkpoint, Removal(file_id, corpus, told=True), writer, normalizer)
     if writer.is_followed(file.drive_id) and file.drive_id not in checkpoint.corpora:
         # The same page tells that the drive was left, and the answer was judged while the account was a member.
-        return _asked_again(checkpoint, file), []
+        return _asked_again(checkpoint, file)
     if belongs(checkpoint, corpus, file.drive_id):
         return _changed(checkpoint, file, writer, normalizer)
     home = checkpoint.corpora.get(file.drive_id or "")
@@ -162,7 +162,7 @@ def _on_change(
         if not is_in_users_log_alone(home, file_id, file.drive_id, file.parents) and not is_trash_left_out(
             checkpoint, file
         ):
-            return checkpoint, []  # the drive's own log has it too
+            return checkpoint  # the drive's own log has it too
         # The drive has been joined just now: what happened to the item before is in no log of the drive's that will be
         # read. Or it came inside a folder: the drive's log names the folder alone, and no walk sees the item where that
         # folder is not for the account to see, or the item is in the trash.
@@ -170,12 +170,11 @@ def _on_change(
     return _removed(checkpoint, Removal(file_id, corpus, told=True), writer, normalizer)
 
 
-def _changed(
-    checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter, normalizer: Normalizer
-) -> tuple[Checkpoint, list[Record]]:
+def _changed(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter, normalizer: Normalizer) -> Checkpoint:
     if file.is_folder and is_walked(file, writer):
         checkpoint = with_walk(checkpoint, walk_of(checkpoint, file))
-    return checkpoint, [record_of(checkpoint, file, writer, normalizer)]
+    write_now(checkpoint, file, writer, normalizer)
+    return checkpoint
 
 
 def _asked_again(checkpoint: Checkpoint, file: DriveFile) -> Checkpoint:
@@ -186,14 +185,13 @@ def _asked_again(checkpoint: Checkpoint, file: DriveFile) -> Checkpoint:
     return with_walk(checkpoint, walk_of(checkpoint, file)) if file.is_folder else checkpoint
 
 
-def _removed(
-    checkpoint: Checkpoint, removal: Removal, writer: ItemWriter, normalizer: Normalizer
-) -> tuple[Checkpoint, list[Record]]:
+def _removed(checkpoint: Checkpoint, removal: Removal, writer: ItemWriter, normalizer: Normalizer) -> Checkpoint:
     sync = checkpoint.sync
     if not writer.may_hold(removal.file_id):
-        return checkpoint, []
+        return checkpoint
     if len(checkpoint.corpora) == 1 or sync is None:
-        return checkpoint, deletions_of(removal.file_id, None, "removed", normalizer)
+        writer.extend(deletions_of(removal.file_id, None, "removed", normalizer))
+        return checkpoint
     same = removal.file_id, removal.corpus
     others = tuple(other for other in sync.removals if (other.file_id, other.corpus) != same)
-    return with_sync(checkpoint, replace(sync, removals=(*others, removal))), []
+    return with_sync(checkpoint, replace(sync, removals=(*others, removal)))

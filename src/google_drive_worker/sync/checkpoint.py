@@ -193,12 +193,14 @@ class Removal(_Value, frozen=True):
     """An item that is to be looked up by its id: gone, moved to another corpus that is mirrored as well, or there?
 
     `corpus` is where that was found out (`NO_CORPUS`: in none). `told` says that an entry of a change log tells that it
-    left that corpus: only then does one look-up without a result mean that it is gone.
+    left that corpus: only then does one look-up without a result mean that it is gone. `again` says that it was in that
+    corpus all the same when it was looked up: the log is read on before it is asked once more.
     """
 
     file_id: FileId
     corpus: str
     told: bool = False
+    again: bool = False
 
 
 NO_CORPUS = ""

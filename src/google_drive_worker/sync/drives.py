@@ -52,8 +52,11 @@ def on_drive_found(checkpoint: Checkpoint, action: LookUpDrive, drive: SharedDri
 def _joined(checkpoint: Checkpoint, drive: SharedDrive) -> Checkpoint:
     """The checkpoint with one more shared drive, to be listed.
 
-    As a member the user sees more than was shared with them: what a walk brings of it counts as written, too.
+    As a member the user sees more than was shared with them: what a walk brings of it counts as written, too. Where the
+    sync goes on from a trigger's cursor, the drive may have been mirrored before, and a full sync has to sweep it.
     """
+    if checkpoint.sync is not None and checkpoint.sync.from_trigger:
+        checkpoint = owe_full(checkpoint)
     due = checkpoint.scope.sync_permissions
     joined = Corpus(
         "start_token", written=True, joined=True, members_due=due, rights=drive.rights, drive_digest=drive.digest

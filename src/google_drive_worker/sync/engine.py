@@ -70,6 +70,7 @@ from google_drive_worker.sync.gaps import (
     GapKey,
     as_gap,
     close_gaps,
+    counted_in,
     forget_items,
     hard_gaps,
     is_told,
@@ -88,7 +89,7 @@ from google_drive_worker.sync.items import (
     nothing_remembered,
 )
 from google_drive_worker.sync.listing import corpus_of, on_drives, on_files, on_order, on_start_token
-from google_drive_worker.sync.look_ups import on_looked_up
+from google_drive_worker.sync.look_ups import not_asked_again, on_looked_up
 from google_drive_worker.sync.members import misjudged, on_members
 from google_drive_worker.sync.page_sharing import sighted_of
 from google_drive_worker.sync.plan import (
@@ -328,6 +329,8 @@ def on_answer(
     if writer.hidden and step.checkpoint is not None:
         # Its drive may have been left between the answer and the question, and be joined again before a log says so.
         step = replace(step, checkpoint=with_gone(step.checkpoint, writer.hidden))
+    if isinstance(action, ReadChanges | WalkFolder) and step.checkpoint is not None:
+        step = replace(step, checkpoint=not_asked_again(step.checkpoint, step.records))
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))
         told = isinstance(action, ReadChanges | LookUpRemoved)  # an entry that an item is gone hides what else changed
@@ -374,7 +377,7 @@ def _with_gaps_of_items(
         written = [each for each in step.records if each.resource_type in {"file", "folder"}]
         gone = {each.resource_id for each in written if each.operation == "delete"}
         there = {each.resource_id for each in written if each.operation == "upsert"}
-        checkpoint = forget_items(checkpoint, gone - there)
+        checkpoint = counted_in(forget_items(checkpoint, gone - there), there, home_of)
         whole = there if permissions is None else {each for each in there if FileId(each) in permissions}
         read: set[GapKey] = {("item", each) for each in whole}
         if permissions is not None:
@@ -406,7 +409,11 @@ def _home_of(checkpoint: Checkpoint, action: Action, answer: Answer, item_id: Fi
             return corpus_of(checkpoint, walk.drive_id)
         case LookUpRemoved():
             file = cast("LookedUp", answer).get(item_id)
-            return corpus_of(checkpoint, file.drive_id if isinstance(file, DriveFile) else None)
+            if isinstance(file, DriveFile):
+                return corpus_of(checkpoint, file.drive_id)
+            return next((gap.corpus for gap in checkpoint.gaps if gap.id == item_id), USER_CORPUS)
+        case ReadMembers():
+            return item_id
         case _:
             return USER_CORPUS
 

@@ -15,13 +15,13 @@ listing that corpus again.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import UnreadableItem
-from google_drive_worker.domain.ids import PageToken
+from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.record import ErrorReport, NamedGap
 from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
@@ -105,7 +105,7 @@ def open_gap(
         return Opened(checkpoint)
     message = error.message[:MESSAGE_CHARS]
     if before is not None and before.state != "tried" and not before.soft:
-        return Opened(checkpoint)
+        return Opened(counted_in(checkpoint, [gap_id], lambda _: corpus))
     attempts = 1 if before is None or before.soft else before.attempts + 1
     told = told or (before is not None and before.told)
     known = {code for gap in checkpoint.gaps if gap.id == gap_id for code in gap.reported}
@@ -117,7 +117,7 @@ def open_gap(
     gap = Gap(
         scope,
         gap_id,
-        corpus if before is None else before.corpus,
+        corpus,
         error.code,
         message,
         attempts,
@@ -129,6 +129,17 @@ def open_gap(
     others = tuple(each for each in checkpoint.gaps if each is not before)
     reports = () if is_told_later or error.code in known else (_report_of(checkpoint, gap, error),)
     return _bounded(replace(checkpoint, gaps=(*others, gap)), reports)
+
+
+def counted_in(checkpoint: Checkpoint, item_ids: Collection[str], home_of: Callable[[FileId], str]) -> Checkpoint:
+    """Return the checkpoint with the gaps of items counted in the corpora that these were last seen in."""
+    gaps = tuple(
+        replace(gap, corpus=home_of(FileId(gap.id)))
+        if gap.id in item_ids and gap.scope not in _OF_A_CORPUS and gap.corpus != gap.id
+        else gap
+        for gap in checkpoint.gaps
+    )
+    return checkpoint if gaps == checkpoint.gaps else replace(checkpoint, gaps=gaps)
 
 
 def _with_code(codes: tuple[str, ...], code: str) -> tuple[str, ...]:

@@ -157,17 +157,11 @@ class ItemWriter:
 
     def write(self, record: Record) -> None:
         """Write a record, with what belongs to it where it is an item's."""
+        if record.operation == "delete":
+            self.delete(record)
+            return
         item_id, is_item = FileId(record.resource_id), record.resource_type in _ITEMS
         if is_item and self._listed and not self._is_news(record):
-            return
-        if record.operation == "delete" and is_item and self._is_doubtful(item_id):
-            self.misplaced.append(item_id)
-            return
-        if record.operation == "delete":
-            # What hangs on it goes with it, by the contract (docs/records.md).
-            if not is_item or self.may_hold(item_id):
-                self.records.append(record)
-                self.remembered[item_id] = Remembered(version=record.version, is_gone=True)
             return
         version = record.version
         record = self._placed(record)
@@ -177,6 +171,18 @@ class ItemWriter:
         self.records.append(record)
         if is_item and not self._listed:
             self._remember(item_id, is_folder=record.resource_type == "folder", version=version)
+
+    def delete(self, record: Record, *, is_by_place: bool = False) -> None:
+        """Write a delete, with which goes what hangs on the item (docs/records.md). One that rests on where the item
+        is waits for the folders above it."""
+        item_id, is_item = FileId(record.resource_id), record.resource_type in _ITEMS
+        if is_item and self._listed and not self._is_news(record):
+            return
+        if is_by_place and self._is_doubtful(item_id):
+            self.misplaced.append(item_id)
+        elif not is_item or self.may_hold(item_id):
+            self.records.append(record)
+            self.remembered[item_id] = Remembered(version=record.version, is_gone=True)
 
     def _is_doubtful(self, item_id: FileId) -> bool:
         """Whether nothing is to be deleted yet, since where the item is rests on a folder that is not to be had now.

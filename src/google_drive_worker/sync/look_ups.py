@@ -1,5 +1,6 @@
 """Look-ups by id: an item that left a corpus, or could not be read, is gone, there, or asked for once more later."""
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -27,16 +28,17 @@ from google_drive_worker.sync.gaps import (
     open_gap,
 )
 from google_drive_worker.sync.items import ItemWriter, LookedUp
-from google_drive_worker.sync.plan import LookUpRemoved
+from google_drive_worker.sync.plan import LookUpRemoved, waits_for_log
 from google_drive_worker.sync.scope import MY_DRIVE, with_roots
 from google_drive_worker.sync.step import (
     Step,
     counted,
+    with_corpus,
     with_gone,
     with_sync,
     with_written,
 )
-from google_drive_worker.sync.walks import is_walked, record_of, walk_of, with_walk
+from google_drive_worker.sync.walks import is_walked, walk_of, with_walk, write_now
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 
 
@@ -63,21 +65,55 @@ def on_looked_up(
     asked = set(action.file_ids)
     errors: list[ErrorReport] = []
     walked: list[Walk] = []
+    left: list[Removal] = []
     for removal in sync.removals:
-        if removal.file_id in asked & found.keys():
-            answer = found[removal.file_id]
-            if isinstance(answer, DriveFile):
-                checkpoint, more, walk = _on_there(checkpoint, sync, removal, answer, writer, normalizer)
-                walked += [] if walk is None else [walk]
-            else:
-                checkpoint, more = _on_not_there(checkpoint, removal, answer, writer, normalizer)
+        answer = found.get(removal.file_id)
+        if removal.file_id not in asked or waits_for_log(checkpoint, removal):
+            left.append(removal)
+        elif isinstance(answer, DriveFile) and _is_contradicted(checkpoint, removal, answer):
+            left.append(replace(removal, again=True))
+        elif isinstance(answer, DriveFile):
+            checkpoint, more, walk = _on_there(checkpoint, sync, removal, answer, writer, normalizer)
+            walked += [] if walk is None else [walk]
             errors += more
-    left = tuple(removal for removal in sync.removals if removal.file_id not in asked)
-    checkpoint = with_sync(checkpoint, replace(counted(checkpoint.sync or sync, writer.records), removals=left))
+        elif answer is not None:
+            checkpoint, more = _on_not_there(checkpoint, removal, answer, writer, normalizer)
+            errors += more
+    checkpoint = _read_on(checkpoint, left)
+    checkpoint = with_sync(checkpoint, replace(counted(checkpoint.sync or sync, writer.records), removals=tuple(left)))
     for walk in walked:
         checkpoint = with_walk(checkpoint, walk)
     checkpoint = with_roots(checkpoint, writer.roots_below())
     return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
+
+
+def _is_contradicted(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
+    """Whether an item is in the very drive whose log told that it left: it came back meanwhile, or a link opens it.
+
+    What that log says next tells which: it names an item that came back, or a folder above it.
+    """
+    drive = checkpoint.corpora.get(removal.corpus)
+    is_there = removal.told and drive is not None and removal.corpus == file.drive_id
+    return is_there and not removal.again and drive is not None and drive.stage in {"changes", "done"}
+
+
+def _read_on(checkpoint: Checkpoint, removals: Sequence[Removal]) -> Checkpoint:
+    """The checkpoint with the logs to be read on that have to say more of items."""
+    for name in {removal.corpus for removal in removals if removal.again}:
+        corpus = checkpoint.corpora.get(name)
+        if corpus is not None and corpus.stage == "done":
+            checkpoint = with_corpus(checkpoint, name, replace(corpus, stage="changes"))
+    return checkpoint
+
+
+def not_asked_again(checkpoint: Checkpoint, records: Iterable[Record]) -> Checkpoint:
+    """Return the checkpoint without the items to be looked up again that an answer, of these records, has shown."""
+    sync = checkpoint.sync
+    if sync is None or not any(removal.again for removal in sync.removals):
+        return checkpoint
+    shown = {record.resource_id for record in records if record.operation == "upsert"}
+    left = tuple(removal for removal in sync.removals if not (removal.again and removal.file_id in shown))
+    return with_sync(checkpoint, replace(sync, removals=left))
 
 
 class _There(NamedTuple):
@@ -112,10 +148,8 @@ def _on_there(
         if file.is_folder and _is_to_walk(checkpoint, removal, file, writer):
             walk = walk_of(checkpoint, file)
         if file_id not in {MY_DRIVE, file.drive_id}:  # no listing shows the top of a Drive either
-            record = record_of(checkpoint, file, writer, normalizer)
-            if record.operation == "upsert":
-                checkpoint = with_written(checkpoint, file.drive_id)
-            writer.write(record)
+            is_written = write_now(checkpoint, file, writer, normalizer)
+            checkpoint = with_written(checkpoint, file.drive_id) if is_written else checkpoint
     if walk is None or walk.folder_id != file_id:  # else the walk's end closes the gap; `root` is no folder's own id
         checkpoint = close_gaps(checkpoint, [("folder", file_id)])
     if file_id not in writer.lossy and file_id not in writer.misplaced:

@@ -69,12 +69,16 @@ def misjudged(checkpoint: Checkpoint, permissions: Found) -> Checkpoint | None:
     """The checkpoint with members to be read again, where an answer rests on others than were written; else `None`.
 
     They may be the same again by the time that they are read. So what was written is forgotten, and the drive is listed
-    anew whoever they are: answers before this one may rest on the others too.
+    anew whoever they are: answers before this one may rest on the others too. The members of a drive that is held are
+    read when it is taken up again; what rests on them is written meanwhile.
     """
     after = checkpoint
     for name, corpus in checkpoint.corpora.items():
         members = permissions.get(FileId(name))
-        if isinstance(members, PermissionSet) and corpus.members is not None and digest_of(members) != corpus.members:
+        if not isinstance(members, PermissionSet) or corpus.members is None:
+            continue
+        is_forgotten = corpus.held and corpus.members == MISJUDGED
+        if digest_of(members) != corpus.members and not is_forgotten:
             after = with_corpus(after, name, replace(corpus, members=MISJUDGED, members_due=True))
     return None if after is checkpoint else after
 

@@ -74,7 +74,7 @@ def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: 
             path = search.path_of(item)
             if path is not None:
                 paths[item.id] = path
-            elif search.hidden_above(item, scope):
+            elif search.is_top_hidden(item) or search.hidden_above(item, scope):
                 pathless.append(item.id)
     roots: tuple[FileId, ...] = ()
     above = {item.id for item in items if item.is_folder and item.id in outside} if outside else set()
@@ -206,12 +206,16 @@ class _Search:
                 unread.append(item.id)
         return Places(unsure=frozenset(unsure), unread=frozenset(unread), hidden=hidden)
 
+    def is_top_hidden(self, item: ItemSharing) -> bool:
+        """Whether the item is of My Drive, of which the root can't be had now."""
+        return item.drive_id is None and self._top is not None and not self._top.is_seen
+
     def hidden_above(self, item: ItemSharing, scope: Scope) -> dict[FileId, Place]:
         """The folders above the item that can't be had now; so is the top of My Drive, where the scope names it."""
         seen: set[FileId] = set()
         hidden: dict[FileId, Place] = {}
         names_top = MY_DRIVE in {*(scope.folder_ids or ()), *(scope.drive_ids or ())}
-        if item.drive_id is None and names_top and self._top is not None and not self._top.is_seen:
+        if names_top and self._top is not None and self.is_top_hidden(item):
             hidden[FileId(MY_DRIVE)] = self._top
         pending = list(item.parents or ())
         while pending:

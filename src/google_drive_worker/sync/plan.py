@@ -5,7 +5,7 @@ import msgspec
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
 from google_drive_worker.domain.times import TimeRange
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Corpus, Scope, Sync, Walk
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Changed, Checkpoint, Corpus, Removal, Scope, Sync, Walk
 from google_drive_worker.sync.parts import asked, part_asked, parts_of, to_prove
 
 WALKS_AT_ONCE = 4
@@ -223,6 +223,11 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
             return any(drive in checkpoint.corpora and checkpoint.corpora[drive].members_due for drive in drives)
 
 
+def waits_for_log(checkpoint: Checkpoint, removal: Removal) -> bool:
+    """Whether the log that told of the removal is read on before the item is looked up once more."""
+    return removal.again and _is_log_open(checkpoint.corpora.get(removal.corpus))
+
+
 def _is_log_open(corpus: Corpus | None) -> bool:
     return corpus is not None and corpus.stage == "changes" and not corpus.held
 
@@ -335,8 +340,9 @@ def _proofs(checkpoint: Checkpoint, listings: list[ListFiles]) -> list[ProveOrde
 
 def _look_ups(checkpoint: Checkpoint, sync: Sync) -> list[Action]:
     actions: list[Action] = []
-    if sync.removals:
-        actions.append(LookUpRemoved(tuple(removal.file_id for removal in sync.removals[:REMOVALS_AT_ONCE])))
+    due = [removal.file_id for removal in sync.removals if not waits_for_log(checkpoint, removal)]
+    if due:
+        actions.append(LookUpRemoved(tuple(due[:REMOVALS_AT_ONCE])))
     trashed = checkpoint.scope.include_trashed
     actions.extend(WalkFolder(walk, walk.trashed or trashed) for walk in reversed(sync.walks[-WALKS_AT_ONCE:]))
     return actions

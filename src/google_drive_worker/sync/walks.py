@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from google_drive_worker.domain.drive import DriveFile, FilesPage, UnreadableItem
 from google_drive_worker.domain.ids import PageToken
 from google_drive_worker.domain.ports import Normalizer
-from google_drive_worker.domain.record import ErrorReport, Record
+from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.sync.checkpoint import (
     Checkpoint,
     Sync,
@@ -59,15 +59,18 @@ def is_trash_left_out(checkpoint: Checkpoint, file: DriveFile) -> bool:
     return file.trashed and not checkpoint.scope.include_trashed
 
 
-def record_of(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter, normalizer: Normalizer) -> Record:
-    """Return the record of an item as it is now: a delete where it is out of scope, or in trash that is left out."""
-    if writer.is_outside(file.id):
-        record = normalizer.deletion("folder" if file.is_folder else "file", file.id, "out_of_scope")
-    elif is_trash_left_out(checkpoint, file):
-        record = normalizer.deletion("folder" if file.is_folder else "file", file.id, "trashed")
-    else:
-        record = normalizer.transform_file(file)
-    return record if record.version == file.version else replace(record, version=file.version)
+def write_now(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter, normalizer: Normalizer) -> bool:
+    """Write an item as it is now: a delete where it is in trash that is left out, or out of scope. Return whether it is
+    in the mirror now."""
+    is_trash, is_outside = is_trash_left_out(checkpoint, file), writer.is_outside(file.id)
+    if not is_trash and not is_outside:
+        writer.write(normalizer.transform_file(file))
+        return True
+    record = normalizer.deletion(
+        "folder" if file.is_folder else "file", file.id, "trashed" if is_trash else "out_of_scope"
+    )
+    writer.delete(replace(record, version=file.version), is_by_place=not is_trash)
+    return False
 
 
 def on_children(
@@ -90,7 +93,7 @@ def on_children(
             writer.lossy.append(item.id)
         if item.is_folder and item.id != walk.folder_id and (walk.trashed or is_walked(item, writer)):
             below.append(Walk(item.id, walk.drive_id, item.trashed, depth=walk.depth + 1))
-        writer.write(record_of(checkpoint, item, writer, normalizer))
+        write_now(checkpoint, item, writer, normalizer)
     walk = replace(walk, incomplete=walk.incomplete or page.incomplete_search)
     if any(record.operation == "upsert" for record in writer.records):
         checkpoint = with_written(checkpoint, walk.drive_id)

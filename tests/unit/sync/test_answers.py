@@ -128,6 +128,8 @@ def test_a_triggers_cursor_gives_way_to_a_full_sync_when_there_is_a_drive() -> N
     assert (state(step).owed or pytest.fail("nothing owed")).kind == "full"
     without = answered(before, ListDrives(None), drives_page())
     assert sync_of(without).drives_listed
+    joined = answered(state(without), log_of(), changes_page(drive_change(D)))
+    assert (state(joined).owed or pytest.fail("nothing owed")).kind == "full"
 
 
 def test_a_short_page_is_not_the_end() -> None:
@@ -477,8 +479,6 @@ BY_NAME = {"sharedWithMeTime": "2026-01-01T00:00:00.000Z"}
 @pytest.mark.parametrize(
     ("left", "stage", "found", "operation"),
     [
-        # The log of its own drive says that the account does not see it, though a folder that is seen is named.
-        (D, "changes", in_drive("x", D, parents=["limited"]), "delete"),
         # The user's log does, and the drive's listing is still to come.
         ("user", "start_token", in_drive("x", D, parents=["limited"]), ""),
         ("user", "listing", in_drive("x", D, parents=["limited"]), ""),
@@ -495,6 +495,21 @@ def test_what_a_link_opens_in_a_shared_drive_is_deleted(
     """Google answers a look-up of it; what else there is to see of it, and which log it left, tells."""
     before = removing(syncing("incremental", d=corpus(stage)), ("x", left))
     assert written(looked_up(before, "x", read(found))) == ([f"{operation} file x"] if operation else [])
+
+
+def test_what_is_in_the_drive_whose_log_told_that_it_left_is_looked_up_once_more_after_that_log() -> None:
+    """A link may open it, or it came back in between: then that log's next entries name it, or a folder above."""
+    before = removing(syncing("incremental", d=corpus("done")), ("x", D))
+    found = read(in_drive("x", D, parents=["limited"]))
+    asked = looked_up(before, "x", found)
+    assert written(asked) == []
+    assert plan(state(asked)) == [log_of(D)]
+    empty = answered(state(asked), log_of(D), changes_page(start="c2"))
+    assert plan(state(empty)) == [LookUpRemoved(ids("x"))]
+    assert written(looked_up(state(empty), "x", found)) == ["delete file x"]
+    back = answered(state(asked), log_of(D), changes_page(changed(in_drive("x", D)), start="c2"))
+    assert written(back) == ["upsert file x"]
+    assert plan(state(back)) == []
 
 
 def test_what_was_found_in_the_trash_is_deleted() -> None:

@@ -163,6 +163,17 @@ def test_what_a_log_tells_of_an_item_fills_its_gap() -> None:
     assert (written(gone), state(gone).gaps) == (["delete file a", "delete folder a"], ())
 
 
+def test_a_gap_goes_along_with_its_file_to_the_corpus_that_it_moves_to() -> None:
+    """Else a drive that is left would take the gap of a file with it that the account still sees."""
+    before = syncing("incremental", user=corpus("changes"), d=corpus("done"))
+    before = open_gap(before, "comments", "a", D, BAD).checkpoint
+    moved = on_answer(
+        before, ReadChanges("user", token("c1")), changes_page(changed(file("a")), start="c2"), transformer
+    )
+    assert [gap.corpus for gap in state(moved).gaps] == [USER_CORPUS]
+    assert [gap.corpus for gap in open_gap(before, "comments", "a", USER_CORPUS, BAD).checkpoint.gaps] == [USER_CORPUS]
+
+
 def test_an_item_is_gone_when_google_says_so_twice_with_a_rest_between() -> None:
     """The first time it is a question. Where the item is there after all, it is written."""
     before = syncing("full")

@@ -416,6 +416,21 @@ def test_an_answer_that_rests_on_other_members_than_were_written_is_dropped_and_
     assert state(members_read(state(wrong), members)).corpora[D].stage == "listing"
 
 
+def test_what_rests_on_the_members_of_a_held_drive_is_written_and_they_are_read_when_it_is_taken_up() -> None:
+    """They are not read while it is held: an answer that waited for them would be dropped again and again."""
+    members, others = shared_with("p"), shared_with("p", role="writer")
+    before = with_corpus(due(), D, Corpus("changes", token("c1"), members=digest_of(members), held=True))
+    by_name = in_drive("a", "drive-z", sharedWithMeTime="2026-01-01T00:00:00.000Z")
+    action, page = ReadChanges("user", token("c1")), changes_page(changed(by_name))
+    before = with_corpus(before, "user", corpus("changes"))
+    dropped = answered(before, action, page, {FileId(D): others, FileId("a"): others})
+    assert written(dropped) == []
+    assert state(dropped).corpora[D].members == MISJUDGED
+    assert (
+        written(answered(state(dropped), action, page, {FileId(D): others, FileId("a"): others}))[0] == "upsert file a"
+    )
+
+
 def test_a_page_that_tells_of_a_folder_goes_by_nothing_that_was_known_before() -> None:
     """Nor does it leave anything behind; a page of files alone goes by what is known."""
     before = syncing("incremental", user=corpus("changes"), d=corpus("changes"), scope=WANTED)

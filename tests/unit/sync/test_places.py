@@ -150,7 +150,13 @@ def test_what_is_below_a_folder_that_can_not_be_had_is_in_question() -> None:
 def test_a_folder_below_one_that_can_not_be_had_has_no_path_for_now() -> None:
     """One that is shared by itself never has one."""
     page = files_page(folder("c", parents=["hidden"]), folder("d"), named("e", "E", parents=["b"]))
-    assert Google().find(page, Scope(paths=True)).pathless == {"c"}
+    google = Google()
+    assert google.find(page, Scope(paths=True)).pathless == {"c"}
+    google = Google()
+    google.broken = {"root"}
+    places = google.find(page, Scope(paths=True))
+    assert places.paths == {}
+    assert places.pathless == {"c", "d", "e"}
 
 
 def test_named_drives_are_all_that_is_inside() -> None:
