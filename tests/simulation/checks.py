@@ -57,6 +57,7 @@ class Checks:
         self.sights = Sights(world, user, scoped=size.scopes, details=size.details)
         self._begun: dict[str, int] = {}
         self._removed: dict[str, int] = {}
+        self._mark: tuple[tuple[SyncId | None, int], int] | None = None
         self._replay_is_clean = False
         self._check_at: SyncId | None = None
         self._failed: tuple[ListFiles, str] | None = None
@@ -73,7 +74,7 @@ class Checks:
     def on_deletes(self, before: Checkpoint, step: Step, settings: ConnectionSettings, since: int | None) -> None:
         """No record deletes what is in sight, and was ever since the step's answer was asked for, unless one writes it
         after that. What an entry of a log says is as old as the entry's page, and what an item inherits as old as what
-        is known of its folder, which is kept for a sync at the most."""
+        is known of its folder, which is kept until a log tells of one that has changed."""
         since = self.sights.moment if since is None else since
         last = {(each.resource_type, each.resource_id): each for each in step.records if each.resource_type in _SEEN}
         deletes = [each for each in last.values() if each.operation == "delete"]
@@ -81,16 +82,32 @@ class Checks:
             self.sights.look(settings)
             self._done["deletes judged"] += len(deletes)
         removals = _removals(before)
-        begun = since if before.sync is None else self._begun.get(before.sync.sync_id, since)
+        known_since = min(since, self._note_mark(before))
         for each in deletes:
             item_id = each.resource_id.partition("/")[0]
             known = self._removed.get(item_id, since) if item_id in removals else since
-            if each.resource_type == "permission":
-                known = min(known, begun)
+            if each.resource_type == "permission" and self._is_inherited(each.resource_id):
+                known = min(known, known_since)
             stood = self.sights.stood((each.resource_type, each.resource_id), min(since, known))
             if stood and not self._is_to_be_listed(before, item_id):
                 raise Broken(f"deleted what exists: {each}")
         self._removed.update(dict.fromkeys(_removals(step.checkpoint) - removals, since))
+
+    def _note_mark(self, before: Checkpoint) -> int:
+        """The moment since which the worker keeps what it knows of folders (`KnownFolders`)."""
+        sync = before.sync
+        mark = (None, 0) if sync is None else (sync.sync_id, sync.sightings)
+        if self._mark is None or self._mark[0] != mark:
+            self._mark = (mark, self.sights.moment)
+        return self._mark[1]
+
+    def _is_inherited(self, permission: str) -> bool:
+        """Whether the permission comes to an item of a shared drive from a folder or the drive above it."""
+        item_id, _, own = permission.partition("/")
+        item = self._world.items.get(item_id)
+        if item is None or item.drive is None or item.is_root:
+            return False
+        return not any(grant.id == own for grant in item.grants or ())
 
     def on_listed(self) -> None:
         """A page was listed: edits until then are in the replay of the logs. It is the next sync's page where one that

@@ -210,12 +210,13 @@ NO_CORPUS = ""
 class Gap(_Value, frozen=True):
     """Something in scope that could not be read, and is asked for again: see `gaps`.
 
-    `id` is that of the corpus, folder or file; `corpus` is the corpus that it is counted in. `code` and `message` say
-    why. A gap is `found` in the present sync; it is `resting` from that sync's end to `retry_at` (RFC 3339), and
-    `tried` in the sync after that, for the `attempts`th time. `missing` says that Google answered that there is no such
-    item: the second time that it does, the item is gone. `told` and `walk` are what the item's look-up, or the folder's
-    walk, goes on with. `reported` are the codes of which there is an error record. A `soft` gap is of something that
-    was read but for values that made no sense: it is tried a few times, and no closing record names it.
+    `id` is that of the corpus, folder or file; `corpus` is the corpus that it is counted in, and changes with the place
+    of a file. `code` and `message` say why. A gap is `found` in the present sync; it is `resting` from that sync's end
+    to `retry_at` (RFC 3339), and `tried` in the sync after that, for the `attempts`th time. `missing` says that Google
+    answered that there is no such item: the second time that it does, the item is gone. `told` (by the log of `corpus`)
+    and `walk` are what the item's look-up, or the folder's walk, goes on with. `reported` are the codes of which there
+    is an error record. A `soft` gap is of something that was read but for values that made no sense: it is tried a few
+    times, and no closing record names it.
     """
 
     scope: GapScope

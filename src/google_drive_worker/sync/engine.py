@@ -21,7 +21,7 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive
+from google_drive_worker.domain.drive import ChangesPage, DrivesPage, FilesPage, SharedDrive
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, FileId, PageToken, new_sync_id
 from google_drive_worker.domain.memory import Recall, held
 from google_drive_worker.domain.ports import Normalizer
@@ -70,7 +70,6 @@ from google_drive_worker.sync.gaps import (
     GapKey,
     as_gap,
     close_gaps,
-    counted_in,
     forget_items,
     hard_gaps,
     is_told,
@@ -78,6 +77,7 @@ from google_drive_worker.sync.gaps import (
     note_lossy,
     open_gap,
     report_missing,
+    with_gaps_seen,
 )
 from google_drive_worker.sync.items import (
     NOWHERE,
@@ -89,7 +89,7 @@ from google_drive_worker.sync.items import (
     nothing_remembered,
 )
 from google_drive_worker.sync.listing import corpus_of, on_drives, on_files, on_order, on_start_token
-from google_drive_worker.sync.look_ups import not_asked_again, on_looked_up
+from google_drive_worker.sync.look_ups import on_looked_up, without_shown
 from google_drive_worker.sync.members import misjudged, on_members
 from google_drive_worker.sync.page_sharing import sighted_of
 from google_drive_worker.sync.plan import (
@@ -330,7 +330,7 @@ def on_answer(
         # Its drive may have been left between the answer and the question, and be joined again before a log says so.
         step = replace(step, checkpoint=with_gone(step.checkpoint, writer.hidden))
     if isinstance(action, ReadChanges | WalkFolder) and step.checkpoint is not None:
-        step = replace(step, checkpoint=not_asked_again(step.checkpoint, step.records))
+        step = replace(step, checkpoint=without_shown(step.checkpoint, step.records))
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))
         told = isinstance(action, ReadChanges | LookUpRemoved)  # an entry that an item is gone hides what else changed
@@ -377,7 +377,7 @@ def _with_gaps_of_items(
         written = [each for each in step.records if each.resource_type in {"file", "folder"}]
         gone = {each.resource_id for each in written if each.operation == "delete"}
         there = {each.resource_id for each in written if each.operation == "upsert"}
-        checkpoint = counted_in(forget_items(checkpoint, gone - there), there, home_of)
+        checkpoint = with_gaps_seen(forget_items(checkpoint, gone - there), there, home_of)
         whole = there if permissions is None else {each for each in there if FileId(each) in permissions}
         read: set[GapKey] = {("item", each) for each in whole}
         if permissions is not None:
@@ -401,21 +401,22 @@ def _with_gaps_of_items(
 
 
 def _home_of(checkpoint: Checkpoint, action: Action, answer: Answer, item_id: FileId) -> str:
-    """The corpus that the gap of an answer's item is counted in: of one that was looked up, its own."""
+    """The corpus that the gap of an answer's item is counted in: of one that the answer does not show, as before."""
     match action:
-        case ListFiles(corpus) | ReadChanges(corpus):
+        case ListFiles(corpus) | ListDetails(corpus) | ListContent(corpus):
             return corpus
         case WalkFolder(walk):
             return corpus_of(checkpoint, walk.drive_id)
-        case LookUpRemoved():
-            file = cast("LookedUp", answer).get(item_id)
-            if isinstance(file, DriveFile):
+        case ReadChanges() | LookUpRemoved():
+            shown = (file for file in files_in(cast("ItemsAnswer", answer)) if str(file.id) == item_id)
+            file = next(shown, None)
+            if file is not None:
                 return corpus_of(checkpoint, file.drive_id)
-            return next((gap.corpus for gap in checkpoint.gaps if gap.id == item_id), USER_CORPUS)
         case ReadMembers():
             return item_id
         case _:
-            return USER_CORPUS
+            pass
+    return next((gap.corpus for gap in checkpoint.gaps if gap.id == item_id), USER_CORPUS)
 
 
 def _is_of_joined_drive(checkpoint: Checkpoint, action: Action) -> bool:

@@ -22,6 +22,7 @@ from google_drive_worker.sync.gaps import (
     find_gap,
     forget_corpus,
     hold_corpus,
+    home_of,
     is_confirmed,
     open_gap,
 )
@@ -43,6 +44,7 @@ from google_drive_worker.sync.plan import (
     WalkFolder,
     step_name,
     still_wanted,
+    waits_for_log,
     without_rest,
 )
 from google_drive_worker.sync.scope import holds_drive
@@ -210,12 +212,12 @@ def _on_trouble_of_look_ups(checkpoint: Checkpoint, file_ids: Iterable[FileId], 
     if sync is None:
         return Step(checkpoint)
     checkpoint = _given_up(checkpoint, LookUpRemoved(()))
-    for removal in sync.removals:
-        if removal.file_id in asked:
-            corpus = removal.corpus or USER_CORPUS
-            checkpoint, more = open_gap(checkpoint, "item", removal.file_id, corpus, as_gap(error), told=removal.told)
-            errors += more
-    left = tuple(removal for removal in sync.removals if removal.file_id not in asked)
+    due = [removal for removal in sync.removals if removal.file_id in asked and not waits_for_log(checkpoint, removal)]
+    for removal in due:
+        corpus = home_of(checkpoint, "item", removal.file_id, removal.corpus or USER_CORPUS)
+        checkpoint, more = open_gap(checkpoint, "item", removal.file_id, corpus, as_gap(error), told=removal.told)
+        errors += more
+    left = tuple(removal for removal in sync.removals if removal not in due)
     return Step(with_sync(checkpoint, replace(sync, removals=left)), errors=tuple(errors))
 
 

@@ -97,17 +97,20 @@ def open_gap(
 ) -> Opened:
     """Note that something could not be read; `walk`, `told` and `missing` are the gap's.
 
-    A gap that is tried and fails again rests longer. One that rests already stays as it is: that it was met by the way
-    is no attempt. Of what is `missing` there is an error record when the sync ends, see `report_missing`.
+    A gap that is tried and fails again rests longer. One that rests already is only counted in another corpus, where
+    its item has moved: that it was met by the way is no attempt. Of what is `missing` there is an error record when the
+    sync ends, see `report_missing`.
     """
     before = find_gap(checkpoint, scope, gap_id)
     if scope not in _OF_A_CORPUS and not told and not missing and _is_covered(checkpoint, corpus):
         return Opened(checkpoint)
     message = error.message[:MESSAGE_CHARS]
     if before is not None and before.state != "tried" and not before.soft:
-        return Opened(counted_in(checkpoint, [gap_id], lambda _: corpus))
+        kept = _moved_to(before, corpus) if walk is None else replace(_moved_to(before, corpus), walk=walk)
+        gaps = tuple(kept if gap is before else gap for gap in checkpoint.gaps)
+        return Opened(checkpoint if kept == before else replace(checkpoint, gaps=gaps))
     attempts = 1 if before is None or before.soft else before.attempts + 1
-    told = told or (before is not None and before.told)
+    told = told or (before is not None and before.told and before.corpus == corpus)
     known = {code for gap in checkpoint.gaps if gap.id == gap_id for code in gap.reported}
     whole = find_gap(checkpoint, "corpus", corpus)
     if whole is not None and whole.code == TOO_MANY:  # it holds the causes that were told of the corpus' many items
@@ -131,15 +134,21 @@ def open_gap(
     return _bounded(replace(checkpoint, gaps=(*others, gap)), reports)
 
 
-def counted_in(checkpoint: Checkpoint, item_ids: Collection[str], home_of: Callable[[FileId], str]) -> Checkpoint:
-    """Return the checkpoint with the gaps of items counted in the corpora that these were last seen in."""
+def with_gaps_seen(checkpoint: Checkpoint, item_ids: Collection[str], home_of: Callable[[FileId], str]) -> Checkpoint:
+    """Return the checkpoint after an answer has shown items: their gaps are counted in the corpora that these are in,
+    and that a log told that an item left one counts no more."""
     gaps = tuple(
-        replace(gap, corpus=home_of(FileId(gap.id)))
+        replace(_moved_to(gap, home_of(FileId(gap.id))), told=False)
         if gap.id in item_ids and gap.scope not in _OF_A_CORPUS and gap.corpus != gap.id
         else gap
         for gap in checkpoint.gaps
     )
     return checkpoint if gaps == checkpoint.gaps else replace(checkpoint, gaps=gaps)
+
+
+def _moved_to(gap: Gap, corpus: str) -> Gap:
+    """The gap counted in that corpus. What was known of the item in another one goes: a folder is looked up first."""
+    return gap if gap.corpus == corpus else replace(gap, corpus=corpus, told=False, walk=None)
 
 
 def _with_code(codes: tuple[str, ...], code: str) -> tuple[str, ...]:
@@ -288,10 +297,10 @@ def _needs_sweep(gap: Gap) -> bool:
     return gap.told or (gap.missing and gap.scope not in {"revisions", "comments"})
 
 
-def home_of(checkpoint: Checkpoint, scope: GapScope, gap_id: str) -> str:
-    """Return the corpus that the gap of that thing is counted in; the user's where there is none."""
+def home_of(checkpoint: Checkpoint, scope: GapScope, gap_id: str, otherwise: str = USER_CORPUS) -> str:
+    """Return the corpus that the gap of that thing is counted in, or is to be where there is none yet."""
     gap = find_gap(checkpoint, scope, gap_id)
-    return USER_CORPUS if gap is None else gap.corpus
+    return otherwise if gap is None else gap.corpus
 
 
 def unreadable_gap(checkpoint: Checkpoint, item: UnreadableItem, corpus: str, scope: GapScope, holder: str) -> Opened:

@@ -1,6 +1,6 @@
 """Look-ups by id: an item that left a corpus, or could not be read, is gone, there, or asked for once more later."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ from google_drive_worker.sync.gaps import (
     Opened,
     close_gaps,
     find_gap,
+    home_of,
     is_confirmed,
     open_gap,
 )
@@ -71,7 +72,13 @@ def on_looked_up(
         if removal.file_id not in asked or waits_for_log(checkpoint, removal):
             left.append(removal)
         elif isinstance(answer, DriveFile) and _is_contradicted(checkpoint, removal, answer):
-            left.append(replace(removal, again=True))
+            drive = checkpoint.corpora[removal.corpus]
+            if drive.held:
+                checkpoint, more = open_gap(checkpoint, "item", removal.file_id, removal.corpus, _UNDECIDED, told=True)
+                errors += more
+            else:
+                checkpoint = with_corpus(checkpoint, removal.corpus, replace(drive, stage="changes"))
+                left.append(replace(removal, again=True))
         elif isinstance(answer, DriveFile):
             checkpoint, more, walk = _on_there(checkpoint, sync, removal, answer, writer, normalizer)
             walked += [] if walk is None else [walk]
@@ -79,7 +86,6 @@ def on_looked_up(
         elif answer is not None:
             checkpoint, more = _on_not_there(checkpoint, removal, answer, writer, normalizer)
             errors += more
-    checkpoint = _read_on(checkpoint, left)
     checkpoint = with_sync(checkpoint, replace(counted(checkpoint.sync or sync, writer.records), removals=tuple(left)))
     for walk in walked:
         checkpoint = with_walk(checkpoint, walk)
@@ -93,21 +99,16 @@ def _is_contradicted(checkpoint: Checkpoint, removal: Removal, file: DriveFile) 
     What that log says next tells which: it names an item that came back, or a folder above it.
     """
     drive = checkpoint.corpora.get(removal.corpus)
-    is_there = removal.told and drive is not None and removal.corpus == file.drive_id
-    return is_there and not removal.again and drive is not None and drive.stage in {"changes", "done"}
+    if drive is None or not removal.told or removal.corpus != file.drive_id:
+        return False
+    return drive.held or (not removal.again and drive.stage in {"changes", "done"})
 
 
-def _read_on(checkpoint: Checkpoint, removals: Sequence[Removal]) -> Checkpoint:
-    """The checkpoint with the logs to be read on that have to say more of items."""
-    for name in {removal.corpus for removal in removals if removal.again}:
-        corpus = checkpoint.corpora.get(name)
-        if corpus is not None and corpus.stage == "done":
-            checkpoint = with_corpus(checkpoint, name, replace(corpus, stage="changes"))
-    return checkpoint
+_UNDECIDED = ItemUnavailable("a log told that it left its drive, and can't be read on now", code="log_held")
 
 
-def not_asked_again(checkpoint: Checkpoint, records: Iterable[Record]) -> Checkpoint:
-    """Return the checkpoint without the items to be looked up again that an answer, of these records, has shown."""
+def without_shown(checkpoint: Checkpoint, records: Iterable[Record]) -> Checkpoint:
+    """Return the checkpoint without the items to be looked up once more that an answer, of these records, has shown."""
     sync = checkpoint.sync
     if sync is None or not any(removal.again for removal in sync.removals):
         return checkpoint
@@ -202,11 +203,11 @@ def _looked_up(checkpoint: Checkpoint, file_id: FileId) -> tuple[GapScope, ...]:
 def _with_question(checkpoint: Checkpoint, removal: Removal, problem: SkipItem) -> Opened:
     """The checkpoint with the item to be looked up again later."""
     missing = isinstance(problem, NotFound)
-    corpus = removal.corpus or USER_CORPUS
     looked_up = _looked_up(checkpoint, removal.file_id)
     scope: GapScope = next(
         (each for each in looked_up if find_gap(checkpoint, each, removal.file_id) is not None), "item"
     )
+    corpus = home_of(checkpoint, scope, removal.file_id, removal.corpus or USER_CORPUS)
     return open_gap(checkpoint, scope, removal.file_id, corpus, problem, missing=missing, told=removal.told)
 
 

@@ -77,8 +77,8 @@ def misjudged(checkpoint: Checkpoint, permissions: Found) -> Checkpoint | None:
         members = permissions.get(FileId(name))
         if not isinstance(members, PermissionSet) or corpus.members is None:
             continue
-        is_forgotten = corpus.held and corpus.members == MISJUDGED
-        if digest_of(members) != corpus.members and not is_forgotten:
+        is_noted = corpus.held and corpus.members == MISJUDGED
+        if digest_of(members) != corpus.members and not is_noted:
             after = with_corpus(after, name, replace(corpus, members=MISJUDGED, members_due=True))
     return None if after is checkpoint else after
 

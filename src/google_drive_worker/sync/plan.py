@@ -224,8 +224,11 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
 
 
 def waits_for_log(checkpoint: Checkpoint, removal: Removal) -> bool:
-    """Whether the log that told of the removal is read on before the item is looked up once more."""
-    return removal.again and _is_log_open(checkpoint.corpora.get(removal.corpus))
+    """Whether the log that told of the removal, and the folders that it names, are read before the item is looked up
+    once more."""
+    walks = () if checkpoint.sync is None else checkpoint.sync.walks
+    is_walked = any(str(walk.drive_id) == removal.corpus for walk in walks)
+    return removal.again and (is_walked or _is_log_open(checkpoint.corpora.get(removal.corpus)))
 
 
 def _is_log_open(corpus: Corpus | None) -> bool:

@@ -60,8 +60,8 @@ def is_trash_left_out(checkpoint: Checkpoint, file: DriveFile) -> bool:
 
 
 def write_now(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter, normalizer: Normalizer) -> bool:
-    """Write an item as it is now: a delete where it is in trash that is left out, or out of scope. Return whether it is
-    in the mirror now."""
+    """Write an item as it is now: a delete where it is in trash that is left out, or out of scope. Return whether
+    it is written."""
     is_trash, is_outside = is_trash_left_out(checkpoint, file), writer.is_outside(file.id)
     if not is_trash and not is_outside:
         writer.write(normalizer.transform_file(file))

@@ -20,6 +20,7 @@ from google_drive_worker.sync.checkpoint import (
     Walk,
 )
 from google_drive_worker.sync.engine import CONNECTING, Answer, on_answer
+from google_drive_worker.sync.failure import on_failure
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
@@ -32,8 +33,9 @@ from google_drive_worker.sync.plan import (
 )
 from google_drive_worker.sync.plan import WalkFolder as WalkAction
 from google_drive_worker.sync.step import GONE_AT_MOST, Step, with_corpus, with_sync
-from google_drive_worker.utils.errors import NotFound
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound
 from support.syncs import (
+    NOW,
     D,
     changed,
     changes_page,
@@ -510,6 +512,38 @@ def test_what_is_in_the_drive_whose_log_told_that_it_left_is_looked_up_once_more
     back = answered(state(asked), log_of(D), changes_page(changed(in_drive("x", D)), start="c2"))
     assert written(back) == ["upsert file x"]
     assert plan(state(back)) == []
+
+
+def test_a_folder_that_the_log_names_is_walked_before_what_came_back_in_it_is_looked_up() -> None:
+    """Nothing else tells of an item that came back inside a folder."""
+    before = removing(syncing("incremental", d=corpus("done")), ("x", D))
+    asked = looked_up(before, "x", read(in_drive("x", D, parents=["f"])))
+    page = changes_page(changed(folder("f", driveId=D, ownedByMe=False)), start="c2")
+    named = answered(state(asked), log_of(D), page)
+    [walk] = plan(state(named))
+    assert isinstance(walk, WalkAction)
+    shown = answered(state(named), walk, files_page(in_drive("x", D, parents=["f"])))
+    assert written(shown) == ["upsert file x"]
+    assert plan(state(shown)) == []
+
+
+def test_an_item_whose_log_can_not_be_read_on_is_a_gap() -> None:
+    """Its drive is held: what the log says next is not known, and nothing is deleted."""
+    held = replace(corpus("changes"), held=True)
+    step = looked_up(removing(syncing("incremental", d=held), ("x", D)), "x", read(in_drive("x", D)))
+    assert written(step) == []
+    assert [(gap.scope, gap.id, gap.corpus, gap.told) for gap in state(step).gaps] == [("item", "x", D, True)]
+
+
+def test_a_look_up_that_fails_leaves_what_waits_for_a_log() -> None:
+    """The item is looked up for another log's sake: what the first one tells next is still to be read."""
+    waiting, due = Removal(FileId("x"), D, told=True, again=True), Removal(FileId("x"), "user", told=True)
+    before = syncing("incremental", d=corpus("changes"))
+    before = with_sync(before, replace(sync_of(before), removals=(waiting, due)))
+    step = on_failure(
+        before, LookUpRemoved(ids("x")), ItemUnavailable("not served", code="forbidden"), NOW, 0.5, transformer
+    )
+    assert sync_of(step).removals == (waiting,)
 
 
 def test_what_was_found_in_the_trash_is_deleted() -> None:

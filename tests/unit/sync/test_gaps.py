@@ -6,8 +6,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from google_drive_worker.domain.content import Content, Mirrored
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive
-from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.times import due_moment
@@ -24,6 +25,7 @@ from google_drive_worker.sync.checkpoint import (
     decode_checkpoint,
     encode_checkpoint,
 )
+from google_drive_worker.sync.content import Contents
 from google_drive_worker.sync.engine import accept, begin, complete, due_at, on_answer
 from google_drive_worker.sync.failure import on_failure
 from google_drive_worker.sync.gap_retries import TRIED_AT_ONCE, GapRests, postpone
@@ -35,6 +37,7 @@ from google_drive_worker.sync.plan import (
     LookUpDrive,
     LookUpRemoved,
     ReadChanges,
+    ReadContent,
     TakeStartToken,
     WalkFolder,
     plan,
@@ -54,6 +57,7 @@ from support.syncs import (
     files_page,
     folder,
     ids,
+    in_drive,
     owed,
     read,
     removed,
@@ -172,6 +176,42 @@ def test_a_gap_goes_along_with_its_file_to_the_corpus_that_it_moves_to() -> None
     )
     assert [gap.corpus for gap in state(moved).gaps] == [USER_CORPUS]
     assert [gap.corpus for gap in open_gap(before, "comments", "a", USER_CORPUS, BAD).checkpoint.gaps] == [USER_CORPUS]
+
+
+def test_a_gap_of_a_drives_file_stays_the_drives_when_the_users_log_or_its_contents_show_the_file() -> None:
+    """It goes with the drive when that is left."""
+    before = syncing("incremental", user=corpus("changes"), d=corpus("done"))
+    before = open_gap(before, "comments", "a", D, BAD).checkpoint
+    told = changes_page(changed(in_drive("a", D)), start="c2")
+    shown = on_answer(before, ReadChanges("user", token("c1")), told, transformer)
+    assert [gap.corpus for gap in state(shown).gaps] == [D]
+    reading = with_sync(before, replace(sync_of(before), contents=ids("a")))
+    contents = Contents((Mirrored(read(in_drive("a", D)), Content("stored")),))
+    fetched = on_answer(reading, ReadContent(ids("a")), contents, transformer)
+    assert [gap.corpus for gap in state(fetched).gaps] == [D]
+
+
+def test_that_one_log_told_of_an_item_says_nothing_in_another_drive() -> None:
+    """It moved there: one look-up that finds nothing would delete it, or one that finds it there."""
+    before = syncing("incremental", d=corpus("changes"), e=corpus("changes"))
+    before = open_gap(before, "item", "a", D, BAD, told=True).checkpoint
+    lossy = {**in_drive("a", "drive-e"), "createdTime": 7}
+    page = changes_page(changed(lossy), start="c2")
+    shown = on_answer(before, ReadChanges("drive-e", token("c1")), page, transformer)
+    assert written(shown) == ["upsert file a"]
+    assert [(gap.corpus, gap.told) for gap in state(shown).gaps] == [("drive-e", False)]
+
+
+def test_a_folder_that_moved_is_looked_up_before_it_is_walked_again() -> None:
+    """The walk that failed was of the drive that it was in."""
+    before = syncing("incremental", user=corpus("changes"), d=corpus("done"))
+    walk = Walk(FileId("f"), DriveId(D))
+    before = open_gap(before, "folder", "f", D, BAD, walk=walk).checkpoint
+    told = changes_page(changed(folder("f")), start="c2")
+    moved = state(on_answer(before, ReadChanges("user", token("c1")), told, transformer))
+    assert [(gap.corpus, gap.walk) for gap in moved.gaps] == [(USER_CORPUS, None)]
+    again = open_gap(moved, "folder", "f", USER_CORPUS, BAD, walk=Walk(FileId("f"))).checkpoint
+    assert [gap.walk for gap in again.gaps] == [Walk(FileId("f"))]
 
 
 def test_an_item_is_gone_when_google_says_so_twice_with_a_rest_between() -> None:
