@@ -252,8 +252,9 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
         # joined meanwhile, its listing brings the item.
         return checkpoint.scope.include_shared_drives and removal.corpus != USER_CORPUS and is_shared
     if removal.corpus == USER_CORPUS:
-        # A drive that was joined just now is yet to be listed: that brings the item, unless only a link opens it.
-        return drive.stage in {"changes", "done"} or file.shared_with_me_time is not None
+        # A drive that was joined just now is yet to be listed: that brings the item, unless only a link opens it. So it
+        # is with one of which the account sees no folder.
+        return file.shared_with_me_time is not None or (is_shared and drive.stage in {"changes", "done"})
     # Where its own drive's log said that it is not for the account to see, a link opens it: should it have come back
     # into sight since, a later entry of that log says so, of the item or of a folder above.
     return removal.corpus != file.drive_id

@@ -486,6 +486,7 @@ BY_NAME = {"sharedWithMeTime": "2026-01-01T00:00:00.000Z"}
         ("user", "listing", in_drive("x", D, parents=["limited"]), ""),
         ("user", "listing", in_drive("x", D, **BY_NAME), "upsert"),
         ("user", "done", in_drive("x", D, parents=["folder"]), "upsert"),
+        ("user", "done", in_drive("x", D), "delete"),
         # It is in a drive that the account is no member of: shared, or not.
         (D, "changes", in_drive("x", "drive-z"), "delete"),
         (D, "changes", in_drive("x", "drive-z", parents=["shared"]), "upsert"),
