@@ -183,7 +183,7 @@ def test_look_ups_write_permissions_too() -> None:
     """What moved between two corpora has others than before."""
     before = syncing("incremental", user=corpus("changes"), d=corpus("done"), scope=WANTED)
     looking = state(answered(before, READ, changes_page(removed("b"))))
-    looked_up = {FileId("b"): read(in_drive("b", D))}
+    looked_up = {FileId("b"): read(in_drive("b", D, parents=[D]))}
     memory = kept(b=Remembered(False, ("p", "q")))
     step = answered(looking, LookUpRemoved((FileId("b"),)), looked_up, found(b=shared_with("p")), memory)
     assert written(step) == ["upsert file b", "delete permission b/q", "upsert permission b/p"]
