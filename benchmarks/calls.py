@@ -15,9 +15,9 @@ from benchmarks.full_path import RunningWorker
 from benchmarks.many_drives import serve, simulated
 from benchmarks.surroundings import Surroundings, fresh_topics
 from benchmarks.worker_process import START_S, wait_until_open, worker_process
-from drive_simulator.corpus import CorpusPlan
-from drive_simulator.corpus_details import Details
-from drive_simulator.quota import unit_model
+from drive_simulator.corpus.details import Details
+from drive_simulator.corpus.generator import CorpusPlan
+from drive_simulator.server.quota import unit_model
 
 FIRST = "conn_user_1"
 SHARED_ONE_BY_ONE = 0.05

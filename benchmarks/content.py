@@ -17,10 +17,10 @@ from benchmarks.many_drives import serve_simulator, simulated
 from benchmarks.measure import peak_mb_of
 from benchmarks.surroundings import Surroundings, fresh_topics
 from benchmarks.worker_process import START_S, wait_until_open, worker_process
-from drive_simulator import content
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.faults import Effect, Match, Rule
-from drive_simulator.server import Simulator
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.faults.plan import Effect, Match, Rule
+from drive_simulator.model import content
+from drive_simulator.server.server import Simulator
 
 FIRST = "conn_user_1"
 LARGE_BYTES = 2 * 1024**3

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import uvloop
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.server import Simulator
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.server.server import Simulator
 
 
 @contextmanager

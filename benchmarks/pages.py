@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.server import Simulator
-from drive_simulator.wire import Request
+from drive_simulator.api.wire import Request
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.server.server import Simulator
 from google_drive_worker.client.fields import FILES_PAGE_FIELDS
 
 PAGE_SIZE = 1_000

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from benchmarks.surroundings import broker
-from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus.generator import CorpusPlan, generate
 from support.mirroring import FIRST, staged
 from support.push import channels_of, edits_by_push, proxy_process, push_settings
 from support.topics import create_topics, delete_topics

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from drive_simulator.world import World
+from drive_simulator.model.world import World
 from support.google_client import Site, site_of
 
 

@@ -6,8 +6,8 @@ import pytest
 from google.auth.exceptions import RefreshError
 from googleapiclient.errors import HttpError
 
-from drive_simulator.faults import Effect, Match, Rule
-from drive_simulator.oauth import DRIVE_METADATA_READONLY
+from drive_simulator.auth.oauth import DRIVE_METADATA_READONLY
+from drive_simulator.faults.plan import Effect, Match, Rule
 from support.google_client import Site, reasons
 
 

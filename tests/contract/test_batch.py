@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from googleapiclient.errors import BatchError, HttpError
 
-from drive_simulator.faults import Effect, FaultPlan, Match, Rule
-from drive_simulator.quota import UNLIMITED, request_model, unit_model
+from drive_simulator.faults.plan import Effect, FaultPlan, Match, Rule
+from drive_simulator.server.quota import UNLIMITED, request_model, unit_model
 from support.google_client import Site, reasons
 
 # Google's client leaves the socket open that it refreshes a batch's credentials by.

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from googleapiclient.errors import HttpError
 
-from drive_simulator.clock import rfc3339
-from drive_simulator.sharing import delete_account, set_resource_key
+from drive_simulator.model.clock import rfc3339
+from drive_simulator.model.sharing import delete_account, set_resource_key
 from support.google_client import Site, reasons
 
 DOCUMENT = "application/vnd.google-apps.document"

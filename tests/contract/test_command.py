@@ -16,7 +16,7 @@ import pytest
 from google.auth.credentials import Credentials
 from googleapiclient.discovery import build
 
-from drive_simulator.oauth import DRIVE
+from drive_simulator.auth.oauth import DRIVE
 from support.recordings import judge, recordings
 
 __all__ = ["recordings"]

@@ -10,9 +10,9 @@ import pytest
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaInMemoryUpload, MediaIoBaseDownload, MediaIoBaseUpload
 
-from drive_simulator.exports import declare_size
-from drive_simulator.faults import Effect, Match, Rule
-from drive_simulator.item_changes import create
+from drive_simulator.api.exports import declare_size
+from drive_simulator.faults.plan import Effect, Match, Rule
+from drive_simulator.model.item_changes import create
 from support.google_client import Site, reasons
 
 DOCUMENT = "application/vnd.google-apps.document"

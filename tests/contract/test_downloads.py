@@ -9,10 +9,10 @@ import pytest
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaInMemoryUpload
 
-from drive_simulator.exports import declare_size, export
-from drive_simulator.item_changes import replace_content
-from drive_simulator.oauth import DRIVE_METADATA_READONLY, DRIVE_READONLY
-from drive_simulator.operations import LIFE_MS
+from drive_simulator.api.exports import declare_size, export
+from drive_simulator.api.operations import LIFE_MS
+from drive_simulator.auth.oauth import DRIVE_METADATA_READONLY, DRIVE_READONLY
+from drive_simulator.model.item_changes import replace_content
 from support.google_client import Site, reasons
 
 DOCUMENT = "application/vnd.google-apps.document"

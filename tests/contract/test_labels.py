@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from googleapiclient.errors import HttpError
 
-from drive_simulator.labels import LabelKind, add_label
-from drive_simulator.oauth import DRIVE_METADATA_READONLY
+from drive_simulator.auth.oauth import DRIVE_METADATA_READONLY
+from drive_simulator.model.label_kinds import LabelKind
+from drive_simulator.model.labels import add_label
 from support.google_client import Site, reasons
 
 

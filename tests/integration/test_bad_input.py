@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus.generator import CorpusPlan, generate
 from google_drive_worker.domain.partitioning import partition_of
 from support.consume import Message, read_all
 from support.mirroring import FIRST, Stage, staged

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from control_plane_simulator.state import as_refreshed_here, connections_of
-from drive_simulator.connections_file import CLIENT_ID, CLIENT_SECRET, refresh_token_of
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.faults import Effect, Match, Rule
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.faults.plan import Effect, Match, Rule
+from drive_simulator.server.connections_file import CLIENT_ID, CLIENT_SECRET, refresh_token_of
 from google_drive_worker.demo.mirror import Mirror
 from support.canaries import Canaries, referred_objects, topics_as_written
 from support.consume import read_all

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus.generator import CorpusPlan, generate
 from google_drive_worker import __version__
 from google_drive_worker.domain.partitioning import partition_of
 from support.commands import command

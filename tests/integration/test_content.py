@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator import content, exports
-from drive_simulator.access import rank
-from drive_simulator.capabilities import may_download
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.faults import Effect, Match, Rule
-from drive_simulator.truth import visible_items
-from drive_simulator.world import World
+from drive_simulator.api import exports
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.faults.plan import Effect, Match, Rule
+from drive_simulator.model import content
+from drive_simulator.model.access import rank
+from drive_simulator.model.capabilities import may_download
+from drive_simulator.model.world import World
+from drive_simulator.truth.items import visible_items
 from google_drive_worker.demo.objects import read_object
 from google_drive_worker.sync.content import EXPORTS
 from support.mirroring import FIRST, Stage, staged

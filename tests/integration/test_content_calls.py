@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from drive_simulator import content, exports
-from drive_simulator.faults import Effect, Match, Rule
-from drive_simulator.items import Item
-from drive_simulator.server import Simulator
+from drive_simulator.api import exports
+from drive_simulator.faults.plan import Effect, Match, Rule
+from drive_simulator.model import content
+from drive_simulator.model.items import Item
+from drive_simulator.server.server import Simulator
 from google_drive_worker.domain.content import Content, Source
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.ports import Drive

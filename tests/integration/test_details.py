@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.corpus_details import Details
-from drive_simulator.edits import random_edits
-from drive_simulator.faults import Effect, Match, Rule
+from drive_simulator.corpus.details import Details
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.edits.random_edits import random_edits
+from drive_simulator.faults.plan import Effect, Match, Rule
 from support.details import assert_equal_with_details
 from support.mirroring import FIRST, staged
 from support.topics import Topics

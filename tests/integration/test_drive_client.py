@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import random_edits
-from drive_simulator.faults import Effect, Match, Rule
-from drive_simulator.quota import request_model
-from drive_simulator.server import Simulator
-from drive_simulator.truth import visible_items
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.edits.random_edits import random_edits
+from drive_simulator.faults.plan import Effect, Match, Rule
+from drive_simulator.server.quota import request_model
+from drive_simulator.server.server import Simulator
+from drive_simulator.truth.items import visible_items
 from google_drive_worker.client.setup import open_drives
 from google_drive_worker.connections.file import ConnectionsFile
 from google_drive_worker.domain.drive import DriveFile, SharedDrive

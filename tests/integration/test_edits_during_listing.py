@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import random_edits
-from drive_simulator.server import Exchange, Simulator
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.edits.random_edits import random_edits
+from drive_simulator.server.server import Exchange, Simulator
 from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics
 

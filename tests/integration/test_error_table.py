@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.faults import Effect, Match, Rule
+from drive_simulator.faults.plan import Effect, Match, Rule
 from google_drive_worker.client.faults import DRIVE_ERRORS
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.utils.errors import (

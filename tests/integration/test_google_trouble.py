@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from drive_simulator.connections_file import CLIENT_ID
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.faults import Effect, Match, Rule
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.faults.plan import Effect, Match, Rule
+from drive_simulator.server.connections_file import CLIENT_ID
 from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics
 from support.worker_process import WorkerProcess

@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from control_plane_simulator.authority import Authority
-from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus.generator import CorpusPlan, generate
 from support.canaries import topics_as_written
 from support.kafka_broker import KafkaBroker
 from support.mirroring import FIRST, staged

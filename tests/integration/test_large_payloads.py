@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus.generator import CorpusPlan, generate
 from google_drive_worker.demo.objects import check_object
 from google_drive_worker.domain.objects import ObjectRef
 from support.mirroring import FIRST, Stage, staged

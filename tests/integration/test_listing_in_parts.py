@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.counters import CallEntry
-from drive_simulator.faults import Effect, Match, Rule
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.faults.plan import Effect, Match, Rule
+from drive_simulator.server.counters import CallEntry
 from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics
 

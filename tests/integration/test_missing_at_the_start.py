@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus.generator import CorpusPlan, generate
 from support.kafka_broker import KafkaBroker
 from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics, create_topics, delete_topics

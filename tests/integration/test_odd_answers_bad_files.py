@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from drive_simulator.item_changes import replace_content
+from drive_simulator.model.item_changes import replace_content
 from support import oddities
 from support.altering_proxy import Alteration, Match, Request
 from support.odd_drives import Estate, OddStage, side_by_side

@@ -7,9 +7,9 @@ from time import monotonic
 
 import pytest
 
-from drive_simulator.item_changes import create, create_shortcut
-from drive_simulator.items import WORKSPACE_PREFIX
-from drive_simulator.world import World
+from drive_simulator.model.item_changes import create, create_shortcut
+from drive_simulator.model.items import WORKSPACE_PREFIX
+from drive_simulator.model.world import World
 from support import oddities
 from support.odd_drives import OddStage, is_details_pass, is_listing, odd_stage, side_by_side
 from support.topics import Topics

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.corpus_details import Details
-from drive_simulator.item_changes import replace_content
-from drive_simulator.world import World
+from drive_simulator.corpus.details import Details
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.model.item_changes import replace_content
+from drive_simulator.model.world import World
 from support import oddities
 from support.altering_proxy import BATCH, EVERYTHING, Match, Request
 from support.mirroring import FIRST

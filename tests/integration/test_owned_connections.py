@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from control_plane_simulator.state import as_refreshed_here, connections_of
-from drive_simulator.connections_file import CLIENT_ID, connections_toml
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.faults import Effect, Match, Rule
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.faults.plan import Effect, Match, Rule
+from drive_simulator.server.connections_file import CLIENT_ID, connections_toml
 from support.control_plane import Plane, control_plane_in_thread
 from support.mirroring import FIRST, Stage, staged
 from support.s3_server import BUCKET, KEYS, front_of, object_in, s3_server

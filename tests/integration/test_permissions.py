@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import random_edits
-from drive_simulator.items import FOLDER, Item, SharedDrive, User
-from drive_simulator.sharing import add_grant, change_role, grant_of, remove_grant, set_limited, share
-from drive_simulator.world import World
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.edits.random_edits import random_edits
+from drive_simulator.model.items import FOLDER, Item, SharedDrive, User
+from drive_simulator.model.sharing import add_grant, change_role, grant_of, remove_grant, set_limited, share
+from drive_simulator.model.world import World
 from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus.generator import CorpusPlan, generate
 from google_drive_worker.domain.connection import Secret
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.domain.partitioning import partition_of

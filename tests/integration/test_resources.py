@@ -7,15 +7,15 @@ from typing import Any
 import orjson
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import Edit, Editor
-from drive_simulator.faults import Effect, Match, Rule
-from drive_simulator.item_changes import create, create_shortcut, edit
-from drive_simulator.items import SharedDrive
-from drive_simulator.labels import add_label, set_labels
-from drive_simulator.sharing import leave_drive, share
-from drive_simulator.truth import visible_drives
-from drive_simulator.world import World
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.edits.random_edits import Edit, Editor
+from drive_simulator.faults.plan import Effect, Match, Rule
+from drive_simulator.model.item_changes import create, create_shortcut, edit
+from drive_simulator.model.items import SharedDrive
+from drive_simulator.model.labels import add_label, set_labels
+from drive_simulator.model.sharing import leave_drive, share
+from drive_simulator.model.world import World
+from drive_simulator.truth.items import visible_drives
 from support.consume import read_all
 from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.corpus_details import Details
-from drive_simulator.items import Item
-from drive_simulator.truth import visible_items
-from drive_simulator.world import World
+from drive_simulator.corpus.details import Details
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.model.items import Item
+from drive_simulator.model.world import World
+from drive_simulator.truth.items import visible_items
 from support.details import assert_details_of
 from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus.generator import CorpusPlan, generate
 from google_drive_worker.domain.partitioning import partition_of
 from support.mirroring import Stage, staged
 from support.topics import Topics

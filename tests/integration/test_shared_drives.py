@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.item_changes import create
-from drive_simulator.shared_drives import create_drive, rename_drive
-from drive_simulator.sharing import leave_drive, share
-from drive_simulator.world import World
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.model.item_changes import create
+from drive_simulator.model.shared_drives import create_drive, rename_drive
+from drive_simulator.model.sharing import leave_drive, share
+from drive_simulator.model.world import World
 from support.mirroring import FIRST, staged
 from support.topics import Topics
 

@@ -11,7 +11,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus.generator import CorpusPlan, generate
 from support.mirroring import FIRST, staged
 from support.topics import Topics
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus.generator import CorpusPlan, generate
 from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics
 from support.worker_process import WorkerProcess

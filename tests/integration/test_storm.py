@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.corpus_details import Details
-from drive_simulator.faults import Effect, Match, Rule
-from drive_simulator.quota import unit_model
+from drive_simulator.corpus.details import Details
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.faults.plan import Effect, Match, Rule
+from drive_simulator.server.quota import unit_model
 from support.details import assert_equal_with_details
 from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics

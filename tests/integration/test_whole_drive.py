@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus.generator import CorpusPlan, generate
 from support.mirroring import FIRST, staged
 from support.topics import Topics
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus.generator import CorpusPlan, generate
 from support.mirroring import staged
 from support.one_owner import Call, CallLog, spans_of
 from support.topics import Topics

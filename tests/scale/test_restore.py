@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
+from drive_simulator.corpus.generator import CorpusPlan, generate
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, encode_checkpoint
 from support.mirroring import FIRST, staged

@@ -22,10 +22,10 @@ from urllib.parse import parse_qsl
 
 from msgspec.structs import replace
 
-from drive_simulator.clock import ManualClock
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.server import Simulator
-from drive_simulator.wire import Request
+from drive_simulator.api.wire import Request
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.model.clock import ManualClock
+from drive_simulator.server.server import Simulator
 from google_drive_worker.channel_care import Push, keep_channels
 from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.drive_api import DriveApis

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from drive_simulator.items import User
-from drive_simulator.truth import VisiblePermission, untold, visible_drives, visible_items, visible_permissions
-from drive_simulator.world import World
+from drive_simulator.model.items import User
+from drive_simulator.model.world import World
+from drive_simulator.truth.items import VisiblePermission, untold, visible_drives, visible_items, visible_permissions
 from google_drive_worker.demo.mirror import Difference, ReceivedRecord
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import SyncId

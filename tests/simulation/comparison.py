@@ -3,10 +3,10 @@
 from collections.abc import Container, Iterator
 from hashlib import sha256
 
-from drive_simulator.items import User
-from drive_simulator.labels import labels_of
-from drive_simulator.truth import VisibleContent, visible_comments, visible_contents, visible_revisions
-from drive_simulator.world import World
+from drive_simulator.model.items import User
+from drive_simulator.model.labels import labels_of
+from drive_simulator.model.world import World
+from drive_simulator.truth.items import VisibleContent, visible_comments, visible_contents, visible_revisions
 from google_drive_worker.demo.mirror import Difference, Mirror, ReceivedRecord
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.sync.content import EXPORTS, MAX_FILE_SIZE_BYTES

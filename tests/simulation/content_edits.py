@@ -3,11 +3,11 @@
 import random
 from collections.abc import Sequence
 
-from drive_simulator.content import read
-from drive_simulator.edit import ALL_DRIVES, Edit, manager_of, new_name, pick_item_where
-from drive_simulator.items import FOLDER, RANK, SHORTCUT, Item, User
-from drive_simulator.reach import Reach
-from drive_simulator.world import World
+from drive_simulator.edits.edit import ALL_DRIVES, Edit, manager_of, new_name, pick_item_where
+from drive_simulator.model.content import read
+from drive_simulator.model.items import FOLDER, RANK, SHORTCUT, Item, User
+from drive_simulator.model.world import World
+from drive_simulator.truth.reach import Reach
 
 
 def edit_of_content(world: World, user: User, awaited: Sequence[str], die: random.Random) -> Edit | None:

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from drive_simulator.clock import ManualClock
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.corpus_details import Details
-from drive_simulator.edits import Edit, choose_edit
-from drive_simulator.items import WORKSPACE_PREFIX, User
-from drive_simulator.labels import add_label
-from drive_simulator.reach import visible
-from drive_simulator.world import World
+from drive_simulator.corpus.details import Details
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.edits.random_edits import Edit, choose_edit
+from drive_simulator.model.clock import ManualClock
+from drive_simulator.model.items import WORKSPACE_PREFIX, User
+from drive_simulator.model.labels import add_label
+from drive_simulator.model.world import World
+from drive_simulator.truth.reach import visible
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.times import rfc3339
 from simulation.content_edits import edit_of_content

@@ -3,10 +3,10 @@
 import random
 from collections.abc import Iterator
 
-from drive_simulator.edit import manager_of
-from drive_simulator.edits import Edit
-from drive_simulator.items import FOLDER, Item, SharedDrive, User
-from drive_simulator.world import World
+from drive_simulator.edits.edit import manager_of
+from drive_simulator.edits.random_edits import Edit
+from drive_simulator.model.items import FOLDER, Item, SharedDrive, User
+from drive_simulator.model.world import World
 from simulation.low_roles import LOW_ROLES
 
 _QUERY = {"supportsAllDrives": "true"}

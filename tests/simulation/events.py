@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from drive_simulator.change_log import ChangeLog
-from drive_simulator.clock import rfc3339
-from drive_simulator.items import User
-from drive_simulator.world import World
+from drive_simulator.model.change_log import ChangeLog
+from drive_simulator.model.clock import rfc3339
+from drive_simulator.model.items import User
+from drive_simulator.model.world import World
 from google_drive_worker.demo.mirror import Difference, Mirror, ReceivedRecord
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint

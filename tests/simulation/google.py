@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from drive_simulator.batch import parse_batch, render_batch
-from drive_simulator.clock import ManualClock
-from drive_simulator.listing import ListingRules
-from drive_simulator.wire import Request
-from drive_simulator.world import World
+from drive_simulator.api.listing import ListingRules
+from drive_simulator.api.wire import Request
+from drive_simulator.model.clock import ManualClock
+from drive_simulator.model.world import World
+from drive_simulator.server.batch import parse_batch, render_batch
 from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.drive_api import DriveApi, DriveApis
 from google_drive_worker.client.many import BATCH_PATH

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from drive_simulator.truth import VisiblePermission
+from drive_simulator.truth.items import VisiblePermission
 from google_drive_worker.demo.mirror import Difference, Mirror, Truth, compare
 from google_drive_worker.domain.drive import SharedDrive, read_file
 from google_drive_worker.domain.ids import FileId

@@ -7,9 +7,9 @@ members too.
 import random
 from collections.abc import Iterator
 
-from drive_simulator.edit import ALL_DRIVES, Edit, manager_of
-from drive_simulator.items import SharedDrive, User
-from drive_simulator.world import World
+from drive_simulator.edits.edit import ALL_DRIVES, Edit, manager_of
+from drive_simulator.model.items import SharedDrive, User
+from drive_simulator.model.world import World
 
 LOW_ROLES = ("reader", "commenter")
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from drive_simulator.clock import ManualClock
-from drive_simulator.edits import Editor
-from drive_simulator.errors import ApiError
+from drive_simulator.api.errors import ApiError
+from drive_simulator.edits.random_edits import Editor
+from drive_simulator.model.clock import ManualClock
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.memory import Remembered

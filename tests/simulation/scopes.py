@@ -5,8 +5,8 @@ from collections.abc import Container, Mapping
 
 from msgspec.structs import replace
 
-from drive_simulator.items import Item, User
-from drive_simulator.world import World
+from drive_simulator.model.items import Item, User
+from drive_simulator.model.world import World
 from google_drive_worker.demo.mirror import Difference, Mirror
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import FileId

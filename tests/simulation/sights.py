@@ -4,16 +4,16 @@ Answers are under way while somebody edits, so that a delete can come too late f
 What was in sight without a break since the answer was asked for is no such item.
 """
 
-from drive_simulator.items import User
-from drive_simulator.reach import visible
-from drive_simulator.truth import (
+from drive_simulator.model.items import User
+from drive_simulator.model.world import World
+from drive_simulator.truth.items import (
     visible_comments,
     visible_drives,
     visible_items,
     visible_permissions,
     visible_revisions,
 )
-from drive_simulator.world import World
+from drive_simulator.truth.reach import visible
 from google_drive_worker.domain.connection import ConnectionSettings
 from simulation.scopes import holds_drive, within
 

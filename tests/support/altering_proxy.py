@@ -41,10 +41,11 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from drive_simulator import api
-from drive_simulator.batch import Part, parse_batch, render_batch
-from drive_simulator.errors import ApiError
-from drive_simulator.server import Simulator
+from drive_simulator.api.call import LINK_EXPORT, LINK_OPERATION
+from drive_simulator.api.dispatch import find_route
+from drive_simulator.api.errors import ApiError
+from drive_simulator.server.batch import Part, parse_batch, render_batch
+from drive_simulator.server.server import Simulator
 
 BATCH = "batch"
 """The method id of a whole batch request."""
@@ -92,7 +93,7 @@ class Request:
     @property
     def is_media(self) -> bool:
         """Whether bytes of a file are asked for."""
-        is_export = self.method_id in {"files.export", api.LINK_EXPORT, api.LINK_OPERATION}
+        is_export = self.method_id in {"files.export", LINK_EXPORT, LINK_OPERATION}
         return is_export or self.query.get("alt") == "media"
 
     def with_query(self, **parameters: str | None) -> "Request":
@@ -313,7 +314,7 @@ class AlteringProxy:
         query = dict(parse_qsl(text, keep_blank_values=True))
         method_id, file_id, drive_id, user = UNKNOWN, None, query.get("driveId"), None
         with suppress(ApiError):
-            route = api.find_route(verb, path)
+            route = find_route(verb, path)
             method_id, file_id = route.method_id, route.path_parameters.get("fileId", query.get("id"))
             drive_id = route.path_parameters.get("driveId", drive_id)
         with suppress(ApiError):

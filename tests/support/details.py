@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from drive_simulator.truth import visible_comments, visible_revisions
-from drive_simulator.world import World
+from drive_simulator.model.world import World
+from drive_simulator.truth.items import visible_comments, visible_revisions
 from support.mirroring import FIRST, MAX_SHOWN, Stage
 
 Shown = dict[str, tuple[object, object, object, object]]

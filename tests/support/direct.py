@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import orjson
 
-from drive_simulator.server import Simulator
-from drive_simulator.wire import Request
+from drive_simulator.api.wire import Request
+from drive_simulator.server.server import Simulator
 
 
 class Direct:

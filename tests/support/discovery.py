@@ -13,10 +13,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from drive_simulator.errors import ApiError
-from drive_simulator.fields import compile_fields
-from drive_simulator.order_by import parse_order_by
-from drive_simulator.query import parse_query
+from drive_simulator.api.errors import ApiError
+from drive_simulator.api.fields import compile_fields
+from drive_simulator.api.order_by import parse_order_by
+from drive_simulator.api.query import parse_query
 
 BASE_PATH = "/drive/v3/"
 UPLOAD_PATHS = ("/upload/drive/v3/", "/resumable/upload/drive/v3/")

@@ -14,9 +14,9 @@ from google.auth.credentials import Credentials
 from googleapiclient.discovery import build, build_from_document
 from googleapiclient.errors import HttpError
 
-from drive_simulator.oauth import DRIVE
-from drive_simulator.server import Simulator
-from drive_simulator.world import World
+from drive_simulator.auth.oauth import DRIVE
+from drive_simulator.model.world import World
+from drive_simulator.server.server import Simulator
 from support.discovery import document
 from support.observer import DiscoveryObserver
 from support.simulators import serving_in_thread

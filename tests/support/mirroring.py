@@ -20,11 +20,11 @@ import msgspec
 import orjson
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from drive_simulator.edits import random_edits
-from drive_simulator.quota import QuotaModel
-from drive_simulator.server import Simulator
-from drive_simulator.truth import untold, visible_drives, visible_items, visible_permissions
-from drive_simulator.world import World
+from drive_simulator.edits.random_edits import random_edits
+from drive_simulator.model.world import World
+from drive_simulator.server.quota import QuotaModel
+from drive_simulator.server.server import Simulator
+from drive_simulator.truth.items import untold, visible_drives, visible_items, visible_permissions
 from google_drive_worker.demo.mirror import Mirror, ReceivedRecord, Truth, compare
 from google_drive_worker.demo.objects import read_object
 from google_drive_worker.domain.drive import DriveFile, SharedDrive

@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
-from drive_simulator import discussion
-from drive_simulator.item_changes import create, edit
-from drive_simulator.items import FOLDER, Item, User
-from drive_simulator.shared_drives import create_drive
-from drive_simulator.sharing import add_grant
-from drive_simulator.truth import visible_contents
-from drive_simulator.world import World
+from drive_simulator.model import discussion
+from drive_simulator.model.item_changes import create, edit
+from drive_simulator.model.items import FOLDER, Item, User
+from drive_simulator.model.shared_drives import create_drive
+from drive_simulator.model.sharing import add_grant
+from drive_simulator.model.world import World
+from drive_simulator.truth.items import visible_contents
 from google_drive_worker.demo.mirror import ReceivedRecord
 from google_drive_worker.sync.content import EXPORTS
 from support.altering_proxy import Alteration, AlteringProxy, Match, Request, Rule, altering

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from drive_simulator.item_changes import create
-from drive_simulator.world import World
+from drive_simulator.model.item_changes import create
+from drive_simulator.model.world import World
 from google_drive_worker.proxy.server import WEBHOOK_PATH
 from support.mirroring import FIRST, Stage
 from support.worker_process import clean_environment

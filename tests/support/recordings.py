@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.recording import read_recording
+from drive_simulator.server.recording import read_recording
 from support.observer import DiscoveryObserver
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import msgspec
 
-from drive_simulator.truth import VisiblePermission
+from drive_simulator.truth.items import VisiblePermission
 from google_drive_worker.demo.mirror import TruePermission
 
 

@@ -6,11 +6,11 @@ A test holds every other test to that (`tests/unit/support/test_simulators.py`).
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from drive_simulator.listing import ListingRules
-from drive_simulator.notifications import Pace
-from drive_simulator.quota import QuotaModel
-from drive_simulator.server import Simulator, run_in_thread
-from drive_simulator.world import World
+from drive_simulator.api.listing import ListingRules
+from drive_simulator.model.world import World
+from drive_simulator.push.notifications import Pace
+from drive_simulator.server.quota import QuotaModel
+from drive_simulator.server.server import Simulator, run_in_thread
 from support.observer import DiscoveryObserver
 
 

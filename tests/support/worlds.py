@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from drive_simulator.changes import ChangesRequest, read_changes, start_page_token
-from drive_simulator.clock import ManualClock
-from drive_simulator.item_changes import create
-from drive_simulator.items import FOLDER, Item, SharedDrive, User
-from drive_simulator.world import World
+from drive_simulator.api.visible_changes import ChangesRequest, read_changes, start_page_token
+from drive_simulator.model.clock import ManualClock
+from drive_simulator.model.item_changes import create
+from drive_simulator.model.items import FOLDER, Item, SharedDrive, User
+from drive_simulator.model.world import World
 
 
 @dataclass

@@ -12,7 +12,7 @@ from google_drive_worker.demo.mirror import Difference, Fetch, Mirror, MirroredD
 
 
 class TrueContent(msgspec.Struct, frozen=True, gc=False):
-    """A file's bytes as the simulator knows them (`drive_simulator.content_truth`)."""
+    """A file's bytes as the simulator knows them (`drive_simulator.truth.contents`)."""
 
     status: Literal["available", "not_downloadable", "not_exportable"]
     size: int | None = None

@@ -259,7 +259,7 @@ class Mirror:
 
 
 class TruePermission(msgspec.Struct, frozen=True, gc=False):
-    """A permission as the simulator knows it (`drive_simulator.sharing_truth`)."""
+    """A permission as the simulator knows it (`drive_simulator.truth.sharing`)."""
 
     role: str
     type: str

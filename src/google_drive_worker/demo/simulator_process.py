@@ -22,7 +22,7 @@ _LOG_TAIL_CHARS = 2_000
 _PROGRAM = """\
 import os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
-from drive_simulator.cli import main
+from drive_simulator.server.cli import main
 main()
 """
 

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drive_simulator.batch import parse_batch, render_batch
+from drive_simulator.server.batch import parse_batch, render_batch
 from google_drive_worker.client.batch import decode_batch, encode_batch
 
 TARGETS = [f"/drive/v3/files/{name}?fields=id%2Cname" for name in ("a", "b%20c", "d")]

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from drive_simulator import content, exports
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.faults import Effect, Match, Rule
-from drive_simulator.items import Item
-from drive_simulator.server import Simulator
+from drive_simulator.api import exports
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.faults.plan import Effect, Match, Rule
+from drive_simulator.model import content
+from drive_simulator.model.items import Item
+from drive_simulator.server.server import Simulator
 from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.calls import CallReport
 from google_drive_worker.client.downloads import REDIRECTS_AT_MOST, place_of

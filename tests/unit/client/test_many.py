@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
-from drive_simulator.batch import Answer, parse_batch, render_batch
+from drive_simulator.server.batch import Answer, parse_batch, render_batch
 from google_drive_worker.client.auth import Authorizers
 from google_drive_worker.client.calls import CallReport
 from google_drive_worker.client.drive_api import DriveApi, DriveApis

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from drive_simulator import quota as simulated
+from drive_simulator.server import quota as simulated
 from google_drive_worker.client.quota import REQUESTS, UNITS, Bucket, Cost, QuotaLimiter, QuotaModel
 from google_drive_worker.utils.errors import Retryable
 from support.clock import ManualClock

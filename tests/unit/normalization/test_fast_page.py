@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.truth import visible_items
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.truth.items import visible_items
 from google_drive_worker.domain.drive import FilesPage, UnreadableItem, read_file
 from google_drive_worker.domain.lenient import UNREADABLE
 from google_drive_worker.domain.listed import ListedFile, ListedPage

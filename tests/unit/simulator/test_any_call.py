@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.discovery import Method, Parameter, method_parameters, methods
-from drive_simulator.wire import Request
-from drive_simulator.world import World
+from drive_simulator.api.discovery import Method, Parameter, method_parameters, methods
+from drive_simulator.api.wire import Request
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.model.world import World
 from support.direct import Direct
 from support.observer import DiscoveryObserver
 from support.simulators import unserved

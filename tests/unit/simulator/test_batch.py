@@ -7,8 +7,8 @@ from email.policy import HTTP
 
 import pytest
 
-from drive_simulator.batch import MAX_PARTS, Answer, parse_batch, run_batch
-from drive_simulator.errors import ApiError
+from drive_simulator.api.errors import ApiError
+from drive_simulator.server.batch import MAX_PARTS, Answer, parse_batch, run_batch
 
 TYPE = 'multipart/mixed; boundary="==b=="'
 

@@ -1,6 +1,6 @@
 """A change log: order, collapse and positions."""
 
-from drive_simulator.change_log import ChangeLog
+from drive_simulator.model.change_log import ChangeLog
 
 
 def _targets(log: ChangeLog, position: int) -> list[str]:

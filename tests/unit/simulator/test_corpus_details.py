@@ -1,10 +1,10 @@
 """What is put on top of a generated corpus."""
 
-from drive_simulator.clock import ManualClock
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.corpus_details import Details
-from drive_simulator.truth import visible_comments, visible_permissions, visible_revisions
-from drive_simulator.world import World
+from drive_simulator.corpus.details import Details
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.model.clock import ManualClock
+from drive_simulator.model.world import World
+from drive_simulator.truth.items import visible_comments, visible_permissions, visible_revisions
 
 
 def world_of(details: Details) -> World:

@@ -1,7 +1,7 @@
 """What a plan makes of a world's size and shape."""
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.truth import visible_items
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.truth.items import visible_items
 
 
 def test_my_drives_of_given_sizes_share_nothing() -> None:

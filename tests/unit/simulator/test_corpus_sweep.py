@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import random_edits
-from drive_simulator.world import World
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.edits.random_edits import random_edits
+from drive_simulator.model.world import World
 from support.direct import Direct
 from support.simulators import unserved
 

@@ -5,13 +5,13 @@ from typing import Any, cast
 
 import pytest
 
-from drive_simulator.discussion import comment_on, remove_post, reply_to, reword
-from drive_simulator.edits import Edit, Editor
-from drive_simulator.errors import ApiError
-from drive_simulator.item_changes import create, edit, replace_content
-from drive_simulator.items import User
-from drive_simulator.sharing import share
-from drive_simulator.truth import visible_comments, visible_revisions
+from drive_simulator.api.errors import ApiError
+from drive_simulator.edits.random_edits import Edit, Editor
+from drive_simulator.model.discussion import comment_on, remove_post, reply_to, reword
+from drive_simulator.model.item_changes import create, edit, replace_content
+from drive_simulator.model.items import User
+from drive_simulator.model.sharing import share
+from drive_simulator.truth.items import visible_comments, visible_revisions
 from support.worlds import Stage
 
 DOCUMENT = "application/vnd.google-apps.document"

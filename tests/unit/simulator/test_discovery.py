@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.discovery import method_parameters, methods, parse_parameters
-from drive_simulator.errors import ApiError
+from drive_simulator.api.discovery import method_parameters, methods, parse_parameters
+from drive_simulator.api.errors import ApiError
 
 ROOT = Path(__file__).parents[3]
 

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from drive_simulator import errors
+from drive_simulator.api import errors
 
 
 def test_body_of_a_missing_file() -> None:

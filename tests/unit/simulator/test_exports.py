@@ -12,9 +12,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from drive_simulator.exports import DOWNLOAD_FORMATS, EXPORT_LIMIT_BYTES, declare_size, export
-from drive_simulator.item_changes import create, replace_content
-from drive_simulator.items import WORKSPACE_PREFIX, Item
+from drive_simulator.api.exports import DOWNLOAD_FORMATS, EXPORT_LIMIT_BYTES, declare_size, export
+from drive_simulator.model.item_changes import create, replace_content
+from drive_simulator.model.items import WORKSPACE_PREFIX, Item
 from support.worlds import Stage
 
 NAME = "Plan & <Ziele> für 🚀 メモ"

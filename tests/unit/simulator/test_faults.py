@@ -9,12 +9,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
-from drive_simulator.admin import add_admin_routes
-from drive_simulator.counters import Counters
-from drive_simulator.fault_effects import faults_middleware
-from drive_simulator.faults import Call, Effect, FaultPlan, Match, Rule, parse_rules
-from drive_simulator.oauth import TokenService
-from drive_simulator.quota import Quota
+from drive_simulator.auth.oauth import TokenService
+from drive_simulator.faults.effects import faults_middleware
+from drive_simulator.faults.plan import Call, Effect, FaultPlan, Match, Rule, parse_rules
+from drive_simulator.server.admin import add_admin_routes
+from drive_simulator.server.counters import Counters
+from drive_simulator.server.quota import Quota
 
 LIST = Call("files.list", user="a", path="/drive/v3/files", query="q=x")
 STORM = Effect(error="userRateLimitExceeded")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from drive_simulator.errors import ApiError
-from drive_simulator.fields import compile_fields
+from drive_simulator.api.errors import ApiError
+from drive_simulator.api.fields import compile_fields
 
 FILE: dict[str, object] = {
     "kind": "drive#file",

@@ -5,15 +5,15 @@ import contextlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drive_simulator.batch import parse_batch
-from drive_simulator.discovery import methods, parse_parameters
-from drive_simulator.errors import ApiError
-from drive_simulator.faults import parse_rules
-from drive_simulator.fields import compile_fields
-from drive_simulator.oauth import JWT_BEARER, OAuthError, TokenService
-from drive_simulator.order_by import parse_order_by
-from drive_simulator.query import parse_query
-from drive_simulator.search import predicate
+from drive_simulator.api.discovery import methods, parse_parameters
+from drive_simulator.api.errors import ApiError
+from drive_simulator.api.fields import compile_fields
+from drive_simulator.api.order_by import parse_order_by
+from drive_simulator.api.query import parse_query
+from drive_simulator.api.search import predicate
+from drive_simulator.auth.oauth import JWT_BEARER, OAuthError, TokenService
+from drive_simulator.faults.plan import parse_rules
+from drive_simulator.server.batch import parse_batch
 
 QUERY_WORDS = st.sampled_from(
     [

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from drive_simulator.errors import ApiError
-from drive_simulator.index import Index
-from drive_simulator.item_changes import delete, move, touch
-from drive_simulator.items import Item, User
-from drive_simulator.listing import Lister, Listing, ListingRules, page_length
-from drive_simulator.shared_drives import create_drive
-from drive_simulator.sharing import share
+from drive_simulator.api.errors import ApiError
+from drive_simulator.api.listing import Lister, Listing, ListingRules, page_length
+from drive_simulator.model.index import Index
+from drive_simulator.model.item_changes import delete, move, touch
+from drive_simulator.model.items import Item, User
+from drive_simulator.model.shared_drives import create_drive
+from drive_simulator.model.sharing import share
 from support.worlds import Stage
 
 _ALL = Listing(page_size=10)
@@ -253,7 +253,7 @@ def test_newest_first_a_later_page_costs_its_length(stage: Stage) -> None:
     _aged(stage, range(3_000))
     looked_at = 0
 
-    class Counting(Index):
+    class Counting(Index[Item]):
         def __iter__(self) -> Iterator[Item]:
             nonlocal looked_at
             looked_at += len(self)

@@ -6,14 +6,14 @@ from typing import cast
 
 import pytest
 
-from drive_simulator.clock import ManualClock
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import MORE_KINDS, Edit, Editor, random_edits
-from drive_simulator.errors import ApiError
-from drive_simulator.items import FOLDER, User
-from drive_simulator.listing import ListingRules
-from drive_simulator.truth import visible_drives, visible_items
-from drive_simulator.world import World
+from drive_simulator.api.errors import ApiError
+from drive_simulator.api.listing import ListingRules
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.edits.random_edits import MORE_KINDS, Edit, Editor, random_edits
+from drive_simulator.model.clock import ManualClock
+from drive_simulator.model.items import FOLDER, User
+from drive_simulator.model.world import World
+from drive_simulator.truth.items import visible_drives, visible_items
 
 File = dict[str, object]
 

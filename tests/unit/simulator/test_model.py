@@ -2,11 +2,11 @@
 
 import pytest
 
-from drive_simulator.access import sees
-from drive_simulator.item_changes import delete, edit, move, replace_content, set_star, set_trashed
-from drive_simulator.shared_drives import create_drive, delete_drive, rename_drive
-from drive_simulator.sharing import change_role, leave_drive, remove_grant, share, transfer_ownership
-from drive_simulator.truth import visible_items
+from drive_simulator.model.access import sees
+from drive_simulator.model.item_changes import delete, edit, move, replace_content, set_star, set_trashed
+from drive_simulator.model.shared_drives import create_drive, delete_drive, rename_drive
+from drive_simulator.model.sharing import change_role, leave_drive, remove_grant, share, transfer_ownership
+from drive_simulator.truth.items import visible_items
 from support.worlds import Stage
 
 

@@ -10,8 +10,8 @@ from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 from google.auth import crypt, jwt
 
-from drive_simulator.errors import ApiError
-from drive_simulator.oauth import (
+from drive_simulator.api.errors import ApiError
+from drive_simulator.auth.oauth import (
     DRIVE_METADATA_READONLY,
     DRIVE_READONLY,
     GOOGLE_TOKEN_URI,
@@ -20,7 +20,7 @@ from drive_simulator.oauth import (
     TokenService,
     authorize,
 )
-from drive_simulator.service_account import ServiceAccount, new_service_account
+from drive_simulator.auth.service_account import ServiceAccount, new_service_account
 
 ANNA = "anna@example.com"
 

@@ -9,11 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from drive_simulator.clock import FastClock, ManualClock
-from drive_simulator.item_changes import create, delete, edit, move, replace_content, set_trashed
-from drive_simulator.notifications import Pace
-from drive_simulator.server import Simulator
-from drive_simulator.sharing import share
+from drive_simulator.model.clock import FastClock, ManualClock
+from drive_simulator.model.item_changes import create, delete, edit, move, replace_content, set_trashed
+from drive_simulator.model.sharing import share
+from drive_simulator.push.notifications import Pace
+from drive_simulator.server.server import Simulator
 from support.observer import DiscoveryObserver
 from support.simulators import serving
 from support.webhooks import Webhooks, receiving

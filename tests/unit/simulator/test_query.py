@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from drive_simulator.errors import ApiError
-from drive_simulator.order_by import parse_order_by, sort
-from drive_simulator.query import (
+from drive_simulator.api.errors import ApiError
+from drive_simulator.api.order_by import parse_order_by, sort
+from drive_simulator.api.query import (
     MAX_DEPTH,
     MAX_TERMS,
     And,
@@ -17,7 +17,8 @@ from drive_simulator.query import (
     parse_query,
     required_parent,
 )
-from drive_simulator.search import Visibility, matches
+from drive_simulator.api.search import matches
+from drive_simulator.model.items import Visibility
 
 ME = "me@example.com"
 FOLDER = "application/vnd.google-apps.folder"

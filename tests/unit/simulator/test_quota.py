@@ -1,6 +1,6 @@
 """Quotas of both models, by a clock that the test turns."""
 
-from drive_simulator.quota import Quota, request_model, unit_model
+from drive_simulator.server.quota import Quota, request_model, unit_model
 
 
 class Time:

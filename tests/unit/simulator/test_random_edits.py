@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from drive_simulator.world import World
+from drive_simulator.model.world import World
 from support.direct import Direct
 from support.simulators import unserved
 

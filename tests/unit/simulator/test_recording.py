@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from drive_simulator.recording import Recorder, read_recording
+from drive_simulator.server.recording import Recorder, read_recording
 from support.recordings import judge
 
 

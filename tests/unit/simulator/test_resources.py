@@ -4,13 +4,13 @@ import hashlib
 
 import pytest
 
-from drive_simulator.content import MAX_REVISIONS, checksums, read, revisions_of
-from drive_simulator.item_changes import create, create_shortcut, replace_content
-from drive_simulator.items import WORKSPACE_PREFIX
-from drive_simulator.permission_resources import permission_ids, permission_resources
-from drive_simulator.resources import file_resource
-from drive_simulator.shared_drives import create_drive
-from drive_simulator.sharing import add_grant, share
+from drive_simulator.api.permission_resources import permission_ids, permission_resources
+from drive_simulator.api.resources import file_resource
+from drive_simulator.model.content import MAX_REVISIONS, checksums, read, revisions_of
+from drive_simulator.model.item_changes import create, create_shortcut, replace_content
+from drive_simulator.model.items import WORKSPACE_PREFIX
+from drive_simulator.model.shared_drives import create_drive
+from drive_simulator.model.sharing import add_grant, share
 from support.worlds import Stage
 
 

@@ -11,10 +11,11 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
-from drive_simulator import content, exports
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import choose_edit, random_edits
-from drive_simulator.truth import (
+from drive_simulator.api import exports
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.edits.random_edits import choose_edit, random_edits
+from drive_simulator.model import content
+from drive_simulator.truth.items import (
     untold,
     visible_comments,
     visible_drives,

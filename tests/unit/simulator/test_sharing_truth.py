@@ -6,16 +6,16 @@ from typing import Any, cast
 
 import pytest
 
-from drive_simulator.access import rank, sees
-from drive_simulator.clock import ManualClock, rfc3339
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.edits import Edit, Editor, random_edits
-from drive_simulator.errors import ApiError
-from drive_simulator.items import User
-from drive_simulator.reach import Reach
-from drive_simulator.sharing import add_grant, end_expired, set_limited, share
-from drive_simulator.truth import VisiblePermission, visible_drives, visible_items, visible_permissions
-from drive_simulator.world import World
+from drive_simulator.api.errors import ApiError
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.edits.random_edits import Edit, Editor, random_edits
+from drive_simulator.model.access import rank, sees
+from drive_simulator.model.clock import ManualClock, rfc3339
+from drive_simulator.model.items import User
+from drive_simulator.model.sharing import add_grant, end_expired, set_limited, share
+from drive_simulator.model.world import World
+from drive_simulator.truth.items import VisiblePermission, visible_drives, visible_items, visible_permissions
+from drive_simulator.truth.reach import Reach
 from support.worlds import Stage
 
 ALL = {"supportsAllDrives": "true"}

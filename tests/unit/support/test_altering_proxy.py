@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from drive_simulator.corpus import CorpusPlan, generate
-from drive_simulator.server import Simulator
+from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.server.server import Simulator
 from google_drive_worker.client.batch import decode_batch, encode_batch
 from support import oddities
 from support.altering_proxy import BATCH, AlteringProxy, Match, altering

@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from drive_simulator.world import World
+from drive_simulator.model.world import World
 from support.simulators import serving
 
 TESTS = Path(__file__).parents[2]

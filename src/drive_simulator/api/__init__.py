@@ -1,0 +1,1 @@
+"""The Drive API over the model: calls in, answers out, without a transport."""

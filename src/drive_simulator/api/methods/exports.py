@@ -1,0 +1,29 @@
+"""files.export: a Workspace document in another format, 10 MB at most."""
+
+from collections.abc import Mapping
+
+from drive_simulator.api import errors, exports
+from drive_simulator.api.call import Call, Handler
+from drive_simulator.api.media import serve_bytes
+from drive_simulator.api.wire import Response
+from drive_simulator.model.access import rank
+from drive_simulator.model.capabilities import may_download
+
+
+def export(call: Call) -> Response:
+    """files.export. Raises ApiError: 403 `fileNotExportable`, `exportSizeLimitExceeded`; 400 for another format."""
+    item = call.item(call.path["fileId"])
+    if item.mime_type not in exports.EXPORT_FORMATS:
+        raise errors.file_not_exportable()
+    if not may_download(item, rank(call.user, item)):
+        raise errors.cannot_download_file()
+    mime_type = call.text("mimeType") or ""
+    body = exports.export(item, mime_type) if mime_type in exports.EXPORT_FORMATS[item.mime_type] else None
+    if body is None:
+        raise errors.conversion_not_supported()
+    if len(body) > exports.EXPORT_LIMIT_BYTES:
+        raise errors.export_size_limit_exceeded()
+    return serve_bytes(body, mime_type, call.request.headers)
+
+
+HANDLERS: Mapping[str, Handler] = {"files.export": export}

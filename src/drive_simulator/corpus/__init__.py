@@ -1,0 +1,1 @@
+"""Seeded worlds of realistic trees."""

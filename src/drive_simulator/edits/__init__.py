@@ -1,0 +1,1 @@
+"""Random edits, as a day of work makes them."""

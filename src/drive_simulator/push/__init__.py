@@ -1,0 +1,1 @@
+"""Push notifications: the channels, and the messages on their way."""

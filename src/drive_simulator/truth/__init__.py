@@ -1,0 +1,1 @@
+"""What an account should have mirrored, straight from the model."""

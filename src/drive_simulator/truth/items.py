@@ -1,0 +1,49 @@
+"""What somebody should have mirrored, straight from the model: what tests compare a mirror with.
+
+It is worked out from the model here and in `reach`, `sharing_truth`, `details_truth` and `content_truth`, not by the
+rooms that the API answers from: the truth must not share their mistakes.
+"""
+
+from drive_simulator.api.resources import Resource, drive_resource, file_resource
+from drive_simulator.model.items import User
+from drive_simulator.model.world import World
+from drive_simulator.truth.contents import VisibleContent, visible_contents
+from drive_simulator.truth.details import (
+    VisibleComment,
+    VisibleReply,
+    VisibleRevision,
+    visible_comments,
+    visible_revisions,
+)
+from drive_simulator.truth.reach import Reach, visible
+from drive_simulator.truth.sharing import VisiblePermission, untold, visible_permissions
+
+__all__ = [
+    "VisibleComment",
+    "VisibleContent",
+    "VisiblePermission",
+    "VisibleReply",
+    "VisibleRevision",
+    "untold",
+    "visible",
+    "visible_comments",
+    "visible_contents",
+    "visible_drives",
+    "visible_items",
+    "visible_permissions",
+    "visible_revisions",
+]
+
+
+def visible_items(
+    world: World, user: User, *, include_trashed: bool = False, include_shared_drives: bool = True
+) -> dict[str, Resource]:
+    """`visible`, by id, as Drive's file resources."""
+    items = visible(world, user, include_trashed=include_trashed, include_shared_drives=include_shared_drives)
+    return {item.id: file_resource(item, user) for item in items}
+
+
+def visible_drives(world: World, user: User) -> dict[str, Resource]:
+    """The shared drives that the user is a member of, by id."""
+    drives = world.drives.values()
+    return {drive.id: drive_resource(drive, user) for drive in drives if Reach(world, user).sees(drive.root)}
