@@ -13,7 +13,7 @@ import msgspec
 from chaos.checks import Page
 from chaos.proxy import Proxy, Rule, proxying
 from drive_simulator.corpus.generator import CorpusPlan, generate
-from drive_simulator.server.server import Exchange
+from drive_simulator.server.exchange import Exchange
 from support.kafka_broker import KafkaBroker
 from support.mirroring import Stage, staged
 from support.topics import Topics, create_topics, delete_topics

@@ -8,7 +8,8 @@ import pytest
 
 from drive_simulator.corpus.generator import CorpusPlan, generate
 from drive_simulator.edits.random_edits import random_edits
-from drive_simulator.server.server import Exchange, Simulator
+from drive_simulator.server.exchange import Exchange
+from drive_simulator.server.server import Simulator
 from support.mirroring import FIRST, Stage, staged
 from support.topics import Topics
 

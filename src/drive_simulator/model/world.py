@@ -21,6 +21,7 @@ from drive_simulator.model.access import (
 )
 from drive_simulator.model.change_log import ChangeLog
 from drive_simulator.model.clock import Clock, SystemClock
+from drive_simulator.model.consistency import Consistency
 from drive_simulator.model.ids import IdSource
 from drive_simulator.model.index import Index
 from drive_simulator.model.items import FOLDER, RANK, Grant, Group, Item, SharedDrive, Site, User
@@ -34,8 +35,9 @@ class World:
     was set after they came, in the order of doing so. `expiring` are the permissions that end by themselves, and when.
     """
 
-    def __init__(self, *, clock: Clock | None = None, seed: int = 0) -> None:
+    def __init__(self, *, clock: Clock | None = None, seed: int = 0, consistency: Consistency | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
+        self.consistency = consistency or Consistency()
         self.ids = IdSource(seed)
         self.site = Site()
         self.users: dict[str, User] = {}

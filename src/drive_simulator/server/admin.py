@@ -11,6 +11,8 @@ r"""The admin endpoints, outside of Drive's paths: what a test or a stranger ste
 | `POST /_simulator/tokens/expire` | `{"user": "…"}` or nothing for all; answers `{"expired": n}` |
 | `POST /_simulator/grants/revoke` | `{"user": "…"}` or nothing for all; answers `{"revoked": n}` |
 | `POST /_simulator/quota` | `{"model": "units", "project_per_minute": …, "user_per_minute": …}`; 204 |
+| `GET /_simulator/consistency` | how lists and logs differ from what is true (see `Consistency`) |
+| `PATCH /_simulator/consistency` | the fields to change, as `{"list_lag_s": [5, 60]}`; answers as GET does |
 
 Quota models are `requests`, `units` and `unlimited`; limits that are left out are Google's. A body that can't be
 read is 400 `{"error": "what is wrong"}`. Those of push notifications stand in `channel_routes`.
@@ -23,6 +25,8 @@ from aiohttp import web
 
 from drive_simulator.auth.oauth import TokenService
 from drive_simulator.faults.plan import FaultPlan, parse_rules
+from drive_simulator.model.consistency import Consistency
+from drive_simulator.model.world import World
 from drive_simulator.server.counters import Counters
 from drive_simulator.server.quota import UNLIMITED, Quota, QuotaModel, request_model, unit_model
 
@@ -94,6 +98,24 @@ def add_admin_routes(
     router.add_post(f"{PREFIX}/tokens/expire", expire)
     router.add_post(f"{PREFIX}/grants/revoke", revoke)
     router.add_post(f"{PREFIX}/quota", set_quota)
+
+
+def add_consistency_routes(app: web.Application, world: World) -> None:
+    """Serve how the world's lists and logs differ from what is true."""
+
+    async def get(_: web.Request) -> web.Response:
+        return answer_json(world.consistency)
+
+    async def patch(request: web.Request) -> web.Response:
+        given = await read_body(request, dict[str, object])
+        try:
+            world.consistency = msgspec.convert({**msgspec.to_builtins(world.consistency), **given}, Consistency)
+        except ValueError as error:
+            raise refusal(str(error)) from None
+        return answer_json(world.consistency)
+
+    app.router.add_get(f"{PREFIX}/consistency", get)
+    app.router.add_patch(f"{PREFIX}/consistency", patch)
 
 
 def _add_fault_routes(app: web.Application, plan: FaultPlan) -> None:

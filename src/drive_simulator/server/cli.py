@@ -34,6 +34,7 @@ Beside Drive's own paths (see the Drive API v3 reference):
   POST   /_simulator/tokens/expire      every access token ends now
   POST   /_simulator/grants/revoke      every consent ends now
   POST   /_simulator/quota              another quota model
+  PATCH  /_simulator/consistency        lists that lag, miss or repeat; logs that are late or silent
   GET    /_simulator/channels           push channels living, made, stopped and expired, by account
   POST   /_simulator/notifications/faults   push messages lost, doubled, late, replayed
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl
@@ -52,7 +51,7 @@ from drive_simulator.model.sharing import end_expired
 from drive_simulator.model.world import World
 from drive_simulator.push.channels import ChannelBook
 from drive_simulator.push.notifications import Notifier, Pace
-from drive_simulator.server.admin import PREFIX, add_admin_routes
+from drive_simulator.server.admin import PREFIX, add_admin_routes, add_consistency_routes
 from drive_simulator.server.batch import parse_batch, run_batch
 from drive_simulator.server.channel_routes import add_channel_routes
 from drive_simulator.server.compression import compress, wants_gzip
@@ -64,54 +63,20 @@ from drive_simulator.server.connections_file import (
     refresh_token_of,
 )
 from drive_simulator.server.counters import Counters
+from drive_simulator.server.exchange import Exchange
 from drive_simulator.server.quota import UNLIMITED, Quota, QuotaModel
 from drive_simulator.server.truth_routes import add_truth_routes
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
 UNKNOWN_METHOD = "unknown"
 
-Observer = Callable[["Exchange"], None]
+Observer = Callable[[Exchange], None]
 T = TypeVar("T")
 
 _ROOMS = (
     *(about, changes, channels, comments, downloads, drives),
     *(exports, files, labels, permissions, replies, revisions),
 )
-
-
-class Exchange:
-    """One call and its answer as an observer gets them: bodies plain, not compressed.
-
-    `came_at_s` is when the call came, in seconds since 1970, before any latency. `session` tells access tokens apart
-    without giving them away: two processes never share one, since each asks for its own.
-    """
-
-    __slots__ = (
-        "came_at_s",
-        "method",
-        "method_id",
-        "path",
-        "query",
-        "request_body",
-        "response_body",
-        "response_type",
-        "session",
-        "status",
-        "user",
-    )
-
-    def __init__(self, request: Request, method_id: str, user: str | None, response: Response) -> None:
-        self.method = request.http_method
-        self.path = request.path
-        self.query = request.query
-        self.request_body = request.body
-        self.method_id = method_id
-        self.user = user
-        self.came_at_s = request.came_at_s
-        self.session = sha256(request.headers.get("Authorization", "").encode()).hexdigest()[:12]
-        self.status = response.status
-        self.response_body = response.body
-        self.response_type = response.content_type
 
 
 class Simulator:
@@ -179,6 +144,7 @@ class Simulator:
         strike = faults_middleware(self.faults, self.tokens, self._classify, self._note_struck)
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[strike])
         add_admin_routes(app, self.faults, self.counters, self.tokens, self.quota)
+        add_consistency_routes(app, self.world)
         add_truth_routes(app, self.world)
         add_channel_routes(app, self.channels, self.notifier, self.notification_faults)
         self.tokens.add_routes(app)

@@ -1,0 +1,61 @@
+"""How lists and change logs may differ from what is true: what a world imitates of Google's unkind behaviours.
+
+Each field is a switch of one behaviour. The defaults are what the worker can bear; `docs/simulator.md` says how sure
+each behaviour is, and where it is known from.
+"""
+
+from random import Random
+
+import msgspec
+
+Seconds = float | tuple[float, float]
+"""A constant, or the bounds between which each is drawn."""
+
+
+class Consistency(msgspec.Struct, forbid_unknown_fields=True):
+    """What a world's lists and logs leave out, repeat or delay. Times are in seconds of the world's clock, shares
+    from 0 to 1.
+
+    - `list_lag_s`: files.list shows the world as it was so long ago; look-ups by id and logs are current.
+      `lag_of_parent_queries` and `lag_of_other_queries` say which listings lag.
+    - `sharing_lag_s`: how long the sharing of a folder takes to reach what is below it.
+    - `missed`, `repeated`: the share of items that one listing leaves out, or brings twice; the next one others.
+    - `views_logged`: an account's opening, downloading or exporting of an item is an entry in its own log.
+    - `lost_below_logged`: what an account loses below a folder that is no longer shared has entries of its own.
+    - `comments_logged`, `comments_raise_version`: whether a comment makes an entry, and raises `version`.
+    - `below_unseen_logged`: items below a folder that the account does not see have entries of their own.
+    - `told_twice`: the share of entries that a log tells a second time, a while later.
+    - `entry_lag_s`: how late an entry arrives in its log.
+    - `revisions_dropped`: Google purges a blob's revisions after 30 days or 100, and merges those of documents.
+    """
+
+    list_lag_s: Seconds = 0.0
+    lag_of_parent_queries: bool = True
+    lag_of_other_queries: bool = True
+    sharing_lag_s: Seconds = 0.0
+    missed: float = 0.0
+    repeated: float = 0.0
+    views_logged: bool = True
+    lost_below_logged: bool = True
+    comments_logged: bool = True
+    comments_raise_version: bool = True
+    below_unseen_logged: bool = True
+    told_twice: float = 0.0
+    entry_lag_s: Seconds = 0.0
+    revisions_dropped: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for nonsense."""
+        for name in ("missed", "repeated", "told_twice"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a share, from 0 to 1")
+        for name in ("list_lag_s", "sharing_lag_s", "entry_lag_s"):
+            value = getattr(self, name)
+            low, high = value if isinstance(value, tuple) else (value, value)
+            if not 0 <= low <= high:
+                raise ValueError(f"{name} is a number of seconds, or the lower and the upper bound of them")
+
+
+def draw_ms(seconds: Seconds, die: Random) -> int:
+    """Milliseconds: the constant, or drawn between the bounds."""
+    return round(1000 * (die.uniform(*seconds) if isinstance(seconds, tuple) else seconds))
