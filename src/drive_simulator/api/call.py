@@ -68,6 +68,18 @@ class Call:
         value = self.parameters.get(name)
         return value if isinstance(value, int) and not isinstance(value, bool) else default
 
+    def says_true(self, *names: str) -> bool:
+        """Whether one of the flags is given as the word `true`: some checks of Google's overlook `t`, `yes` and `1`."""
+        given = dict(reversed(self.request.query))  # The first of several counts.
+        return any(given.get(name, "").lower() == "true" for name in names)
+
+    @property
+    def lacks_all_drives_support(self) -> bool:
+        """Whether items of shared drives are asked for by a call that does not say that it supports shared drives."""
+        return self.says_true("includeItemsFromAllDrives", "includeTeamDriveItems") and not self.says_true(
+            "supportsAllDrives", "supportsTeamDrives"
+        )
+
     @property
     def supports_all_drives(self) -> bool:
         """supportsAllDrives, or its former name."""
@@ -91,16 +103,17 @@ class Call:
         """The `fields` mask for answers of that schema."""
         return compile_fields(self.text("fields"), schema)
 
-    def item(self, file_id: str, role: str = "reader") -> Item:
+    def item(self, file_id: str, role: str = "reader", *, any_drive: bool = False) -> Item:
         """The item, if the user's standing on it allows at least that role. Raises ApiError 404 or 403.
 
-        Shared-drive items are not found without supportsAllDrives, by methods that have the parameter.
+        Shared-drive items are not found without supportsAllDrives, by methods that have the parameter; but for
+        downloads (`any_drive`).
         """
         item = self.user.root if file_id == "root" else self.world.items.get(file_id)
         standing = 0 if item is None else access.rank(self.user, item)
         if item is None or standing == 0 or not self._has_key(item):
             raise errors.not_found(file_id)
-        asks = "supportsAllDrives" in discovery.method_parameters(self.method_id)
+        asks = not any_drive and "supportsAllDrives" in discovery.method_parameters(self.method_id)
         if item.drive is not None and asks and not self.supports_all_drives:
             raise errors.not_found(file_id)
         if standing < RANK[role]:

@@ -12,7 +12,14 @@ from typing import Literal
 
 import msgspec
 
-from drive_simulator.api.errors import fields_required, invalid_parameter, required_parameter, unknown_parameter
+from drive_simulator.api.errors import (
+    TypedValueError,
+    fields_required,
+    internal_name,
+    invalid_parameter,
+    required_parameter,
+    unknown_parameter,
+)
 
 Fields = str | dict[str, "Fields"]
 
@@ -58,13 +65,17 @@ _DOCUMENTED_ENUMS: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 # Left out of the document since 2018, but still taken from clients.
 _LEGACY_PARAMETERS = frozenset({"userIp", "key", "$.xgafv", "callback", "upload_protocol"})
+# Parameters of the API's version 2 that clients send to version 3: overlooked.
+_OVERLOOKED = frozenset({"setModifiedDate"})
 # Upload session ids are Google's own addition to the addresses of resumable uploads.
 _UPLOAD_PARAMETERS = frozenset({"upload_id"})
 _FIELDS_REQUIRED = frozenset(
     {"about.get", "comments.create", "comments.get", "comments.list", "comments.update"}
     | {"replies.create", "replies.get", "replies.list", "replies.update"}
 )
-_INTEGER = re.compile(r"-?[0-9]{1,18}\Z")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,10}\Z")
+_MOST_INT32 = 2**31 - 1
+_TRUE, _FALSE = frozenset({"true", "t", "yes", "y", "1"}), frozenset({"false", "f", "no", "n", "0"})
 
 
 @cache
@@ -98,54 +109,81 @@ def parse_parameters(method_id: str, raw: Iterable[tuple[str, str]]) -> dict[str
     """The query parameters of a call, typed, with Google's defaults filled in.
 
     `raw` are the pairs of the query string, decoded (`MultiDict.items()`); path parameters are not in it. Raises
-    ApiError 400: `invalidParameter` for an unknown name, a wrong type, enum or range, `required` for a missing one.
+    ApiError 400: `invalid` for values of a wrong type, all of them in one; `invalidParameter` for an unknown name, a
+    value that is not in the enum or the range; `required` for a missing one.
     """
     known = method_parameters(method_id)
     values: dict[str, ParameterValue] = {}
+    untyped: list[tuple[str, str, str]] = []
     for name, text in raw:
         if name in _LEGACY_PARAMETERS or name in _UPLOAD_PARAMETERS:
             values[name] = text
             continue
+        if name in _OVERLOOKED:
+            continue
         parameter = known.get(name)
         if parameter is None or parameter.location == "path":
             raise unknown_parameter(name)
-        value = _value(method_id, name, parameter, text)
-        if parameter.repeated:
+        typed = _typed(parameter, text)
+        if typed is None:
+            untyped.append((name, _TYPE_NAMES[parameter.type], text))
+        elif parameter.repeated:
             earlier = values.get(name)
-            values[name] = [*(earlier if isinstance(earlier, list) else []), str(value)]
+            values[name] = [*(earlier if isinstance(earlier, list) else []), str(typed)]
         else:
-            values[name] = value
+            values[name] = typed
+    if untyped:
+        raise TypedValueError(untyped)
+    for name, value in values.items():
+        if name in known:
+            _check(method_id, name, known[name], value)
+    _complete(method_id, known, values)
+    return values
+
+
+def _complete(method_id: str, known: Mapping[str, Parameter], values: dict[str, ParameterValue]) -> None:
+    """Fill in defaults, and refuse what is missing."""
     for name, parameter in known.items():
         if name in values or parameter.location == "path":
             continue
         if parameter.required:
             raise required_parameter(name)
         if parameter.default is not None:
-            values[name] = _value(method_id, name, parameter, parameter.default)
+            default = _typed(parameter, parameter.default)
+            assert default is not None  # noqa: S101 - Google's own
+            values[name] = default
     if requires_fields(method_id) and not values.get("fields"):
         raise fields_required()
-    return values
 
 
-def _value(method_id: str, name: str, parameter: Parameter, text: str) -> str | int | bool:
+_TYPE_NAMES: Mapping[str, str] = {"boolean": "TYPE_BOOL", "integer": "TYPE_INT32"}
+
+
+def _typed(parameter: Parameter, text: str) -> str | int | bool | None:
+    """The value; None where it is none of the type. Spellings are those of protocol buffers' JSON, as measured."""
     if parameter.type == "boolean":
-        if text.lower() not in {"true", "false", "1", "0", ""}:
-            raise invalid_parameter(name, f"Invalid boolean value: '{text}'.")
-        return text.lower() in {"true", "1", ""}
+        word = text.lower()
+        return True if word in _TRUE else False if word in _FALSE else None
     if parameter.type == "integer":
-        return _integer(name, parameter, text)
-    enum = _DOCUMENTED_ENUMS.get((method_id, name), parameter.enum)
-    if enum and text not in enum:
-        raise invalid_parameter(name, f"Invalid value '{text}'. Values must match one of: [{', '.join(enum)}]")
+        value = int(text) if _INTEGER.match(text) else None
+        return None if value is None or abs(value) > _MOST_INT32 else value
     return text
 
 
-def _integer(name: str, parameter: Parameter, text: str) -> int:
-    if not _INTEGER.match(text):
-        raise invalid_parameter(name, f"Invalid value '{text}'. Values must be an integer.")
-    value = int(text)
-    low, high = parameter.minimum, parameter.maximum
-    if (low is not None and value < int(low)) or (high is not None and value > int(high)):
-        message = f"Invalid value '{value}'. Values must be within the range: [{low or ''}, {high or ''}]"
-        raise invalid_parameter(name, message)
-    return value
+def _check(method_id: str, name: str, parameter: Parameter, value: ParameterValue) -> None:
+    """Raise ApiError 400 `invalidParameter` for a value that is not in the enum or the range."""
+    if isinstance(value, str):
+        enum = _DOCUMENTED_ENUMS.get((method_id, name), parameter.enum)
+        if enum and value not in enum:
+            raise invalid_parameter(name, f"Invalid value '{value}'. Values must match one of: [{', '.join(enum)}]")
+    elif isinstance(value, int) and not isinstance(value, bool):
+        low, high = parameter.minimum, parameter.maximum
+        if (low is not None and value < int(low)) or (high is not None and value > int(high)):
+            bounds = f"[{_bound(low)}, {_bound(high)}]"
+            message = f"Invalid value '{value}'. Values must be within the range: {bounds}"
+            raise invalid_parameter(internal_name(name), message)
+
+
+def _bound(value: str | None) -> str:
+    """A bound as Google prints it, line end included."""
+    return "" if value is None else f"value: {value}\n"

@@ -28,6 +28,8 @@ from drive_simulator.model.sharing import end_expired
 
 BASE_PATH = "/drive/v3/"
 UPLOAD_PATHS = ("/upload/drive/v3/", "/resumable/upload/drive/v3/")
+# Where a batch sends its parts that ask for bytes.
+DOWNLOAD_PATH = "/download/drive/v3/files/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +51,24 @@ class Authenticator(Protocol):
 
 def error_response(error: ApiError) -> Response:
     """The error as Google words it."""
-    return Response(error.status, error.body(), headers=error.headers)
+    return Response(error.status, error.body(), error.content_type, headers=error.headers)
 
 
 def find_route(http_method: str, path: str) -> Route:
-    """The method behind a path. Raises ApiError 404."""
+    """The method behind a path; HEAD asks for what GET does. Raises ApiError 404."""
+    http_method = "GET" if http_method == "HEAD" else http_method
     if http_method == "GET" and path == LINK_PATH:
         return Route(LINK_EXPORT, {})
     if http_method == "GET" and path.startswith(DOWNLOAD_LINK_PATH):
         return Route(LINK_OPERATION, {"name": unquote(path.removeprefix(DOWNLOAD_LINK_PATH))})
+    if http_method == "GET" and path.startswith(DOWNLOAD_PATH):
+        path = path.removeprefix("/download")
     upload = False
     for prefix in UPLOAD_PATHS:
         if path.startswith(prefix):
             path, upload = BASE_PATH + path.removeprefix(prefix), True
-    # PUT carries the bytes of a resumable upload, whatever method began it.
-    wanted = "PUT" if upload and http_method == "PUT" else http_method
+    # PUT and POST carry the bytes of a resumable upload, whatever method began it.
+    wanted = "PUT" if upload and http_method in {"PUT", "POST"} else http_method
     for pattern, method_id in _routes().get(wanted, ()):
         found = pattern.fullmatch(path)
         if found is not None and (not upload or discovery.methods()[method_id].media_upload):
@@ -112,8 +117,9 @@ class DriveApi:
             raise ApiError(501, "notImplemented", message)
         mask = call.parameters.get("fields")
         method = discovery.methods().get(call.method_id)
-        if isinstance(mask, str) and method is not None and (schema := method.response) is not None:
-            compile_fields(mask, schema)  # A bad mask is refused before anything happens.
+        # A bad mask is refused before anything is changed; reads say first what is not found.
+        if isinstance(mask, str) and method is not None and method.response and method.http_method != "GET":
+            compile_fields(mask, method.response)
         return handler(call)
 
 

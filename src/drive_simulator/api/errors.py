@@ -4,7 +4,8 @@ Messages are Google's own wherever they are known, since clients are known to lo
 of the Drive guides, the body format of Google's JSON APIs, and public reports.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Literal
 
@@ -19,8 +20,12 @@ _RATE_HELP = "https://developers.google.com/drive/api/guides/handle-errors"
 class ApiError(Exception):
     """An answer that is an error. `location` names the parameter or header at fault, where there is one.
 
-    `headers` go out with the answer (`WWW-Authenticate`, `Retry-After`).
+    `headers` go out with the answer (`WWW-Authenticate`, `Retry-After`). `canonical` is the canonical name of the
+    status, which Drive gives with refused credentials and wrongly typed values alone; `short` is what stands in
+    `errors` instead of the message.
     """
+
+    content_type = "application/json; charset=UTF-8"
 
     def __init__(
         self,
@@ -33,6 +38,8 @@ class ApiError(Exception):
         domain: Domain = "global",
         headers: Mapping[str, str] | None = None,
         extended_help: str | None = None,
+        canonical: str | None = None,
+        short: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -43,21 +50,77 @@ class ApiError(Exception):
         self.domain = domain
         self.headers = dict(headers or {})
         self.extended_help = extended_help
+        self.canonical = canonical
+        self.short = short
 
     def document(self) -> dict[str, object]:
         """Google's error object: `{"error": {"code", "message", "errors": [{…}]}}`."""
-        detail = {"message": self.message, "domain": self.domain, "reason": self.reason}
+        detail = {"message": self.short or self.message, "domain": self.domain, "reason": self.reason}
         if self.location is not None:
             detail["location"] = self.location
         if self.location_type is not None:
             detail["locationType"] = self.location_type
         if self.extended_help is not None:
             detail["extendedHelp"] = self.extended_help
-        return {"error": {"code": self.status, "message": self.message, "errors": [detail]}}
+        error: dict[str, object] = {"code": self.status, "message": self.message, "errors": [detail]}
+        if self.canonical is not None:
+            error["status"] = self.canonical
+        return {"error": error}
 
     def body(self) -> bytes:
-        """`document()` as UTF-8 JSON."""
+        """The body as it goes out: `document()` as UTF-8 JSON."""
         return orjson.dumps(self.document())
+
+
+class TypedValueError(ApiError):
+    """400 `invalid`: parameters whose values have the wrong type, as (name, type, value).
+
+    Names are Google's internal ones (`page_size`). Measured: the entry in `errors` has no domain, and `details` hold a
+    violation for each value.
+    """
+
+    def __init__(self, values: Sequence[tuple[str, str, str]]) -> None:
+        self.violations = [
+            (field, f"Invalid value at '{field}' ({kind}), \"{value}\"")
+            for name, kind, value in values
+            for field in (internal_name(name),)
+        ]
+        message = "\n".join(text for _, text in self.violations)
+        super().__init__(400, "invalid", message, canonical="INVALID_ARGUMENT")
+
+    def document(self) -> dict[str, object]:
+        """The body as JSON."""
+        detail = {
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": [{"field": field, "description": text} for field, text in self.violations],
+        }
+        error = {
+            "code": self.status,
+            "message": self.message,
+            "errors": [{"message": self.message, "reason": self.reason}],
+            "status": self.canonical,
+            "details": [detail],
+        }
+        return {"error": error}
+
+
+class UnexplainedError(ApiError):
+    """500 with an entry in `errors` that says nothing: measured for a page token of permissions.list that was altered.
+
+    The message is assumed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(500, "unknown", "Unknown Error.", canonical="UNKNOWN")
+
+    def document(self) -> dict[str, object]:
+        """The body as JSON."""
+        return {"error": {"code": self.status, "message": self.message, "errors": [{}], "status": self.canonical}}
+
+
+def internal_name(parameter: str) -> str:
+    """A parameter's name as Google's own checks write it: `page_size` for `pageSize`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", parameter).lower()
 
 
 class TokenError(ApiError):
@@ -116,41 +179,8 @@ def invalid_page_token() -> ApiError:
 
 def page_token_expired() -> ApiError:
     """403 `pageTokenExpired`."""
-    return ApiError(403, "pageTokenExpired", "The page token has expired.", location="pageToken")
-
-
-def invalid_credentials() -> ApiError:
-    """401 `authError`: the token is unknown, expired or revoked."""
-    return ApiError(
-        401,
-        "authError",
-        "Invalid Credentials",
-        location="Authorization",
-        location_type="header",
-        headers={"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/", error="invalid_token"'},
-    )
-
-
-def login_required() -> ApiError:
-    """401 `required`: no credentials at all."""
-    return ApiError(
-        401,
-        "required",
-        "Login Required.",
-        location="Authorization",
-        location_type="header",
-        headers={"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/"'},
-    )
-
-
-def insufficient_permissions() -> ApiError:
-    """403 `insufficientPermissions`: the token's scopes don't cover the method."""
-    return ApiError(
-        403,
-        "insufficientPermissions",
-        "Request had insufficient authentication scopes.",
-        headers={"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/", error="insufficient_scope"'},
-    )
+    message = "The specified page token has expired, and can no longer be used."
+    return ApiError(403, "pageTokenExpired", message)
 
 
 def insufficient_file_permissions() -> ApiError:
@@ -170,9 +200,9 @@ def team_drive_membership_required() -> ApiError:
     return ApiError(403, "teamDriveMembershipRequired", message)
 
 
-def user_rate_limit_exceeded(*, retry_after_s: int | None = None) -> ApiError:
-    """403 `userRateLimitExceeded`."""
-    return _limit(403, "userRateLimitExceeded", "User Rate Limit Exceeded", retry_after_s, _RATE_HELP)
+def user_rate_limit_exceeded(*, status: int = 403, retry_after_s: int | None = None) -> ApiError:
+    """403 or 429 `userRateLimitExceeded`."""
+    return _limit(status, "userRateLimitExceeded", "User Rate Limit Exceeded", retry_after_s, _RATE_HELP)
 
 
 def rate_limit_exceeded(*, status: int = 403, retry_after_s: int | None = None) -> ApiError:
@@ -280,70 +310,6 @@ def backend_error(status: int = 500) -> ApiError:
     return ApiError(status, reason, message)
 
 
-def by_reason(reason: str, *, status: int | None = None, retry_after_s: int | None = None) -> ApiError:
-    """The error that Google gives for `reason`, for faults on demand. Raises KeyError for a reason that it has not.
-
-    Reasons with underscores are the token endpoint's (`invalid_grant`). `status` chooses where a reason has several
-    (`rateLimitExceeded`, `backendError`).
-    """
-    match reason:
-        case "userRateLimitExceeded" | "rateLimitExceeded":
-            message = "User Rate Limit Exceeded" if reason.startswith("user") else "Rate Limit Exceeded"
-            error = _limit(status or 403, reason, message, retry_after_s, _RATE_HELP)
-        case "backendError" | "internalError":
-            error = backend_error(status or (500 if reason == "internalError" else 503))
-        case "invalid":
-            error = invalid_page_token()
-        case "authError":
-            error = invalid_credentials()
-        case _ if reason in _TOKEN_ERRORS:
-            error = TokenError(*_TOKEN_ERRORS[reason])
-        case _:
-            plain_status, message, domain = _PLAIN[reason]
-            error = ApiError(plain_status, reason, message, domain=domain)
-    return error
-
-
-# Status, error and description, as the token endpoint gives them.
-_TOKEN_ERRORS: Mapping[str, tuple[int, str, str]] = {
-    "invalid_grant": (400, "invalid_grant", "Token has been expired or revoked."),
-    "invalid_scope": (400, "invalid_scope", "Some requested scopes were invalid."),
-    "invalid_client": (401, "invalid_client", "The OAuth client was not found."),
-    "unauthorized_client": (401, "unauthorized_client", "Unauthorized"),
-    "rate_limit_exceeded": (429, "rate_limit_exceeded", "Too many requests."),
-    "internal_failure": (500, "internal_failure", "Internal failure."),
-    "temporarily_unavailable": (503, "temporarily_unavailable", "The service is temporarily unavailable."),
-}
-
-_PLAIN: Mapping[str, tuple[int, str, Domain]] = {
-    "badRequest": (400, "Bad Request", "global"),
-    "invalidParameter": (400, "Invalid Value", "global"),
-    "required": (400, "Required", "global"),
-    "pageTokenExpired": (403, "The page token has expired.", "global"),
-    "sharingRateLimitExceeded": (403, "Sharing rate limit exceeded.", "global"),
-    "dailyLimitExceeded": (403, "Daily Limit Exceeded", _USAGE_LIMITS),
-    "quotaExceeded": (403, "Quota exceeded.", _USAGE_LIMITS),
-    "downloadQuotaExceeded": (403, "The download quota for this file has been exceeded.", _USAGE_LIMITS),
-    "exportSizeLimitExceeded": (403, "This file is too large to be exported.", "global"),
-    "fileNotExportable": (403, "Export only supports Docs Editors files.", "global"),
-    "fileNotDownloadable": (403, "Only files with binary content can be downloaded.", "global"),
-    "cannotDownloadAbusiveFile": (403, "This file has been identified as malware or spam.", "global"),
-    "cannotDownloadFile": (403, "This file cannot be downloaded by the user.", "global"),
-    "insufficientFilePermissions": (403, "The user does not have sufficient permissions for this file.", "global"),
-    "appNotAuthorizedToFile": (403, "The user has not granted the app access to the file.", "global"),
-    "teamDriveMembershipRequired": (403, "The attempted action requires shared drive membership.", "global"),
-    "insufficientPermissions": (403, "Request had insufficient authentication scopes.", "global"),
-    "accessNotConfigured": (
-        403,
-        "Google Drive API has not been used in this project or it is disabled.",
-        "usageLimits",
-    ),
-    "domainPolicy": (403, "The domain administrators have disabled Drive apps.", "global"),
-    "notFound": (404, "File not found.", "global"),
-    "requestedRangeNotSatisfiable": (416, "Request range not satisfiable", "global"),
-}
-
-
 def _limit(status: int, reason: str, message: str, retry_after_s: int | None, extended_help: str | None) -> ApiError:
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     return ApiError(status, reason, message, domain=_USAGE_LIMITS, headers=headers, extended_help=extended_help)
@@ -359,9 +325,42 @@ def include_items_required() -> ApiError:
 
 
 def include_items_not_supported() -> ApiError:
-    """403: includeItemsFromAllDrives without supportsAllDrives."""
-    message = "The supportsAllDrives parameter must be set to true when includeItemsFromAllDrives is true."
-    return ApiError(403, "teamDrivesNotSupported", message, location="supportsAllDrives")
+    """403 `supportsTeamDrivesRequired`: includeItemsFromAllDrives without supportsAllDrives."""
+    return ApiError(403, "supportsTeamDrivesRequired", "The supportsAllDrives parameter was not set to true.")
+
+
+def duplicate_sort_keys() -> ApiError:
+    """403 `orderByContainsDuplicateSortKeys`."""
+    message = "The orderBy parameter cannot contain duplicate sort keys."
+    return ApiError(403, "orderByContainsDuplicateSortKeys", message, location="orderBy")
+
+
+def sorting_of_full_text() -> ApiError:
+    """403 `forbidden` at `orderBy`: the query has a `fullText` term."""
+    message = (
+        "Sorting is not supported for queries with fullText terms. Results are always in descending relevance order."
+    )
+    return ApiError(403, "forbidden", message, location="orderBy")
+
+
+def abuse_acknowledgment_without_download() -> ApiError:
+    """403 `invalidAbuseAcknowledgment`: acknowledgeAbuse where nothing is downloaded."""
+    message = "The acknowledgeAbuse parameter is only applicable for download requests."
+    return ApiError(403, "invalidAbuseAcknowledgment", message, location="acknowledgeAbuse")
+
+
+def administrator_required() -> ApiError:
+    """403 `noListTeamDrivesAdministratorPrivilege`: useDomainAdminAccess of an account that is no administrator."""
+    message = (
+        "The requesting user does not have the administrator privilege required to list or manage all shared drives."
+    )
+    return ApiError(403, "noListTeamDrivesAdministratorPrivilege", message)
+
+
+def download_in_batch(location: str) -> ApiError:
+    """302: a part of a batch that asks for a file's bytes is sent elsewhere for them."""
+    headers = {"Location": location}
+    return ApiError(302, "backendError", "Unknown Error.", canonical="UNKNOWN", headers=headers)
 
 
 def drive_id_and_corpora() -> ApiError:

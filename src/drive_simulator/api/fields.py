@@ -2,6 +2,9 @@
 
 A mask is compiled once (and cached) into nested pickers, checked against the schema it cuts. Without a mask Drive
 answers a few fields only; `DEFAULT_FIELDS` holds them. Source: "Return specific fields" of the Drive guides.
+
+Names are looked up in the answer and in the resource that it lists. Inside a resource's own fields Google lets unknown
+names pass (measured): they select nothing.
 """
 
 import re
@@ -94,10 +97,11 @@ _EVERYTHING = Mask(None)
 
 
 @lru_cache(maxsize=1024)
-def compile_fields(mask: str | None, schema_name: str) -> Mask:
+def compile_fields(mask: str | None, schema_name: str, *, is_strict: bool = False) -> Mask:
     """The mask for answers of that schema; without a mask Drive's default fields.
 
-    Raises ApiError 400 `invalidParameter` at `fields`: unknown field, syntax, over MAX_LENGTH or MAX_DEPTH.
+    `is_strict` refuses unknown names at every depth, which Google does not: it is for judging a client. Raises ApiError
+    400 `invalidParameter` at `fields`: unknown field, syntax, over MAX_LENGTH or MAX_DEPTH.
     """
     text = mask or DEFAULT_FIELDS.get(schema_name, "*")
     if len(text) > MAX_LENGTH:
@@ -105,8 +109,13 @@ def compile_fields(mask: str | None, schema_name: str) -> Mask:
     tokens = _SYNTAX.findall(text)
     if "".join(tokens) != "".join(text.split()):
         raise invalid_field_selection(text)
-    parser = _Parser(tokens, text)
+    parser = _Parser(tokens, text, MAX_DEPTH if is_strict else _strict_depth(schema_name))
     return Mask(_simplify(parser.parse(schema_fields(schema_name))))
+
+
+def _strict_depth(schema_name: str) -> int:
+    """How many levels of names have to be known: the resource's own, and those of the answer that lists it."""
+    return 2 if schema_name.endswith("List") else 1
 
 
 def _simplify(tree: _Tree) -> "_Tree | None":
@@ -117,8 +126,9 @@ def _simplify(tree: _Tree) -> "_Tree | None":
 class _Parser:
     """list = path {"," path}; path = name ["/" path | "(" list ")"]."""
 
-    def __init__(self, tokens: list[str], text: str) -> None:
+    def __init__(self, tokens: list[str], text: str, strict_depth: int) -> None:
         self._tokens = tokens
+        self._strict_depth = strict_depth
         self._text = text
         self._at = 0
 
@@ -141,11 +151,11 @@ class _Parser:
         name = self._tokens[self._at]
         self._at += 1
         start = self._at
-        for chosen in self._names(name, fields):
+        for chosen in self._names(name, fields, depth):
             self._at = start
             self._choose(tree, chosen, _field(fields, chosen), depth)
 
-    def _names(self, name: str, fields: Fields) -> list[str]:
+    def _names(self, name: str, fields: Fields, depth: int) -> list[str]:
         """The fields that `name` means; `*` with something behind it means each that is an object."""
         inner_follows = self._at < len(self._tokens) and self._tokens[self._at] in "/("
         if name == "*" and inner_follows and isinstance(fields, dict):
@@ -153,7 +163,7 @@ class _Parser:
             if not names:
                 raise invalid_field_selection(name)
             return names
-        if name != "*" and isinstance(fields, dict) and name not in fields:
+        if name != "*" and isinstance(fields, dict) and name not in fields and depth < self._strict_depth:
             raise invalid_field_selection(name)
         return [name]
 
@@ -188,7 +198,7 @@ def _field(fields: Fields, name: str) -> Fields:
     """The inner fields of a field: a schema's name is resolved, a map allows every key."""
     if isinstance(fields, str):
         return "*" if fields == "*" else ""
-    inner = "" if name == "*" else fields[name]
+    inner = "" if name == "*" else fields.get(name, "*")
     return schema_fields(inner) if isinstance(inner, str) and inner not in {"", "*"} else inner
 
 

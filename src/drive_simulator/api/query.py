@@ -1,7 +1,8 @@
 """Drive's query language `q`, text to a tree; `search` makes a predicate of it.
 
 Source: "Search query terms and operators" of the Drive guides. `and` and `or` bind equally and from left to right, as
-the guide says; `not` binds closest; parentheses group. Times without an offset are UTC.
+the guide says; `not` binds closest; parentheses group. Times without an offset are UTC. A boolean term may stand alone
+(`trashed`), and `()` matches everything; `sharedWithMe` can only be asked for, not ruled out (measured).
 
 Bounds: a query has at most MAX_LENGTH characters, MAX_TERMS terms and MAX_DEPTH levels; over that Google calls it too
 complex, and so do we.
@@ -86,6 +87,7 @@ _OPERATORS: dict[str, frozenset[str]] = {
 }
 _TIMES = frozenset({"modifiedTime", "viewedByMeTime", "createdTime", "sharedWithMeTime"})
 _BOOLEANS = frozenset({"trashed", "starred", "sharedWithMe"})
+_SHARED_WITH_ME = "sharedWithMe"
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
@@ -210,9 +212,15 @@ class _Parser:
             self._at += 1
             if depth >= MAX_DEPTH:
                 raise bad_request("The query is too complex.", location="q")
-            return Not(self._operand(depth + 1))
+            operand = self._operand(depth + 1)
+            if isinstance(operand, Comparison) and operand.term == _SHARED_WITH_ME:
+                self._fail()
+            return Not(operand)
         if self._peek("bracket") == "(":
             self._at += 1
+            if self._peek("bracket") == ")":
+                self._at += 1
+                return And(())
             node = self._query(depth + 1)
             self._expect("bracket", ")")
             return node
@@ -238,15 +246,18 @@ class _Parser:
             return self._property("properties" if term == "properties" else "appProperties")
         if term not in _OPERATORS:
             self._fail()
-        if term == "sharedWithMe" and self._peek("operator") is None:
+        if term in _BOOLEANS and self._peek("operator") is None:
             return Comparison(term, "=", True)
         operator = self._take("word") if self._peek("word") == "contains" else self._take("operator")
         if operator not in _OPERATORS[term]:
             self._fail()
         if term in _BOOLEANS:
-            return Comparison(term, operator, self._boolean())
-        value = self._take("string")
-        return Comparison(term, operator, _epoch_ms(value) if term in _TIMES else value)
+            value = self._boolean()
+            if term == _SHARED_WITH_ME and (operator, value) != ("=", True):
+                self._fail()
+            return Comparison(term, operator, value)
+        text = self._take("string")
+        return Comparison(term, operator, _epoch_ms(text) if term in _TIMES else text)
 
     def _boolean(self) -> bool:
         value = self._take("word" if self._peek("word") is not None else "string").lower()

@@ -19,8 +19,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from drive_simulator.api.credential_errors import insufficient_permissions, invalid_credentials, login_required
 from drive_simulator.api.discovery import methods
-from drive_simulator.api.errors import insufficient_permissions, invalid_credentials, login_required
 from drive_simulator.auth.service_account import ServiceAccount
 
 SCOPE_PREFIX = "https://www.googleapis.com/auth/"

@@ -26,9 +26,7 @@ def error_response(error: ApiError) -> web.Response:
     return web.Response(
         status=error.status,
         body=error.body(),
-        content_type="application/json",
-        charset="UTF-8",
-        headers={**error.headers, "Vary": "Origin, X-Origin, Referer"},
+        headers={"Content-Type": error.content_type, **error.headers, "Vary": "Origin, X-Origin, Referer"},
     )
 
 

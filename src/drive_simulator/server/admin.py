@@ -24,7 +24,8 @@ import msgspec
 from aiohttp import web
 
 from drive_simulator.auth.oauth import TokenService
-from drive_simulator.faults.plan import FaultPlan, parse_rules
+from drive_simulator.faults.plan import FaultPlan
+from drive_simulator.faults.presets import parse_rules
 from drive_simulator.model.consistency import Consistency
 from drive_simulator.model.world import World
 from drive_simulator.server.counters import Counters

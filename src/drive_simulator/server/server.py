@@ -20,6 +20,8 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from drive_simulator.api.call import LINK_SCOPES, Services
+from drive_simulator.api.credential_errors import no_credentials
+from drive_simulator.api.discovery import methods
 from drive_simulator.api.dispatch import DriveApi, find_route, handlers_of
 from drive_simulator.api.dispatch import error_response as answer_of
 from drive_simulator.api.errors import ApiError
@@ -232,6 +234,9 @@ class Simulator:
         )
         headers = dict(response.headers)
         headers["Content-Type"] = response.content_type
+        if response.stream is not None and request.method == "HEAD":
+            headers["Content-Length"] = str(response.stream.length)
+            return web.Response(status=response.status, headers=headers)
         if response.stream is not None:
             return await _send_stream(request, response, headers)
         payload = response.body
@@ -259,7 +264,7 @@ class Simulator:
         path, _, query = path_qs.partition("?")
         parameters = tuple(parse_qsl(query, keep_blank_values=True))
         request = Request(http_method, path, parameters, headers, body, came_at_s)
-        call = self._name_call(request, query)
+        call = self._name_call(request, query) if self.faults.states() else None
         effect = self.faults.decide(call) if call is not None else None
         error = await before(effect, call, self.tokens) if effect is not None and call is not None else None
         if error is not None and call is not None:
@@ -274,8 +279,10 @@ class Simulator:
         self.counters.record(call.method_id, call.user, parameters, status)
 
     def _classify(self, request: web.Request) -> faults.Call | None:
-        if request.path.startswith((PREFIX, "/batch")):
+        if request.path.startswith(PREFIX) or not self.faults.states():
             return None
+        if request.path.startswith("/batch"):
+            return faults.Call(faults.BATCH, self._user_of(request.headers), request.path)
         if request.path == "/token":
             return faults.Call(faults.TOKEN_ENDPOINT, path=request.path)
         query = tuple(parse_qsl(request.query_string, keep_blank_values=True))
@@ -284,19 +291,14 @@ class Simulator:
         )
 
     def _name_call(self, request: Request, query: str) -> faults.Call | None:
-        if not self.faults.states():
-            return None
         try:
             route = find_route(request.http_method, request.path)
         except ApiError:
             return None
         values = dict(request.query)
-        user = None
-        with suppress(ApiError):
-            user = self.tokens.authenticate(request.headers, access_token=values.get("access_token")).user
         return faults.Call(
             route.method_id,
-            user,
+            self._user_of(request.headers, values.get("access_token")),
             request.path,
             query,
             route.path_parameters.get("fileId"),
@@ -304,9 +306,18 @@ class Simulator:
             page_token="pageToken" in values,
         )
 
+    def _user_of(self, headers: Mapping[str, str], access_token: str | None = None) -> str | None:
+        """Who calls, for the faults' plan; None where that is not known."""
+        with suppress(ApiError):
+            return self.tokens.authenticate(headers, access_token=access_token).user
+        return None
+
     def _authenticate(
         self, headers: Mapping[str, str], access_token: str | None, method_id: str, *, media: bool
     ) -> str:
+        if not headers.get("Authorization") and access_token is None:
+            is_read = method_id in methods() and methods()[method_id].http_method == "GET"
+            raise no_credentials(method_id, is_read=is_read, media=media)
         access = self.tokens.authenticate(headers, access_token=access_token)
         oauth.authorize(access, LINK_SCOPES.get(method_id, method_id), media=media)
         return access.user

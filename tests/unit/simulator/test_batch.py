@@ -69,11 +69,20 @@ async def test_bodies_and_own_authorization() -> None:
     assert b"Bearer own" in body
 
 
-async def test_media_is_refused_in_its_part() -> None:
-    """A download in a batch is 400 for that part alone."""
-    parts = parse_batch(TYPE, batch(1, request="GET /drive/v3/files/x?alt=media HTTP/1.1"))
+@pytest.mark.parametrize("target", ["x?alt=media", "x?fields=id&alt=media", "x/export?mimeType=text/plain"])
+async def test_download_is_redirected_in_its_part(target: str) -> None:
+    """A part that asks for bytes is 302 to where they are, for that part alone (measured)."""
+    parts = parse_batch(TYPE, batch(1, request=f"GET /drive/v3/files/{target} HTTP/1.1"))
+    _, body = await run_batch(parts, {"Host": "drive.test"}, echo)
+    assert b"HTTP/1.1 302 Found" in body
+    assert f"Location: http://drive.test/download/drive/v3/files/{target}\r\n".encode() in body
+
+
+async def test_metadata_is_not_redirected() -> None:
+    """A part whose first `alt` is another is answered as it is on its own (measured)."""
+    parts = parse_batch(TYPE, batch(1, request="GET /drive/v3/files/x?alt=json&fields=media HTTP/1.1"))
     _, body = await run_batch(parts, {}, echo)
-    assert b"HTTP/1.1 400 Bad Request" in body
+    assert b"HTTP/1.1 200 OK" in body
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,11 @@ def test_values_are_typed_and_defaults_filled_in() -> None:
     ("method", "query", "reason", "location"),
     [
         ("files.list", [("pagesize", "7")], "invalidParameter", "pagesize"),
-        ("files.list", [("pageSize", "0")], "invalidParameter", "pageSize"),
-        ("files.list", [("pageSize", "1001")], "invalidParameter", "pageSize"),
-        ("files.list", [("pageSize", "x")], "invalidParameter", "pageSize"),
-        ("files.list", [("supportsAllDrives", "yes")], "invalidParameter", "supportsAllDrives"),
+        ("files.list", [("pageSize", "0")], "invalidParameter", "page_size"),
+        ("files.list", [("pageSize", "1001")], "invalidParameter", "page_size"),
+        ("files.list", [("pageSize", "x")], "invalid", None),
+        ("files.list", [("supportsAllDrives", "on")], "invalid", None),
+        ("files.list", [("pageSize", "0"), ("supportsAllDrives", "")], "invalid", None),
         ("files.list", [("corpora", "everything")], "invalidParameter", "corpora"),
         ("files.list", [("alt", "xml")], "invalidParameter", "alt"),
         ("files.get", [("fileId", "x")], "invalidParameter", "fileId"),
@@ -50,7 +51,7 @@ def test_values_are_typed_and_defaults_filled_in() -> None:
         ("comments.list", [], "required", "fields"),
     ],
 )
-def test_refuses(method: str, query: list[tuple[str, str]], reason: str, location: str) -> None:
+def test_refuses(method: str, query: list[tuple[str, str]], reason: str, location: str | None) -> None:
     """Unknown names, wrong types, ranges, enums and missing ones are Google's 400s."""
     with pytest.raises(ApiError) as caught:
         parse_parameters(method, query)

@@ -4,6 +4,7 @@ import orjson
 import pytest
 
 from drive_simulator.api import errors
+from drive_simulator.api.errors_by_reason import by_reason
 
 
 def test_body_of_a_missing_file() -> None:
@@ -49,11 +50,11 @@ def test_rate_limits_carry_their_domain_and_retry_after() -> None:
 )
 def test_every_reason_can_be_asked_for(reason: str, status: int) -> None:
     """Faults on demand find each reason of Google's list."""
-    error = errors.by_reason(reason)
+    error = by_reason(reason)
     assert (error.reason, error.status) == (reason, status)
 
 
 def test_unknown_reasons_are_refused() -> None:
     """A reason that Google has not is a mistake of the caller."""
     with pytest.raises(KeyError):
-        errors.by_reason("tooTired")
+        by_reason("tooTired")

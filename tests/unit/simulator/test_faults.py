@@ -11,7 +11,8 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 
 from drive_simulator.auth.oauth import TokenService
 from drive_simulator.faults.effects import faults_middleware
-from drive_simulator.faults.plan import Call, Effect, FaultPlan, Match, Rule, parse_rules
+from drive_simulator.faults.plan import Call, Effect, FaultPlan, Match, Rule
+from drive_simulator.faults.presets import parse_rules
 from drive_simulator.server.admin import add_admin_routes
 from drive_simulator.server.counters import Counters
 from drive_simulator.server.quota import Quota

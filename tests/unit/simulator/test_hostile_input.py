@@ -12,7 +12,7 @@ from drive_simulator.api.order_by import parse_order_by
 from drive_simulator.api.query import parse_query
 from drive_simulator.api.search import predicate
 from drive_simulator.auth.oauth import JWT_BEARER, OAuthError, TokenService
-from drive_simulator.faults.plan import parse_rules
+from drive_simulator.faults.presets import parse_rules
 from drive_simulator.server.batch import parse_batch
 
 QUERY_WORDS = st.sampled_from(

@@ -222,8 +222,9 @@ def test_scopes_bound_what_a_token_can_do(service: TokenService) -> None:
 
 def test_no_header_is_login_required(service: TokenService) -> None:
     """No credentials at all is another 401."""
-    with pytest.raises(ApiError, match="Login Required"):
+    with pytest.raises(ApiError, match="missing required authentication credential") as caught:
         service.authenticate({})
+    assert (caught.value.status, caught.value.short) == (401, "Login Required.")
 
 
 @pytest.fixture

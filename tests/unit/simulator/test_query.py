@@ -94,12 +94,14 @@ def found(q: str, item: Item) -> bool:
         "not 'root' in parents",
         "'me' in owners and 'Writer@example.com' in writers and 'x@example.com' in readers",
         "visibility = 'limited'",
-        "not sharedWithMe",
-        "sharedWithMe = false",
         "fullText contains 'report'",
         "not properties has { key='a' and value='b' }",
         "not shortcutDetails.targetId = 'x'",
         "  ( trashed = false )  ",
+        "not (trashed)",
+        "not starred",
+        "()",
+        "() and trashed = false",
     ],
 )
 def test_finds_what_the_guide_says(q: str) -> None:
@@ -157,7 +159,12 @@ def test_tree_of_a_query() -> None:
         "'x' in name",
         "trashed = 'maybe'",
         "(",
-        "()",
+        ")",
+        "not",
+        "sharedWithMe = false",
+        "sharedWithMe != true",
+        "not sharedWithMe",
+        "not (sharedWithMe = true)",
         "name = 'x",
         "name = 'x' and",
         "and",
@@ -221,7 +228,7 @@ def test_sorts_descending() -> None:
     assert [item.name for item in items] == ["b", "c", "a"]
 
 
-@pytest.mark.parametrize("text", ["size", "name asc", "name,", "name desc desc", ",".join(["name"] * 21)])
+@pytest.mark.parametrize("text", ["size", "name,,", ",", "name desc desc", ",".join(["name"] * 21)])
 def test_refuses_unknown_sort_keys(text: str) -> None:
     """An unknown key is 400 at `orderBy`."""
     with pytest.raises(ApiError) as caught:

@@ -56,7 +56,7 @@ def list_changes(call: Call) -> Response:
 def drive_of_list(call: Call) -> SharedDrive | None:
     """`drive_of_log` for methods that also take includeItemsFromAllDrives. Raises ApiError where they don't fit."""
     drive = drive_of_log(call)
-    if call.include_all and not call.supports_all_drives:
+    if call.lacks_all_drives_support:
         raise errors.include_items_not_supported()
     if drive is not None and not call.include_all:
         raise errors.include_items_required()

@@ -22,7 +22,7 @@ def list_comments(call: Call) -> Response:
     found.sort(key=lambda each: each.modified_ms, reverse=True)
     binding = f"comments:{call.user.email}:{item.id}:{include_deleted}:{since}"
     token = call.text("pageToken")
-    start = 0 if token is None else open_token(binding, token)[1]
+    start = open_token(binding, token)[1] if token else 0
     end = start + call.number("pageSize", 20)
     shown = [comment_resource(each, call.user, include_deleted=include_deleted) for each in found[start:end]]
     page: dict[str, object] = {"kind": "drive#commentList", "comments": shown}

@@ -1,5 +1,6 @@
 """drives.*: shared drives as their members see and change them."""
 
+import re
 from collections.abc import Mapping
 
 from drive_simulator.api import errors
@@ -11,6 +12,10 @@ from drive_simulator.model.items import SharedDrive
 from drive_simulator.model.shared_drives import create_drive, delete_drive, rename_drive
 
 _MAX_NAME = 1_000
+_QUERY = re.compile(
+    r"""hidden\s*=\s*(?P<hidden>true|false)|name(?P<operator>\s*=\s*|\s+contains\s+)(?P<quote>['"])(?P<value>.*)(?P=quote)""",
+    re.DOTALL,
+)
 _RESTRICTIONS = (
     "adminManagedRestrictions",
     "copyRequiresWriterPermission",
@@ -21,12 +26,14 @@ _RESTRICTIONS = (
 
 
 def list_drives(call: Call) -> Response:
-    """drives.list: the drives that the user is a member of, by id."""
+    """drives.list: the drives that the user is a member of, by id. No account is a domain administrator."""
     token = call.text("pageToken")
     binding = f"drives:{call.user.email}:{call.text('q')}"
-    after = "" if token is None else open_token(binding, token)[0]
+    after = open_token(binding, token)[0] if token else ""
+    if call.says_true("useDomainAdminAccess"):
+        raise errors.administrator_required()
     mine = sorted((d for d in call.world.drives.values() if call.user in d.members), key=lambda drive: drive.id)
-    rest = [drive for drive in mine if drive.id > after and _matches(drive, call.text("q"))]
+    rest = [drive for drive in mine if drive.id > after and _matches(drive, call)]
     size = call.number("pageSize", 10)
     page: dict[str, object] = {
         "kind": "drive#driveList",
@@ -102,15 +109,18 @@ def _name(body: Mapping[str, object]) -> str | None:
     return name
 
 
-def _matches(drive: SharedDrive, q: str | None) -> bool:
-    """A small part of the drive query language: `name contains 'x'` and `name = 'x'`."""
+def _matches(drive: SharedDrive, call: Call) -> bool:
+    """A small part of the drive query language: `name contains 'x'`, `name = 'x'` and `hidden = false`."""
+    q = call.text("q")
     if not q:
         return True
-    words = q.split(maxsplit=2)
-    if len(words) != 3 or words[0] != "name" or words[1] not in {"contains", "="}:  # noqa: PLR2004
+    found = _QUERY.fullmatch(q.strip())
+    if found is None:
         raise errors.invalid("q")
-    value = words[2].strip("'\"").casefold()
-    return value in drive.name.casefold() if words[1] == "contains" else value == drive.name.casefold()
+    if found["hidden"] is not None:
+        return (drive.id in call.user.hidden_drives) is (found["hidden"] == "true")
+    value, name = found["value"].casefold(), drive.name.casefold()
+    return value in name if found["operator"] == "contains" else value == name
 
 
 HANDLERS: Mapping[str, Handler] = {

@@ -11,14 +11,18 @@ from drive_simulator.model.capabilities import may_download
 
 
 def export(call: Call) -> Response:
-    """files.export. Raises ApiError: 403 `fileNotExportable`, `exportSizeLimitExceeded`; 400 for another format."""
+    """files.export. The format's case does not matter; the answer has the type as it was asked for (measured).
+
+    Raises ApiError: 403 `fileNotExportable`, `exportSizeLimitExceeded`; 400 for another format.
+    """
     item = call.item(call.path["fileId"])
     if item.mime_type not in exports.EXPORT_FORMATS:
         raise errors.file_not_exportable()
     if not may_download(item, rank(call.user, item)):
         raise errors.cannot_download_file()
     mime_type = call.text("mimeType") or ""
-    body = exports.export(item, mime_type) if mime_type in exports.EXPORT_FORMATS[item.mime_type] else None
+    known = next((each for each in exports.EXPORT_FORMATS[item.mime_type] if each.lower() == mime_type.lower()), None)
+    body = None if known is None else exports.export(item, known)
     if body is None:
         raise errors.conversion_not_supported()
     if len(body) > exports.EXPORT_LIMIT_BYTES:

@@ -12,6 +12,7 @@ from drive_simulator.api.file_body import FileBody, read_file_body
 from drive_simulator.api.label_resources import label_resources
 from drive_simulator.api.listing import Listing, page_length
 from drive_simulator.api.media import download
+from drive_simulator.api.order_by import parse_order_by
 from drive_simulator.api.resources import Resource, file_resource
 from drive_simulator.api.uploads import Upload
 from drive_simulator.api.wire import Response
@@ -61,9 +62,10 @@ def answer_file(call: Call, item: Item) -> Response:
 
 
 def list_files(call: Call) -> Response:
-    """files.list."""
+    """files.list. What is wrong is told in Google's order: orderBy, shared drives, q, pageToken, fields."""
+    parse_order_by(call.text("orderBy"))
     corpora, drive_id = _corpora(call)
-    mask = call.mask("FileList")
+    mask = _list_mask(call, corpora, drive_id)
     rules = call.services.rules
     size = page_length(
         rules,
@@ -71,15 +73,7 @@ def list_files(call: Call) -> Response:
         parents=mask.includes("files/parents"),
         permissions=mask.includes("files/permissions"),
     )
-    listing = Listing(
-        corpora,
-        drive_id,
-        call.include_all,
-        call.text("q"),
-        call.text("orderBy"),
-        call.text("spaces") or "drive",
-        size,
-    )
+    listing = _listing(call, corpora, drive_id, size)
     page = call.services.lister.page(call.user, listing, call.text("pageToken"))
     body: dict[str, object] = {"kind": "drive#fileList", "incompleteSearch": page.incomplete}
     if page.next_token is not None:
@@ -91,12 +85,33 @@ def list_files(call: Call) -> Response:
     return json_response(call, kept)
 
 
+def _listing(call: Call, corpora: str, drive_id: str | None, size: int) -> Listing:
+    return Listing(
+        corpora,
+        drive_id,
+        call.include_all,
+        call.text("q"),
+        call.text("orderBy"),
+        call.text("spaces") or "drive",
+        size,
+    )
+
+
+def _list_mask(call: Call, corpora: str, drive_id: str | None) -> Mask:
+    """The mask of the list. Where it is bad, what is wrong with the rest of the call comes first."""
+    try:
+        return call.mask("FileList")
+    except errors.ApiError:
+        call.services.lister.page(call.user, _listing(call, corpora, drive_id, 1), call.text("pageToken"))
+        raise
+
+
 def _corpora(call: Call) -> tuple[str, str | None]:
     """Which corpora, and which drive. Raises the errors that Google has for combinations that don't fit."""
     legacy = {"domain": "domain", "user": "user"}.get(call.text("corpus") or "")
     drive_id = call.drive_id
     corpora = call.text("corpora") or legacy or "user"
-    if call.include_all and not call.supports_all_drives:
+    if call.lacks_all_drives_support:
         raise errors.include_items_not_supported()
     if (drive_id is not None or corpora in {"drive", "allDrives"}) and not call.include_all:
         raise errors.include_items_required()
@@ -108,9 +123,12 @@ def _corpora(call: Call) -> tuple[str, str | None]:
 
 
 def get(call: Call) -> Response:
-    """files.get: the metadata, or with alt=media the bytes."""
-    item = call.item(call.path["fileId"])
-    if call.text("alt") == "media":
+    """files.get: the metadata, or with alt=media the bytes, for which supportsAllDrives is not needed."""
+    is_download = call.text("alt") == "media"
+    if call.says_true("acknowledgeAbuse") and not is_download:
+        raise errors.abuse_acknowledgment_without_download()
+    item = call.item(call.path["fileId"], any_drive=is_download)
+    if is_download:
         return download(item, item, call.user, call.request.headers, acknowledge_abuse=call.flag("acknowledgeAbuse"))
     return answer_file(call, item)
 
@@ -174,6 +192,8 @@ def _writable_folder(call: Call, folder_id: str) -> Item:
 def update(call: Call) -> Response:
     """files.update: metadata, parents and, by the upload path, new content."""
     if call.upload:
+        if call.request.http_method == "POST" and call.text("upload_id") is None:
+            raise errors.method_not_found()
         call.item(call.path["fileId"], "writer")
         return call.services.uploads.receive(call.request, call.services.base_url, partial(_update, call))
     return _update(call, Upload(call.body(), None, None))

@@ -28,7 +28,7 @@ def list_labels(call: Call) -> Response:
     found = label_resources(call.world, item)
     binding = f"labels:{call.user.email}:{item.id}"
     token = call.text("pageToken")
-    start = 0 if token is None else open_token(binding, token)[1]
+    start = open_token(binding, token)[1] if token else 0
     end = start + call.number("maxResults", 100)
     page: dict[str, object] = {"kind": "drive#labelList", "labels": found[start:end]}
     if end < len(found):

@@ -19,7 +19,13 @@ _YEAR_MS = 366 * 24 * 3600 * 1000
 
 
 def list_permissions(call: Call) -> Response:
-    """permissions.list. Without pageSize everything comes at once, on shared-drive items a hundred."""
+    """permissions.list. Without pageSize everything comes at once, on shared-drive items a hundred.
+
+    The token is looked at before the file (measured).
+    """
+    binding = f"permissions:{call.user.email}:{call.path['fileId']}"
+    start = _start(binding, call.text("pageToken"))
+    _refuse_administration(call)
     # Who sees the details of an item's sharing: "Roles and permissions" of the guides.
     item = call.item(call.path["fileId"], "writer")
     view = call.text("includePermissionsForView")
@@ -27,9 +33,6 @@ def list_permissions(call: Call) -> Response:
         raise errors.invalid_parameter("includePermissionsForView", "Only 'published' is supported.")
     everyone = permission_resources(item, published=view == "published")
     size = call.number("pageSize", len(everyone) if item.drive is None else _MAX_SHARED_DRIVE_PAGE)
-    binding = f"permissions:{call.user.email}:{item.id}"
-    token = call.text("pageToken")
-    start = 0 if token is None else open_token(binding, token)[1]
     page: dict[str, object] = {"kind": "drive#permissionList", "permissions": everyone[start : start + size]}
     if start + size < len(everyone):
         page["nextPageToken"] = seal_token(binding, "", start + size, call.world.now_ms())
@@ -38,6 +41,7 @@ def list_permissions(call: Call) -> Response:
 
 def get(call: Call) -> Response:
     """permissions.get."""
+    _refuse_administration(call)
     return _answer(call, call.item(call.path["fileId"], "writer"), call.path["permissionId"])
 
 
@@ -106,6 +110,21 @@ def delete(call: Call) -> Response:
         _may_share(call, item, grant.role)
     sharing.remove_grant(call.world, item, grant)
     return Response(204)
+
+
+def _start(binding: str, token: str | None) -> int:
+    """Where a page starts. An empty token is an expired one here, as is one of another list; all measured."""
+    if token is None:
+        return 0
+    if not token:
+        raise errors.page_token_expired()
+    return open_token(binding, token, foreign=errors.page_token_expired, altered=errors.UnexplainedError)[1]
+
+
+def _refuse_administration(call: Call) -> None:
+    """Raise ApiError 404 where a domain administrator's access is asked for: no account here has it."""
+    if call.says_true("useDomainAdminAccess"):
+        raise errors.not_found(call.path["fileId"])
 
 
 def _account(call: Call, email: str) -> User | None:

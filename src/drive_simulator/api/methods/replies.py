@@ -20,7 +20,7 @@ def list_replies(call: Call) -> Response:
     found = [each for each in comment.replies if include_deleted or not each.deleted]
     binding = f"replies:{call.user.email}:{comment.id}:{include_deleted}"
     token = call.text("pageToken")
-    start = 0 if token is None else open_token(binding, token)[1]
+    start = open_token(binding, token)[1] if token else 0
     end = start + call.number("pageSize", 20)
     shown = [reply_resource(each, call.user) for each in found[start:end]]
     page: dict[str, object] = {"kind": "drive#replyList", "replies": shown}

@@ -28,7 +28,7 @@ def list_revisions(call: Call) -> Response:
     kept = revisions_of(item)
     binding = f"revisions:{call.user.email}:{item.id}"
     token = call.text("pageToken")
-    start = 0 if token is None else open_token(binding, token)[1]
+    start = open_token(binding, token)[1] if token else 0
     end = start + call.number("pageSize", 200)
     page: dict[str, object] = {
         "kind": "drive#revisionList",
