@@ -1,12 +1,15 @@
 """Every row of Google's table of errors, through the simulator: met by a listing, by one item's call, and by parts of a
 batch."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from drive_simulator.api.credential_errors import unregistered_caller
 from drive_simulator.faults.plan import Effect, Match, Rule
-from google_drive_worker.client.faults import DRIVE_ERRORS
+from drive_simulator.faults.presets import PRESETS, SOFT_LIMIT, failing_for_ever
+from google_drive_worker.client.faults import DRIVE_ERRORS, CallKind, drive_error
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.utils.errors import (
     ItemUnavailable,
@@ -130,3 +133,34 @@ async def test_what_is_refused_of_everything_concerns_the_connection(tmp_path: P
             await drive.list_permissions([FileId(some)])
         with pytest.raises(kind):
             await drive.get_files([FileId(some)])
+
+
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "export_fails"])
+async def test_what_fails_once_is_tried_again(tmp_path: Path, preset: str) -> None:
+    """A batch refused as a whole, a part over a soft limit and a page of the front door say nothing of any item."""
+    async with connected(tmp_path) as (simulator, drive):
+        ids = [FileId(each) for each in sorted(await listed(drive, None))[:8]]
+        simulator.faults.add(PRESETS[preset])
+        found = await drive.list_permissions(ids)
+        assert simulator.faults.states()[0].struck == 1
+        assert all(isinstance(found[each], tuple) for each in ids)
+
+
+@pytest.mark.parametrize("effect", [Effect(html=403), Effect(error="forbidden", message=SOFT_LIMIT), Effect(html=502)])
+async def test_an_item_that_fails_for_ever_costs_itself_alone(tmp_path: Path, effect: Effect) -> None:
+    """It is named as one that can't be had now, never as one that this account may not see."""
+    async with connected(tmp_path) as (simulator, drive):
+        bad, *others = (FileId(each) for each in sorted(await listed(drive, None))[:4])
+        simulator.faults.add(failing_for_ever(bad, "permissions.list", effect))
+        found = await drive.list_permissions([bad, *others])
+        assert isinstance(found[bad], ItemUnavailable)
+        assert all(isinstance(found[each], tuple) for each in others)
+
+
+async def test_no_credentials_on_files_are_no_lost_item(tmp_path: Path) -> None:
+    """403 `forbidden` with PERMISSION_DENIED, as of a call without Authorization, is tried again, not skipped."""
+    error = unregistered_caller()
+    raised = drive_error(
+        "drive.files.get", CallKind.ITEM, error.status, {}, error.body(), now=datetime.now(UTC), redact=str
+    )
+    assert type(raised) is Retryable
