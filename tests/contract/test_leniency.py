@@ -91,6 +91,20 @@ def test_parameters_of_version_2_are_overlooked(site: Site) -> None:
     assert (answer.status, answer.json["name"]) == (200, "Named")
 
 
+@pytest.mark.parametrize("path", ["about?fields=user&supportsAllDrives=NOPE", "about?fields=user&pageSize=x"])
+def test_parameters_of_other_methods_are_overlooked(site: Site, path: str) -> None:
+    """A method does not look at a parameter that it has not (measured of supportsAllDrives, assumed of the others)."""
+    assert send(site, "GET", f"/drive/v3/{path}").status == 200
+    assert send(site, "GET", "/drive/v3/about?fields=user&nonsense=1").error == (400, "invalidParameter", "nonsense")
+
+
+def test_empty_mask_selects_nothing(site: Site) -> None:
+    """An empty `fields` answers {} (measured of files.list and files.get)."""
+    for path in ("files", f"files/{upload(site, b'x')}"):
+        assert send(site, "GET", f"/drive/v3/{path}?fields=").json == {}
+    assert send(site, "GET", "/drive/v3/about?fields=").error == (400, "required", "fields")
+
+
 @pytest.mark.parametrize(("fields", "key"), [("owners(bogus)", None), ("files(owners(bogus))", "files")])
 def test_unknown_fields_inside_a_field_select_nothing(site: Site, fields: str, key: str | None) -> None:
     """Below a file's own fields unknown names are accepted (measured)."""

@@ -65,8 +65,8 @@ _DOCUMENTED_ENUMS: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 # Left out of the document since 2018, but still taken from clients.
 _LEGACY_PARAMETERS = frozenset({"userIp", "key", "$.xgafv", "callback", "upload_protocol"})
-# Parameters of the API's version 2 that clients send to version 3: overlooked.
-_OVERLOOKED = frozenset({"setModifiedDate"})
+# A parameter of the API's version 2 that clients send to version 3: overlooked.
+_OF_VERSION_2 = frozenset({"setModifiedDate"})
 # Upload session ids are Google's own addition to the addresses of resumable uploads.
 _UPLOAD_PARAMETERS = frozenset({"upload_id"})
 _FIELDS_REQUIRED = frozenset(
@@ -119,9 +119,9 @@ def parse_parameters(method_id: str, raw: Iterable[tuple[str, str]]) -> dict[str
         if name in _LEGACY_PARAMETERS or name in _UPLOAD_PARAMETERS:
             values[name] = text
             continue
-        if name in _OVERLOOKED:
-            continue
         parameter = known.get(name)
+        if parameter is None and name in _overlooked():
+            continue
         if parameter is None or parameter.location == "path":
             raise unknown_parameter(name)
         typed = _typed(parameter, text)
@@ -139,6 +139,13 @@ def parse_parameters(method_id: str, raw: Iterable[tuple[str, str]]) -> dict[str
             _check(method_id, name, known[name], value)
     _complete(method_id, known, values)
     return values
+
+
+@cache
+def _overlooked() -> frozenset[str]:
+    """Names that say nothing to a method that has no such parameter: those of other methods, whatever their value."""
+    others = (method.parameters.items() for method in methods().values())
+    return _OF_VERSION_2 | {name for each in others for name, parameter in each if parameter.location == "query"}
 
 
 def _complete(method_id: str, known: Mapping[str, Parameter], values: dict[str, ParameterValue]) -> None:
