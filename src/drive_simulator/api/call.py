@@ -70,8 +70,10 @@ class Call:
 
     def says_true(self, *names: str) -> bool:
         """Whether one of the flags is given as the word `true`: some checks of Google's overlook `t`, `yes` and `1`."""
-        given = dict(reversed(self.request.query))  # The first of several counts.
-        return any(given.get(name, "").lower() == "true" for name in names)
+        return any(
+            self.flag(name) and next(text for given, text in self.request.query if given == name).lower() == "true"
+            for name in names
+        )
 
     @property
     def lacks_all_drives_support(self) -> bool:
