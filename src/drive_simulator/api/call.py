@@ -105,18 +105,18 @@ class Call:
         """The `fields` mask for answers of that schema."""
         return compile_fields(self.text("fields"), schema)
 
-    def item(self, file_id: str, role: str = "reader", *, any_drive: bool = False) -> Item:
+    def item(self, file_id: str, role: str = "reader") -> Item:
         """The item, if the user's standing on it allows at least that role. Raises ApiError 404 or 403.
 
-        Shared-drive items are not found without supportsAllDrives, by methods that have the parameter; but for
-        downloads (`any_drive`).
+        Shared-drive items are not found without supportsAllDrives, by methods that have the parameter; bytes are
+        (`alt=media`: rclone asks for them without it).
         """
         item = self.user.root if file_id == "root" else self.world.items.get(file_id)
         standing = 0 if item is None else access.rank(self.user, item)
         if item is None or standing == 0 or not self._has_key(item):
             raise errors.not_found(file_id)
-        asks = not any_drive and "supportsAllDrives" in discovery.method_parameters(self.method_id)
-        if item.drive is not None and asks and not self.supports_all_drives:
+        asks = "supportsAllDrives" in discovery.method_parameters(self.method_id)
+        if item.drive is not None and asks and not self.supports_all_drives and self.text("alt") != "media":
             raise errors.not_found(file_id)
         if standing < RANK[role]:
             raise errors.insufficient_file_permissions()

@@ -64,9 +64,7 @@ _DOCUMENTED_ENUMS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("files.list", "corpora"): ("user", "domain", "drive", "allDrives"),
 }
 # Left out of the document since 2018, but still taken from clients.
-_LEGACY_PARAMETERS = frozenset({"userIp", "key", "$.xgafv", "callback", "upload_protocol"})
-# A parameter of the API's version 2 that clients send to version 3: overlooked.
-_OF_VERSION_2 = frozenset({"setModifiedDate"})
+_LEGACY_PARAMETERS = frozenset({"userIp", "key", "$.xgafv", "callback", "upload_protocol", "setModifiedDate"})
 # Upload session ids are Google's own addition to the addresses of resumable uploads.
 _UPLOAD_PARAMETERS = frozenset({"upload_id"})
 _FIELDS_REQUIRED = frozenset(
@@ -145,7 +143,7 @@ def parse_parameters(method_id: str, raw: Iterable[tuple[str, str]]) -> dict[str
 def _overlooked() -> frozenset[str]:
     """Names that say nothing to a method that has no such parameter: those of other methods, whatever their value."""
     others = (method.parameters.items() for method in methods().values())
-    return _OF_VERSION_2 | {name for each in others for name, parameter in each if parameter.location == "query"}
+    return frozenset(name for each in others for name, parameter in each if parameter.location == "query")
 
 
 def _complete(method_id: str, known: Mapping[str, Parameter], values: dict[str, ParameterValue]) -> None:

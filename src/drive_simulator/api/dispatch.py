@@ -67,9 +67,9 @@ def find_route(http_method: str, path: str) -> Route:
     for prefix in UPLOAD_PATHS:
         if path.startswith(prefix):
             path, upload = BASE_PATH + path.removeprefix(prefix), True
-    # PUT and POST carry the bytes of a resumable upload, whatever method began it.
-    wanted = "PUT" if upload and http_method in {"PUT", "POST"} else http_method
-    for pattern, method_id in _routes().get(wanted, ()):
+    # PUT carries the bytes of a resumable upload, whatever method began it; with rclone and Go's client POST does.
+    wanted = (http_method, "PUT") if upload and http_method == "POST" else (http_method,)
+    for pattern, method_id in (route for method in wanted for route in _routes().get(method, ())):
         found = pattern.fullmatch(path)
         if found is not None and (not upload or discovery.methods()[method_id].media_upload):
             return Route(method_id, {name: unquote(value) for name, value in found.groupdict().items()}, upload)

@@ -15,7 +15,7 @@ from random import Random
 from zlib import crc32
 
 from drive_simulator.api import order_by, query, search
-from drive_simulator.api.errors import invalid_page_token, sorting_of_full_text
+from drive_simulator.api.errors import invalid_page_token
 from drive_simulator.api.page_tokens import open_token, seal_token
 from drive_simulator.model.access import sees
 from drive_simulator.model.index import START, Index, ModifiedOrder, Place
@@ -88,19 +88,16 @@ class Lister:
         self._issued_ms = 0
 
     def page(self, user: User, listing: Listing, page_token: str | None) -> Page:
-        """One page. Raises ApiError for `orderBy`, `q`, and `pageToken`, in this order."""
-        orders = order_by.parse_order_by(listing.order_by)
+        """One page. Raises ApiError 400: `invalid` at `q`, `orderBy` or `pageToken`."""
         node = query.parse_query(listing.q) if listing.q else None
-        if orders and node is not None and query.has_full_text(node):
-            raise sorting_of_full_text()
+        orders = order_by.parse_order_by(listing.order_by)
         test = search.predicate(node, user.email, root_id=user.root.id) if node is not None else _everything
         binding = f"{user.email}:{replace(listing, page_size=0)}"
         corpora = self._corpora(user, listing, node)
         incomplete = self._rules.incomplete_all_drives and listing.corpora == "allDrives"
         if incomplete:
             whole, test = test, lambda item: whole(item) and crc32(item.id.encode()) % 10 != 0
-        place = self._open(binding, page_token) if page_token else None
-        order_by.check_sortable(orders)
+        place = None if page_token is None else self._open(binding, page_token)
         if orders == _BY_MODIFIED and not self._rules.ignore_order:
             page = self._page_by_modified(listing, corpora, test, node, binding, place)
         elif orders and not self._rules.ignore_order:

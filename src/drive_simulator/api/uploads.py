@@ -15,7 +15,7 @@ MAX_SESSIONS = 1_000
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)\Z")
 _BOUNDARY = re.compile(r"""boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;]{1,200}))""", re.IGNORECASE)
 _CONTENT_TYPE = re.compile(rb"(?:\A|\n)content-type:\s*([^\s;]+)", re.IGNORECASE)
-_RESUME, _OK = 308, 200
+_RESUME = 308
 _OF_THE_OPENING = frozenset({"access_token", "upload_id"})
 
 
@@ -41,11 +41,7 @@ Finish = Callable[[Upload], Response]
 
 
 class UploadSessions:
-    """Receives uploads; keeps the resumable ones that are not complete.
-
-    Chunks come by PUT, or by POST as Go's client sends them; that client also asks, with X-GUploader-No-308, for 200
-    and a header where others get 308.
-    """
+    """Receives uploads; keeps the resumable ones that are not complete."""
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
@@ -55,7 +51,7 @@ class UploadSessions:
         """Take one request of an upload; `finish` makes the answer when all bytes are there. Raises ApiError 400."""
         query = dict(request.query)
         upload_id = query.get("upload_id")
-        if upload_id is not None:
+        if upload_id is not None and request.http_method in {"PUT", "POST"}:
             return self._continue(request, upload_id, finish)
         content_type = request.headers.get("Content-Type", "")
         match query.get("uploadType"):
@@ -104,7 +100,8 @@ class UploadSessions:
             return finish(Upload(session.metadata, bytes(session.received), session.mime_type))
         headers = {"Range": f"bytes=0-{len(session.received) - 1}"} if session.received else {}
         if request.headers.get("X-GUploader-No-308") == "yes":
-            return Response(_OK, b"", headers={**headers, "X-HTTP-Status-Code-Override": str(_RESUME)})
+            # For clients to which 308 is a redirect. Source: google-api-go-client, internal/gensupport/resumable.go.
+            return Response(200, b"", headers={**headers, "X-HTTP-Status-Code-Override": str(_RESUME)})
         return Response(_RESUME, b"", headers=headers)
 
 

@@ -111,7 +111,7 @@ def test_a_token_is_bound_to_its_query(stage: Stage, other: Listing) -> None:
     assert (refusal.value.status, refusal.value.reason, refusal.value.location) == (400, "invalid", "pageToken")
 
 
-@pytest.mark.parametrize("junk", ["junk", "~!!~", "~!!~%%%", "~!!~AAAA", "12345"])
+@pytest.mark.parametrize("junk", ["", "junk", "~!!~", "~!!~%%%", "~!!~AAAA", "12345"])
 def test_junk_is_no_token(stage: Stage, junk: str) -> None:
     """What was never given out is 400 `invalid` at pageToken."""
     with pytest.raises(ApiError) as refusal:

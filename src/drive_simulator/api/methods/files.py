@@ -12,7 +12,8 @@ from drive_simulator.api.file_body import FileBody, read_file_body
 from drive_simulator.api.label_resources import label_resources
 from drive_simulator.api.listing import Listing, page_length
 from drive_simulator.api.media import download
-from drive_simulator.api.order_by import parse_order_by
+from drive_simulator.api.order_by import check_sortable, parse_order_by
+from drive_simulator.api.query import has_full_text, parse_query
 from drive_simulator.api.resources import Resource, file_resource
 from drive_simulator.api.uploads import Upload
 from drive_simulator.api.wire import Response
@@ -63,8 +64,10 @@ def answer_file(call: Call, item: Item) -> Response:
 
 def list_files(call: Call) -> Response:
     """files.list. What is wrong is told in Google's order: orderBy, shared drives, q, pageToken, fields."""
-    parse_order_by(call.text("orderBy"))
+    orders = parse_order_by(call.text("orderBy"))
     corpora, drive_id = _corpora(call)
+    if orders and "fullText" in (call.text("q") or "") and has_full_text(parse_query(call.text("q") or "")):
+        raise errors.sorting_of_full_text()
     mask = _list_mask(call, corpora, drive_id)
     rules = call.services.rules
     size = page_length(
@@ -74,7 +77,8 @@ def list_files(call: Call) -> Response:
         permissions=mask.includes("files/permissions"),
     )
     listing = _listing(call, corpora, drive_id, size)
-    page = call.services.lister.page(call.user, listing, call.text("pageToken"))
+    page = call.services.lister.page(call.user, listing, call.text("pageToken") or None)
+    check_sortable(orders)
     body: dict[str, object] = {"kind": "drive#fileList", "incompleteSearch": page.incomplete}
     if page.next_token is not None:
         body["nextPageToken"] = page.next_token
@@ -102,7 +106,9 @@ def _list_mask(call: Call, corpora: str, drive_id: str | None) -> Mask:
     try:
         return call.mask("FileList")
     except errors.ApiError:
-        call.services.lister.page(call.user, _listing(call, corpora, drive_id, 1), call.text("pageToken"))
+        listing = _listing(call, corpora, drive_id, 1)
+        call.services.lister.page(call.user, listing, call.text("pageToken") or None)
+        check_sortable(parse_order_by(listing.order_by))
         raise
 
 
@@ -123,12 +129,11 @@ def _corpora(call: Call) -> tuple[str, str | None]:
 
 
 def get(call: Call) -> Response:
-    """files.get: the metadata, or with alt=media the bytes, for which supportsAllDrives is not needed."""
-    is_download = call.text("alt") == "media"
-    if call.says_true("acknowledgeAbuse") and not is_download:
+    """files.get: the metadata, or with alt=media the bytes."""
+    if call.says_true("acknowledgeAbuse") and call.text("alt") != "media":
         raise errors.abuse_acknowledgment_without_download()
-    item = call.item(call.path["fileId"], any_drive=is_download)
-    if is_download:
+    item = call.item(call.path["fileId"])
+    if call.text("alt") == "media":
         return download(item, item, call.user, call.request.headers, acknowledge_abuse=call.flag("acknowledgeAbuse"))
     return answer_file(call, item)
 
@@ -192,7 +197,7 @@ def _writable_folder(call: Call, folder_id: str) -> Item:
 def update(call: Call) -> Response:
     """files.update: metadata, parents and, by the upload path, new content."""
     if call.upload:
-        if call.request.http_method == "POST" and call.text("upload_id") is None:
+        if call.request.http_method == "POST" and "upload_id" not in dict(call.request.query):
             raise errors.method_not_found()
         call.item(call.path["fileId"], "writer")
         return call.services.uploads.receive(call.request, call.services.base_url, partial(_update, call))
