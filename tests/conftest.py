@@ -7,6 +7,7 @@ import pytest
 
 from support.kafka_broker import KafkaBroker, KafkaUnavailable, missing
 from support.recordings import recordings  # noqa: F401 - every test uses it
+from support.strangers import unproven
 from support.topics import Topics, create_topics, delete_topics
 
 _lack = pytest.StashKey[str]()
@@ -33,10 +34,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say it loudly where the tests on a real broker did not run."""
+    """Say it loudly where the tests on a real broker, or with clients that we did not write, did not run."""
     if (lack := config.stash.get(_lack, None)) is not None:
         line = f"!!!!! NOT PROVEN: the tests on a real Kafka broker did NOT run: {lack}."
         terminalreporter.write_line(f"{line} Set KAFKA_BOOTSTRAP_SERVERS, or install Java 17 and Maven !!!!!", red=True)
+    # From the reports, which come from every process of the run.
+    for lack in unproven(terminalreporter.getreports("skipped")):
+        line = f"!!!!! NOT PROVEN: the simulator was NOT held against {lack}. Run `make strangers` !!!!!"
+        terminalreporter.write_line(line, red=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,171 @@
+"""Google's addresses on this machine: a proxy that answers CONNECT and ends TLS, with the simulator behind it.
+
+For clients that know no other address of Drive than Google's own: they get the proxy as HTTPS_PROXY, and a certificate
+authority that is made for the run. What they say within TLS goes to the simulator byte for byte.
+"""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+GOOGLE_HOSTS = ("www.googleapis.com", "oauth2.googleapis.com")
+_BLOCK = 1 << 16
+_ENDED = (ConnectionError, ssl.SSLError, asyncio.IncompleteReadError)
+
+
+@dataclass
+class GoogleFront:
+    """A running proxy. `refused` are the addresses asked for that are none of Google's."""
+
+    url: str
+    certificates: Path
+    refused: list[str] = field(default_factory=list)
+
+    def environment(self) -> dict[str, str]:
+        """What makes Python's clients go through the proxy, and trust it."""
+        trusted = str(self.certificates)
+        return {"HTTPS_PROXY": self.url, "HTTPLIB2_CA_CERTS": trusted, "REQUESTS_CA_BUNDLE": trusted}
+
+
+@contextmanager
+def google_front(origin: str, folder: Path) -> Iterator[GoogleFront]:
+    """Serve Google's addresses from the simulator at `origin` while the block runs; certificates go into `folder`."""
+    context = _server_context(GOOGLE_HOSTS, folder)
+    front = GoogleFront("", folder / "ca.pem")
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="google-front", daemon=True)
+    thread.start()
+    tunnels = _Tunnels(urlsplit(origin), context, front)
+    try:
+        port = asyncio.run_coroutine_threadsafe(tunnels.start(), loop).result()
+        front.url = f"http://127.0.0.1:{port}"
+        yield front
+    finally:
+        asyncio.run_coroutine_threadsafe(tunnels.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+class _Tunnels:
+    """Accepts CONNECT for Google's hosts, ends TLS and joins each connection with one to the simulator."""
+
+    def __init__(self, upstream: SplitResult, context: ssl.SSLContext, front: GoogleFront) -> None:
+        self._upstream = upstream
+        self._context = context
+        self._front = front
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> int:
+        """Listen; returns the port."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stop listening and end what is open."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            with suppress(*_ENDED, asyncio.CancelledError):
+                await self._serve(reader, writer)
+        finally:
+            self._open.discard(task)
+            await _close(writer)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        verb, target, _ = head.decode("latin-1").split(" ", 2)
+        if verb != "CONNECT" or target not in {f"{host}:443" for host in GOOGLE_HOSTS}:
+            self._front.refused.append(f"{verb} {target}")
+            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            await writer.drain()
+            return
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await writer.drain()
+        await writer.start_tls(self._context)
+        inward, outward = await asyncio.open_connection(self._upstream.hostname, self._upstream.port)
+        try:
+            ways = [asyncio.create_task(_pump(reader, outward)), asyncio.create_task(_pump(inward, writer))]
+            try:
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for way in ways:
+                    way.cancel()
+                await asyncio.gather(*ways, return_exceptions=True)
+        finally:
+            await _close(outward)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while block := await reader.read(_BLOCK):
+        writer.write(block)
+        await writer.drain()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(*_ENDED):
+        await writer.wait_closed()
+
+
+def _server_context(hosts: Sequence[str], folder: Path) -> ssl.SSLContext:
+    """TLS for those hosts, by an authority made here: its certificate is `ca.pem` in the folder."""
+    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    authority = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority of the tests")])
+    root = (
+        _certificate(authority, authority, authority_key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
+        .sign(authority_key, SHA256())
+    )
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
+    leaf = (
+        _certificate(name, authority, key)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
+        .sign(authority_key, SHA256())
+    )
+    (folder / "ca.pem").write_bytes(root.public_bytes(Encoding.PEM))
+    pair = folder / "google.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pair.write_bytes(private + leaf.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+    )
