@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from drive_simulator.model import content
-from drive_simulator.model.item_changes import create
+from drive_simulator.model.item_changes import create, create_shortcut
 from drive_simulator.model.items import FOLDER, Item
 from drive_simulator.model.sharing import share
 from drive_simulator.model.world import World
@@ -205,3 +205,33 @@ def test_rclone_finds_the_shared_drives(abroad: Abroad, rclone: Rclone) -> None:
     """`backend drives` names each shared drive of the account."""
     listed = json.loads(rclone.run("backend", "drives", "drive:"))
     assert {entry["id"]: entry["name"] for entry in listed} == {abroad.drive.id: abroad.drive.name}
+
+
+def test_shortcuts_are_followed(abroad: Abroad, rclone: Rclone, tmp_path: Path) -> None:
+    """A shortcut to a file and one to a folder of another account are listed and copied as what they lead to."""
+
+    def make(world: World) -> None:
+        alice, bob = world.user(abroad.user.email), world.user(abroad.site.bob)
+        theirs = create(world, bob, "Theirs", FOLDER)
+        create(world, bob, "inside.txt", "text/plain", theirs, content=b"inside")
+        share(world, theirs, bob, alice, "reader")
+        mine = create(world, alice, "mine.txt", "text/plain", content=b"mine")
+        folder = create(world, alice, "Shortcuts", FOLDER)
+        for name, target in {"to a folder": theirs, "to a file.txt": mine}.items():
+            create_shortcut(world, alice, name, target, folder)
+
+    abroad.site.simulator.apply(make)
+    rclone.run("copy", "--drive-skip-shortcuts=false", "drive:Shortcuts", tmp_path / "copy")
+    assert on_disk(tmp_path / "copy") == {"to a folder/inside.txt": b"inside", "to a file.txt": b"mine"}
+
+
+def test_the_trash_is_listed_and_emptied(abroad: Abroad, rclone: Rclone, tmp_path: Path) -> None:
+    """`--drive-trashed-only` shows what was deleted, and `cleanup` deletes it for good."""
+    (tmp_path / "file.txt").write_bytes(b"one")
+    rclone.run("copyto", tmp_path / "file.txt", "drive:folder/file.txt")
+    rclone.run("deletefile", "drive:folder/file.txt")
+    assert "folder/file.txt" not in rclone.listing("drive:")
+    trashed = rclone.listing("--drive-trashed-only", "--files-only", "drive:folder")
+    assert set(trashed) == {"file.txt"}
+    rclone.run("cleanup", "drive:")
+    assert trashed["file.txt"]["ID"] not in abroad.site.simulator.apply(lambda world: set(world.items))
