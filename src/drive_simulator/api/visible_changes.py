@@ -45,12 +45,15 @@ class ChangesPage:
 
 def start_page_token(user: User, drive: SharedDrive | None) -> str:
     """The token from which later changes are read."""
-    return str(_log(user, drive).end)
+    log = _log(user, drive)
+    log.arrive()
+    return str(log.end)
 
 
 def read_changes(world: World, user: User, request: ChangesRequest, page_token: str) -> ChangesPage:
     """One page from `page_token` on. Raises ApiError 400 `invalid` for a token that the log never gave out."""
     log = _log(user, request.drive)
+    log.arrive()
     if not page_token.isascii() or not page_token.isdigit() or len(page_token) > _MAX_TOKEN_LENGTH:
         raise invalid_page_token()
     if not log.holds(int(page_token)):

@@ -11,6 +11,7 @@ from drive_simulator.model.content import revisions_of
 from drive_simulator.model.discussion import Post, comments_of
 from drive_simulator.model.items import RANK, Item, User
 from drive_simulator.model.labels import labels_of
+from drive_simulator.model.old_revisions import revisions_left
 from drive_simulator.model.world import World
 
 _DAY_MS = 24 * 3600 * 1000
@@ -158,7 +159,9 @@ def _revision_edit(kind: str, wanted: Callable[[Item], bool], body: Mapping[str,
         if found is None:
             return None
         item, actor = found
-        kept = revisions_of(item)
+        kept = revisions_left(world, item)
+        if body is None and len(kept) == 1:
+            return None
         path = f"files/{item.id}/revisions/{rng.choice(kept[:-1] or kept).id}"
         return Edit(kind, actor.email, "DELETE" if body is None else "PATCH", path, {}, body)
 

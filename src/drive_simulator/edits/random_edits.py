@@ -28,7 +28,8 @@ from drive_simulator.edits.edit import (
     pick_item_where,
     pick_place,
 )
-from drive_simulator.model.access import own_grantees
+from drive_simulator.model.access import own_grantees, viewers
+from drive_simulator.model.clock import rfc3339
 from drive_simulator.model.item_changes import can_hold
 from drive_simulator.model.items import FOLDER, SHORTCUT, WORKSPACE_PREFIX, Item, User
 from drive_simulator.model.world import World
@@ -198,6 +199,24 @@ def _unshare(world: World, rng: random.Random) -> Edit | None:
     return Edit("unshare", found[1].email, "DELETE", path, ALL_DRIVES)
 
 
+def _view(world: World, rng: random.Random) -> Edit | None:
+    return _view_of(pick_item_where(world, rng, lambda item: not item.is_folder), world, rng)
+
+
+def _view_folder(world: World, rng: random.Random) -> Edit | None:
+    return _view_of(pick_item_where(world, rng, lambda item: item.is_folder), world, rng)
+
+
+def _view_of(found: tuple[Item, User] | None, world: World, rng: random.Random) -> Edit | None:
+    """Somebody who sees the item opens it, and changes nothing."""
+    if found is None:
+        return None
+    viewer = rng.choice(sorted(viewers(found[0]), key=lambda user: user.email))
+    kind = "view_folder" if found[0].is_folder else "view"
+    body = {"viewedByMeTime": rfc3339(world.now_ms())}
+    return Edit(kind, viewer.email, "PATCH", f"files/{found[0].id}", ALL_DRIVES, body)
+
+
 def _membership(world: World, rng: random.Random) -> Edit | None:
     """Somebody joins or leaves a shared drive, or the drive is renamed."""
     if not world.drives:
@@ -234,4 +253,6 @@ _KINDS: tuple[tuple[int, Chooser], ...] = (
     (6, _share),
     (3, _unshare),
     (1, _membership),
+    (8, _view),
+    (1, _view_folder),
 )

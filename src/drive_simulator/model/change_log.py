@@ -5,6 +5,7 @@ the page tokens; they never expire by themselves.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 
 class Entry:
@@ -24,28 +25,42 @@ class Entry:
         self.left_my_drive = left_my_drive
 
 
+class Mail(Protocol):
+    """Brings entries to their logs, late or a second time."""
+
+    def holds_back(self, log: "ChangeLog", entry: Entry, /) -> bool:
+        """Whether the entry arrives later, by `append`."""
+        ...
+
+    def arrive(self) -> None:
+        """Append what is due, to whichever log it belongs."""
+        ...
+
+
 class ChangeLog:
     """The entries in order. `base` is the first position; logs differ in it, so that a token of another log shows.
 
-    `listeners` are called with each new entry: the channels of push notifications.
+    `listeners` are called with each new entry: the channels of push notifications. `mail` says which entries arrive
+    late; without it none does.
     """
 
-    __slots__ = ("_base", "_entries", "_positions", "listeners")
+    __slots__ = ("_entries", "_mail", "_positions", "base", "listeners")
 
-    def __init__(self, base: int) -> None:
+    def __init__(self, base: int, mail: Mail | None = None) -> None:
         self.listeners: tuple[Callable[[Entry], None], ...] = ()
-        self._base = base
+        self.base = base
+        self._mail = mail
         self._entries: list[Entry | None] = []
         self._positions: dict[str, int] = {}
 
     @property
     def end(self) -> int:
         """The position that the next entry will have."""
-        return self._base + len(self._entries)
+        return self.base + len(self._entries)
 
     def holds(self, position: int) -> bool:
         """Whether the position is one that this log has given out."""
-        return self._base <= position <= self.end
+        return self.base <= position <= self.end
 
     def record(
         self,
@@ -56,22 +71,33 @@ class ChangeLog:
         from_drive: bool = False,
         left_my_drive: bool = False,
     ) -> None:
-        """Append a change; an earlier one of the same target goes."""
+        """Enter a change, now or when it arrives."""
+        entry = Entry(target_id, time_ms, is_drive=is_drive, from_drive=from_drive, left_my_drive=left_my_drive)
+        if self._mail is None or not self._mail.holds_back(self, entry):
+            self.append(entry)
+
+    def append(self, entry: Entry) -> None:
+        """Put the entry at the end; an earlier one of the same target goes."""
+        target_id = entry.target_id
         earlier_at = self._positions.get(target_id)
         if earlier_at is not None:
             earlier = self._entries[earlier_at]
             self._entries[earlier_at] = None
-            if from_drive and earlier is not None and (earlier.left_my_drive or not earlier.from_drive):
-                left_my_drive = True
+            if entry.from_drive and earlier is not None and (earlier.left_my_drive or not earlier.from_drive):
+                entry.left_my_drive = True
         self._positions[target_id] = len(self._entries)
-        entry = Entry(target_id, time_ms, is_drive=is_drive, from_drive=from_drive, left_my_drive=left_my_drive)
         self._entries.append(entry)
         for listener in self.listeners:
             listener(entry)
 
+    def arrive(self) -> None:
+        """Take in what is due. Before the log is read, and before its end is told."""
+        if self._mail is not None:
+            self._mail.arrive()
+
     def read_from(self, position: int) -> Iterator[tuple[int, Entry]]:
         """The entries at and after `position`, oldest first, each with its position."""
-        for at in range(max(position - self._base, 0), len(self._entries)):
+        for at in range(max(position - self.base, 0), len(self._entries)):
             entry = self._entries[at]
             if entry is not None:
-                yield self._base + at, entry
+                yield self.base + at, entry

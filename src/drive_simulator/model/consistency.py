@@ -24,6 +24,7 @@ class Consistency(msgspec.Struct, forbid_unknown_fields=True):
     - `lost_below_logged`: what an account loses below a folder that is no longer shared has entries of its own.
     - `comments_logged`, `comments_raise_version`: whether a comment makes an entry, and raises `version`.
     - `below_unseen_logged`: items below a folder that the account does not see have entries of their own.
+    - `groups_logged`: who joins or leaves a group gets entries of what is shared with the group.
     - `told_twice`: the share of entries that a log tells a second time, a while later.
     - `entry_lag_s`: how late an entry arrives in its log.
     - `revisions_dropped`: Google purges a blob's revisions after 30 days or 100, and merges those of documents.
@@ -40,6 +41,7 @@ class Consistency(msgspec.Struct, forbid_unknown_fields=True):
     comments_logged: bool = True
     comments_raise_version: bool = True
     below_unseen_logged: bool = True
+    groups_logged: bool = True
     told_twice: float = 0.0
     entry_lag_s: Seconds = 0.0
     revisions_dropped: bool = False

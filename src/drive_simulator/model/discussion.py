@@ -1,6 +1,7 @@
 """Comments and their replies, as they hang on an item.
 
-Each thing said is an entry in the change logs: the file's version goes up, its modifiedTime stays.
+Each thing said is an entry in the change logs: the file's version goes up, its modifiedTime stays. It is not known
+whether Google does so: `Consistency.comments_logged` and `.comments_raise_version`.
 """
 
 import re
@@ -68,7 +69,7 @@ def comment_on(
     now = world.now_ms()
     comment = Post(world.ids.short_id(), by, words, now, now, anchor=anchor, quoted=quoted)
     add_comment(item, comment)
-    world.note_change(item)
+    _note(world, item)
     return comment
 
 
@@ -78,7 +79,7 @@ def reply_to(world: World, item: Item, comment: Post, by: User, words: str, acti
     reply = Post(world.ids.short_id(), by, words, now, now, action=action)
     comment.replies.append(reply)
     comment.modified_ms = now
-    world.note_change(item)
+    _note(world, item)
     return reply
 
 
@@ -86,11 +87,20 @@ def reword(world: World, item: Item, comment: Post, post: Post, words: str) -> N
     """Write the comment, or one of its replies, anew."""
     post.content = words
     post.modified_ms = comment.modified_ms = world.now_ms()
-    world.note_change(item)
+    _note(world, item)
 
 
 def remove_post(world: World, item: Item, comment: Post, post: Post) -> None:
     """Delete the comment, or one of its replies: it stays, without its words."""
     post.deleted = True
     post.modified_ms = comment.modified_ms = world.now_ms()
-    world.note_change(item)
+    _note(world, item)
+
+
+def _note(world: World, item: Item) -> None:
+    rules = world.consistency
+    if rules.comments_logged:
+        world.note_change(item, raises_version=rules.comments_raise_version)
+    elif rules.comments_raise_version:
+        item.version += 1
+        item.rendered = None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import cast
 
-from drive_simulator.model.access import member_openers, openers
+from drive_simulator.model.access import member_openers, openers, sees
 from drive_simulator.model.content import push_revision, revision_id, revisions_of
 from drive_simulator.model.items import FOLDER, SHORTCUT, WORKSPACE_PREFIX, Item, Revision, User
 from drive_simulator.model.world import World
@@ -175,9 +175,26 @@ def delete(world: World, item: Item) -> int:
     return len(gone)
 
 
+def view(world: World, item: Item, user: User) -> None:
+    """Let the account open, download or export the item now: an entry in that account's own log alone.
+
+    `version` and `modifiedTime` stay; an item of a shared drive has no entry in the drive's log. An item that the
+    account reaches by a link alone has no entry. Source: google-api-dotnet-client #2544 (files and folders that were
+    opened), google-api-java-client-services #3160 (an export by a delegated user is that user's view).
+    """
+    if world.consistency.views_logged and sees(user, item):
+        mark_viewed(world, item, user, world.now_ms())
+    else:
+        _set_viewed(item, user, world.now_ms())
+
+
 def mark_viewed(world: World, item: Item, user: User, viewed_ms: int) -> None:
-    """Set when the user last opened the item; nobody else hears of it."""
+    """Set when the user last opened the item, as files.update does; nobody else hears of it."""
+    _set_viewed(item, user, viewed_ms)
+    user.log.record(item.id, world.now_ms(), from_drive=item.drive is not None)
+
+
+def _set_viewed(item: Item, user: User, viewed_ms: int) -> None:
     views = cast(dict[str, int], item.rare("viewed_by") or {})
     item.set_rare("viewed_by", {**views, user.email: viewed_ms})
     item.rendered = None
-    user.log.record(item.id, world.now_ms(), from_drive=item.drive is not None)

@@ -1,8 +1,9 @@
 """Permissions as they are given and taken, and the membership of shared drives. Nothing here asks whether one may."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 
-from drive_simulator.model.access import own_grantees
+from drive_simulator.model.access import own_grantees, viewers
 from drive_simulator.model.items import Grant, GranteeType, Group, Item, Role, SharedDrive, User
 from drive_simulator.model.world import World
 
@@ -125,6 +126,37 @@ def delete_account(world: World, user: User) -> None:
     for item in list(user.index):
         if user in own_grantees(item):
             world.note_change(item)
+
+
+def set_group_members(world: World, group: Group, members: Iterable[User]) -> None:
+    """Change who is in the group, and thereby who has what is shared with it.
+
+    With `groups_logged` who gains an item gets an entry of what is shared with the group, and who loses it a removal,
+    as by sharing; without it no log tells of it. No version changes. Source: not documented, both are assumed.
+    """
+    told = world.consistency.groups_logged
+    given = [item for item in world.items.values() if any(grant.group is group for grant in item.grants or ())]
+    shared = {item for item in given if not item.is_root}
+    # What is below another of them changes with that one.
+    highest = [item for item in given if item in shared and sum(at in shared for at in item.chain()) == 1]
+    saw = {item: viewers(item) for item in shared}
+    with ExitStack() as changes:
+        for item in highest:
+            changes.enter_context(world.changing_access(item, silent=not told))
+        group.members = frozenset(members)
+    for item in given if told else ():
+        for user in viewers(item) - saw.get(item, viewers(item)):
+            user.log.record(item.id, world.now_ms(), from_drive=item.drive is not None)
+    for drive in [item.drive for item in given if item.is_root and item.drive is not None]:
+        _recount_members(world, drive, told=told)
+
+
+def _recount_members(world: World, drive: SharedDrive, *, told: bool) -> None:
+    if told:
+        _change_members(world, drive, lambda: drive.root.grants or [])
+    else:
+        world.count_members(drive)
+        world.epoch += 1
 
 
 def publish(world: World, item: Item, by: User, user: User) -> Grant:

@@ -26,6 +26,7 @@ from drive_simulator.model.ids import IdSource
 from drive_simulator.model.index import Index
 from drive_simulator.model.items import FOLDER, RANK, Grant, Group, Item, SharedDrive, Site, User
 from drive_simulator.model.label_kinds import LabelKind
+from drive_simulator.model.late_entries import LateEntries
 
 
 class World:
@@ -38,6 +39,7 @@ class World:
     def __init__(self, *, clock: Clock | None = None, seed: int = 0, consistency: Consistency | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
         self.consistency = consistency or Consistency()
+        self.late_entries = LateEntries(self.clock, lambda: self.consistency, seed)
         self.ids = IdSource(seed)
         self.site = Site()
         self.users: dict[str, User] = {}
@@ -143,9 +145,9 @@ class World:
                     for user in seen_by:
                         user.index.add(item)
 
-    def note_change(self, item: Item) -> None:
+    def note_change(self, item: Item, *, raises_version: bool = True) -> None:
         """Log a change of the item for everybody who sees it, and in its drive's log."""
-        item.version += 1
+        item.version += raises_version
         item.rendered = None
         now = self.now_ms()
         for user in viewers(item):
@@ -158,8 +160,9 @@ class World:
 
         Theirs is the only news they get where the folder is trashed or moved; a folder above in their sight has it.
         `knew` are those who saw what is in the folder before a move: whoever did not can't tell what the news is about.
+        Source: not documented; `below_unseen_logged` says whether there is such an entry.
         """
-        if not folder.is_folder:
+        if not folder.is_folder or not self.consistency.below_unseen_logged:
             return
         now = self.now_ms()
         told = openers(folder) | member_openers(folder)
@@ -192,13 +195,15 @@ class World:
             drive.log.record(drive.id, now, is_drive=True, from_drive=True)
 
     @contextmanager
-    def changing_access(self, item: Item, *, gone: bool = False) -> Iterator[None]:
+    def changing_access(self, item: Item, *, gone: bool = False, silent: bool = False) -> Iterator[None]:
         """Around a change of who sees the item and what is below it: keeps listings and logs in step.
 
         Whoever loses an item gets a removal of each; whoever gains gets nothing here: the caller logs the item that was
         changed, and it alone (Drive guide: "a permission change on a folder is logged on that item only"). What leaves
-        a corpus is logged there as removed. `gone`: the item is deleted for good.
+        a corpus is logged there as removed. `gone`: the item is deleted for good. `silent`: the logs tell nothing of
+        it. Whether what is lost below the item has entries is not documented: `lost_below_logged`.
         """
+        rules = self.consistency
         before = list(sights(item))
         yield
         self.epoch += 1
@@ -207,15 +212,18 @@ class World:
         now = self.now_ms()
         lost: dict[Item | None, frozenset[User]] = {}
         for each, was in before:
-            lost_by = lost[each] = self._step(each, was, after.get(each, nothing), now)
+            told = not silent and (each is item or gone or rules.lost_below_logged)
+            lost_by = lost[each] = self._step(each, was, after.get(each, nothing), now, told=told)
+            if silent or not rules.below_unseen_logged:
+                continue
             # Who keeps an item whose folder they lose sees it without a parent from now on.
             for user in lost.get(each.parent, NOBODY) - lost_by:
                 user.log.record(each.id, now, from_drive=each.drive is not None)
                 if each.drive is not None and user in each.drive.members:
                     each.drive.log.record(each.id, now, from_drive=True)
 
-    def _step(self, item: Item, was: Sight, now_is: Sight, now: int) -> frozenset[User]:
-        """Bring one item's listings and logs from one sight to another; returns who lost it."""
+    def _step(self, item: Item, was: Sight, now_is: Sight, now: int, *, told: bool) -> frozenset[User]:
+        """Bring one item's listings from one sight to another, and its logs where `told`; returns who lost it."""
         (grantees_before, members_before, drive_before), (grantees_after, members_after, drive_after) = was, now_is
         if was == now_is:
             return NOBODY
@@ -230,11 +238,11 @@ class World:
                 drive_before.log.record(item.id, now, from_drive=True)
             if drive_after is not None:
                 drive_after.index.add(item)
-        elif drive_after is not None and members_before - members_after:
+        elif told and drive_after is not None and members_before - members_after:
             drive_after.log.record(item.id, now, from_drive=True)
         from_drive = drive_before is not None
         lost_by = (grantees_before | members_before) - (grantees_after | members_after)
-        for user in lost_by:
+        for user in lost_by if told else ():
             user.log.record(item.id, now, from_drive=from_drive)
         if not from_drive and drive_after is not None:
             for user in grantees_before - lost_by:
@@ -242,4 +250,4 @@ class World:
         return lost_by
 
     def _new_log(self, owner_id: str) -> ChangeLog:
-        return ChangeLog(1_000 + 1_000 * (crc32(owner_id.encode()) % 90_000))
+        return ChangeLog(1_000 + 1_000 * (crc32(owner_id.encode()) % 90_000), self.late_entries)

@@ -20,6 +20,8 @@ from drive_simulator.push.channels import Channel, ChannelBook, News
 USER_AGENT = "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)"
 RETRIED = frozenset({500, 502, 503, 504})
 POST_TIMEOUT_S = 10.0
+LATE_ENTRIES_EVERY_S = 0.05
+"""How often it is looked whether late entries are due, while there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Notifier:
         self._session: aiohttp.ClientSession | None = None
         self._busy: set[Channel] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._awaits_late = False
 
     async def start(self) -> None:
         """Deliver from now on, what has gathered first."""
@@ -77,16 +80,20 @@ class Notifier:
             connector=aiohttp.TCPConnector(limit=0),
         )
         self._book.on_news = self._wake
+        self._book.world.late_entries.on_wait = self._await_late_entries
+        self._await_late_entries()
         for channel in self._book.living():
             self._wake(channel)
 
     async def stop(self) -> None:
         """Drop what is under way."""
         self._book.on_news = lambda _: None
+        self._book.world.late_entries.on_wait = lambda: None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._busy.clear()
+        self._awaits_late = False
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -95,6 +102,21 @@ class Notifier:
         if channel not in self._busy:
             self._busy.add(channel)
             self._spawn(self._tell(channel), f"channel {channel.order.id}")
+
+    def _await_late_entries(self) -> None:
+        """Bring late entries to their logs when they are due, so that channels hear of them though no reader asks."""
+        if not self._awaits_late:
+            self._awaits_late = True
+            self._spawn(self._bring_late_entries(), "late entries")
+
+    async def _bring_late_entries(self) -> None:
+        late = self._book.world.late_entries
+        try:
+            while late:
+                await self._pace.sleep(LATE_ENTRIES_EVERY_S)
+                late.arrive()
+        finally:
+            self._awaits_late = False
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)

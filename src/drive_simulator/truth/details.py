@@ -6,9 +6,13 @@ from drive_simulator.api.exports import EXPORT_FORMATS
 from drive_simulator.model import content
 from drive_simulator.model.clock import rfc3339
 from drive_simulator.model.discussion import Post, comments_of
-from drive_simulator.model.items import BARE, RANK, User
+from drive_simulator.model.items import BARE, RANK, Item, Revision, User
 from drive_simulator.model.world import World
 from drive_simulator.truth.reach import Reach, visible
+
+_DAY_MS = 86_400_000
+_DAYS_LEFT = 30
+_BLOBS_LEFT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def visible_revisions(
     for item in visible(world, user, include_trashed=include_trashed, include_shared_drives=include_shared_drives):
         if item.mime_type in BARE or reach.standing(item) < RANK["writer"]:
             continue
-        kept = content.revisions_of(item)
+        kept = _revisions(world, item)
         for each in kept[-max_revisions:] if max_revisions else kept:
             is_blob = item.size >= 0
             found[item.id, each.id] = VisibleRevision(
@@ -85,6 +89,32 @@ def visible_revisions(
                 export_formats=EXPORT_FORMATS.get(item.mime_type, ()),
             )
     return found
+
+
+def _revisions(world: World, item: Item) -> list[Revision]:
+    """Those that Google still has: by the day for documents, for 30 days and a hundred of them for blobs."""
+    kept = content.revisions_of(item)
+    if not world.consistency.revisions_dropped:
+        return kept
+    left: list[Revision] = []
+    unkept = 0
+    newer: Revision | None = None
+    for each in reversed(kept):
+        if newer is None:
+            stays, unkept = True, 1
+        elif item.is_workspace:
+            age_days = (world.now_ms() - newer.modified_ms) / _DAY_MS
+            same_day = rfc3339(each.modified_ms)[:10] == rfc3339(newer.modified_ms)[:10]
+            stays = each.published or age_days < 1 or not same_day
+        elif each.keep_forever:
+            stays = True
+        else:
+            stays = unkept < _BLOBS_LEFT and world.now_ms() - newer.modified_ms < _DAYS_LEFT * _DAY_MS
+            unkept += stays
+        if stays:
+            left.append(each)
+        newer = each
+    return left[::-1]
 
 
 def visible_comments(

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import cast
 
 import pytest
@@ -95,6 +96,7 @@ class Mirror:
                 del self.files[file_id]
         elif file["trashed"]:
             self._drop_tree(file_id)
+            self._drop_trashed_orphans()
         elif file_id not in {self._user.root.id, file.get("driveId")}:
             self.files[file_id] = file
             if file["mimeType"] == FOLDER:
@@ -117,6 +119,14 @@ class Mirror:
         below = [each for each, file in self.files.items() if file_id in cast(list[str], file.get("parents") or [])]
         for each in below:
             self._drop_tree(each)
+
+    def _drop_trashed_orphans(self) -> None:
+        """A folder that was shared and trashed between two readings has one entry: the items that were known without
+        it are looked up."""
+        for file_id in [each for each, file in self.files.items() if not file.get("parents")]:
+            with suppress(ApiError):  # what is gone has a later entry
+                if self._get(f"files/{file_id}", {"supportsAllDrives": "true", "fields": _FIELDS})["trashed"]:
+                    self._drop_tree(file_id)
 
     def _is_member(self, drive_id: str) -> bool:
         return drive_id in {drive["id"] for drive in self._pages("drives", "drives", {})}

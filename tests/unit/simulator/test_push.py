@@ -10,7 +10,8 @@ import aiohttp
 import pytest
 
 from drive_simulator.model.clock import FastClock, ManualClock
-from drive_simulator.model.item_changes import create, delete, edit, move, replace_content, set_trashed
+from drive_simulator.model.consistency import Consistency
+from drive_simulator.model.item_changes import create, delete, edit, move, replace_content, set_trashed, view
 from drive_simulator.model.sharing import share
 from drive_simulator.push.notifications import Pace
 from drive_simulator.server.server import Simulator
@@ -323,3 +324,28 @@ def test_a_fast_clock_lives_a_day_in_a_moment() -> None:
     clock, deadline_s = FastClock(1_000_000, now_ms=0), monotonic() + 10
     while clock.now_ms() < DAY_MS:
         assert monotonic() < deadline_s
+
+
+async def test_a_view_is_pushed_to_who_opened_the_file_alone() -> None:
+    """Reported: push fires for views too (google-api-dotnet-client #2544), of that account alone."""
+    async with _theatre() as it:
+        file = it.stage.file()
+        share(it.stage.world, file, it.stage.alice, it.stage.bob, "reader")
+        await it.watch()
+        view(it.stage.world, file, it.stage.bob)
+        view(it.stage.world, file, it.stage.alice)
+        _, news = await it.webhooks.until(lambda seen: len(seen) == 2)
+        assert (news.state, news.number) == ("change", 2)
+
+
+async def test_a_late_entry_is_pushed_when_it_arrives() -> None:
+    """No reader has to look at the log for it (assumed: push and the log go by the same entry)."""
+    async with _theatre() as it:
+        it.stage.world.consistency = Consistency(entry_lag_s=30.0)
+        await it.watch()
+        it.stage.file()
+        it.stage.clock.advance(29)
+        assert len(it.stage.world.late_entries) == 1
+        it.stage.clock.advance(1)
+        _, news = await it.webhooks.until(lambda seen: len(seen) == 2)
+        assert (news.state, news.number, len(it.stage.world.late_entries)) == ("change", 2, 0)

@@ -8,10 +8,11 @@ from drive_simulator.api.errors import ApiError
 from drive_simulator.api.media import check_download, serve_blob, serve_bytes
 from drive_simulator.api.operations import Operation
 from drive_simulator.api.wire import Response
+from drive_simulator.model import item_changes
 from drive_simulator.model.access import rank
 from drive_simulator.model.capabilities import can_have_revisions, may_download
-from drive_simulator.model.content import revisions_of
 from drive_simulator.model.items import RANK, Item, Revision
+from drive_simulator.model.old_revisions import revisions_left
 
 _TYPE = "type.googleapis.com/google.apps.drive.v3.DownloadFile"
 _FAILED = {"code": 13, "message": "Internal error encountered."}
@@ -22,6 +23,7 @@ def download(call: Call) -> Response:
     item = call.item(call.path["fileId"])
     mime_type, revision_id = call.text("mimeType"), call.text("revisionId")
     _check(call, item, mime_type, revision_id)
+    item_changes.view(call.world, item, call.user)
     operation = call.services.operations.begin(call.user, item, mime_type, revision_id, call.world.now_ms())
     return answer(call, "Operation", _resource(call, operation))
 
@@ -104,7 +106,7 @@ def _revision(call: Call, item: Item, revision_id: str) -> Revision:
         raise ApiError(400, "invalidArgument", "The file has no revisions.", location="revisionId")
     if rank(call.user, item) < RANK["writer"]:
         raise errors.insufficient_file_permissions()
-    found = next((each for each in revisions_of(item) if each.id == revision_id), None)
+    found = next((each for each in revisions_left(call.world, item) if each.id == revision_id), None)
     if found is None:
         raise errors.resource_not_found("Revision", revision_id, "revisionId")
     return found
@@ -113,6 +115,7 @@ def _revision(call: Call, item: Item, revision_id: str) -> Revision:
 def _serve(call: Call, item: Item, mime_type: str | None, revision_id: str | None) -> Response:
     _check(call, item, mime_type, revision_id)
     revision = None if revision_id is None else _revision(call, item, revision_id)
+    item_changes.view(call.world, item, call.user)
     if not item.is_workspace:
         return serve_blob(revision or item, call.request.headers)
     mime_type = mime_type or exports.DOWNLOAD_FORMATS[item.mime_type][0]

@@ -6,6 +6,7 @@ from drive_simulator.api import errors, exports
 from drive_simulator.api.call import Call, Handler
 from drive_simulator.api.media import serve_bytes
 from drive_simulator.api.wire import Response
+from drive_simulator.model import item_changes
 from drive_simulator.model.access import rank
 from drive_simulator.model.capabilities import may_download
 
@@ -27,6 +28,7 @@ def export(call: Call) -> Response:
         raise errors.conversion_not_supported()
     if len(body) > exports.EXPORT_LIMIT_BYTES:
         raise errors.export_size_limit_exceeded()
+    item_changes.view(call.world, item, call.user)
     return serve_bytes(body, mime_type, call.request.headers)
 
 

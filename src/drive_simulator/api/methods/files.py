@@ -134,7 +134,10 @@ def get(call: Call) -> Response:
         raise errors.abuse_acknowledgment_without_download()
     item = call.item(call.path["fileId"])
     if call.text("alt") == "media":
-        return download(item, item, call.user, call.request.headers, acknowledge_abuse=call.flag("acknowledgeAbuse"))
+        acknowledged = call.flag("acknowledgeAbuse")
+        bytes_of_it = download(item, item, call.user, call.request.headers, acknowledge_abuse=acknowledged)
+        item_changes.view(call.world, item, call.user)
+        return bytes_of_it
     return answer_file(call, item)
 
 

@@ -10,8 +10,8 @@ from drive_simulator.api.page_tokens import open_token, seal_token
 from drive_simulator.api.resources import revision_resource
 from drive_simulator.api.wire import Response
 from drive_simulator.model.capabilities import can_have_revisions
-from drive_simulator.model.content import revisions_of
 from drive_simulator.model.items import Item, Revision
+from drive_simulator.model.old_revisions import revisions_left
 
 MAX_KEPT = 200
 _OF_BLOBS = {"keepForever": "keep_forever"}
@@ -25,7 +25,7 @@ _OF_DOCUMENTS = {
 def list_revisions(call: Call) -> Response:
     """revisions.list, oldest first."""
     item = _item(call)
-    kept = revisions_of(item)
+    kept = revisions_left(call.world, item)
     binding = f"revisions:{call.user.email}:{item.id}"
     token = call.text("pageToken")
     start = open_token(binding, token)[1] if token else 0
@@ -55,7 +55,7 @@ def update(call: Call) -> Response:
     item = _item(call, "writer")
     revision = _revision(call, item)
     wanted = _wanted(call, item)
-    kept = revisions_of(item)
+    kept = revisions_left(call.world, item)
     if wanted.get("keep_forever") and sum(each.keep_forever for each in kept if each.id != revision.id) >= MAX_KEPT:
         raise errors.ApiError(403, "cannotKeepMoreRevisions", "200 revisions at most can be kept forever.")
     if wanted:
@@ -71,7 +71,7 @@ def delete(call: Call) -> Response:
     """revisions.delete; the last one and those of Workspace documents stay."""
     item = _item(call, "writer")
     revision = _revision(call, item)
-    kept = revisions_of(item)
+    kept = revisions_left(call.world, item)
     if item.is_workspace or revision.id == kept[-1].id:
         raise errors.ApiError(403, "cannotDeleteRevision", "This revision can't be deleted.")
     item.set_rare("revisions", [each for each in kept if each.id != revision.id])
@@ -101,7 +101,7 @@ def _item(call: Call, role: str = "writer") -> Item:
 
 def _revision(call: Call, item: Item) -> Revision:
     wanted = call.path["revisionId"]
-    kept = revisions_of(item)
+    kept = revisions_left(call.world, item)
     if wanted == "head":
         return kept[-1]
     revision = next((each for each in kept if each.id == wanted), None)
