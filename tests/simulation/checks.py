@@ -188,12 +188,13 @@ class Checks:
         """The mirror is the Drive. Its labels are `labels_too`: not where they were refused.
 
         Of files that are bad for ever nothing is compared, and no full sync is completed: what only a sweep would take
-        away may stay.
+        away may stay. A full sync that has just fetched contents has yet to read that the account viewed the files.
         """
+        events_too = when == "settled" or not self._size.contents
         lasting = self._oddities.lasting if self._size.for_ever else frozenset[str]()
         differences = [
             each
-            for each in self._differences(settings, labels_too=labels_too)
+            for each in self._differences(settings, labels_too=labels_too, events_too=events_too)
             if each.resource_id.partition("/")[0] not in lasting and not (lasting and self._is_to_be_swept(each))
         ]
         self._done[f"compared, {when}"] += 1
@@ -232,7 +233,7 @@ class Checks:
             raise Broken(f"error records of gaps: {wrong}, of {gaps}")
         self._done["lasting gaps compared"] += len(gaps)
 
-    def _differences(self, settings: ConnectionSettings, *, labels_too: bool) -> list[Difference]:
+    def _differences(self, settings: ConnectionSettings, *, labels_too: bool, events_too: bool) -> list[Difference]:
         drives_too = bool(settings.include_shared_drives)
         trashed_too = settings.include_trashed
         files = visible_items(self._world, self._user, include_trashed=trashed_too, include_shared_drives=drives_too)
@@ -248,12 +249,14 @@ class Checks:
         differences = self._log.differences(
             files, drives, permissions, untold=untold(self._world, self._user), include_trashed=trashed_too
         )
-        differences += self._other_differences(settings, labels_too=labels_too)
+        differences += self._other_differences(settings, labels_too=labels_too, events_too=events_too)
         if self._size.scopes:
             differences = [each for each in differences if not is_opened_by_link(self._world, each)] + wrong_paths
         return differences
 
-    def _other_differences(self, settings: ConnectionSettings, *, labels_too: bool) -> Iterator[Difference]:
+    def _other_differences(
+        self, settings: ConnectionSettings, *, labels_too: bool, events_too: bool
+    ) -> Iterator[Difference]:
         """Those of what is beside items and their permissions."""
         mirror, world, user = self._log.mirror, self._world, self._user
         if self._size.details:
@@ -262,7 +265,7 @@ class Checks:
             yield from differences_of_contents(mirror, world, user, settings, self._store)
         if self._size.labels and labels_too:
             yield from differences_of_labels(mirror, world, settings)
-        if self._size.events and not self._size.scopes:
+        if self._size.events and events_too and not self._size.scopes:
             yield from differences_of_events(mirror, self._log.events, world, user, settings)
 
     def _visible_permissions(self, settings: ConnectionSettings) -> dict[tuple[str, str], VisiblePermission]:

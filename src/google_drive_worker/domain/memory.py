@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from google_drive_worker.domain.content import ContentStatus
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.objects import ObjectRef
 
@@ -13,7 +14,7 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
 
     `permission_ids` are those of its permission records, sorted; a permission that is revoked is in no log of Google's.
     `head` is what its revisions were last read at: the head revision's id of a blob, the modifiedTime of a document.
-    `content` is where its bytes are, of the edition `content_head`.
+    `content` is where its bytes are, of the edition `content_head`; `content_status` says why they are not to be had.
     `comments` says whether it had any when they were last read; `None`: they never were. `version` is Drive's, as far
     as it is known. An item that was deleted is kept as `is_gone`: a list that is behind still shows it.
     """
@@ -26,6 +27,7 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
     comments: bool | None = None
     version: int | None = None
     is_gone: bool = False
+    content_status: ContentStatus | None = None
 
 
 Recall = Callable[[FileId], Remembered | None]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from google_drive_worker.domain.content import Content, Mirrored, Source
+from google_drive_worker.domain.content import Content, ContentStatus, Mirrored, Source
 from google_drive_worker.domain.drive import DriveFile, FilesPage, UnreadableItem
 from google_drive_worker.domain.file_types import holds_of
 from google_drive_worker.domain.ids import FileId
@@ -118,9 +118,13 @@ def contents_noted(step: Step, files: Iterable[DriveFile], recall: Recall, norma
             changed.pop(file_id, None)
             file = shown.get(file_id) if record.operation == "upsert" else None
             if file is not None and not _comes_anyhow(checkpoint, checkpoint.sync, file):
-                ref = _known_ref(checkpoint.scope, file, recall(file_id))
+                known = recall(file_id)
+                ref = _known_ref(checkpoint.scope, file, known)
+                refusal = None if file_id in checkpoint.sync.contents else _known_refusal(checkpoint.scope, file, known)
                 if ref is not None:
                     kept = normalizer.with_content(record, "stored", ref)
+                elif refusal is not None:
+                    kept = normalizer.with_content(record, refusal, None)
                 elif wants_contents(checkpoint) and source_of(checkpoint.scope, file) is not None:
                     changed[file_id] = None
         records.append(kept)
@@ -223,7 +227,8 @@ def _write(
         # Of an item whose permissions are mirrored nothing is made up: what is not known of it is in doubt.
         known = known or (None if checkpoint.scope.sync_permissions else Remembered(version=mirrored.file.version))
         if known is not None:
-            remembered[file_id] = replace(known, content=content.ref, content_head=mirrored.head)
+            status = None if content.ref is not None else content.status
+            remembered[file_id] = replace(known, content=content.ref, content_head=mirrored.head, content_status=status)
     for file_id, problem in answer.unread.items():
         home = corpus or home_of(checkpoint, "contents", file_id)
         checkpoint, more = open_gap(checkpoint, "contents", file_id, home, problem)
@@ -244,6 +249,20 @@ def _known_ref(scope: Scope, file: DriveFile, known: Remembered | None) -> Objec
     if not isinstance(source, Source) or source.head != known.content_head:
         return None
     return known.content if known.content.content_type == source.content_type else None
+
+
+def _known_refusal(scope: Scope, file: DriveFile, known: Remembered | None) -> ContentStatus | None:
+    """Why the file's bytes are not to be had, if nothing has changed since but the account's own view of it.
+
+    A view leaves `version` as it was, and fetching bytes is a view: those that are too many, say, would be fetched
+    again for the entry that fetching them has made.
+    """
+    if known is None or known.content_status is None or known.version is None or known.version != file.version:
+        return None
+    source = source_of(scope, file)
+    if isinstance(source, Content):
+        return source.status if source.status == known.content_status else None
+    return known.content_status if source is not None and source.head == known.content_head else None
 
 
 def _comes_anyhow(checkpoint: Checkpoint, sync: Sync, file: DriveFile) -> bool:

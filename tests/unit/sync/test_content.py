@@ -133,6 +133,40 @@ def test_a_changed_file_keeps_the_reference_to_bytes_that_are_the_same() -> None
         assert step.checkpoint.sync.contents == ("a",)
 
 
+def test_a_view_fetches_no_bytes_that_are_not_to_be_had() -> None:
+    """Fetching is a view, which leaves `version`; after any other change, or what is asked for anyhow, it is tried."""
+    before, action = reading(), ReadChanges(USER_CORPUS, PageToken("1"))
+    assert before.sync is not None
+    asked = replace(before, sync=replace(before.sync, contents=(FileId("a"),)))
+    refused = Remembered(content_head="abc", content_status="too_large", version=7)
+    cases = (
+        (before, BLOB, refused, ()),
+        (asked, BLOB, refused, ("a",)),
+        (before, {**BLOB, "version": "8"}, refused, ("a",)),
+        (before, {**BLOB, "sha256Checksum": "other"}, refused, ("a",)),
+        (before, BLOB, replace(refused, version=None), ("a",)),
+    )
+    for at, shown, known, wanted in cases:
+        page = changes_page(changed(shown), more="2")
+        step = on_answer(at, action, page, transformer, {"a": known}.get)
+        assert sync_of(state(step)).contents == wanted
+        told = b'"content_status":"too_large"' in bytes(step.records[0].data)  # type: ignore[arg-type]
+        assert told == (not wanted)
+
+
+def test_a_refusal_is_remembered_with_its_file() -> None:
+    """Until its bytes are there."""
+    asks = replace(asking(), scope=replace(SCOPE, sync_permissions=False))
+    problem = SkipItem("too much", code="content_too_large")
+    for content in (Content("too_large", problem=problem), Content("stored", REF)):
+        step = on_answer(
+            asks, ReadContent((FileId("a"),)), Contents((Mirrored(read(BLOB), content, "abc"),)), transformer
+        )
+        known = step.remembered[FileId("a")]
+        assert known is not None
+        assert (known.content, known.content_status) == ((None, "too_large") if content.ref is None else (REF, None))
+
+
 def test_more_changed_files_than_are_kept_in_mind_are_all_gone_through() -> None:
     """The checkpoint stays small."""
     before = reading()
