@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -187,6 +188,10 @@ class DriveUser:
         """Into another folder, or to the top of a shared drive."""
         parameters = {"addParents": to, "removeParents": ",".join(file.parents or ())}
         await self._patch(file.id, {}, parameters)
+
+    async def view(self, file_id: FileId) -> None:
+        """Open a file or folder: nothing of it changes but when the account viewed it."""
+        await self._patch(file_id, {"viewedByMeTime": datetime.now(UTC).isoformat()})
 
     async def trash(self, file_id: FileId) -> None:
         """Into the trash."""

@@ -18,7 +18,7 @@ SAMPLE = 400
 
 
 async def edit_my_drive(user: DriveUser, colleague: DriveUser | None, draw: Draw, *, edits: int = 8) -> Done:
-    """Create, upload, overwrite, rename, move, share, trash and delete in the user's own My Drive.
+    """Create, upload, overwrite, rename, move, share, view, trash and delete in the user's own My Drive.
 
     `edits` of each kind where the Drive has as many files. The colleague, if any, shares something with the user too.
     """
@@ -44,17 +44,21 @@ async def edit_my_drive(user: DriveUser, colleague: DriveUser | None, draw: Draw
         moved = draw.choice(folders)
         await user.rename(moved.id, f"{moved.name} (moved)")
         done["rename"] += 1
+        await user.view(folders[-1].id)
+        done["view"] += 1
     if colleague is not None:
         their_email = await colleague.email()
         await _each(hands(edits, "canShare"), done, "share", lambda file: user.share(file.id, their_email, "writer"))
         gift = await colleague.upload("for you.txt", b"have a look\n")
         await colleague.share(gift.id, await user.email())
         done["shared with me"] += 1
+    await _each(hands(edits, "canDownload"), done, "view", lambda file: user.view(file.id))
     return done
 
 
 async def edit_shared_drives(user: DriveUser, draw: Draw, *, edits: int = 5) -> Done:
-    """Upload, rename, move, trash and delete in the shared drives, move items into one and between two, rename one."""
+    """Upload, rename, move, view, trash and delete in the shared drives, move items into one and between two, rename
+    one."""
     done: Done = Counter()
     drives = [drive for drive in await user.list_drives() if (drive.capabilities or {}).get("canAddChildren")]
     for drive in drives:
@@ -67,6 +71,7 @@ async def edit_shared_drives(user: DriveUser, draw: Draw, *, edits: int = 5) -> 
         await _each(hands(edits, "canRename"), done, "rename", lambda file: user.rename(file.id, f"{file.name} v2"))
         await _each(hands(edits, "canMoveItemWithinDrive"), done, "move", _mover(user, folder.id))
         await _each(hands(edits, "canTrash"), done, "trash", lambda file: user.trash(file.id))
+        await _each(hands(edits, "canDownload"), done, "view", lambda file: user.view(file.id))
         await _each(hands(edits, "canDelete"), done, "delete", lambda file: user.delete(file.id))
         if drive is not drives[0]:
             leaving = hands(edits, "canMoveItemOutOfDrive")
