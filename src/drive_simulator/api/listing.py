@@ -5,6 +5,8 @@ that stays where it is appears exactly once; what comes during the listing does 
 lags. With `orderBy=modifiedTime desc` a token says behind which time and id to go on: any number of such listings run
 side by side at no cost, and an item that is modified meanwhile may be missed or come twice, as with Google. With any
 other order, that is taken once and kept for the life of the token.
+
+What is listed is `World.listed`: the world as it is, or as it was before a lag.
 """
 
 import heapq
@@ -16,17 +18,19 @@ from zlib import crc32
 
 from drive_simulator.api import order_by, query, search
 from drive_simulator.api.errors import invalid_page_token
+from drive_simulator.api.flaws import Flaws, flaws_of_new, flaws_of_page
 from drive_simulator.api.page_tokens import open_token, seal_token
 from drive_simulator.model.access import sees
 from drive_simulator.model.index import START, Index, ModifiedOrder, Place
 from drive_simulator.model.items import Item, SharedDrive, User
-from drive_simulator.model.world import World
+from drive_simulator.model.world import Listed, World
 
 SCAN_LIMIT = 20_000
 MAX_SNAPSHOTS = 64
 
 _BY_MODIFIED = (order_by.Order("modifiedTime", descending=True),)
 _AFTER = "after:"
+_LATE = "late:"
 
 
 @dataclass(slots=True)
@@ -71,11 +75,26 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Corpus:
-    """One index to walk; `scope` says which of its items belong."""
+    """One index to walk; `scope` says which of its items belong. `listed` is what the index is of."""
 
     key: str
     index: Index[Item]
     scope: Callable[[Item], bool]
+    listed: Listed
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealer:
+    """Makes the tokens of one listing. `flaws` are None where lists have none."""
+
+    seal: Callable[[str, str, int], str]
+    binding: str
+    flaws: Flaws | None
+
+    def __call__(self, key: str, position: int, *, again: bool = False) -> str:
+        if self.flaws is not None:
+            key = self.flaws.key(key, again=again)
+        return self.seal(self.binding, key, position)
 
 
 class Lister:
@@ -98,12 +117,16 @@ class Lister:
         if incomplete:
             whole, test = test, lambda item: whole(item) and crc32(item.id.encode()) % 10 != 0
         place = None if page_token is None else self._open(binding, page_token)
+        place, flaws = self._flaws(place)
+        if flaws is not None:
+            wanted, test = test, lambda item: wanted(item) and not flaws.misses(item)
+        seal = _Sealer(self._seal, binding, flaws)
         if orders == _BY_MODIFIED and not self._rules.ignore_order:
-            page = self._page_by_modified(listing, corpora, test, node, binding, place)
+            page = self._page_by_modified(listing, corpora, test, node, seal, place)
         elif orders and not self._rules.ignore_order:
-            page = self._sorted_page(user, listing, corpora, test, orders, binding, place)
+            page = self._sorted_page(user, listing, corpora, test, orders, seal, place)
         else:
-            page = self._plain_page(listing, corpora, test, binding, place)
+            page = self._plain_page(listing, corpora, test, seal, place)
         return replace(page, incomplete=incomplete)
 
     def _plain_page(
@@ -111,7 +134,7 @@ class Lister:
         listing: Listing,
         corpora: list[_Corpus],
         test: Callable[[Item], bool],
-        binding: str,
+        seal: _Sealer,
         place: tuple[str, int] | None,
     ) -> Page:
         found: list[Item] = []
@@ -119,10 +142,14 @@ class Lister:
         for corpus, start in _resume(corpora, place):
             for at, item in corpus.index.down_from(start):
                 if len(found) >= listing.page_size or scanned >= SCAN_LIMIT:
-                    return Page(found, self._seal(binding, corpus.key, at + 1))
+                    return Page(found, seal(corpus.key, at + 1))
                 scanned += 1
                 if corpus.scope(item) and test(item):
                     found.append(item)
+                    if seal.flaws is not None and seal.flaws.repeats(item):
+                        if len(found) >= listing.page_size:
+                            return Page(found, seal(corpus.key, at + 1, again=True))
+                        found.append(item)
         return Page(found, None)
 
     def _page_by_modified(
@@ -131,7 +158,7 @@ class Lister:
         corpora: list[_Corpus],
         test: Callable[[Item], bool],
         node: query.Node | None,
-        binding: str,
+        seal: _Sealer,
         place: tuple[str, int] | None,
     ) -> Page:
         low, high = (None, None) if node is None else query.time_bounds(node, "modifiedTime")
@@ -147,16 +174,20 @@ class Lister:
             if low is not None and item.modified_ms < low:
                 break
             if len(found) >= listing.page_size or scanned >= SCAN_LIMIT:
-                return Page(found, self._seal(binding, _AFTER + at.item_id, at.minus_ms))
-            at = where
+                return Page(found, seal(_AFTER + at.item_id, at.minus_ms))
+            before, at = at, where
             if is_in_scope and test(item):
                 found.append(item)
+                if seal.flaws is not None and seal.flaws.repeats(item):
+                    if len(found) >= listing.page_size:
+                        return Page(found, seal(_AFTER + before.item_id, before.minus_ms, again=True))
+                    found.append(item)
         return Page(found, None)
 
     def _walk(self, corpus: _Corpus, at: Place) -> Iterator[tuple[Place, Item, bool]]:
         index = corpus.index
         if index.by_modified is None:
-            index.by_modified = ModifiedOrder(index, self._world.retimed)
+            index.by_modified = ModifiedOrder(index, corpus.listed.retimed)
         return ((where, item, corpus.scope(item)) for where, item in index.by_modified.after(at))
 
     def _sorted_page(
@@ -166,13 +197,15 @@ class Lister:
         corpora: list[_Corpus],
         test: Callable[[Item], bool],
         orders: tuple[order_by.Order, ...],
-        binding: str,
+        seal: _Sealer,
         place: tuple[str, int] | None,
     ) -> Page:
         if place is None:
             found = [
                 item for c in corpora for _, item in c.index.down_from(c.index.end) if c.scope(item) and test(item)
             ]
+            if seal.flaws is not None:
+                found += [item for item in found if seal.flaws.repeats(item)]
             order_by.sort(found, orders, user.email)
             key, start = self._world.ids.token(12), 0
             if len(found) > listing.page_size:
@@ -185,28 +218,34 @@ class Lister:
                 raise invalid_page_token()
             found = self._snapshots[key]
         end = start + listing.page_size
-        live = self._world.items
+        live = corpora[0].listed.items if corpora else {}
         items = [item for item in found[start:end] if item.id in live and sees(user, item) and test(item)]
-        return Page(items, self._seal(binding, key, end) if end < len(found) else None)
+        return Page(items, seal(key, end) if end < len(found) else None)
 
     def _corpora(self, user: User, listing: Listing, node: query.Node | None) -> list[_Corpus]:
         if listing.spaces == "appDataFolder":
             return []
         scope = self._scope(user, listing)
         parents = query.required_parent(node, root_id=user.root.id) if node is not None else None
+        listed = self._world.listed(by_parent=parents is not None)
+        # A token never leads from what was into what is: positions in the two have nothing to do with each other.
+        late = "" if listed is self._world else _LATE
         if parents is not None:
-            folders = [folder for each in sorted(parents) if (folder := self._world.items.get(each)) is not None]
-            return [_Corpus(each.id, each.children, scope) for each in folders if each.children is not None]
+            folders = [folder for each in sorted(parents) if (folder := listed.items.get(each)) is not None]
+            return [
+                _Corpus(late + each.id, each.children, scope, listed) for each in folders if each.children is not None
+            ]
         if listing.corpora == "drive":
             drive = self._world.drives[listing.drive_id or ""]
-            return [_Corpus("drive", drive.index, _scope_of(drive, user))]
-        mine = _Corpus("user", user.index, lambda item: item.drive is None or user not in item.drive.members)
+            return [_Corpus(late + "drive", listed.index_of(drive), _scope_of(drive, user), listed)]
+        index = listed.index_of(user)
+        mine = _Corpus(late + "user", index, lambda item: item.drive is None or user not in item.drive.members, listed)
         if not listing.include_all:
             return [replace(mine, scope=lambda item: item.drive is None)]
         if listing.corpora != "allDrives":
             return [mine]
         drives = sorted((drive for drive in self._world.drives.values() if user in drive.members), key=lambda d: d.id)
-        return [mine, *(_Corpus(drive.id, drive.index, _scope_of(drive, user)) for drive in drives)]
+        return [mine, *(_Corpus(late + d.id, listed.index_of(d), _scope_of(d, user), listed) for d in drives)]
 
     @staticmethod
     def _scope(user: User, listing: Listing) -> Callable[[Item], bool]:
@@ -216,6 +255,14 @@ class Lister:
         if listing.include_all:
             return lambda item: sees(user, item)
         return lambda item: item.drive is None and sees(user, item)
+
+    def _flaws(self, place: tuple[str, int] | None) -> tuple[tuple[str, int] | None, Flaws | None]:
+        """The place without the flaws that its key tells of, and those: of a new listing, new ones."""
+        consistency = self._world.consistency
+        if place is None:
+            return None, flaws_of_new(consistency, self._world.consistency_die)
+        flaws, key = flaws_of_page(consistency, place[0])
+        return (key, place[1]), flaws
 
     def _seal(self, binding: str, key: str, position: int) -> str:
         # Never the same token twice: that of an empty page leads to the same place as the one that was asked with.

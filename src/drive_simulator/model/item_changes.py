@@ -107,6 +107,7 @@ def set_star(world: World, item: Item, user: User, *, starred: bool) -> None:
     item.set_rare("starred_by", (stars | {user.email} if starred else stars - {user.email}) or None)
     item.rendered = None
     item.version += 1
+    world.keep(item)
     user.log.record(item.id, world.now_ms(), from_drive=item.drive is not None)
 
 
@@ -185,16 +186,17 @@ def view(world: World, item: Item, user: User) -> None:
     if world.consistency.views_logged and sees(user, item):
         mark_viewed(world, item, user, world.now_ms())
     else:
-        _set_viewed(item, user, world.now_ms())
+        _set_viewed(world, item, user, world.now_ms())
 
 
 def mark_viewed(world: World, item: Item, user: User, viewed_ms: int) -> None:
     """Set when the user last opened the item, as files.update does; nobody else hears of it."""
-    _set_viewed(item, user, viewed_ms)
+    _set_viewed(world, item, user, viewed_ms)
     user.log.record(item.id, world.now_ms(), from_drive=item.drive is not None)
 
 
-def _set_viewed(item: Item, user: User, viewed_ms: int) -> None:
+def _set_viewed(world: World, item: Item, user: User, viewed_ms: int) -> None:
     views = cast(dict[str, int], item.rare("viewed_by") or {})
     item.set_rare("viewed_by", {**views, user.email: viewed_ms})
     item.rendered = None
+    world.keep(item)

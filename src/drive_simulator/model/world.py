@@ -6,6 +6,8 @@ The world keeps the books (`items`, the listings, the change logs); what happens
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from random import Random
+from typing import Protocol
 from zlib import crc32
 
 from drive_simulator.model.access import (
@@ -21,25 +23,38 @@ from drive_simulator.model.access import (
 )
 from drive_simulator.model.change_log import ChangeLog
 from drive_simulator.model.clock import Clock, SystemClock
-from drive_simulator.model.consistency import Consistency
+from drive_simulator.model.consistency import Consistency, draw_ms
 from drive_simulator.model.ids import IdSource
 from drive_simulator.model.index import Index
 from drive_simulator.model.items import FOLDER, RANK, Grant, Group, Item, SharedDrive, Site, User
 from drive_simulator.model.label_kinds import LabelKind
+from drive_simulator.model.lagging import LaggingView
 from drive_simulator.model.late_entries import LateEntries
+
+
+class Listed(Protocol):
+    """What lists walk: the world, or what it was a while ago. An id of `items` is one of `index_of` an account or drive
+    that has it."""
+
+    @property
+    def items(self) -> dict[str, Item]: ...  # noqa: D102
+    @property
+    def retimed(self) -> list[Item]: ...  # noqa: D102
+    def index_of(self, place: User | SharedDrive) -> Index[Item]: ...  # noqa: D102
 
 
 class World:
     """All state of one simulated Google.
 
+    A `list_lag_s` is followed from the moment at which `consistency` is set: set it as a whole, not the field.
     `epoch` goes up whenever something changes that items below depend on. `retimed` are the items whose modifiedTime
     was set after they came, in the order of doing so. `expiring` are the permissions that end by themselves, and when.
     """
 
     def __init__(self, *, clock: Clock | None = None, seed: int = 0, consistency: Consistency | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
-        self.consistency = consistency or Consistency()
         self.late_entries = LateEntries(self.clock, lambda: self.consistency, seed)
+        self.consistency_die = Random(seed)  # noqa: S311 - lags of a simulator
         self.ids = IdSource(seed)
         self.site = Site()
         self.users: dict[str, User] = {}
@@ -51,6 +66,49 @@ class World:
         self.retimed: list[Item] = []
         self.expiring: list[tuple[int, Item, Grant]] = []
         self.epoch = 0
+        self._lagging: LaggingView | None = None
+        self.consistency = consistency or Consistency()
+
+    @property
+    def consistency(self) -> Consistency:
+        """How lists and logs differ from what is true."""
+        return self._consistency
+
+    @consistency.setter
+    def consistency(self, value: Consistency) -> None:
+        self._consistency = value
+        if not value.list_lag_s:
+            self._lagging = None
+        elif self._lagging is None:
+            self._begin_to_lag()
+
+    def _begin_to_lag(self) -> None:
+        places: list[User | SharedDrive] = [*self.users.values(), *self.robots.values(), *self.drives.values()]
+        self._lagging = LaggingView(self.items, places, self._draw_list_lag_ms, self._note_shown)
+
+    def _draw_list_lag_ms(self) -> int:
+        return draw_ms(self._consistency.list_lag_s, self.consistency_die)
+
+    def _note_shown(self) -> None:
+        self.epoch += 1
+
+    def listed(self, *, by_parent: bool) -> Listed:
+        """What a list shows: the world as it is or, while a lag is set for such queries, as it was."""
+        lagging = self._lagging
+        lags = self._consistency.lag_of_parent_queries if by_parent else self._consistency.lag_of_other_queries
+        if lagging is None or not lags:
+            return self
+        lagging.catch_up(self.now_ms())
+        return lagging
+
+    def index_of(self, place: User | SharedDrive) -> Index[Item]:
+        """The index of what the account has, or of what is in the shared drive."""
+        return place.index
+
+    def keep(self, item: Item, *, gone: bool = False) -> None:
+        """Let lists know, after their lag, what the item is now, or that it is gone. For every change of an item."""
+        if self._lagging is not None:
+            self._lagging.keep(item, self.now_ms(), gone=gone)
 
     def now_ms(self) -> int:
         """The present moment, Unix milliseconds."""
@@ -68,6 +126,7 @@ class World:
         now = self.now_ms()
         user.root = Item(self.ids.root_id(), "My Drive", FOLDER, None, None, user, now, now, user, -1, 0)
         self.items[user.root.id] = user.root
+        self.keep(user.root)
         (self.robots if robot else self.users)[email] = user
         return user
 
@@ -103,6 +162,7 @@ class World:
                 earlier = drive.members.get(user)
                 if earlier is None or RANK[grant.role] > RANK[earlier.role]:
                     drive.members[user] = grant
+        self.keep(drive.root)
         for user in before.keys() - drive.members.keys():
             user.hidden_drives.discard(drive.id)
 
@@ -144,11 +204,14 @@ class World:
                 if item is not root:
                     for user in seen_by:
                         user.index.add(item)
+        if self._lagging is not None:
+            self._begin_to_lag()
 
     def note_change(self, item: Item, *, raises_version: bool = True) -> None:
         """Log a change of the item for everybody who sees it, and in its drive's log."""
         item.version += raises_version
         item.rendered = None
+        self.keep(item)
         now = self.now_ms()
         for user in viewers(item):
             user.log.record(item.id, now, from_drive=item.drive is not None)
@@ -210,6 +273,9 @@ class World:
         after: dict[Item, Sight] = {} if gone else dict(sights(item))
         nothing: Sight = (NOBODY, NOBODY, None)
         now = self.now_ms()
+        moves = item.drive is not before[0][1][2]
+        for each, _ in before if gone or moves else ():
+            self.keep(each, gone=gone)
         lost: dict[Item | None, frozenset[User]] = {}
         for each, was in before:
             told = not silent and (each is item or gone or rules.lost_below_logged)
