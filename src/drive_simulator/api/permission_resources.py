@@ -33,8 +33,9 @@ def permission_ids(item: Item) -> list[str]:
             return [*opened, *held_in_metadata_view(item, opened)]
         if at.owner is not None and item.drive is None:
             owners[at.owner.permission_id] = None
-        if at.grants:
-            others.update((grant.id, None) for grant in at.grants)
+        grants = at.passed_on if at.extras is not None and at is not item else at.grants
+        if grants:
+            others.update((grant.id, None) for grant in grants)
         at = at.parent
     return list(owners | others) if others else list(owners)
 

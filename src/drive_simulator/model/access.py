@@ -7,6 +7,8 @@ who see it otherwise than as members of its drive; it stands in the listing of "
 A folder with limited access (`inheritedPermissionsDisabled`) is opened by its owner, by organizers of its drive and by
 whom it names itself. Who could open it otherwise still sees the folder, but nothing in it: Google's `metadata` view.
 Source: "Manage folders with limited and expansive access" of the Drive guides.
+
+The sharing of a folder may reach what is in it later than the folder itself: see `Item.passed_on`.
 """
 
 from collections.abc import Iterator
@@ -27,6 +29,16 @@ def own_grantees(item: Item) -> frozenset[User]:
     return named if item.drive is not None or item.owner is None else named | {item.owner}
 
 
+def inner_grantees(item: Item) -> frozenset[User]:
+    """Whom the item itself makes see what is in it: `own_grantees`, but while a sharing is on its way those before."""
+    if item.extras is None or "passed_on" not in item.extras:
+        return own_grantees(item)
+    if item.drive is not None and item.parent is None:
+        return NOBODY
+    named = NOBODY.union(*(grant.people for grant in item.passed_on))
+    return named if item.drive is not None or item.owner is None else named | {item.owner}
+
+
 def adds_nobody(item: Item, seen_by: frozenset[User]) -> bool:
     """Whether the item brings no grantee beyond those. Cheap: most items of a tree bring none."""
     if item.grants:
@@ -38,7 +50,7 @@ def openers(item: Item) -> frozenset[User]:
     """Who sees what is in it, otherwise than as a member of its drive."""
     found = NOBODY
     for at in item.chain():
-        own = own_grantees(at)
+        own = inner_grantees(at)
         if not own <= found:
             found |= own
         if at.is_limited:
@@ -48,8 +60,8 @@ def openers(item: Item) -> frozenset[User]:
 
 def grantees(item: Item) -> frozenset[User]:
     """Who sees it otherwise than as a member of its drive."""
-    found = openers(item)
-    return found | openers(item.parent) if item.is_limited and item.parent is not None else found
+    own = own_grantees(item)
+    return own if item.parent is None else own | openers(item.parent)
 
 
 def members(drive: SharedDrive | None) -> frozenset[User]:
@@ -89,7 +101,16 @@ def sights(item: Item) -> Iterator[tuple[Item, Sight]]:
         inside = managers if at.is_limited else seen_by_members
         for child in at.children:
             seen = opened_by if adds_nobody(child, opened_by) else opened_by | own_grantees(child)
-            pending.append((child, seen, own_grantees(child) if child.is_limited else seen, inside))
+            pending.append((child, seen, _inside(child, opened_by, seen), inside))
+
+
+def _inside(item: Item, opened_by: frozenset[User], seen: frozenset[User]) -> frozenset[User]:
+    """`openers` of an item of which those of the folder above, and its own grantees, are known."""
+    if item.extras is None:
+        return seen
+    if "limited" in item.extras:
+        return inner_grantees(item)
+    return opened_by | inner_grantees(item) if "passed_on" in item.extras else seen
 
 
 def rank(user: User, item: Item) -> int:
@@ -101,7 +122,7 @@ def rank(user: User, item: Item) -> int:
 
 
 def opening_rank(user: User, item: Item) -> int:
-    """The user's standing on what is in the item: as `rank`, but 0 where they see no more than that the folder is."""
+    """The user's standing on the item: as `rank`, but 0 where they see no more than that the folder is."""
     in_my_drive = item.drive is None
     best = RANK["owner"] if in_my_drive and item.owner is user else 0
     is_cut = False
@@ -109,12 +130,14 @@ def opening_rank(user: User, item: Item) -> int:
     while at is not None:
         if in_my_drive and at.owner is user and not is_cut and best < RANK["writer"]:
             best = RANK["writer"]
-        if at.grants:
-            for grant in at.grants:
+        # As `passed_on` and `is_limited`, without the calls: every item of every page comes this way.
+        extras = at.extras
+        grants = at.passed_on if extras is not None and at is not item and "passed_on" in extras else at.grants
+        if grants:
+            for grant in grants:
                 if (not is_cut or grant.role == "organizer") and _reaches(grant, user):
                     best = max(best, RANK[grant.role])
-        # As `is_limited`, without the call: every item of every page comes this way.
-        is_cut = is_cut or (at.extras is not None and "limited" in at.extras)
+        is_cut = is_cut or (extras is not None and "limited" in extras)
         at = at.parent
     return best
 
@@ -133,7 +156,7 @@ def sees(user: User, item: Item) -> bool:
         if grant is not None and (grant.role == "organizer" or not _is_below_limits(item)):
             return True
     for at in item.chain():
-        if user in own_grantees(at):
+        if user in (own_grantees(at) if at is item else inner_grantees(at)):
             return True
         if at is not item and at.is_limited:
             return False
@@ -162,7 +185,7 @@ def held(item: Item) -> Held:
         _add_owners(found, item)
     is_cut = False
     for at in item.chain():
-        for grant in at.grants or ():
+        for grant in (at.grants or ()) if at is item else at.passed_on:
             if not is_cut or grant.role == "organizer":
                 found.setdefault(grant.id, []).append((grant, at))
         is_cut = is_cut or at.is_limited

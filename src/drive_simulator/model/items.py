@@ -1,6 +1,6 @@
 """What a Drive holds: users, shared drives, items and the grants on them. Compact, since a million of them must fit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -289,11 +289,18 @@ class Item:
         """Grants of the published view, which open nothing else; not to be changed."""
         return cast("list[Grant]", self.rare("published_grants") or [])
 
+    @property
+    def passed_on(self) -> "Sequence[Grant]":
+        """Its grants as they have reached what is in it: its own, but while a sharing is on its way those before it."""
+        if self.extras is not None and "passed_on" in self.extras:
+            return cast("Sequence[Grant]", self.extras["passed_on"])
+        return self.grants or ()
+
     def grants_in_force(self) -> "Iterator[Grant]":
         """Its own grants and those it inherits, nearest first; past limited access the organizers' alone."""
         is_cut = False
         for at in self.chain():
-            for grant in at.grants or ():
+            for grant in (self.grants or ()) if at is self else at.passed_on:
                 if not is_cut or grant.role == "organizer":
                     yield grant
             is_cut = is_cut or at.is_limited

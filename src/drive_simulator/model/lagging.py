@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from drive_simulator.model.access import NOBODY, Sight, sights
+from drive_simulator.model.access import NOBODY, Sight, inner_grantees, sights
 from drive_simulator.model.index import Index
 from drive_simulator.model.items import Item, SharedDrive, User
 
@@ -202,7 +202,7 @@ def _gives_as_before(item: Item, copy: Item) -> bool:
     """Whether the copy leaves it as it is who sees the item and what is in it."""
     if item.owner is not copy.owner or item.drive is not copy.drive or item.is_limited != copy.is_limited:
         return False
-    return _named(item) == _named(copy)
+    return _named(item) == _named(copy) and inner_grantees(item) == inner_grantees(copy)
 
 
 def _named(item: Item) -> frozenset[User]:

@@ -1,11 +1,13 @@
 """Permissions as they are given and taken, and the membership of shared drives. Nothing here asks whether one may."""
 
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from drive_simulator.model.access import own_grantees, viewers
+from drive_simulator.model.consistency import draw_ms
 from drive_simulator.model.items import Grant, GranteeType, Group, Item, Role, SharedDrive, User
-from drive_simulator.model.world import World
+from drive_simulator.model.world import Spread, World
 
 
 def grant_of(item: Item, permission_id: str) -> Grant | None:
@@ -50,7 +52,7 @@ def add_grant(
     if drive is not None:
         _change_members(world, drive, lambda: [*(drive.root.grants or ()), grant])
         return grant
-    with world.changing_access(item):
+    with _spreading(world, item), world.changing_access(item):
         item.grants = [*(item.grants or ()), grant]
     world.note_change(item)
     return grant
@@ -60,7 +62,8 @@ def change_role(world: World, item: Item, grant: Grant, role: Role) -> None:
     """Change what a grant allows; a member's role is logged as a change of the drive."""
     drive = _drive_of_root(item)
     if drive is None:
-        grant.role = role
+        with _spreading(world, item):
+            grant.role = role
         world.epoch += 1
         world.note_change(item)
     elif not drive.has_limits:
@@ -83,7 +86,12 @@ def set_expiration(world: World, item: Item, grant: Grant, expiration_ms: int | 
 
 
 def end_expired(world: World) -> int:
-    """Take away every permission whose time has come, as if somebody had; returns how many."""
+    """Take away every permission whose time has come, as if somebody had; returns how many.
+
+    Sharings that were on their way, and whose time has come, reach what is in their folders.
+    """
+    if world.spreading:
+        _end_spreading(world)
     if not world.expiring:
         return 0
     now = world.now_ms()
@@ -95,6 +103,36 @@ def end_expired(world: World) -> int:
             remove_grant(world, item, grant)
             ended += 1
     return ended
+
+
+@contextmanager
+def _spreading(world: World, folder: Item) -> Iterator[None]:
+    """Around a change of the folder's grants: what is in it goes on with those before for `sharing_lag_s`."""
+    lag_s = world.consistency.sharing_lag_s
+    if not lag_s or not folder.is_folder:
+        yield
+        return
+    folder.set_rare("passed_on", tuple(map(replace, folder.passed_on)))
+    yield
+    earlier = (each.due_ms for each in world.spreading if each.folder is folder)
+    due_ms = max(world.now_ms() + draw_ms(lag_s, world.consistency_die), *earlier, 0)
+    world.spreading.append(Spread(due_ms, folder, tuple(map(replace, folder.grants or ()))))
+
+
+def _end_spreading(world: World) -> None:
+    """What folders pass on becomes what they were shared with so long ago.
+
+    Whoever thereby loses an item gets a removal of it now.
+    """
+    now = world.now_ms()
+    due = [each for each in world.spreading if each.due_ms <= now]
+    world.spreading = [each for each in world.spreading if each.due_ms > now]
+    for each in sorted(due, key=lambda spread: spread.due_ms):
+        if world.items.get(each.folder.id) is each.folder:
+            is_last = all(other.folder is not each.folder for other in world.spreading)
+            with world.changing_access(each.folder):
+                each.folder.set_rare("passed_on", None if is_last else each.grants)
+            world.keep(each.folder)
 
 
 def set_limited(world: World, folder: Item, *, limited: bool) -> None:
@@ -174,7 +212,7 @@ def remove_grant(world: World, item: Item, grant: Grant) -> None:
     if drive is not None:
         _change_members(world, drive, lambda: remaining)
         return
-    with world.changing_access(item):
+    with _spreading(world, item), world.changing_access(item):
         item.grants = remaining or None
     world.note_change(item)
 

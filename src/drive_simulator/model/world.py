@@ -7,7 +7,7 @@ The world keeps the books (`items`, the listings, the change logs); what happens
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from random import Random
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from zlib import crc32
 
 from drive_simulator.model.access import (
@@ -43,12 +43,21 @@ class Listed(Protocol):
     def index_of(self, place: User | SharedDrive) -> Index[Item]: ...  # noqa: D102
 
 
+class Spread(NamedTuple):
+    """The grants that a folder passes on from that moment to what is in it."""
+
+    due_ms: int
+    folder: Item
+    grants: tuple[Grant, ...]
+
+
 class World:
     """All state of one simulated Google.
 
     A `list_lag_s` is followed from the moment at which `consistency` is set: set it as a whole, not the field.
     `epoch` goes up whenever something changes that items below depend on. `retimed` are the items whose modifiedTime
     was set after they came, in the order of doing so. `expiring` are the permissions that end by themselves, and when.
+    `spreading` are the sharings of folders that have not reached yet what is in them.
     """
 
     def __init__(self, *, clock: Clock | None = None, seed: int = 0, consistency: Consistency | None = None) -> None:
@@ -65,6 +74,7 @@ class World:
         self.items: dict[str, Item] = {}
         self.retimed: list[Item] = []
         self.expiring: list[tuple[int, Item, Grant]] = []
+        self.spreading: list[Spread] = []
         self.epoch = 0
         self._lagging: LaggingView | None = None
         self.consistency = consistency or Consistency()
