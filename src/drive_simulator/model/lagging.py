@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from drive_simulator.model.access import NOBODY, Sight, inner_grantees, sights
+from drive_simulator.model.access import NOBODY, Sight, sights
 from drive_simulator.model.index import Index
 from drive_simulator.model.items import Item, SharedDrive, User
 
 _OWN = tuple(each for each in Item.__slots__ if each not in {"children", "parent", "rendered"})
+_OF_ACCESS = ("limited", "passed_on", "opened_by")
 _UNSEEN: Sight = (NOBODY, NOBODY, None)
 
 
@@ -200,13 +201,15 @@ def _assign(item: Item, copy: Item) -> None:
 
 def _gives_as_before(item: Item, copy: Item) -> bool:
     """Whether the copy leaves it as it is who sees the item and what is in it."""
-    if item.owner is not copy.owner or item.drive is not copy.drive or item.is_limited != copy.is_limited:
+    if item.owner is not copy.owner or item.drive is not copy.drive:
         return False
-    return _named(item) == _named(copy) and inner_grantees(item) == inner_grantees(copy)
+    if any(item.rare(name) != copy.rare(name) for name in _OF_ACCESS):
+        return False
+    return _given(item) == _given(copy)
 
 
-def _named(item: Item) -> frozenset[User]:
-    return NOBODY.union(*(grant.people for grant in item.grants or ()))
+def _given(item: Item) -> list[tuple[str, str, frozenset[User]]]:
+    return [(grant.id, grant.role, grant.people) for grant in item.grants or ()]
 
 
 def _hang(item: Item, folder: Item) -> None:

@@ -283,9 +283,12 @@ class World:
         after: dict[Item, Sight] = {} if gone else dict(sights(item))
         nothing: Sight = (NOBODY, NOBODY, None)
         now = self.now_ms()
-        moves = item.drive is not before[0][1][2]
-        for each, _ in before if gone or moves else ():
-            self.keep(each, gone=gone)
+        if self._lagging is not None:
+            moves = item.drive is not before[0][1][2]
+            for each, _ in before:
+                # Of what a folder gives nothing is kept below it; a group's members are kept with each grant.
+                if each is item or gone or moves or any(grant.group is not None for grant in each.grants or ()):
+                    self.keep(each, gone=gone)
         lost: dict[Item | None, frozenset[User]] = {}
         for each, was in before:
             told = not silent and (each is item or gone or rules.lost_below_logged)
