@@ -4,8 +4,10 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from simulation import storm
+from simulation.findings import Findings
 
 MODES = {
     "usual": None,
@@ -23,38 +25,56 @@ MODES = {
     "low-role": storm.LOW_ROLE,
     "low-role-whole": storm.LOW_ROLE_WHOLE,
     "all-at-once": storm.ALL_AT_ONCE,
+    "lag": storm.LAG,
+    "missed": storm.MISSED,
+    "late-logs": storm.LATE_LOGS,
+    "views": storm.VIEWS,
 }
 
 STEPS_A_RUN = 1_500
 
 
-def main() -> int:
-    """Play runs of rising seeds; a failure names its seed and ends the command with 1."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play runs of rising seeds. What is wrong names its seed and ends the command with 1: at once, or with
+    --keep-going when all steps are done and all of it is counted by kind."""
     parser = argparse.ArgumentParser(prog="python -m simulation")
     parser.add_argument("--steps", type=int, default=100_000, help="how many steps in all")
     parser.add_argument("--seed", type=int, default=1, help="the first run's seed")
     parser.add_argument("--run-steps", type=int, default=STEPS_A_RUN, help="how many steps a run has at least")
     parser.add_argument("--mode", choices=MODES, default="usual", help="what is mirrored, and of which worlds")
-    parser.add_argument("--keep-going", action="store_true", help="play on after a failure")
-    arguments = parser.parse_args()
-    began, seed, steps, failures = time.monotonic(), arguments.seed, 0, 0
+    parser.add_argument("--keep-going", action="store_true", help="go on after a failure, and count them by kind")
+    given = parser.parse_args(arguments)
+    began, seed, steps, failures = time.monotonic(), given.seed, 0, 0
     done: Counter[str] = Counter()
-    while steps < arguments.steps:
+    wrong: Counter[str] = Counter()
+    while steps < given.steps:
+        findings = Findings(counted=given.keep_going)
         try:
-            run = storm.play(seed, arguments.run_steps, MODES[arguments.mode])
+            run = storm.play(seed, given.run_steps, MODES[given.mode], findings)
         except Exception as problem:
             print(f"seed {seed}: {type(problem).__name__}: {problem} {getattr(problem, '__notes__', '')}")  # noqa: T201
-            failures += 1
-            if not arguments.keep_going:
+            if not given.keep_going:
                 raise
-            steps += arguments.run_steps
+            findings.note_end(problem)
+            steps += given.run_steps
         else:
             steps += run.steps
             done += run.done
+        if findings.by_kind:
+            print(f"seed {seed}: {_text(findings.by_kind)}")  # noqa: T201
+            failures += 1
+            wrong += findings.by_kind
         seed += 1
-    print(f"{steps} steps in {seed - arguments.seed} runs, {failures} failed, {time.monotonic() - began:.0f} s")  # noqa: T201
-    print(", ".join(f"{name}: {count}" for name, count in done.most_common()))  # noqa: T201
+    print(f"{steps} steps in {seed - given.seed} runs, {failures} failed, {time.monotonic() - began:.0f} s")  # noqa: T201
+    print(_text(done))  # noqa: T201
+    if given.keep_going:
+        print(f"wrong, by kind: {_text(wrong) or 'nothing'}")  # noqa: T201
     return 1 if failures else 0
 
 
-sys.exit(main())
+def _text(counts: Counter[str]) -> str:
+    return ", ".join(f"{name}: {count}" for name, count in counts.most_common())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,7 +6,7 @@ from google_drive_worker.domain.times import LONGEST_REST
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint
 from google_drive_worker.sync.plan import plan
-from simulation.checks import Broken
+from simulation.findings import Broken
 from simulation.run import FETCHES_AT_ONCE, Run
 
 SETTLED_WITHIN = 20_000
@@ -33,7 +33,9 @@ def settle(run: Run) -> None:
     while _log_has_news(run):
         rounds += 1
         if rounds > ROUNDS_OF_VIEWS:
-            raise Broken(f"no rest after {rounds} rounds: what it downloads are views, which make it download again")
+            raise Broken(
+                f"no rest after {rounds} rounds: what it downloads are views, which make it download again", "no rest"
+            )
         run.trigger("incremental")  # as push would
         _work_off(run)
     if run.size.for_ever and run.checkpoint is not None:
@@ -46,7 +48,8 @@ def _work_off(run: Run) -> None:
         if _is_settled(run):
             return
         _calm_step(run)
-    raise Broken(f"not settled within {SETTLED_WITHIN} steps; {plan(run.checkpoint) if run.checkpoint else ''}")
+    todo = plan(run.checkpoint) if run.checkpoint else ""
+    raise Broken(f"not settled within {SETTLED_WITHIN} steps; {todo}", "not settled")
 
 
 def _log_has_news(run: Run) -> bool:
@@ -99,7 +102,7 @@ def _is_settled(run: Run) -> bool:
         return False
     run.commit()
     if checkpoint.sync or checkpoint.owed or (checkpoint.gaps and not only_lasting):
-        raise Broken(f"at rest for good with a sync to do: {checkpoint}")
+        raise Broken(f"at rest for good with a sync to do: {checkpoint}", "not settled")
     return True
 
 
@@ -114,5 +117,5 @@ def _wake(run: Run, checkpoint: Checkpoint) -> None:
     due = engine.due_at(checkpoint, now) or now
     longest = timedelta(seconds=2 * failure.PARK_CAP_S) if checkpoint.parked is not None else LONGEST_REST
     if due - now > longest:
-        raise Broken(f"parked for {due - now}")
+        raise Broken(f"parked for {due - now}", "not settled")
     run.wait((due - now).total_seconds() + 0.001)

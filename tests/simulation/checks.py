@@ -19,6 +19,7 @@ from google_drive_worker.utils.errors import Retryable, WorkerError
 from simulation.comparison import differences_of_contents, differences_of_details, differences_of_labels
 from simulation.draws import Size
 from simulation.events import differences_of_events
+from simulation.findings import Broken, Finding, Findings
 from simulation.google import CONNECTION
 from simulation.log import Log
 from simulation.oddities import Oddities
@@ -28,10 +29,6 @@ from support.memory_store import MemoryStore
 
 _SEEN = frozenset({"file", "folder", "shared_drive", "permission", "revision", "comment"})
 _LISTED = frozenset({"file", "folder", "shared_drive", "permission"})
-
-
-class Broken(AssertionError):
-    """What must hold does not."""
 
 
 class Checks:
@@ -46,6 +43,7 @@ class Checks:
         store: MemoryStore,
         oddities: Oddities,
         done: Counter[str],
+        findings: Findings,
     ) -> None:
         self._size = size
         self._world = world
@@ -54,6 +52,7 @@ class Checks:
         self._store = store
         self._oddities = oddities
         self._done = done
+        self._findings = findings
         self.sights = Sights(world, user, scoped=size.scopes, details=size.details)
         self._begun: dict[str, int] = {}
         self._removed: dict[str, int] = {}
@@ -90,7 +89,8 @@ class Checks:
                 known = min(known, known_since)
             stood = self.sights.stood((each.resource_type, each.resource_id), min(since, known))
             if stood and not self._is_to_be_listed(before, item_id):
-                raise Broken(f"deleted what exists: {each}")
+                kind = f"deleted {each.resource_type} that exists"
+                self._findings.report([(kind, each.resource_id)], f"deleted what exists: {each}")
         self._removed.update(dict.fromkeys(_removals(step.checkpoint) - removals, since))
 
     def _note_mark(self, before: Checkpoint) -> int:
@@ -180,9 +180,11 @@ class Checks:
         self.sights.look(settings)
         swept = self._log.mirror.swept(CONNECTION)
         stood = [each for each in swept if self.sights.stood(_key_of(each), began)]
-        wrong = [each.idempotency_key for each in stood if each.resource_type in _LISTED]
-        if wrong:
-            raise Broken(f"swept what exists: {wrong}")
+        wrong = [each for each in stood if each.resource_type in _LISTED]
+        self._findings.report(
+            [(f"swept {each.resource_type} that exists", each.resource_id) for each in wrong],
+            f"swept what exists: {[each.idempotency_key for each in wrong]}",
+        )
 
     def on_rest(self, when: str, settings: ConnectionSettings, *, labels_too: bool) -> None:
         """The mirror is the Drive. Its labels are `labels_too`: not where they were refused.
@@ -198,9 +200,8 @@ class Checks:
             if each.resource_id.partition("/")[0] not in lasting and not (lasting and self._is_to_be_swept(each))
         ]
         self._done[f"compared, {when}"] += 1
-        if differences:
-            text = "; ".join(map(str, differences[:8]))
-            raise Broken(f"{when}: {len(differences)} differences: {text}")
+        text = "; ".join(map(str, differences[:8]))
+        self._findings.report(map(_finding, differences), f"{when}: {len(differences)} differences: {text}")
 
     def _is_to_be_swept(self, difference: Difference) -> bool:
         """Whether what the mirror has too much is older than the last full sync."""
@@ -301,6 +302,12 @@ def _removals(checkpoint: Checkpoint | None) -> set[str]:
     """Which items a log says are gone, and are yet to be looked up."""
     sync = None if checkpoint is None else checkpoint.sync
     return set() if sync is None else {removal.file_id for removal in sync.removals}
+
+
+def _finding(difference: Difference) -> Finding:
+    kind = "other data of" if difference.kind == "different" else difference.kind
+    field = f": {difference.field}" if difference.kind == "different" else ""
+    return f"{kind} {difference.resource_type}{field}", difference.resource_id
 
 
 def _key_of(record: ReceivedRecord) -> Key:

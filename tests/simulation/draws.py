@@ -12,6 +12,7 @@ from drive_simulator.corpus.details import Details
 from drive_simulator.corpus.generator import CorpusPlan, generate
 from drive_simulator.edits.random_edits import Edit, choose_edit
 from drive_simulator.model.clock import ManualClock
+from drive_simulator.model.consistency import Consistency
 from drive_simulator.model.items import WORKSPACE_PREFIX, User
 from drive_simulator.model.labels import add_label
 from drive_simulator.model.world import World
@@ -46,7 +47,10 @@ class Size:
     With `odd` Google's answers are odd in storms (see `oddities`). So many `bad_files` can't be had, by
     some of the calls for them, as long as a storm lasts; `for_ever` says that they never can. With `low_role` the
     account is a reader or commenter of shared drives at most, or writes single items of a drive that it is no member
-    of."""
+    of.
+
+    `consistency` is how lists and logs differ from what is true as long as a storm lasts: see `Consistency`. `views` is
+    the share of edits that change nothing: somebody opens a file or folder."""
 
     files: int = 40
     drives: int = 3
@@ -63,6 +67,8 @@ class Size:
     bad_files: int = 0
     for_ever: bool = False
     low_role: bool = False
+    consistency: Consistency | None = None
+    views: float = 0.0
 
 
 def draw_world(size: Size, seed: int, clock: ManualClock) -> World:
@@ -123,6 +129,8 @@ def draw_edit(
     """What somebody does in Drive next; `user` is the one whose Drive is mirrored, `awaited` are the files whose bytes
     are on their way."""
     draw = die.random()
+    if size.views and die.random() < size.views:
+        return _view(world, user, die, now)
     edit = _membership(size, world, user, die) if draw < 0.12 else _retiming(world, die, now) if draw < 0.2 else None
     if draw > 1 - size.sharing:
         edit = sharing_in_a_drive(world, user, die, low_role=size.low_role)
@@ -154,6 +162,14 @@ def age_by_arrival(world: World, user: User, die: random.Random, edited: int) ->
         item.modified_ms = now_ms - (len(items) + 20 - position) * 8_640_000
     for item in die.sample(items[: len(items) // 2], edited):
         item.modified_ms = now_ms - 86_400_000 - die.randrange(10**6)
+
+
+def _view(world: World, user: User, die: random.Random, now: datetime) -> Edit:
+    """The user, or now and then somebody else, opens a file or folder, or the top of their My Drive."""
+    viewer = user if die.random() < 0.8 else die.choice(list(world.users.values()))
+    seen = [item.id for item in visible(world, viewer, include_trashed=True)]
+    path = f"files/{die.choice(seen or [viewer.root.id])}"
+    return Edit("view", viewer.email, "PATCH", path, {"supportsAllDrives": "true"}, {"viewedByMeTime": rfc3339(now)})
 
 
 def _retiming(world: World, die: random.Random, now: datetime) -> Edit | None:

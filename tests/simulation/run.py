@@ -14,6 +14,8 @@ from msgspec.structs import replace
 from drive_simulator.api.errors import ApiError
 from drive_simulator.edits.random_edits import Editor
 from drive_simulator.model.clock import ManualClock
+from drive_simulator.model.consistency import Consistency, longest_s
+from drive_simulator.model.sharing import end_expired
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.memory import Remembered
@@ -49,12 +51,16 @@ from simulation.draws import (
 )
 from simulation.drive_edits import trees_in_drives
 from simulation.fetches import Fetch
+from simulation.findings import Findings
 from simulation.google import CONNECTION, CUSTOMER, Google
 from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
 from simulation.low_roles import lowered
 from support.memory_store import MemoryStore
 
 FETCHES_AT_ONCE = 6
+
+TOLD_AGAIN_WITHIN_S = 60.0
+"""How long a log takes to tell an entry a second time, at most."""
 
 
 @dataclass
@@ -66,6 +72,7 @@ class Run:
     steps: int = 0
     done: Counter[str] = field(default_factory=Counter)
     trace: list[str] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
 
     def __post_init__(self) -> None:
         self.die = random.Random(self.seed)  # noqa: S311 - a simulation
@@ -78,11 +85,13 @@ class Run:
             self.editor.make(edit)
         for edit in lowered(self.world, self.user, self.die) if self.size.low_role else ():
             self.editor.make(edit)
+        if self.size.consistency is not None:
+            self.world.consistency = self.size.consistency
         self.settings = draw_settings(self.size, self.world, self.die)
         self.log = Log()
         self.store = MemoryStore()
         oddities = self.google.oddities
-        self.checks = Checks(self.size, self.world, self.user, self.log, self.store, oddities, self.done)
+        self.checks = Checks(self.size, self.world, self.user, self.log, self.store, oddities, self.done, self.findings)
         self.outbox = Outbox(
             integration_id="google-drive",
             data_topic=DATA_TOPIC,
@@ -153,12 +162,24 @@ class Run:
             oddities.spoil(draw_bad_files(self.size, self.world, self.user, self.die))
         if self.size.odd:
             oddities.begin()
+        if self.size.consistency is not None:
+            self.world.consistency = self.size.consistency
 
     def end_storm(self) -> None:
-        """Answers are right again, but for files that are bad for ever."""
+        """Answers are right again, but for files that are bad for ever; what lags has arrived."""
         self.google.oddities.end()
+        if self.size.consistency is not None:
+            self._let_lags_pass(self.size.consistency)
         if not self.size.for_ever:
             self.google.oddities.recover()
+
+    def _let_lags_pass(self, consistency: Consistency) -> None:
+        """Lists and logs tell all that has happened, and lists leave nothing out from now on."""
+        self.world.consistency = replace(consistency, missed=0.0, repeated=0.0)
+        self.wait(longest_s(consistency.sharing_lag_s))
+        end_expired(self.world)
+        twice_s = TOLD_AGAIN_WITHIN_S if consistency.told_twice else 0.0
+        self.wait(max(longest_s(consistency.list_lag_s), longest_s(consistency.entry_lag_s) + twice_s))
 
     def age_by_arrival(self, edited: int) -> None:
         """The user's items were modified as they came, and so many of the older half yesterday."""

@@ -3,9 +3,11 @@
 import dataclasses
 import random
 
+from drive_simulator.model.consistency import Consistency
 from google_drive_worker.utils.errors import NeedsReauth, PageTokenRejected, Retryable, WorkerError
 from simulation.calm import reach_contents, settle
 from simulation.draws import Size
+from simulation.findings import Findings
 from simulation.run import Run
 
 
@@ -153,12 +155,35 @@ LOW_ROLE_WHOLE = dataclasses.replace(WHOLE, low_role=True, sharing=0.4, tree=6)
 ALL_AT_ONCE = dataclasses.replace(WHOLE, odd=True, bad_files=5, low_role=True, tree=6)
 
 
-def play(seed: int, steps: int, size: Size | None = None) -> Run:
+LAG = Size(consistency=Consistency(list_lag_s=(0.0, 300.0), sharing_lag_s=(0.0, 120.0)))
+"""For lists that are minutes late, and folders whose sharing takes a while to reach what is in them."""
+
+MISSED = Size(files=150, longest_page=30, consistency=Consistency(missed=0.05, repeated=0.05))
+"""For lists that leave items out, and repeat some."""
+
+LATE_LOGS = Size(
+    details=True,
+    consistency=Consistency(
+        lost_below_logged=False,
+        comments_logged=False,
+        comments_raise_version=False,
+        below_unseen_logged=False,
+        told_twice=0.1,
+        entry_lag_s=(0.0, 180.0),
+    ),
+)
+"""For logs that are minutes late, repeat themselves, and say no more than Google's documents promise."""
+
+VIEWS = dataclasses.replace(WHOLE, views=0.5, consistency=Consistency(views_logged=True))
+"""For logs full of what was merely opened."""
+
+
+def play(seed: int, steps: int, size: Size | None = None, findings: Findings | None = None) -> Run:
     """A whole run: storms of `steps` random steps, each followed by a calm in which everything has to come right.
 
-    Raises `Broken`, which names the seed.
+    What does not is told to `findings`; without them `Broken` is raised, which names the seed.
     """
-    run = Run(seed, size or SIZES[seed % len(SIZES)])
+    run = Run(seed, size or SIZES[seed % len(SIZES)], findings=findings or Findings())
     try:
         while run.steps < steps:
             if run.size.contents and run.die.random() < 0.5:

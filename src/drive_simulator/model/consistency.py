@@ -58,6 +58,11 @@ class Consistency(msgspec.Struct, forbid_unknown_fields=True):
                 raise ValueError(f"{name} is a number of seconds, or the lower and the upper bound of them")
 
 
+def longest_s(seconds: Seconds) -> float:
+    """The constant, or the upper bound."""
+    return seconds[1] if isinstance(seconds, tuple) else seconds
+
+
 def draw_ms(seconds: Seconds, die: Random) -> int:
     """Milliseconds: the constant, or drawn between the bounds."""
     return round(1000 * (die.uniform(*seconds) if isinstance(seconds, tuple) else seconds))
