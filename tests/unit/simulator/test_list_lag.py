@@ -172,6 +172,23 @@ def test_logs_and_look_ups_by_id_are_current(stage: Stage) -> None:
     assert {item["name"] for item in visible_items(stage.world, stage.alice).values()} == {"new"}
 
 
+def test_a_page_that_is_rendered_again_shows_what_has_come_due(stage: Stage) -> None:
+    """Also of items that are as they were, below a folder that was trashed and shared."""
+    folder = stage.folder("Folder")
+    stage.file("file", folder)
+    _lag(stage)
+    query = {"fields": "files(name,trashed,permissionIds)", "q": f"'{folder.id}' in parents"}
+    with unserved(stage.world) as simulator:
+        direct = Direct(simulator, "alice@example.com")
+        before = direct.ok("GET", "files", **query)["files"]
+        share(stage.world, folder, stage.alice, stage.bob, "reader")
+        set_trashed(stage.world, folder, stage.alice, trashed=True)
+        assert direct.ok("GET", "files", **query)["files"] == before
+        stage.clock.advance(LAG_S)
+        ids = [stage.alice.permission_id, stage.bob.permission_id]
+        assert direct.ok("GET", "files", **query)["files"] == [{"name": "file", "trashed": True, "permissionIds": ids}]
+
+
 @pytest.mark.parametrize("by_parent", [True, False])
 def test_queries_by_parent_and_others_lag_by_switches_of_their_own(stage: Stage, by_parent: bool) -> None:
     """Assumed: Google may answer the two from different indexes."""
