@@ -18,6 +18,7 @@ from support.worlds import Stage
 PLAIN = Listing(page_size=7)
 NEWEST_FIRST = replace(PLAIN, order_by="modifiedTime desc")
 BY_NAME = replace(PLAIN, order_by="name", page_size=100)
+IN_NO_ORDER = ListingRules(ignore_order=True)
 COUNT = 1_000
 
 
@@ -48,12 +49,14 @@ def _files(stage: Stage) -> set[str]:
     return set(visible_items(stage.world, stage.alice))
 
 
-@pytest.mark.parametrize("listing", [PLAIN, NEWEST_FIRST, BY_NAME])
-def test_a_listing_misses_a_share_and_the_next_one_others(stage: Stage, listing: Listing) -> None:
+@pytest.mark.parametrize(
+    ("listing", "rules"), [(PLAIN, IN_NO_ORDER), (NEWEST_FIRST, ListingRules()), (BY_NAME, ListingRules())]
+)
+def test_a_listing_misses_a_share_and_the_next_one_others(stage: Stage, listing: Listing, rules: ListingRules) -> None:
     """What one leaves out another has, in whatever order; nothing that does not exist comes."""
     files = _files(stage)
     stage.world.consistency = Consistency(missed=0.05)
-    lister = Lister(stage.world, ListingRules())
+    lister = Lister(stage.world, rules)
     first, second = _read(lister, stage.alice, listing), _read(lister, stage.alice, listing)
     missed = files - set(first), files - set(second)
     assert set(first) | set(second) <= files
@@ -63,12 +66,18 @@ def test_a_listing_misses_a_share_and_the_next_one_others(stage: Stage, listing:
     assert set(visible_items(stage.world, stage.alice)) == files
 
 
-@pytest.mark.parametrize("listing", [PLAIN, NEWEST_FIRST, BY_NAME, replace(PLAIN, page_size=1)])
-def test_a_listing_repeats_a_share_and_the_next_one_others(stage: Stage, listing: Listing) -> None:
+@pytest.mark.parametrize("page_size", [1, 7])
+@pytest.mark.parametrize(
+    ("listing", "rules"), [(PLAIN, IN_NO_ORDER), (NEWEST_FIRST, ListingRules()), (BY_NAME, ListingRules())]
+)
+def test_a_listing_repeats_a_share_and_the_next_one_others(
+    stage: Stage, listing: Listing, rules: ListingRules, page_size: int
+) -> None:
     """Twice, never more, on one page or where two meet; everything comes at least once."""
     files = _files(stage)
     stage.world.consistency = Consistency(repeated=0.05)
-    lister = Lister(stage.world, ListingRules())
+    lister = Lister(stage.world, rules)
+    listing = replace(listing, page_size=page_size)
     first, second = _read(lister, stage.alice, listing), _read(lister, stage.alice, listing)
     assert first.keys() == second.keys() == files
     twice = [{item_id for item_id, count in each.items() if count == 2} for each in (first, second)]
