@@ -30,7 +30,10 @@ def own_grantees(item: Item) -> frozenset[User]:
 
 
 def inner_grantees(item: Item) -> frozenset[User]:
-    """Whom the item itself makes see what is in it: `own_grantees`, but while a sharing is on its way those before."""
+    """The accounts that see what is in the item because of the item itself.
+
+    They are `own_grantees`, but those of before while a sharing is on its way.
+    """
     if item.extras is None or "passed_on" not in item.extras:
         return own_grantees(item)
     if item.drive is not None and item.parent is None:

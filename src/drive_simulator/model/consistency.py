@@ -17,9 +17,12 @@ class Consistency(msgspec.Struct, forbid_unknown_fields=True):
     from 0 to 1.
 
     - `list_lag_s`: files.list shows the world as it was so long ago; look-ups by id and logs are current.
-      `lag_of_parent_queries` and `lag_of_other_queries` say which listings lag.
-    - `sharing_lag_s`: how long the sharing of a folder takes to reach what is below it.
-    - `missed`, `repeated`: the share of items that one listing leaves out, or brings twice; the next one others.
+      `lag_of_parent_queries` and `lag_of_other_queries` say which listings lag. Drawn for each change of an item. It
+      begins and ends when a world is given its `consistency`, not when the field is set.
+    - `sharing_lag_s`: how long the sharing of a folder takes to reach what is below it, for lists, look-ups by id and
+      permissions; the folder itself, and members of shared drives, have it at once.
+    - `missed`, `repeated`: the share of items that one listing leaves out, or brings twice in succession; the next
+      listing others.
     - `views_logged`: an account's opening, downloading or exporting of an item is an entry in its own log.
     - `lost_below_logged`: what an account loses below a folder that is no longer shared has entries of its own.
     - `comments_logged`, `comments_raise_version`: whether a comment makes an entry, and raises `version`.

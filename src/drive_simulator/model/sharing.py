@@ -122,7 +122,7 @@ def _spreading(world: World, folder: Item) -> Iterator[None]:
 def _end_spreading(world: World) -> None:
     """What folders pass on becomes what they were shared with so long ago.
 
-    Whoever thereby loses an item gets a removal of it now.
+    An account that loses an item by it gets a removal of the item now.
     """
     now = world.now_ms()
     due = [each for each in world.spreading if each.due_ms <= now]

@@ -33,8 +33,7 @@ from drive_simulator.model.late_entries import LateEntries
 
 
 class Listed(Protocol):
-    """What lists walk: the world, or what it was a while ago. An id of `items` is one of `index_of` an account or drive
-    that has it."""
+    """What lists walk: the world as it is, or as it was a while ago."""
 
     @property
     def items(self) -> dict[str, Item]: ...  # noqa: D102

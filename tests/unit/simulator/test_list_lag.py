@@ -140,7 +140,7 @@ def test_what_is_deleted_is_listed_for_a_while(stage: Stage) -> None:
 
 
 def test_what_is_shared_and_unshared_comes_and_goes_late(stage: Stage) -> None:
-    """Whoever was given a folder lists it, and what is in it, after the lag; and still after it was taken away."""
+    """The account that was given a folder lists it, and what is in it, after the lag; and still after it was taken away."""
     folder = stage.folder("Folder")
     stage.file("file", folder)
     _lag(stage)
@@ -246,7 +246,7 @@ def test_what_stands_in_a_new_folder_is_listed_after_it(stage: Stage) -> None:
 
 
 def test_a_token_does_not_lead_from_what_was_into_what_is(stage: Stage) -> None:
-    """Assumed: where the lag is set or ended during a listing, a token that is a position is refused as an expired one."""
+    """Assumed: where a lag begins or ends during a listing, a token that is a position is refused as an expired one."""
     for number in range(20):
         stage.file(f"{number}")
     lister = Lister(stage.world, ListingRules(ignore_order=True))

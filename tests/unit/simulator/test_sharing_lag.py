@@ -102,7 +102,7 @@ def test_a_role_reaches_what_is_in_a_folder_later(stage: Stage) -> None:
 
 
 def test_a_link_reaches_what_is_in_a_folder_later(stage: Stage) -> None:
-    """Whoever has it opens the folder at once."""
+    """The account that has it opens the folder at once."""
     folder = stage.folder()
     file = stage.file("file", folder)
     add_grant(stage.world, folder, stage.alice, grant_type="anyone", role="reader")
