@@ -140,7 +140,7 @@ def test_what_is_deleted_is_listed_for_a_while(stage: Stage) -> None:
 
 
 def test_what_is_shared_and_unshared_comes_and_goes_late(stage: Stage) -> None:
-    """The account that was given a folder lists it, and what is in it, after the lag; and still after it was taken away."""
+    """The account that was given a folder lists it, and what is in it, after the lag; also when it was taken away."""
     folder = stage.folder("Folder")
     stage.file("file", folder)
     _lag(stage)
