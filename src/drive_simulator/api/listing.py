@@ -20,7 +20,7 @@ from drive_simulator.api import order_by, query, search
 from drive_simulator.api.errors import invalid_page_token
 from drive_simulator.api.flaws import Flaws, flaws_of_new, flaws_of_page
 from drive_simulator.api.page_tokens import open_token, seal_token
-from drive_simulator.model.access import sees
+from drive_simulator.model.access import has_handled, keeps_trash_of, sees
 from drive_simulator.model.index import START, Index, ModifiedOrder, Place
 from drive_simulator.model.items import Item, SharedDrive, User
 from drive_simulator.model.world import Listed, World
@@ -109,8 +109,12 @@ class Lister:
     def page(self, user: User, listing: Listing, page_token: str | None) -> Page:
         """One page. Raises ApiError 400: `invalid` at `q`, `orderBy` or `pageToken`."""
         node = query.parse_query(listing.q) if listing.q else None
-        orders = order_by.parse_order_by(listing.order_by)
-        test = search.predicate(node, user.email, root_id=user.root.id) if node is not None else _everything
+        orders = order_by.parse_order_by(listing.order_by) or self._unasked_order()
+        test: Callable[[Item], bool] = _everything
+        if node is not None:
+            test = search.predicate(node, user.email, root_id=user.root.id)
+        if not self._world.consistency.others_trash_listed:
+            test = _without_others_trash(user, test)
         binding = f"{user.email}:{replace(listing, page_size=0)}"
         corpora = self._corpora(user, listing, node)
         incomplete = self._rules.incomplete_all_drives and listing.corpora == "allDrives"
@@ -242,10 +246,17 @@ class Lister:
         mine = _Corpus(late + "user", index, lambda item: item.drive is None or user not in item.drive.members, listed)
         if not listing.include_all:
             return [replace(mine, scope=lambda item: item.drive is None)]
-        if listing.corpora != "allDrives":
+        has_own = self._world.consistency.user_corpus_has_own_drive_items
+        if listing.corpora != "allDrives" and not has_own:
             return [mine]
         drives = sorted((drive for drive in self._world.drives.values() if user in drive.members), key=lambda d: d.id)
+        if listing.corpora != "allDrives":
+            return [mine, *(_Corpus(late + d.id, listed.index_of(d), _handled_in(d, user), listed) for d in drives)]
         return [mine, *(_Corpus(late + d.id, listed.index_of(d), _scope_of(d, user), listed) for d in drives)]
+
+    def _unasked_order(self) -> tuple[order_by.Order, ...]:
+        """The order of a listing that asks for none. Source of modifiedTime: measured."""
+        return _BY_MODIFIED if self._world.consistency.newest_modified_first else ()
 
     @staticmethod
     def _scope(user: User, listing: Listing) -> Callable[[Item], bool]:
@@ -306,6 +317,18 @@ def _scope_of(drive: SharedDrive, user: User) -> Callable[[Item], bool]:
     if not drive.has_limits or drive.members[user].role == "organizer":
         return _everything
     return lambda item: sees(user, item)
+
+
+def _handled_in(drive: SharedDrive, user: User) -> Callable[[Item], bool]:
+    """What of a member's drive is in the member's own corpus, too. Source: guide "Search for files", corpora=user."""
+    sees_it = _scope_of(drive, user)
+    return lambda item: has_handled(user, item) and sees_it(item)
+
+
+def _without_others_trash(user: User, test: Callable[[Item], bool]) -> Callable[[Item], bool]:
+    """Of the trash, only the user's own is listed, whatever `trashed` says. Source: measured on My Drive; that the
+    members of a shared drive see its trash is assumed."""
+    return lambda item: test(item) and (keeps_trash_of(user, item) or not item.trashed)
 
 
 def _everything(_item: Item) -> bool:

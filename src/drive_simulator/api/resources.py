@@ -1,7 +1,7 @@
 """Items, drives, users and permissions as Drive's resources, each field worked out only where it is asked for.
 
 Field semantics follow the discovery document: `owners`, `permissions`, `shared` and `ownedByMe` are not populated on
-shared-drive items; checksums, `size` and `headRevisionId` exist for blobs only.
+shared-drive items; checksums and `headRevisionId` exist for blobs only, `size` for Docs editors' files too.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from functools import lru_cache
 from drive_simulator.api import exports
 from drive_simulator.api.permission_resources import permission_ids, permission_resources
 from drive_simulator.model import access, content
-from drive_simulator.model.capabilities import drive_capabilities, file_capabilities
+from drive_simulator.model.capabilities import drive_capabilities, file_capabilities, may_share
 from drive_simulator.model.clock import rfc3339
 from drive_simulator.model.items import FOLDER, RANK, SHORTCUT, Item, Revision, SharedDrive, User
 
@@ -158,7 +158,7 @@ def _modified_by_me(item: Item, viewer: User) -> object:
 
 
 def _permissions(item: Item, viewer: User) -> object:
-    return permission_resources(item) if access.rank(viewer, item) >= RANK["writer"] else None
+    return permission_resources(item) if may_share(item, access.rank(viewer, item)) else None
 
 
 def _capabilities(item: Item, viewer: User) -> object:
@@ -221,7 +221,7 @@ FILE_FIELDS: dict[str, Field] = {
     "driveId": _drive_id,
     "teamDriveId": _drive_id,
     "parents": _parents,
-    "size": _blob(lambda item: str(item.size)),
+    "size": lambda item, _viewer: None if item.shown_size < 0 else str(item.shown_size),
     "quotaBytesUsed": lambda item, _viewer: str(item.quota_bytes_used),
     "version": lambda item, _viewer: str(item.version),
     "headRevisionId": _blob(lambda item: content.revision_id(item.id, item.salt)),

@@ -4,6 +4,8 @@ Somebody sees an item that they own, that was shared with them by name on the it
 in a My Drive folder of theirs, or that is in a shared drive they are a member of. The *grantees* of an item are those
 who see it otherwise than as members of its drive; it stands in the listing of "my drive and shared with me" of each.
 
+With `Consistency.opened_links_listed` who opened an item by a link is a grantee for as long as the link opens it.
+
 A folder with limited access (`inheritedPermissionsDisabled`) is opened by its owner, by organizers of its drive and by
 whom it names itself. Who could open it otherwise still sees the folder, but nothing in it: Google's `metadata` view.
 Source: "Manage folders with limited and expansive access" of the Drive guides.
@@ -12,6 +14,7 @@ The sharing of a folder may reach what is in it later than the folder itself: se
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 from drive_simulator.model.items import RANK, Grant, Item, SharedDrive, User
 
@@ -26,6 +29,8 @@ def own_grantees(item: Item) -> frozenset[User]:
     if item.drive is not None and item.parent is None:
         return NOBODY
     named = NOBODY.union(*(grant.people for grant in item.grants or ()))
+    if item.extras is not None and "opened_by" in item.extras:
+        named |= {user for user in opened_by(item) if opening_rank(user, item) > 0}
     return named if item.drive is not None or item.owner is None else named | {item.owner}
 
 
@@ -42,9 +47,14 @@ def inner_grantees(item: Item) -> frozenset[User]:
     return named if item.drive is not None or item.owner is None else named | {item.owner}
 
 
+def opened_by(item: Item) -> frozenset[User]:
+    """Who opened it by a link, and has it among their items for as long as the link opens it."""
+    return cast(frozenset[User], item.rare("opened_by") or NOBODY)
+
+
 def adds_nobody(item: Item, seen_by: frozenset[User]) -> bool:
     """Whether the item brings no grantee beyond those. Cheap: most items of a tree bring none."""
-    if item.grants:
+    if item.grants or (item.extras is not None and "opened_by" in item.extras):
         return own_grantees(item) <= seen_by
     return item.drive is not None or item.owner is None or item.owner in seen_by
 
@@ -164,6 +174,25 @@ def sees(user: User, item: Item) -> bool:
         if at is not item and at.is_limited:
             return False
     return False
+
+
+def owns(user: User, item: Item) -> bool:
+    """Whether the account is an owner of the item. Items of shared drives have none; some old files have several."""
+    if item.drive is not None:
+        return False
+    return item.owner is user or any(grant.role == "owner" and grant.user is user for grant in item.grants or ())
+
+
+def keeps_trash_of(user: User, item: Item) -> bool:
+    """Whether the item, once in the trash, is in that account's: its owners', or the members' of its shared drive."""
+    return user in item.drive.members if item.drive is not None else owns(user, item)
+
+
+def has_handled(user: User, item: Item) -> bool:
+    """Whether the account created, modified, opened or shared an item of a shared drive."""
+    if user in {item.modified_by, item.rare("created_by")} or item.viewed_ms(user.email) is not None:
+        return True
+    return any(grant.granted_by is user for grant in item.grants or ())
 
 
 def in_my_drive(user: User, item: Item) -> bool:

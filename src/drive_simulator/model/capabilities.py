@@ -17,7 +17,8 @@ def file_capabilities(item: Item, rank: int, *, opens: bool = True) -> dict[str,
     kind = _SHORTCUT if item.mime_type == SHORTCUT else item.is_folder
     limiting = (item.is_limited, may_limit(item, rank)) if item.is_folder and not item.is_root else None
     downloads = has_content(item) and may_download(item, rank)
-    return _file(rank, kind, item.drive is not None, item.parent is None, opens, downloads, limiting)
+    shares = may_share(item, rank)
+    return _file(rank, kind, item.drive is not None, item.parent is None, opens, downloads, limiting, shares)
 
 
 def may_limit(item: Item, rank: int) -> bool:
@@ -25,6 +26,16 @@ def may_limit(item: Item, rank: int) -> bool:
     if item.drive is not None:
         return rank >= _ORGANIZER
     return rank >= (_WRITER if item.rare("writers_can_share") is not False else _OWNER)
+
+
+def may_share(item: Item, rank: int) -> bool:
+    """Whether somebody of that rank may share the item, and so sees its permissions.
+
+    Source: `permissions` and `writersCanShare` of the discovery document.
+    """
+    if item.drive is None and item.rare("writers_can_share") is False:
+        return rank >= _OWNER
+    return rank >= _WRITER
 
 
 def may_download(item: Item, rank: int) -> bool:
@@ -90,6 +101,7 @@ def _file(
     opens: bool,
     downloads: bool,
     limiting: tuple[bool, bool] | None,
+    shares: bool,
 ) -> dict[str, bool]:
     is_folder, is_shortcut = kind is True, kind == _SHORTCUT
     writer, reader = rank >= _WRITER, rank >= _READER
@@ -114,7 +126,7 @@ def _file(
         "canRemoveChildren": writer and is_folder,
         "canRemoveMyDriveParent": rank >= _OWNER and not in_drive,
         "canRename": writer and not is_root,
-        "canShare": writer,
+        "canShare": shares,
         "canTrash": remover,
         "canUntrash": remover,
     }

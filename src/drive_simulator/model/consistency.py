@@ -31,6 +31,12 @@ class Consistency(msgspec.Struct, forbid_unknown_fields=True):
     - `told_twice`: the share of entries that a log tells a second time, a while later.
     - `entry_lag_s`: how late an entry arrives in its log.
     - `revisions_dropped`: Google purges a blob's revisions after 30 days or 100, and merges those of documents.
+    - `others_trash_listed`: files.list shows an account what is in the trash of other owners; look-ups by id do anyway.
+    - `user_corpus_has_own_drive_items`: corpora=user with includeItemsFromAllDrives has the items of the account's
+      shared drives that it created, modified, opened or shared.
+    - `opened_links_listed`: what an account opened by a link is in its corpus from then on, and in its log.
+    - `newest_modified_first`: a listing without `orderBy` comes by modifiedTime, the newest first; otherwise by
+      arrival, the newest first.
     """
 
     list_lag_s: Seconds = 0.0
@@ -48,6 +54,10 @@ class Consistency(msgspec.Struct, forbid_unknown_fields=True):
     told_twice: float = 0.0
     entry_lag_s: Seconds = 0.0
     revisions_dropped: bool = False
+    others_trash_listed: bool = True
+    user_corpus_has_own_drive_items: bool = True
+    opened_links_listed: bool = False
+    newest_modified_first: bool = True
 
     def __post_init__(self) -> None:
         """Raise ValueError for nonsense."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import cast
 
-from drive_simulator.model.access import member_openers, openers, sees
+from drive_simulator.model.access import member_openers, opened_by, openers, opening_rank, sees
 from drive_simulator.model.content import push_revision, revision_id, revisions_of
 from drive_simulator.model.items import FOLDER, SHORTCUT, WORKSPACE_PREFIX, Item, Revision, User
 from drive_simulator.model.world import World
@@ -49,6 +49,8 @@ def create(
         item.set_rare(key, value)
     if content is not None and not is_workspace:
         item.set_rare("content", content)
+    if item.drive is not None:
+        item.set_rare("created_by", by)
     world.enter(item)
     world.note_change(item)
     return item
@@ -183,6 +185,7 @@ def view(world: World, item: Item, user: User) -> None:
     account reaches by a link alone has no entry. Source: google-api-dotnet-client #2544 (files and folders that were
     opened), google-api-java-client-services #3160 (an export by a delegated user is that user's view).
     """
+    _keep_opened_link(world, item, user)
     if world.consistency.views_logged and sees(user, item):
         mark_viewed(world, item, user, world.now_ms())
     else:
@@ -190,7 +193,8 @@ def view(world: World, item: Item, user: User) -> None:
 
 
 def mark_viewed(world: World, item: Item, user: User, viewed_ms: int) -> None:
-    """Set when the user last opened the item, as files.update does; nobody else hears of it."""
+    """Set when the user last opened the item, as files.update does; no other account hears of it."""
+    _keep_opened_link(world, item, user)
     _set_viewed(world, item, user, viewed_ms)
     user.log.record(item.id, world.now_ms(), from_drive=item.drive is not None)
 
@@ -200,3 +204,12 @@ def _set_viewed(world: World, item: Item, user: User, viewed_ms: int) -> None:
     item.set_rare("viewed_by", {**views, user.email: viewed_ms})
     item.rendered = None
     world.keep(item)
+
+
+def _keep_opened_link(world: World, item: Item, user: User) -> None:
+    """Make what a link opens one of the items of the account that opens it. Source: assumed, see `Consistency`."""
+    if not world.consistency.opened_links_listed or item.is_root:
+        return
+    if not sees(user, item) and opening_rank(user, item) > 0:
+        with world.changing_access(item):
+            item.set_rare("opened_by", opened_by(item) | {user})

@@ -14,13 +14,14 @@ def visible(
 ) -> Iterator[Item]:
     """Every item that the user sees: My Drive, what is shared with them, and the drives they are a member of.
 
-    Roots are not among them. Trash, also that of a folder above, is left out unless asked for.
+    Roots are not among them. Trash, also that of a folder above, is left out unless asked for; where no list shows the
+    trash of others, it is no part of what the user has.
     """
     reach = Reach(world, user)
     for item in world.items.values():
         if item.parent is None or (item.drive is not None and not include_shared_drives):
             continue
-        if reach.sees(item) and (include_trashed or not item.trashed):
+        if reach.sees(item) and (not item.trashed or (include_trashed and reach.has_in_trash(item))):
             yield item
 
 
@@ -30,14 +31,28 @@ class Reach:
     def __init__(self, world: World, user: User) -> None:
         self._user = user
         self._now_ms = world.now_ms()
+        self._shares_trash = world.consistency.others_trash_listed
         self._domain = user.email.partition("@")[2]
         self._folders: dict[Item, tuple[bool, int]] = {}
 
     def sees(self, item: Item) -> bool:
-        """Whether it is among what the user has: not merely reachable by a link or for the whole domain."""
+        """Whether it is among what the user has.
+
+        What is merely reachable by a link, or for the whole domain, is not, unless the user opened it by one.
+        """
         if item.parent is not None and self._inside(item.parent)[0]:
             return True
-        return self._own(item)[0]
+        return self._own(item)[0] or (self._has_opened(item) and self._at(item)[0])
+
+    def has_in_trash(self, item: Item) -> bool:
+        """Whether an item in the trash is in the user's: one of their own, or of a drive that they are a member of."""
+        if self._shares_trash:
+            return True
+        if item.drive is not None:
+            return self._own(item.drive.root)[0]
+        return item.owner is self._user or any(
+            grant.user is self._user and grant.role == "owner" for grant in item.grants or ()
+        )
 
     def standing(self, item: Item) -> int:
         """What the user may do with the item, a value of `RANK`; 0 is nothing."""
@@ -64,7 +79,12 @@ class Reach:
                 above_has = above == RANK["organizer"] and above_has
                 above = above if above_has else 0
             has, standing = has or above_has, max(standing, above)
-        return has, standing
+        return has or (standing > 0 and self._has_opened(item)), standing
+
+    def _has_opened(self, item: Item) -> bool:
+        """Whether the user opened the item when no more than a link gave it to them."""
+        opened_by = item.rare("opened_by")
+        return isinstance(opened_by, frozenset) and self._user in opened_by
 
     def _own(self, item: Item) -> tuple[bool, int]:
         owns = item.drive is None and item.owner is self._user

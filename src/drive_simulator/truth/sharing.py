@@ -48,7 +48,8 @@ def visible_permissions(
 ) -> dict[tuple[str, str], VisiblePermission]:
     """By item's id and permission's id: those of every visible item whose sharing the user may see.
 
-    Whoever may write may see it. The members of shared drives are among them, under the drive's id.
+    Who may share it may see it: the owner, and writers unless `writersCanShare` is off. The members of shared drives
+    are among them, under the drive's id.
     """
     reach, tables = Reach(world, user), _Tables(world.now_ms())
     items = list(visible(world, user, include_trashed=include_trashed, include_shared_drives=include_shared_drives))
@@ -56,7 +57,8 @@ def visible_permissions(
         items += [drive.root for drive in world.drives.values() if reach.sees(drive.root)]
     found: dict[tuple[str, str], VisiblePermission] = {}
     for item in items:
-        if reach.standing(item) >= RANK["writer"]:
+        closed = item.drive is None and item.rare("writers_can_share") is False
+        if reach.standing(item) >= RANK["owner" if closed else "writer"]:
             for permission_id, permission in tables.permissions(item).items():
                 found[item.id, permission_id] = permission
     return found

@@ -60,7 +60,9 @@ class Mirror:
         if drive_id is not None:
             self.drives[drive_id] = self._get(f"drives/{drive_id}", {})
         for file in self._pages("files", "files", query, between_pages):
-            self.files[cast(str, file["id"])] = file
+            # The user's corpus has some items of the user's drives as well: the drive's own listing has them all.
+            if drive_id is not None or file.get("driveId", "") not in self._tokens:
+                self.files[cast(str, file["id"])] = file
 
     def _list_below(self, folder_id: str) -> None:
         query = {"q": f"'{folder_id}' in parents and trashed=false", "corpora": "user", **_ALL}
@@ -106,6 +108,7 @@ class Mirror:
         if removed:
             self._drop_drive(drive_id)
         elif self._is_member(drive_id):
+            self._drop_drive(drive_id)
             self._tokens[drive_id] = self._start_token(drive_id)
             self._list_corpus(drive_id, lambda: None)
 

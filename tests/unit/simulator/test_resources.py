@@ -34,7 +34,7 @@ def test_a_workspace_document_has_neither(stage: Stage) -> None:
     """It has export links instead."""
     item = create(stage.world, stage.alice, "Doc", WORKSPACE_PREFIX + "document")
     resource = file_resource(item, stage.alice)
-    assert not {"size", "md5Checksum", "headRevisionId", "webContentLink"} & resource.keys()
+    assert not {"md5Checksum", "headRevisionId", "webContentLink"} & resource.keys()
     assert "application/pdf" in resource["exportLinks"]  # type: ignore[operator]
 
 

@@ -10,6 +10,7 @@ from drive_simulator.api.permission_resources import permission_resource, permis
 from drive_simulator.api.wire import Response
 from drive_simulator.model import sharing
 from drive_simulator.model.access import rank
+from drive_simulator.model.capabilities import may_share
 from drive_simulator.model.clock import parse_rfc3339
 from drive_simulator.model.items import RANK, Grant, GranteeType, Item, Role, User
 
@@ -26,8 +27,7 @@ def list_permissions(call: Call) -> Response:
     binding = f"permissions:{call.user.email}:{call.path['fileId']}"
     start = _start(binding, call.text("pageToken"))
     _refuse_administration(call)
-    # Who sees the details of an item's sharing: "Roles and permissions" of the guides.
-    item = call.item(call.path["fileId"], "writer")
+    item = _shareable(call)
     view = call.text("includePermissionsForView")
     if view not in {None, "published"}:
         raise errors.invalid_parameter("includePermissionsForView", "Only 'published' is supported.")
@@ -42,7 +42,7 @@ def list_permissions(call: Call) -> Response:
 def get(call: Call) -> Response:
     """permissions.get."""
     _refuse_administration(call)
-    return _answer(call, call.item(call.path["fileId"], "writer"), call.path["permissionId"])
+    return _answer(call, _shareable(call), call.path["permissionId"])
 
 
 def create(call: Call) -> Response:
@@ -127,6 +127,17 @@ def _refuse_administration(call: Call) -> None:
         raise errors.not_found(call.path["fileId"])
 
 
+def _shareable(call: Call) -> Item:
+    """The item, whose permissions are for who may share it. Raises ApiError 404, or 403 `insufficientFilePermissions`.
+
+    Source: `permissions` in the File schema of the discovery document ("if the requesting user can share the file").
+    """
+    item = call.item(call.path["fileId"])
+    if not may_share(item, rank(call.user, item)):
+        raise errors.insufficient_file_permissions()
+    return item
+
+
 def _account(call: Call, email: str) -> User | None:
     email = email.lower()
     return call.world.users.get(email) or call.world.robots.get(email)
@@ -153,7 +164,7 @@ def _may_share(call: Call, item: Item, role: str) -> None:
     standing = rank(call.user, item)
     is_drive = item.is_root and item.drive is not None
     needed = "organizer" if is_drive else "owner" if role == "owner" else "writer"
-    if standing < RANK[needed] or (item.is_root and item.drive is None):
+    if standing < RANK[needed] or not may_share(item, standing) or (item.is_root and item.drive is None):
         raise errors.insufficient_file_permissions()
 
 
