@@ -173,7 +173,8 @@ class Lister:
                 raise invalid_page_token()
             at = Place(minus_ms, key.removeprefix(_AFTER))
         found: list[Item] = []
-        walks = heapq.merge(*(self._walk(corpus, at) for corpus in corpora), key=lambda each: each[0])
+        each_walk = [self._walk(corpus, at) for corpus in corpora]
+        walks = each_walk[0] if len(each_walk) == 1 else heapq.merge(*each_walk, key=lambda each: each[0])
         for scanned, (where, item, is_in_scope) in enumerate(walks):
             if low is not None and item.modified_ms < low:
                 break
