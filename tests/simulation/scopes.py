@@ -79,11 +79,10 @@ def _in_drives(settings: ConnectionSettings, file: Mapping[str, object], drives:
 
 def _below(files: Resources, file_id: str, roots: set[str]) -> bool:
     """Whether one of the folders is above it, as far as the user sees what is above."""
-    at: str | None = file_id
-    while at is not None and at not in roots:
-        parents = files[at].get("parents") if at in files else None
-        at = parents[0] if isinstance(parents, list | tuple) and parents else None
-    return at is not None
+    if file_id in roots:
+        return True
+    parents = files[file_id].get("parents") if file_id in files else None
+    return any(_below(files, each, roots) for each in (parents if isinstance(parents, list | tuple) else ()))
 
 
 def _path_of(item: Item, user: User, files: Resources) -> tuple[str, ...] | None:

@@ -23,6 +23,7 @@ from drive_simulator.api.page_tokens import open_token, seal_token
 from drive_simulator.model.access import has_handled, keeps_trash_of, sees
 from drive_simulator.model.index import START, Index, ModifiedOrder, Place
 from drive_simulator.model.items import Item, SharedDrive, User
+from drive_simulator.model.parents import strays_of
 from drive_simulator.model.world import Listed, World
 
 SCAN_LIMIT = 20_000
@@ -237,9 +238,10 @@ class Lister:
         late = "" if listed is self._world else _LATE
         if parents is not None:
             folders = [folder for each in sorted(parents) if (folder := listed.items.get(each)) is not None]
-            return [
-                _Corpus(late + each.id, each.children, scope, listed) for each in folders if each.children is not None
-            ]
+            own = [_Corpus(late + f.id, f.children, scope, listed) for f in folders if f.children is not None]
+            # Second parents of old files do not lag.
+            now = [folder for each in sorted(parents) if (folder := self._world.items.get(each)) is not None]
+            return [*own, *_strays_in(now, scope, self._world)]
         if listing.corpora == "drive":
             drive = self._world.drives[listing.drive_id or ""]
             return [_Corpus(late + "drive", listed.index_of(drive), _scope_of(drive, user), listed)]
@@ -318,6 +320,26 @@ def _scope_of(drive: SharedDrive, user: User) -> Callable[[Item], bool]:
     if not drive.has_limits or drive.members[user].role == "organizer":
         return _everything
     return lambda item: sees(user, item)
+
+
+def _strays_in(folders: list[Item], scope: Callable[[Item], bool], listed: Listed) -> Iterator[_Corpus]:
+    """What else lies in the folders: old files whose first parent is another folder, each file once."""
+    for at, folder in enumerate(folders):
+        strays = strays_of(folder)
+        if strays is not None:
+            others = {each.id for each in folders[:at]}
+            first = {each.id for each in folders}
+            yield _Corpus(f"{folder.id}+", strays, _once(scope, others, first), listed)
+
+
+def _once(scope: Callable[[Item], bool], earlier: set[str], first: set[str]) -> Callable[[Item], bool]:
+    """`scope` without what another folder of the same listing brings."""
+
+    def test(item: Item) -> bool:
+        parents = item.parents
+        return parents[0] not in first and earlier.isdisjoint(parents[1:]) and scope(item)
+
+    return test
 
 
 def _handled_in(drive: SharedDrive, user: User) -> Callable[[Item], bool]:

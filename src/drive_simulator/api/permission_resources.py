@@ -70,12 +70,12 @@ def _grantee(grant: Grant) -> Resource:
         return {"domain": grant.domain, "displayName": grant.domain, "allowFileDiscovery": grant.allow_discovery}
     if grant.type == "anyone":
         return {"allowFileDiscovery": grant.allow_discovery}
-    shown: Resource = {"displayName": grant.email, "deleted": False, "pendingOwner": False}
+    shown: Resource = {"displayName": grant.email or "", "deleted": grant.is_of_deleted, "pendingOwner": False}
     if grant.user is not None:
         shown["displayName"] = grant.user.display_name
-        shown["deleted"] = grant.user.deleted
-        if grant.user.deleted:
-            return shown
+    if grant.is_of_deleted:
+        return shown
+    if grant.user is not None:
         shown["photoLink"] = f"https://lh3.googleusercontent.com/a/{grant.id}=s64"
     elif grant.group is not None:
         shown["displayName"] = grant.group.display_name

@@ -4,6 +4,7 @@ Field semantics follow the discovery document: `owners`, `permissions`, `shared`
 shared-drive items; checksums and `headRevisionId` exist for blobs only, `size` for Docs editors' files too.
 """
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
@@ -12,7 +13,7 @@ from drive_simulator.api.permission_resources import permission_ids, permission_
 from drive_simulator.model import access, content
 from drive_simulator.model.capabilities import drive_capabilities, file_capabilities, may_share
 from drive_simulator.model.clock import rfc3339
-from drive_simulator.model.items import FOLDER, RANK, SHORTCUT, Item, Revision, SharedDrive, User
+from drive_simulator.model.items import ENCRYPTED, FOLDER, RANK, SHORTCUT, Item, Revision, SharedDrive, User
 
 Resource = dict[str, object]
 Field = Callable[[Item, User], object]
@@ -204,11 +205,39 @@ def _drive_id(item: Item, _viewer: User) -> object:
 
 
 def _parents(item: Item, viewer: User) -> object:
-    """The parent, where the viewer sees it: a single file shared by its name shows none."""
+    """The parents that the viewer sees: a single file shared by its name shows none."""
     parent = item.parent
-    if parent is None or not (parent.owner is viewer or access.sees(viewer, parent)):
+    if parent is None:
         return None
-    return [parent.id]
+    parents = (parent, *item.more_parents) if item.more_parents else (parent,)
+    return [each.id for each in parents if each.owner is viewer or access.sees(viewer, each)] or None
+
+
+def _encryption(item: Item, _viewer: User) -> object:
+    """Of a client-side encrypted file: who keeps the key, and the key itself as that service wrapped it."""
+    if not item.mime_type.startswith(ENCRYPTED):
+        return None
+    made_up = b64encode(item.id.encode()).decode()
+    metadata = {
+        "wrappedKey": made_up,
+        "kaclsId": "1",
+        "kaclsName": "Simulated keys",
+        "keyFormat": "tinkAesGcmKey",
+        "aes256GcmChunkSize": "default",
+        "encryptionResourceKeyHash": made_up,
+        "jwt": f"simulated.{made_up}.jwt",
+    }
+    return {"encryptionState": "encrypted", "decryptionMetadata": metadata}
+
+
+def _checksum(at: int) -> Field:
+    """One of `content.Checksums`: only blobs have them, and not all of those."""
+
+    def field(item: Item, _viewer: User) -> object:
+        is_known = item.size >= 0 and (item.extras is None or "no_checksums" not in item.extras)
+        return content.checksums(item)[at] if is_known else None
+
+    return field
 
 
 FILE_FIELDS: dict[str, Field] = {
@@ -225,9 +254,9 @@ FILE_FIELDS: dict[str, Field] = {
     "quotaBytesUsed": lambda item, _viewer: str(item.quota_bytes_used),
     "version": lambda item, _viewer: str(item.version),
     "headRevisionId": _blob(lambda item: content.revision_id(item.id, item.salt)),
-    "md5Checksum": _blob(lambda item: content.checksums(item)[0]),
-    "sha1Checksum": _blob(lambda item: content.checksums(item)[1]),
-    "sha256Checksum": _blob(lambda item: content.checksums(item)[2]),
+    "md5Checksum": _checksum(0),
+    "sha1Checksum": _checksum(1),
+    "sha256Checksum": _checksum(2),
     "originalFilename": _blob(lambda item: item.rare("original_filename") or item.name),
     "fileExtension": _blob(_extension),
     "fullFileExtension": _blob(_extension),
@@ -245,8 +274,8 @@ FILE_FIELDS: dict[str, Field] = {
     "trashingUser": _trashing_user,
     "starred": lambda item, viewer: item.starred_by(viewer.email),
     "shared": _my_drive(lambda item, _viewer: len(permission_ids(item)) > 1),
-    "ownedByMe": _my_drive(lambda item, viewer: item.owner is viewer),
-    "owners": _my_drive(lambda item, viewer: None if item.owner is None else [user_resource(item.owner, viewer)]),
+    "ownedByMe": _my_drive(lambda item, viewer: viewer in item.owners),
+    "owners": _my_drive(lambda item, viewer: [user_resource(owner, viewer) for owner in item.owners] or None),
     "permissions": _my_drive(_permissions),
     "permissionIds": lambda item, _viewer: permission_ids(item),
     "hasAugmentedPermissions": lambda item, _viewer: None if item.drive is None else bool(item.grants),
@@ -270,6 +299,7 @@ FILE_FIELDS: dict[str, Field] = {
     "viewersCanCopyContent": lambda item, _viewer: not item.rare("copy_requires_writer"),
     "downloadRestrictions": _download_restrictions,
     "isAppAuthorized": lambda _item, _viewer: True,
+    "clientEncryptionDetails": _encryption,
     "contentRestrictions": _extra("content_restrictions"),
     "linkShareMetadata": lambda item, _viewer: {
         "securityUpdateEligible": item.rare("resource_key") is not None,

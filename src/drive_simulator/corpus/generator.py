@@ -4,10 +4,11 @@ import gc
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drive_simulator.corpus.details import Details, add_details
 from drive_simulator.corpus.names import FAMILY_NAMES, GIVEN_NAMES, KINDS, TEAMS, TOPICS, WORDS
+from drive_simulator.corpus.shapes import Shapes, add_shapes
 from drive_simulator.model.capabilities import can_discuss, can_have_revisions
 from drive_simulator.model.clock import Clock
 from drive_simulator.model.content import revision_id
@@ -43,6 +44,7 @@ _SIZES = tuple(int(math.exp(x / 32 * math.log(256)) * 700) for x in range(64))
 
 
 _USUAL = Details()
+_SOME = Shapes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class CorpusPlan:
 
     `my_drives` says instead how many items each user's My Drive has, a number for each user; `files` are then those of
     the shared drives. `sharing` scales how much is shared: at 0 everybody sees their own and their shared drives alone.
-    `details` are what is put on top of it all.
+    `details` are what is put on top of it all, `shapes` what some items are turned into.
     """
 
     files: int = 2_000
@@ -61,6 +63,7 @@ class CorpusPlan:
     my_drives: tuple[int, ...] = ()
     sharing: float = 1.0
     details: Details = _USUAL
+    shapes: Shapes = _SOME
 
 
 class _Place:
@@ -114,6 +117,8 @@ class _Generator:
                 if on_progress is not None and done % _REPORT_EVERY == 0:
                     on_progress(done)
         add_details(self._world, self._plan.details, self._plan.seed)
+        shapes = self._plan.shapes if self._plan.sharing else replace(self._plan.shapes, several_owners=0.0)
+        add_shapes(self._world, shapes, self._plan.seed)
         self._world.index_all()
         if on_progress is not None:
             on_progress(done)

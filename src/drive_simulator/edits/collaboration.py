@@ -9,7 +9,7 @@ from drive_simulator.model.capabilities import can_discuss, can_have_revisions, 
 from drive_simulator.model.clock import rfc3339
 from drive_simulator.model.content import revisions_of
 from drive_simulator.model.discussion import Post, comments_of
-from drive_simulator.model.items import RANK, Item, User
+from drive_simulator.model.items import RANK, Grant, Item, User
 from drive_simulator.model.labels import labels_of
 from drive_simulator.model.old_revisions import revisions_left
 from drive_simulator.model.world import World
@@ -42,14 +42,19 @@ def _change_role(world: World, rng: random.Random) -> Edit | None:
 
 def _expire(world: World, rng: random.Random) -> Edit | None:
     """A permission is to end within some days."""
-    found = pick_item_where(world, rng, lambda item: any(grant.user is not None for grant in item.grants or ()))
+    found = pick_item_where(world, rng, lambda item: any(_may_end(grant) for grant in item.grants or ()))
     if found is None:
         return None
     item, actor = found
-    grant = rng.choice([each for each in item.grants or () if each.user is not None])
+    grant = rng.choice([each for each in item.grants or () if _may_end(each)])
     ends = rfc3339(world.now_ms() + rng.randrange(1, 30 * _DAY_MS))
     path = f"files/{item.id}/permissions/{grant.id}"
     return Edit("expire", actor.email, "PATCH", path, ALL_DRIVES, {"role": grant.role, "expirationTime": ends})
+
+
+def _may_end(grant: Grant) -> bool:
+    """Whether it is an account's, and not that of an old file's second owner."""
+    return grant.user is not None and grant.role != "owner"
 
 
 def _link(world: World, rng: random.Random) -> Edit | None:

@@ -178,9 +178,7 @@ def sees(user: User, item: Item) -> bool:
 
 def owns(user: User, item: Item) -> bool:
     """Whether the account is an owner of the item. Items of shared drives have none; some old files have several."""
-    if item.drive is not None:
-        return False
-    return item.owner is user or any(grant.role == "owner" and grant.user is user for grant in item.grants or ())
+    return user in item.owners
 
 
 def keeps_trash_of(user: User, item: Item) -> bool:

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from drive_simulator.model.items import BARE, RANK, SHORTCUT, Item
+from drive_simulator.model.items import BARE, RANK, SHORTCUT, THIRD_PARTY, Item
 
 _SHORTCUT = "shortcut"
 _WRITER, _COMMENTER, _READER = RANK["writer"], RANK["commenter"], RANK["reader"]
@@ -51,17 +51,17 @@ def may_download(item: Item, rank: int) -> bool:
 
 def can_discuss(item: Item) -> bool:
     """Whether there can be comments on it."""
-    return item.mime_type not in BARE
+    return item.mime_type not in BARE and not item.mime_type.startswith(THIRD_PARTY)
 
 
 def can_have_revisions(item: Item) -> bool:
     """Whether versions of its content are kept."""
-    return item.mime_type not in BARE
+    return can_discuss(item)
 
 
 def has_content(item: Item) -> bool:
     """Whether there is anything in it that could be downloaded."""
-    return not item.is_folder and item.mime_type != SHORTCUT
+    return not item.is_folder and item.mime_type != SHORTCUT and not item.mime_type.startswith(THIRD_PARTY)
 
 
 def drive_capabilities(rank: int) -> dict[str, bool]:

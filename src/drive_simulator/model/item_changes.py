@@ -6,6 +6,7 @@ from typing import cast
 from drive_simulator.model.access import member_openers, opened_by, openers, opening_rank, sees
 from drive_simulator.model.content import push_revision, revision_id, revisions_of
 from drive_simulator.model.items import FOLDER, SHORTCUT, WORKSPACE_PREFIX, Item, Revision, User
+from drive_simulator.model.parents import drop_parents, drop_strays
 from drive_simulator.model.world import World
 
 MAX_DEPTH = 100
@@ -99,6 +100,7 @@ def replace_content(
         new_id = revision_id(item.id, item.salt)
         item.size = len(content) if content is not None else (item.size if size is None else size)
         item.set_rare("content", content)
+        item.set_rare("no_checksums", None)
     push_revision(item, Revision(new_id, now, by, item.size, item.salt, item.mime_type, keep, content))
     touch(world, item, by)
 
@@ -124,15 +126,21 @@ def copy(world: World, item: Item, by: User, *, name: str | None = None, parent:
 
 
 def set_trashed(world: World, item: Item, by: User, *, trashed: bool) -> None:
-    """Put the item into the trash or take it out. What is below it follows without an entry in any log."""
+    """Put the item into the trash or take it out. What is below it follows without an entry in any log.
+
+    Old files that lie in a trashed folder beside their first parent leave it, and are logged.
+    """
     if item.explicitly_trashed == trashed:
         return
     item.explicitly_trashed = trashed
     item.set_rare("trashed_ms", world.now_ms() if trashed else None)
     item.set_rare("trashing_user", by if trashed else None)
+    lost = _drop_second_parents(item) if trashed else []
     world.epoch += 1
     world.note_change(item)
     world.note_below(item)
+    for each in lost:
+        world.note_change(each)
 
 
 def can_hold(parent: Item, item: Item) -> bool:
@@ -144,13 +152,15 @@ def can_hold(parent: Item, item: Item) -> bool:
 def move(world: World, item: Item, by: User, new_parent: Item) -> None:
     """Put the item, and what is below it, into another folder, of another drive perhaps.
 
-    Into a shared drive it loses its owner; out of one the mover becomes it. Raises `ValueError` where it can't go.
+    Into a shared drive it loses its owners; out of one the mover becomes it. Raises `ValueError` where it can't go.
     """
     if item.parent is None or not can_hold(new_parent, item):
         message = "a folder can't go there"
         raise ValueError(message)
     old_parent, old_drive, new_drive = item.parent, item.drive, new_parent.drive
     knew = openers(item) | member_openers(item)
+    drop_parents(item)
+    lost = _drop_second_parents(item) if old_drive is not new_drive or new_parent.trashed else []
     with world.changing_access(item):
         if old_parent.children is not None:
             old_parent.children.discard(item)
@@ -161,21 +171,41 @@ def move(world: World, item: Item, by: User, new_parent: Item) -> None:
                 each.drive = new_drive
                 if new_drive is not None and each.is_limited:
                     new_drive.has_limits = True
+                if new_drive is not None and each.grants:
+                    each.grants = [grant for grant in each.grants if grant.role != "owner"] or None
                 each.owner = None if new_drive is not None else (by if old_drive is not None else each.owner)
                 each.rendered = None
     world.note_change(item)
     world.note_below(item, knew)
+    for each in lost:
+        world.note_change(each)
 
 
 def delete(world: World, item: Item) -> int:
     """Delete the item and everything below it for good; each gets a removal. Returns how many items went."""
     gone = list(item.subtree())
+    lost = _drop_second_parents(item)
     with world.changing_access(item, gone=True):
         if item.parent is not None and item.parent.children is not None:
             item.parent.children.discard(item)
         for each in gone:
             del world.items[each.id]
+    for each in lost:
+        world.note_change(each)
     return len(gone)
+
+
+def _drop_second_parents(item: Item) -> list[Item]:
+    """Leave what is at and below the item, and what lies in one of its folders, with its first parent alone.
+
+    Returns the files from elsewhere that lose a folder.
+    """
+    lost: list[Item] = []
+    for each in item.subtree():
+        if each.extras is not None:
+            drop_parents(each)
+            lost += drop_strays(each)
+    return [each for each in lost if item not in each.chain()]
 
 
 def view(world: World, item: Item, user: User) -> None:

@@ -13,7 +13,11 @@ SHORTCUT = "application/vnd.google-apps.shortcut"
 WORKSPACE_PREFIX = "application/vnd.google-apps."
 MAP = WORKSPACE_PREFIX + "map"
 BARE = frozenset({FOLDER, SHORTCUT, MAP, *(WORKSPACE_PREFIX + each for each in ("form", "site", "jam"))})
-"""What has neither revisions nor comments."""
+"""What has neither revisions nor comments, as shortcuts of other applications have neither."""
+THIRD_PARTY = WORKSPACE_PREFIX + "drive-sdk"
+"""What the types of other applications' shortcuts begin with."""
+ENCRYPTED = "application/vnd.google-gsuite.encrypted"
+"""What the types of client-side encrypted files begin with."""
 
 EDITORS = frozenset(WORKSPACE_PREFIX + each for each in ("document", "spreadsheet", "presentation", "drawing"))
 """The Docs editors' files that have a size. Source: `size` in the File schema of the discovery document."""
@@ -105,6 +109,12 @@ class Grant:
         if self.group is not None:
             return self.group.members
         return frozenset() if self.user is None else frozenset((self.user,))
+
+    @property
+    def is_of_deleted(self) -> bool:
+        """Whether the account that it was given to is gone."""
+        is_nameless = self.type in {"user", "group"} and self.email is None
+        return is_nameless or (self.user is not None and self.user.deleted)
 
     @property
     def lasts_until_ms(self) -> float:
@@ -256,8 +266,23 @@ class Item:
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """The id of the folder that holds it; nothing for a root."""
-        return () if self.parent is None else (self.parent.id,)
+        """The ids of the folders that hold it, the first parent's first; nothing for a root."""
+        if self.parent is None:
+            return ()
+        return (self.parent.id, *(each.id for each in self.more_parents))
+
+    @property
+    def more_parents(self) -> "tuple[Item, ...]":
+        """The folders that hold an old file beside its first parent; see `parents`, the module."""
+        return () if self.extras is None else cast("tuple[Item, ...]", self.extras.get("more_parents", ()))
+
+    @property
+    def owners(self) -> tuple[User, ...]:
+        """Its owners: one, several of some old files, none of what is in a shared drive."""
+        if self.drive is not None or self.owner is None:
+            return ()
+        others = (grant.user for grant in self.grants or () if grant.role == "owner")
+        return (self.owner, *(user for user in others if user is not None))
 
     @property
     def shown_size(self) -> int:
@@ -346,8 +371,8 @@ class Item:
         return None
 
     def is_owner(self, email: str) -> bool:
-        """Whether that account owns it; shared-drive items have no owner."""
-        return self.owner is not None and self.drive is None and self.owner.email == email
+        """Whether that account is an owner of it; shared-drive items have no owner."""
+        return any(owner.email == email for owner in self.owners)
 
     def is_writer(self, email: str) -> bool:
         """Whether that account may edit it."""

@@ -30,6 +30,7 @@ from drive_simulator.model.items import FOLDER, RANK, Grant, Group, Item, Shared
 from drive_simulator.model.label_kinds import LabelKind
 from drive_simulator.model.lagging import LaggingView
 from drive_simulator.model.late_entries import LateEntries
+from drive_simulator.model.parents import strays_of
 
 
 class Listed(Protocol):
@@ -55,8 +56,9 @@ class World:
 
     A `list_lag_s` is followed from the moment at which `consistency` is set: set it as a whole, not the field.
     `epoch` goes up whenever something changes that items below depend on. `retimed` are the items whose modifiedTime
-    was set after they came, in the order of doing so. `expiring` are the permissions that end by themselves, and when.
-    `spreading` are the sharings of folders that have not reached yet what is in them.
+    was set after they came, in the order of doing so. `nowhere` holds files without a folder that an account can see; it
+    is no item itself. `expiring` are the permissions that end by themselves, and when. `spreading` are the sharings of
+    folders that have not reached yet what is in them.
     """
 
     def __init__(self, *, clock: Clock | None = None, seed: int = 0, consistency: Consistency | None = None) -> None:
@@ -71,6 +73,7 @@ class World:
         self.groups: dict[str, Group] = {}
         self.drives: dict[str, SharedDrive] = {}
         self.items: dict[str, Item] = {}
+        self.nowhere = Item("nowhere", "", FOLDER, None, None, None, 0, 0, None, -1, 0)
         self.retimed: list[Item] = []
         self.expiring: list[tuple[int, Item, Grant]] = []
         self.spreading: list[Spread] = []
@@ -208,6 +211,7 @@ class World:
         for user in self.users.values():
             user.index = Index()
         roots = [user.root for user in self.users.values()] + [drive.root for drive in self.drives.values()]
+        roots.append(self.nowhere)
         for root in roots:
             for item, (seen_by, _, _) in sights(root):
                 if item is not root:
@@ -299,6 +303,16 @@ class World:
                 user.log.record(each.id, now, from_drive=each.drive is not None)
                 if each.drive is not None and user in each.drive.members:
                     each.drive.log.record(each.id, now, from_drive=True)
+            if lost_by and each.rare("strays") is not None:
+                self._tell_of_strays(each, lost_by, now)
+
+    @staticmethod
+    def _tell_of_strays(folder: Item, lost_by: frozenset[User], now: int) -> None:
+        """Log old files in a folder beside their first parent for who sees them there no more, but sees them still."""
+        for item in strays_of(folder) or ():
+            item.rendered = None
+            for user in lost_by & viewers(item):
+                user.log.record(item.id, now, from_drive=item.drive is not None)
 
     def _step(self, item: Item, was: Sight, now_is: Sight, now: int, *, told: bool) -> frozenset[User]:
         """Bring one item's listings from one sight to another, and its logs where `told`; returns who lost it."""

@@ -6,7 +6,7 @@ from drive_simulator.api.exports import EXPORT_FORMATS
 from drive_simulator.model import content
 from drive_simulator.model.clock import rfc3339
 from drive_simulator.model.discussion import Post, comments_of
-from drive_simulator.model.items import BARE, RANK, Item, Revision, User
+from drive_simulator.model.items import BARE, RANK, THIRD_PARTY, Item, Revision, User
 from drive_simulator.model.world import World
 from drive_simulator.truth.reach import Reach, visible
 
@@ -73,7 +73,7 @@ def visible_revisions(
     found: dict[tuple[str, str], VisibleRevision] = {}
     reach = Reach(world, user)
     for item in visible(world, user, include_trashed=include_trashed, include_shared_drives=include_shared_drives):
-        if item.mime_type in BARE or reach.standing(item) < RANK["writer"]:
+        if item.mime_type in BARE or item.mime_type.startswith(THIRD_PARTY) or reach.standing(item) < RANK["writer"]:
             continue
         kept = _revisions(world, item)
         for each in kept[-max_revisions:] if max_revisions else kept:

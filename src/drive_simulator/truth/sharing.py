@@ -124,7 +124,7 @@ def _permission(item: Item, given: tuple[_Given, ...], view: str | None = None) 
     inherited = all(each.source is not item for each in given)
     from_drive = inherited and item.drive is not None
     is_person = grant.type in {"user", "group"}
-    deleted = grant.user is not None and grant.user.deleted
+    deleted = is_person and (grant.email is None if grant.user is None else grant.user.deleted)
     return VisiblePermission(
         role="reader" if view is not None else role,
         type=grant.type,

@@ -56,12 +56,15 @@ class Mirror:
             self._drop_drive(drive_id)
 
     def _list_corpus(self, drive_id: str | None, between_pages: Callable[[], object]) -> None:
-        query = {"pageSize": "50", "q": "trashed=false", **_corpus(drive_id)}
+        # Trash is asked for as well: a folder that is trashed before it is listed has children that were listed.
+        query = {"pageSize": "50", **_corpus(drive_id)}
         if drive_id is not None:
             self.drives[drive_id] = self._get(f"drives/{drive_id}", {})
         for file in self._pages("files", "files", query, between_pages):
             # The user's corpus has some items of the user's drives as well: the drive's own listing has them all.
-            if drive_id is not None or file.get("driveId", "") not in self._tokens:
+            if file["trashed"]:
+                self._drop_tree(cast(str, file["id"]))
+            elif drive_id is not None or file.get("driveId", "") not in self._tokens:
                 self.files[cast(str, file["id"])] = file
 
     def _list_below(self, folder_id: str) -> None:
