@@ -1,8 +1,8 @@
 """files.list: which items, in which order, page by page while the Drive goes on changing.
 
-Without `orderBy` a listing walks from the newest entry of a corpus down, so that a page costs its length and an item
-that stays where it is appears exactly once; what comes during the listing does not appear, as in a real index that
-lags. With `orderBy=modifiedTime desc` a token says behind which time and id to go on: any number of such listings run
+Without `Consistency.newest_modified_first` a listing that asks for no order walks from the newest entry of a corpus
+down, so that a page costs its length and an item that stays where it is appears exactly once; what comes during the
+listing does not appear, as in a real index that lags. With it, and with `orderBy=modifiedTime desc`, a token says behind which time and id to go on: any number of such listings run
 side by side at no cost, and an item that is modified meanwhile may be missed or come twice, as with Google. With any
 other order, that is taken once and kept for the life of the token.
 

@@ -56,9 +56,9 @@ class World:
 
     A `list_lag_s` is followed from the moment at which `consistency` is set: set it as a whole, not the field.
     `epoch` goes up whenever something changes that items below depend on. `retimed` are the items whose modifiedTime
-    was set after they came, in the order of doing so. `nowhere` holds files without a folder that an account can see; it
-    is no item itself. `expiring` are the permissions that end by themselves, and when. `spreading` are the sharings of
-    folders that have not reached yet what is in them.
+    was set after they came, in the order of doing so. `nowhere` holds files without a folder that an account can see;
+    it is no item itself. `expiring` are the permissions that end by themselves, and when. `spreading` are the sharings
+    of folders that have not reached yet what is in them.
     """
 
     def __init__(self, *, clock: Clock | None = None, seed: int = 0, consistency: Consistency | None = None) -> None:

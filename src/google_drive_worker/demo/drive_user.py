@@ -14,7 +14,8 @@ from google_drive_worker.domain.ids import DriveId, FileId
 
 TIMEOUT_S = 30.0
 _BOUNDARY = "part-of-an-upload"
-_FIELDS = "id,name,mimeType,parents,size,ownedByMe,capabilities"
+_WORKSPACE = "application/vnd.google-apps."
+_FIELDS = "id,name,mimeType,parents,ownedByMe,capabilities"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,6 @@ class EditableFile(msgspec.Struct, frozen=True, rename="camel"):
     name: str = ""
     mime_type: str = ""
     parents: tuple[FileId, ...] | None = None
-    size: str | None = None
     owned_by_me: bool | None = None
     capabilities: dict[str, bool] = {}
 
@@ -61,6 +61,11 @@ class EditableFile(msgspec.Struct, frozen=True, rename="camel"):
     def is_folder(self) -> bool:
         """Whether it can have children."""
         return self.mime_type == FOLDER_MIME_TYPE
+
+    @property
+    def is_blob(self) -> bool:
+        """Whether it has bytes that can be replaced. Its size does not tell: Docs editors' files have one, too."""
+        return not self.mime_type.startswith(_WORKSPACE)
 
 
 class _Files(msgspec.Struct, rename="camel"):
@@ -145,7 +150,7 @@ class DriveUser:
 
     async def create_document(self, name: str, parent: str | None = None) -> EditableFile:
         """A new, empty Google document."""
-        return await self._create({"name": name, "mimeType": "application/vnd.google-apps.document"} | _in(parent))
+        return await self._create({"name": name, "mimeType": _WORKSPACE + "document"} | _in(parent))
 
     async def upload(self, name: str, content: bytes, parent: str | None = None) -> EditableFile:
         """A new text file with content, by a multipart upload."""

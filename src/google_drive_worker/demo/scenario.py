@@ -37,7 +37,7 @@ async def edit_my_drive(user: DriveUser, colleague: DriveUser | None, draw: Draw
     await _each(hands(edits, "canMoveItemWithinDrive"), done, "move", lambda file: user.move(file, inner.id))
     await _each(hands(edits, "canTrash"), done, "trash", lambda file: user.trash(file.id))
     await _each(hands(edits, "canDelete"), done, "delete", lambda file: user.delete(file.id))
-    blobs = [file for file in hands(4 * edits, "canModifyContent") if file.size is not None][:edits]
+    blobs = [file for file in hands(4 * edits, "canModifyContent") if file.is_blob][:edits]
     await _each(blobs, done, "overwrite", lambda file: user.overwrite(file.id, b"new content\n"))
     folders = [file for file in owned if file.is_folder]
     if folders:
