@@ -2,9 +2,10 @@
 
 Without `Consistency.newest_modified_first` a listing that asks for no order walks from the newest entry of a corpus
 down, so that a page costs its length and an item that stays where it is appears exactly once; what comes during the
-listing does not appear, as in a real index that lags. With it, and with `orderBy=modifiedTime desc`, a token says behind which time and id to go on: any number of such listings run
-side by side at no cost, and an item that is modified meanwhile may be missed or come twice, as with Google. With any
-other order, that is taken once and kept for the life of the token.
+listing does not appear, as in a real index that lags. With it, and with `orderBy=modifiedTime desc`, a token says
+behind which time and id to go on: any number of such listings run side by side at no cost, and an item that is modified
+meanwhile may be missed or come twice, as with Google. With any other order, that is taken once and kept for the life of
+the token.
 
 What is listed is `World.listed`: the world as it is, or as it was before a lag.
 """

@@ -44,6 +44,7 @@ def inner_grantees(item: Item) -> frozenset[User]:
     if item.drive is not None and item.parent is None:
         return NOBODY
     named = NOBODY.union(*(grant.people for grant in item.passed_on))
+    named |= {user for user in opened_by(item) if opening_rank(user, item) > 0}
     return named if item.drive is not None or item.owner is None else named | {item.owner}
 
 
