@@ -144,6 +144,7 @@ class Lister:
         place: tuple[str, int] | None,
     ) -> Page:
         found: list[Item] = []
+        flaws = seal.flaws
         scanned = 0
         for corpus, start in _resume(corpora, place):
             for at, item in corpus.index.down_from(start):
@@ -152,7 +153,7 @@ class Lister:
                 scanned += 1
                 if corpus.scope(item) and test(item):
                     found.append(item)
-                    if seal.flaws is not None and seal.flaws.repeats(item):
+                    if flaws is not None and flaws.repeats(item):
                         if len(found) >= listing.page_size:
                             return Page(found, seal(corpus.key, at + 1, again=True))
                         found.append(item)
@@ -175,6 +176,7 @@ class Lister:
                 raise invalid_page_token()
             at = Place(minus_ms, key.removeprefix(_AFTER))
         found: list[Item] = []
+        flaws = seal.flaws
         each_walk = [self._walk(corpus, at) for corpus in corpora]
         walks = each_walk[0] if len(each_walk) == 1 else heapq.merge(*each_walk, key=lambda each: each[0])
         for scanned, (where, item, is_in_scope) in enumerate(walks):
@@ -182,13 +184,13 @@ class Lister:
                 break
             if len(found) >= listing.page_size or scanned >= SCAN_LIMIT:
                 return Page(found, seal(_AFTER + at.item_id, at.minus_ms))
-            before, at = at, where
             if is_in_scope and test(item):
                 found.append(item)
-                if seal.flaws is not None and seal.flaws.repeats(item):
+                if flaws is not None and flaws.repeats(item):
                     if len(found) >= listing.page_size:
-                        return Page(found, seal(_AFTER + before.item_id, before.minus_ms, again=True))
+                        return Page(found, seal(_AFTER + at.item_id, at.minus_ms, again=True))
                     found.append(item)
+            at = where
         return Page(found, None)
 
     def _walk(self, corpus: _Corpus, at: Place) -> Iterator[tuple[Place, Item, bool]]:

@@ -28,12 +28,15 @@ def permission_ids(item: Item) -> list[str]:
     others: dict[str, None] = {}
     at: Item | None = item
     while at is not None:
-        if at.extras is not None and "limited" in at.extras:
-            opened = held(item)
-            return [*opened, *held_in_metadata_view(item, opened)]
+        extras, grants = at.extras, at.grants
+        if extras is not None:
+            if "limited" in extras:
+                opened = held(item)
+                return [*opened, *held_in_metadata_view(item, opened)]
+            if "passed_on" in extras and at is not item:
+                grants = list(at.passed_on)
         if at.owner is not None and item.drive is None:
             owners[at.owner.permission_id] = None
-        grants = at.passed_on if at.extras is not None and at is not item else at.grants
         if grants:
             others.update((grant.id, None) for grant in grants)
         at = at.parent

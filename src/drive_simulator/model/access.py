@@ -145,8 +145,9 @@ def opening_rank(user: User, item: Item) -> int:
         if in_my_drive and at.owner is user and not is_cut and best < RANK["writer"]:
             best = RANK["writer"]
         # As `passed_on` and `is_limited`, without the calls: every item of every page comes this way.
-        extras = at.extras
-        grants = at.passed_on if extras is not None and at is not item and "passed_on" in extras else at.grants
+        extras, grants = at.extras, at.grants
+        if extras is not None and "passed_on" in extras and at is not item:
+            grants = list(at.passed_on)
         if grants:
             for grant in grants:
                 if (not is_cut or grant.role == "organizer") and _reaches(grant, user):
@@ -170,7 +171,7 @@ def sees(user: User, item: Item) -> bool:
         if grant is not None and (grant.role == "organizer" or not _is_below_limits(item)):
             return True
     for at in item.chain():
-        if user in (own_grantees(at) if at is item else inner_grantees(at)):
+        if user in (own_grantees(at) if at is item or at.extras is None else inner_grantees(at)):
             return True
         if at is not item and at.is_limited:
             return False
