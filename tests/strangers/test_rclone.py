@@ -70,11 +70,16 @@ def rclone(abroad: Abroad, tmp_path: Path) -> Rclone:
 
 
 def below(folder: Item) -> dict[str, Item]:
-    """What is below a folder and not in the trash, by the path that rclone shows: exports with their extension."""
+    """What is below a folder and not in the trash, by the path that rclone shows: exports with their extension.
+
+    rclone takes what has no MD5 checksum for a document, and leaves it out where it knows no export of it.
+    """
     found: dict[str, Item] = {}
     for child in folder.children or ():
         kind = child.mime_type.removeprefix("application/vnd.google-apps.")
         if child.trashed or (child.is_workspace and not child.is_folder and kind not in _EXPORTED):
+            continue
+        if child.rare("no_checksums"):
             continue
         name = child.name.replace("/", "\uff0f") + _EXPORTED.get(kind, "")
         found[name] = child
