@@ -216,7 +216,9 @@ class Checks:
         self.sights.look(settings)
         bad = self._oddities.lasting
         # An odd element may be one of which an id is enough: then it is no gap.
-        unasked = set() if settings.sync_permissions else {"permissions.list"}  # since the settings have changed
+        unasked = {"files.get"}  # what that would tell, a list may tell as well
+        if not settings.sync_permissions:  # since the settings have changed
+            unasked.add("permissions.list")
         met = {each for each, call in self._oddities.met if each in self._oddities.bad and call not in unasked}
         asked = {file_id for file_id in met if self.sights.holds(("file", file_id))}
         gaps = Counter(gap.id for gap in hard_gaps(checkpoint))
