@@ -242,9 +242,7 @@ class Lister:
         if parents is not None:
             folders = [folder for each in sorted(parents) if (folder := listed.items.get(each)) is not None]
             own = [_Corpus(late + f.id, f.children, scope, listed) for f in folders if f.children is not None]
-            # Second parents of old files do not lag.
-            now = [folder for each in sorted(parents) if (folder := self._world.items.get(each)) is not None]
-            return [*own, *_strays_in(now, scope, self._world)]
+            return [*own, *_strays_in(folders, scope, listed, late)]
         if listing.corpora == "drive":
             drive = self._world.drives[listing.drive_id or ""]
             return [_Corpus(late + "drive", listed.index_of(drive), _scope_of(drive, user), listed)]
@@ -325,14 +323,14 @@ def _scope_of(drive: SharedDrive, user: User) -> Callable[[Item], bool]:
     return lambda item: sees(user, item)
 
 
-def _strays_in(folders: list[Item], scope: Callable[[Item], bool], listed: Listed) -> Iterator[_Corpus]:
+def _strays_in(folders: list[Item], scope: Callable[[Item], bool], listed: Listed, late: str) -> Iterator[_Corpus]:
     """What else lies in the folders: old files whose first parent is another folder, each file once."""
     for at, folder in enumerate(folders):
         strays = strays_of(folder)
         if strays is not None:
             others = {each.id for each in folders[:at]}
             first = {each.id for each in folders}
-            yield _Corpus(f"{folder.id}+", strays, _once(scope, others, first), listed)
+            yield _Corpus(f"{late}{folder.id}+", strays, _once(scope, others, first), listed)
 
 
 def _once(scope: Callable[[Item], bool], earlier: set[str], first: set[str]) -> Callable[[Item], bool]:

@@ -104,3 +104,4 @@ def _note(world: World, item: Item) -> None:
     elif rules.comments_raise_version:
         item.version += 1
         item.rendered = None
+        world.keep(item)

@@ -135,7 +135,7 @@ def set_trashed(world: World, item: Item, by: User, *, trashed: bool) -> None:
     item.explicitly_trashed = trashed
     item.set_rare("trashed_ms", world.now_ms() if trashed else None)
     item.set_rare("trashing_user", by if trashed else None)
-    lost = _drop_second_parents(item) if trashed else []
+    lost = _drop_second_parents(world, item) if trashed else []
     world.epoch += 1
     world.note_change(item)
     world.note_below(item)
@@ -160,7 +160,7 @@ def move(world: World, item: Item, by: User, new_parent: Item) -> None:
     old_parent, old_drive, new_drive = item.parent, item.drive, new_parent.drive
     knew = openers(item) | member_openers(item)
     drop_parents(item)
-    lost = _drop_second_parents(item) if old_drive is not new_drive or new_parent.trashed else []
+    lost = _drop_second_parents(world, item) if old_drive is not new_drive or new_parent.trashed else []
     with world.changing_access(item):
         if old_parent.children is not None:
             old_parent.children.discard(item)
@@ -184,7 +184,7 @@ def move(world: World, item: Item, by: User, new_parent: Item) -> None:
 def delete(world: World, item: Item) -> int:
     """Delete the item and everything below it for good; each gets a removal. Returns how many items went."""
     gone = list(item.subtree())
-    lost = _drop_second_parents(item)
+    lost = _drop_second_parents(world, item)
     with world.changing_access(item, gone=True):
         if item.parent is not None and item.parent.children is not None:
             item.parent.children.discard(item)
@@ -195,17 +195,24 @@ def delete(world: World, item: Item) -> int:
     return len(gone)
 
 
-def _drop_second_parents(item: Item) -> list[Item]:
+def _drop_second_parents(world: World, item: Item) -> list[Item]:
     """Leave what is at and below the item, and what lies in one of its folders, with its first parent alone.
 
-    Returns the files from elsewhere that lose a folder.
+    Returns the files from elsewhere that lose a folder, for the caller to log.
     """
-    lost: list[Item] = []
+    elsewhere: list[Item] = []
     for each in item.subtree():
-        if each.extras is not None:
+        if each.extras is None:
+            continue
+        if each.more_parents:
             drop_parents(each)
-            lost += drop_strays(each)
-    return [each for each in lost if item not in each.chain()]
+            world.keep(each)
+        for stray in drop_strays(each):
+            if item in stray.chain():
+                world.keep(stray)
+            else:
+                elsewhere.append(stray)
+    return elsewhere
 
 
 def view(world: World, item: Item, user: User) -> None:

@@ -96,7 +96,7 @@ class World:
 
     def _begin_to_lag(self) -> None:
         places: list[User | SharedDrive] = [*self.users.values(), *self.robots.values(), *self.drives.values()]
-        self._lagging = LaggingView(self.items, places, self._draw_list_lag_ms, self._note_shown)
+        self._lagging = LaggingView(self.items, self.nowhere, places, self._draw_list_lag_ms, self._note_shown)
 
     def _draw_list_lag_ms(self) -> int:
         return draw_ms(self._consistency.list_lag_s, self.consistency_die)
