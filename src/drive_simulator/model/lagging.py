@@ -39,7 +39,8 @@ class _State(NamedTuple):
 class LaggingView:
     """Items and indexes as lists show them. Users and shared drives, memberships included, are the world's own.
 
-    `nowhere` is the world's, and has its copy beside `items`. `draw_lag_ms` says how late the next change is shown. `on_shown` is called when something has come due.
+    `nowhere` is the world's; its copy stands beside `items`. `draw_lag_ms` says how late the next change is shown.
+    `on_shown` is called when something has come due.
     """
 
     def __init__(

@@ -14,13 +14,16 @@ from drive_simulator.api.errors import ApiError
 from drive_simulator.api.listing import Lister, Listing, ListingRules
 from drive_simulator.api.resources import file_resource
 from drive_simulator.corpus.generator import CorpusPlan, generate
+from drive_simulator.corpus.shapes import Shapes
 from drive_simulator.edits.random_edits import Editor, choose_edit
 from drive_simulator.model.clock import ManualClock
 from drive_simulator.model.consistency import Consistency, Seconds
-from drive_simulator.model.item_changes import delete, edit, move, set_star, set_trashed, touch
-from drive_simulator.model.items import Item, User
+from drive_simulator.model.discussion import comment_on
+from drive_simulator.model.item_changes import delete, edit, mark_viewed, move, set_star, set_trashed, touch
+from drive_simulator.model.items import Grant, Item, User
+from drive_simulator.model.parents import add_parent
 from drive_simulator.model.shared_drives import create_drive
-from drive_simulator.model.sharing import remove_grant, share
+from drive_simulator.model.sharing import add_grant, end_expired, remove_grant, share
 from drive_simulator.model.world import World
 from drive_simulator.truth.items import visible_items
 from support.direct import Direct
@@ -113,6 +116,117 @@ def test_what_is_moved_into_a_drive_is_listed_in_my_drive(stage: Stage) -> None:
     stage.clock.advance(LAG_S)
     after = set(_listed(stage.world, stage.alice, mine)), set(_listed(stage.world, stage.alice, of_drive))
     assert (before, after) == (({"Folder", "file"}, set()), (set(), {"Folder", "file"}))
+
+
+@pytest.mark.parametrize("ends", ["move", "trash", "trash first", "trash both", "delete"])
+def test_a_second_parent_is_listed_for_a_while(stage: Stage, ends: str) -> None:
+    """An old file that has left its second folder is still listed in it, and names it, until the lag has passed."""
+    above = stage.folder("above")
+    first, second = stage.folder("first", above), stage.folder("second", above)
+    file = stage.file("file", first)
+    add_parent(file, second)
+    _lag(stage)
+    in_second = replace(EVERYTHING, q=f"'{second.id}' in parents")
+    match ends:
+        case "move":
+            move(stage.world, file, stage.alice, above)
+        case "trash":
+            set_trashed(stage.world, second, stage.alice, trashed=True)
+        case "trash first":
+            set_trashed(stage.world, first, stage.alice, trashed=True)
+        case "delete":
+            delete(stage.world, second)
+        case _:
+            set_trashed(stage.world, above, stage.alice, trashed=True)
+    parents = [item.parents for item in _read(stage.world, stage.alice, in_second)]
+    assert parents == [(first.id, second.id)]
+    stage.clock.advance(LAG_S)
+    assert _read(stage.world, stage.alice, in_second) == []
+    assert _listed(stage.world, stage.alice)["file"].parents == file.parents != (first.id, second.id)
+
+
+def test_an_old_file_keeps_its_second_parent_when_it_is_edited(stage: Stage) -> None:
+    """And its place in the listing of that folder."""
+    first, second = stage.folder("first"), stage.folder("second")
+    files = [stage.file(name, first) for name in ("one", "two")]
+    for file in files:
+        add_parent(file, second)
+    _lag(stage)
+    edit(stage.world, files[0], stage.alice, name="another")
+    edit(stage.world, second, stage.alice, name="renamed")
+    stage.clock.advance(LAG_S)
+    lister = Lister(stage.world, ListingRules(ignore_order=True))
+    page = lister.page(stage.alice, replace(EVERYTHING, q=f"'{second.id}' in parents"), None)
+    assert [item.name for item in page.items] == ["two", "another"]
+
+
+def test_what_is_deleted_is_in_no_second_folder(stage: Stage) -> None:
+    """Also where each lag is drawn: a file goes from all its folders, and is in no folder that lists have no more."""
+    first = stage.folder("first")
+    files = [stage.file(f"file {number}", first) for number in range(20)]
+    seconds = [stage.folder(f"second {number}") for number in range(20)]
+    for file, second in zip(files, seconds, strict=True):
+        add_parent(file, second)
+    _lag(stage, (0, LAG_S))
+    for file in files[:10]:
+        delete(stage.world, file)
+    for second in seconds[10:]:
+        delete(stage.world, second)
+    for _ in range(LAG_S):
+        stage.clock.advance(1)
+        listed = _read(stage.world, stage.alice, EVERYTHING)
+        ids = {item.id for item in listed}
+        assert all(set(item.parents[1:]) <= ids for item in listed)
+        for second in seconds:
+            inside = _read(stage.world, stage.alice, replace(EVERYTHING, q=f"'{second.id}' in parents"))
+            assert {item.id for item in inside} == {item.id for item in listed if second.id in item.parents}
+    assert {item.parents for item in listed if item.name.startswith("file")} == {(first.id,)}
+
+
+def test_an_unlogged_comment_raises_the_listed_version_late(stage: Stage) -> None:
+    """As every other change does."""
+    file = stage.file("file")
+    stage.world.consistency = Consistency(list_lag_s=LAG_S, comments_logged=False)
+    version = file.version
+    comment_on(stage.world, file, stage.alice, "words")
+    assert _listed(stage.world, stage.alice)["file"].version == version < file.version
+    stage.clock.advance(LAG_S)
+    assert _listed(stage.world, stage.alice)["file"].version == file.version
+
+
+def test_an_orphan_is_listed_while_lists_lag(stage: Stage) -> None:
+    """A file without a folder; when it is put into one, lists have it there after the lag."""
+    file = stage.file("file")
+    assert file.parent is not None
+    assert file.parent.children is not None
+    file.parent.children.discard(file)
+    file.parent = stage.world.nowhere
+    stage.world.hang(file)
+    _lag(stage)
+    edit(stage.world, file, stage.alice, name="renamed")
+    assert _names(stage) == {"file"}
+    stage.clock.advance(LAG_S)
+    assert _names(stage) == {"renamed"}
+    move(stage.world, file, stage.alice, stage.alice.root)
+    assert _names(stage, q="'root' in parents") == set()
+    stage.clock.advance(LAG_S)
+    assert _names(stage, q="'root' in parents") == {"renamed"}
+
+
+def test_an_opened_link_is_listed_late(stage: Stage) -> None:
+    """What a link opens comes into the account's lists after the lag, and goes so when the link is taken away."""
+    stage.world.consistency = Consistency(list_lag_s=LAG_S, opened_links_listed=True)
+    file = stage.file("file", by=stage.bob)
+    grant = add_grant(stage.world, file, stage.bob, grant_type="anyone", role="reader")
+    stage.clock.advance(LAG_S)
+    mark_viewed(stage.world, file, stage.alice, stage.world.now_ms())
+    assert _names(stage) == set()
+    stage.clock.advance(LAG_S)
+    assert _names(stage) == {"file"}
+    remove_grant(stage.world, file, grant)
+    assert _names(stage) == {"file"}
+    stage.clock.advance(LAG_S)
+    assert _names(stage) == set()
 
 
 def test_what_is_trashed_is_listed_as_not_trashed(stage: Stage) -> None:
@@ -334,6 +448,45 @@ def test_when_the_lag_has_passed_a_listing_is_the_truth(seed: int, lag_s: Second
             for folder in [item for item in world.items.values() if item.is_folder]:
                 inside = _listed_ids(world, user, replace(EVERYTHING, q=f"'{folder.id}' in parents"))
                 assert set(inside) == {each for each in truth if folder.id in world.items[each].parents}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("sharing_lag_s", [0.0, (0.0, 20.0)])
+def test_odd_shapes_are_listed_as_they_are_when_the_lag_has_passed(seed: int, sharing_lag_s: Seconds) -> None:
+    """Several parents and owners, orphans, opened links and others' trash, many of each."""
+    clock, die = ManualClock(), random.Random(seed)  # noqa: S311 - a test
+    many = Shapes(several_parents=0.15, several_owners=0.15, orphaned=0.15)
+    world = generate(CorpusPlan(60, shared_drives=2, users=3, seed=seed, shapes=many), clock=clock)
+    world.consistency = Consistency(
+        list_lag_s=(0.0, 30.0),
+        sharing_lag_s=sharing_lag_s,
+        opened_links_listed=True,
+        others_trash_listed=False,
+        comments_logged=False,
+    )
+    editor, users = Editor(world), list(world.users.values())
+    assert any(item.more_parents for item in world.items.values())
+    links: list[tuple[Item, Grant]] = []
+    for number in range(100):
+        _step(world, clock, editor, die, memberships=True)
+        if number % 4 == 0:
+            item = die.choice([each for each in world.items.values() if not each.is_root])
+            links.append((item, add_grant(world, item, None, grant_type="anyone", role="reader")))
+        links = [each for each in links if each[0].id in world.items]
+        if links and number % 10 == 0:
+            remove_grant(world, *links.pop(die.randrange(len(links))))
+        if links:
+            mark_viewed(world, die.choice(links)[0], die.choice(users), world.now_ms())
+    assert any(item.rare("opened_by") for item in world.items.values())
+    clock.advance(20)
+    end_expired(world)
+    clock.advance(30)
+    for user in users:
+        truth = _seen(world, user)
+        assert _shown(world, user) == truth
+        for folder in [item for item in world.items.values() if item.is_folder]:
+            inside = _listed_ids(world, user, replace(EVERYTHING, q=f"'{folder.id}' in parents"))
+            assert set(inside) == {each for each in truth if folder.id in world.items[each].parents}
 
 
 def _listed_ids(world: World, user: User, listing: Listing) -> list[str]:
