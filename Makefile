@@ -50,14 +50,14 @@ $(STRANGERS)/.go: $(addprefix tests/strangers/go/,go.mod go.sum main.go)
 	@if command -v go >/dev/null; then \
 		echo "Building $(STRANGERS)/go/client ..." && cd tests/strangers/go && \
 		GOTOOLCHAIN=local go build -mod=readonly -o $(CURDIR)/$(STRANGERS)/go/client . && touch $(CURDIR)/$@; \
-	else echo "!!!!! Go is not there: the simulator will NOT be held against its client !!!!!"; fi
+	else rm -rf $(STRANGERS)/go; echo "!!!!! Go is not there: the simulator will NOT be held against its client !!!!!"; fi
 
 $(STRANGERS)/.node: $(addprefix tests/strangers/node/,package.json package-lock.json)
 	@mkdir -p $(STRANGERS)/node
 	@if command -v npm >/dev/null; then \
 		echo "Installing $(STRANGERS)/node ..." && cp $^ $(STRANGERS)/node && cd $(STRANGERS)/node && \
 		npm ci --silent --no-audit --no-fund --ignore-scripts && touch $(CURDIR)/$@; \
-	else echo "!!!!! npm is not there: the simulator will NOT be held against Google's Node.js client !!!!!"; fi
+	else rm -rf $(STRANGERS)/node; echo "!!!!! npm is not there: the simulator will NOT be held against Google's Node.js client !!!!!"; fi
 
 chaos: $(READY)  ## every fault, many seeds, on a real broker (about 40 minutes); ARGS="--fault frozen --seed 7"
 	@cd tests && $(CURDIR)/$(BIN)/python -m chaos $(ARGS)

@@ -15,6 +15,7 @@ from drive_simulator.api.errors import ApiError
 from drive_simulator.edits.random_edits import Editor
 from drive_simulator.model.clock import ManualClock
 from drive_simulator.model.consistency import Consistency, longest_s
+from drive_simulator.model.late_entries import TOLD_AGAIN_S
 from drive_simulator.model.sharing import end_expired
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import FileId, PageToken
@@ -58,9 +59,6 @@ from simulation.low_roles import lowered
 from support.memory_store import MemoryStore
 
 FETCHES_AT_ONCE = 6
-
-TOLD_AGAIN_WITHIN_S = 60.0
-"""How long a log takes to tell an entry a second time, at most."""
 
 
 @dataclass
@@ -178,7 +176,7 @@ class Run:
         self.world.consistency = replace(consistency, missed=0.0, repeated=0.0)
         self.wait(longest_s(consistency.sharing_lag_s))
         end_expired(self.world)
-        twice_s = TOLD_AGAIN_WITHIN_S if consistency.told_twice else 0.0
+        twice_s = TOLD_AGAIN_S[1] if consistency.told_twice else 0.0
         self.wait(max(longest_s(consistency.list_lag_s), longest_s(consistency.entry_lag_s) + twice_s))
 
     def age_by_arrival(self, edited: int) -> None:

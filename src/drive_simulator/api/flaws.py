@@ -40,6 +40,7 @@ class Flaws:
 
     def key(self, key: str, *, again: bool = False) -> str:
         """The key of a page token, with what the listing's next page has to know."""
+        again = again or self._again  # the page ended before the item came
         return f"{_MARK}{self._number}:{'again' if again else ''}:{key}"
 
     def _draw(self, what: bytes, item: Item) -> int:

@@ -108,6 +108,14 @@ class Lister:
         self._snapshots: OrderedDict[str, list[Item]] = OrderedDict()
         self._issued_ms = 0
 
+    def check(self, user: User, listing: Listing, page_token: str | None) -> None:
+        """Raise what `page` would raise of the query, the order and the token, without a page."""
+        if listing.q:
+            query.parse_query(listing.q)
+        order_by.parse_order_by(listing.order_by)
+        if page_token is not None:
+            self._open(f"{user.email}:{replace(listing, page_size=0)}", page_token)
+
     def page(self, user: User, listing: Listing, page_token: str | None) -> Page:
         """One page. Raises ApiError 400: `invalid` at `q`, `orderBy` or `pageToken`."""
         node = query.parse_query(listing.q) if listing.q else None

@@ -8,7 +8,8 @@ from drive_simulator.api.wire import Response, Stream
 from drive_simulator.model import content
 from drive_simulator.model.access import rank
 from drive_simulator.model.capabilities import may_download
-from drive_simulator.model.items import RANK, Item, Revision, User
+from drive_simulator.model.items import RANK, Item, User
+from drive_simulator.model.revisions import Revision
 
 # Above that a body that can be made while it goes out is.
 STREAM_FROM_BYTES = 1 << 20

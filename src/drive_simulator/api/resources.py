@@ -13,7 +13,8 @@ from drive_simulator.api.permission_resources import permission_ids, permission_
 from drive_simulator.model import access, content
 from drive_simulator.model.capabilities import drive_capabilities, file_capabilities, may_share
 from drive_simulator.model.clock import rfc3339
-from drive_simulator.model.items import ENCRYPTED, FOLDER, RANK, SHORTCUT, Item, Revision, SharedDrive, User
+from drive_simulator.model.items import ENCRYPTED, FOLDER, RANK, SHORTCUT, Item, SharedDrive, User
+from drive_simulator.model.revisions import Revision
 
 Resource = dict[str, object]
 Field = Callable[[Item, User], object]

@@ -15,7 +15,7 @@ JSON = "application/json; charset=UTF-8"
 class Request:
     """What came in. `path` begins with a slash, without the query; header names compare without case.
 
-    `came_at_s` is when, in seconds since 1970, before any latency; 0 where nobody looked.
+    `came_at_s` is when, in seconds since 1970, before any latency; 0 where it was not noted.
     """
 
     http_method: str

@@ -12,8 +12,9 @@ from drive_simulator.model.capabilities import can_discuss, can_have_revisions
 from drive_simulator.model.content import revision_id
 from drive_simulator.model.discussion import Post, add_comment
 from drive_simulator.model.ids import IdSource
-from drive_simulator.model.items import FOLDER, Grant, Group, Item, Revision, Role, User
+from drive_simulator.model.items import FOLDER, Grant, Group, Item, Role, User
 from drive_simulator.model.label_kinds import LabelKind
+from drive_simulator.model.revisions import Revision
 from drive_simulator.model.world import World
 
 _CROWDED = 50

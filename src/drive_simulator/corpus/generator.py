@@ -13,17 +13,8 @@ from drive_simulator.model.capabilities import can_discuss, can_have_revisions
 from drive_simulator.model.clock import Clock
 from drive_simulator.model.content import revision_id
 from drive_simulator.model.discussion import Post, add_comment
-from drive_simulator.model.items import (
-    FOLDER,
-    SHORTCUT,
-    WORKSPACE_PREFIX,
-    Grant,
-    Item,
-    Revision,
-    Role,
-    SharedDrive,
-    User,
-)
+from drive_simulator.model.items import FOLDER, SHORTCUT, WORKSPACE_PREFIX, Grant, Item, Role, SharedDrive, User
+from drive_simulator.model.revisions import Revision
 from drive_simulator.model.world import World
 
 DOMAIN = "example.com"

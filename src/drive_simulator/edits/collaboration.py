@@ -178,7 +178,7 @@ def _has_a_past(item: Item) -> bool:
 
 
 def _label(world: World, rng: random.Random) -> Edit | None:
-    """A label of the domain's is put on an item, written anew or taken off."""
+    """A label of the domain's is put on an item, written again or taken off."""
     if not world.labels:
         return None
     kind = rng.choice(list(world.labels.values()))

@@ -31,7 +31,7 @@ def error_response(error: ApiError) -> web.Response:
 
 
 def _unnoted(_call: Call, _status: int) -> None:
-    """Nobody wants to know."""
+    """Takes no notice."""
 
 
 def faults_middleware(plan: FaultPlan, tokens: TokenService, classify: Classify, note: Note = _unnoted) -> Middleware:
@@ -92,7 +92,7 @@ async def _after(effect: Effect, request: web.Request, response: web.StreamRespo
 
 
 def _cut(request: web.Request) -> web.Response:
-    """Close the connection under the request; the response is for aiohttp alone, nobody receives it."""
+    """Close the connection under the request; the response is for aiohttp alone, no client receives it."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=500)

@@ -79,7 +79,7 @@ def grantees(item: Item) -> frozenset[User]:
 
 
 def members(drive: SharedDrive | None) -> frozenset[User]:
-    """The members of the drive, nobody where there is none."""
+    """The members of the drive; none where there is no drive."""
     return NOBODY if drive is None else frozenset(drive.members)
 
 

@@ -1,7 +1,7 @@
 """A change log: one for each user and one for each shared drive. Entries say which item changed, never how.
 
-An item has at most one entry: a newer change replaces the older one (Drive guide "Retrieve changes"). Positions are
-the page tokens; they never expire by themselves.
+An item, or a drive, has at most one entry: a newer change replaces the older one (Drive guide "Retrieve changes").
+Positions are the page tokens; they never expire by themselves.
 """
 
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ class ChangeLog:
         self.base = base
         self._mail = mail
         self._entries: list[Entry | None] = []
-        self._positions: dict[str, int] = {}
+        self._positions: dict[tuple[bool, str], int] = {}
 
     @property
     def end(self) -> int:
@@ -78,14 +78,14 @@ class ChangeLog:
 
     def append(self, entry: Entry) -> None:
         """Put the entry at the end; an earlier one of the same target goes."""
-        target_id = entry.target_id
-        earlier_at = self._positions.get(target_id)
+        target = entry.is_drive, entry.target_id  # the top folder of a drive has the drive's id
+        earlier_at = self._positions.get(target)
         if earlier_at is not None:
             earlier = self._entries[earlier_at]
             self._entries[earlier_at] = None
             if entry.from_drive and earlier is not None and (earlier.left_my_drive or not earlier.from_drive):
                 entry.left_my_drive = True
-        self._positions[target_id] = len(self._entries)
+        self._positions[target] = len(self._entries)
         self._entries.append(entry)
         for listener in self.listeners:
             listener(entry)

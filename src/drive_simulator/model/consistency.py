@@ -4,6 +4,7 @@ Each field is a switch of one behaviour. The defaults are what the worker can be
 each behaviour is, and where it is known from.
 """
 
+from math import inf
 from random import Random
 
 import msgspec
@@ -67,7 +68,7 @@ class Consistency(msgspec.Struct, forbid_unknown_fields=True):
         for name in ("list_lag_s", "sharing_lag_s", "entry_lag_s"):
             value = getattr(self, name)
             low, high = value if isinstance(value, tuple) else (value, value)
-            if not 0 <= low <= high:
+            if not 0 <= low <= high < inf:
                 raise ValueError(f"{name} is a number of seconds, or the lower and the upper bound of them")
 
 

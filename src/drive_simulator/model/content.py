@@ -11,7 +11,8 @@ from functools import lru_cache
 from hashlib import blake2b, md5, sha1, sha256
 from typing import cast
 
-from drive_simulator.model.items import Item, Revision, User
+from drive_simulator.model.items import Item, User
+from drive_simulator.model.revisions import Revision
 
 MAX_REVISIONS = 200
 _BLOCK = 64 * 1024

@@ -84,7 +84,7 @@ def reply_to(world: World, item: Item, comment: Post, by: User, words: str, acti
 
 
 def reword(world: World, item: Item, comment: Post, post: Post, words: str) -> None:
-    """Write the comment, or one of its replies, anew."""
+    """Write the comment, or one of its replies, again."""
     post.content = words
     post.modified_ms = comment.modified_ms = world.now_ms()
     _note(world, item)

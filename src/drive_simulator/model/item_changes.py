@@ -5,8 +5,9 @@ from typing import cast
 
 from drive_simulator.model.access import member_openers, opened_by, openers, opening_rank, sees
 from drive_simulator.model.content import push_revision, revision_id, revisions_of
-from drive_simulator.model.items import FOLDER, SHORTCUT, WORKSPACE_PREFIX, Item, Revision, User
+from drive_simulator.model.items import FOLDER, SHORTCUT, WORKSPACE_PREFIX, Item, User
 from drive_simulator.model.parents import drop_parents, drop_strays
+from drive_simulator.model.revisions import Revision
 from drive_simulator.model.world import World
 
 MAX_DEPTH = 100
@@ -106,13 +107,14 @@ def replace_content(
 
 
 def set_star(world: World, item: Item, user: User, *, starred: bool) -> None:
-    """Set or take the user's own star; nobody else hears of it."""
+    """Set or take the user's own star, of which no other account's log tells."""
     stars = cast(set[str], item.rare("starred_by") or set())
     item.set_rare("starred_by", (stars | {user.email} if starred else stars - {user.email}) or None)
     item.rendered = None
     item.version += 1
     world.keep(item)
-    user.log.record(item.id, world.now_ms(), from_drive=item.drive is not None)
+    if sees(user, item):
+        user.log.record(item.id, world.now_ms(), from_drive=item.drive is not None)
 
 
 def copy(world: World, item: Item, by: User, *, name: str | None = None, parent: Item | None = None) -> Item:
@@ -222,25 +224,18 @@ def view(world: World, item: Item, user: User) -> None:
     account reaches by a link alone has no entry. Source: google-api-dotnet-client #2544 (files and folders that were
     opened), google-api-java-client-services #3160 (an export by a delegated user is that user's view).
     """
-    _keep_opened_link(world, item, user)
-    if world.consistency.views_logged and sees(user, item):
-        mark_viewed(world, item, user, world.now_ms())
-    else:
-        _set_viewed(world, item, user, world.now_ms())
+    mark_viewed(world, item, user, world.now_ms())
 
 
 def mark_viewed(world: World, item: Item, user: User, viewed_ms: int) -> None:
-    """Set when the user last opened the item, as files.update does; no other account hears of it."""
+    """Set when the user last opened the item, as files.update does: a view at that time."""
     _keep_opened_link(world, item, user)
-    _set_viewed(world, item, user, viewed_ms)
-    user.log.record(item.id, world.now_ms(), from_drive=item.drive is not None)
-
-
-def _set_viewed(world: World, item: Item, user: User, viewed_ms: int) -> None:
     views = cast(dict[str, int], item.rare("viewed_by") or {})
     item.set_rare("viewed_by", {**views, user.email: viewed_ms})
     item.rendered = None
     world.keep(item)
+    if world.consistency.views_logged and sees(user, item):
+        user.log.record(item.id, world.now_ms(), from_drive=item.drive is not None)
 
 
 def _keep_opened_link(world: World, item: Item, user: User) -> None:

@@ -32,7 +32,7 @@ RANK: dict[str, int] = {"reader": 1, "commenter": 2, "writer": 3, "fileOrganizer
 
 @dataclass(slots=True, eq=False)
 class Site:
-    """Where links of this world lead: the address of whoever serves it."""
+    """Where links of this world lead: the address that serves it."""
 
     origin: str = "https://docs.google.com"
 
@@ -124,23 +124,6 @@ class Grant:
     def names(self, user: User) -> bool:
         """Whether it gives access to that account by name."""
         return self.user is user or (self.group is not None and user in self.group.members)
-
-
-@dataclass(slots=True)
-class Revision:
-    """One kept version of a file's content."""
-
-    id: str
-    modified_ms: int
-    modified_by: User | None
-    size: int
-    salt: int
-    mime_type: str
-    keep_forever: bool = False
-    content: bytes | None = None
-    published: bool = False
-    publish_auto: bool = False
-    published_outside_domain: bool = False
 
 
 class Item:

@@ -8,7 +8,8 @@ is assumed: of those that were replaced more than a day ago, the last one of eac
 from itertools import pairwise
 
 from drive_simulator.model.content import revisions_of
-from drive_simulator.model.items import Item, Revision
+from drive_simulator.model.items import Item
+from drive_simulator.model.revisions import Revision
 from drive_simulator.model.world import World
 
 DAY_MS = 24 * 3600 * 1000

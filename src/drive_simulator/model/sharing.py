@@ -138,7 +138,7 @@ def _end_spreading(world: World) -> None:
 def set_limited(world: World, folder: Item, *, limited: bool) -> None:
     """Give the folder limited access, or take that back; logged on the folder alone, as every change of sharing.
 
-    Whoever can't see something in it any more gets a removal of it.
+    Accounts that can't see something in it any more get a removal of it.
     """
     if folder.is_limited == limited:
         return
@@ -150,7 +150,7 @@ def set_limited(world: World, folder: Item, *, limited: bool) -> None:
 
 
 def set_resource_key(world: World, item: Item, key: str | None) -> None:
-    """Give the item a key that whoever has it by a link alone must show, or take it away; logged on the item."""
+    """Give the item a key that those who have it by a link alone must show, or take it away; logged on the item."""
     item.set_rare("resource_key", key)
     world.note_change(item)
 
@@ -167,7 +167,7 @@ def delete_account(world: World, user: User) -> None:
 
 
 def set_group_members(world: World, group: Group, members: Iterable[User]) -> None:
-    """Change who is in the group, and thereby who has what is shared with it.
+    """Change who is in the group, and so who has what is shared with it.
 
     With `groups_logged` who gains an item gets an entry of what is shared with the group, and who loses it a removal,
     as by sharing; without it no log tells of it. No version changes. Source: not documented, both are assumed.
@@ -206,7 +206,7 @@ def publish(world: World, item: Item, by: User, user: User) -> Grant:
 
 
 def remove_grant(world: World, item: Item, grant: Grant) -> None:
-    """Take a direct permission away. Each item that somebody thereby loses is removed in their log."""
+    """Take a direct permission away. Each item that an account loses by that is removed in its log."""
     drive = _drive_of_root(item)
     remaining = [each for each in item.grants or () if each is not grant]
     if drive is not None:

@@ -167,7 +167,7 @@ class World:
         return grant
 
     def count_members(self, drive: SharedDrive) -> None:
-        """Work out anew who is a member of the drive, and by which of its root's grants: after any change of them."""
+        """Work out again who is a member of the drive, and by which of its root's grants: after any change of them."""
         before, drive.members = drive.members, {}
         for grant in drive.root.grants or ():
             for user in sorted(grant.people, key=lambda each: each.email):
@@ -207,7 +207,7 @@ class World:
             user.index.add(item)
 
     def index_all(self) -> None:
-        """Build every user's listing anew: after a bulk load with `adopt`."""
+        """Build every user's listing again: after a bulk load with `adopt`."""
         for user in self.users.values():
             user.index = Index()
         roots = [user.root for user in self.users.values()] + [drive.root for drive in self.drives.values()]
@@ -235,7 +235,7 @@ class World:
         """Log what lies below the folder for those who see it, but not the folder.
 
         Theirs is the only news they get where the folder is trashed or moved; a folder above in their sight has it.
-        `knew` are those who saw what is in the folder before a move: whoever did not can't tell what the news is about.
+        `knew` are those who saw what is in the folder before a move: others can't tell what the news is about.
         Source: not documented; `below_unseen_logged` says whether there is such an entry.
         """
         if not folder.is_folder or not self.consistency.below_unseen_logged:
@@ -253,7 +253,7 @@ class World:
                     user.log.record(item.id, now, from_drive=item.drive is not None)
                 told_above |= news
             if item.is_limited:
-                # Whoever sees the folder alone does not hear by it of what else they have below.
+                # Its entry tells those who see the folder alone nothing of what else they have below.
                 told_above &= openers(item) | member_openers(item)
             if item.children is not None:
                 pending.extend((child, told_above) for child in item.children)
@@ -274,10 +274,10 @@ class World:
     def changing_access(self, item: Item, *, gone: bool = False, silent: bool = False) -> Iterator[None]:
         """Around a change of who sees the item and what is below it: keeps listings and logs in step.
 
-        Whoever loses an item gets a removal of each; whoever gains gets nothing here: the caller logs the item that was
-        changed, and it alone (Drive guide: "a permission change on a folder is logged on that item only"). What leaves
-        a corpus is logged there as removed. `gone`: the item is deleted for good. `silent`: the logs tell nothing of
-        it. Whether what is lost below the item has entries is not documented: `lost_below_logged`.
+        Accounts that lose an item get a removal of each; those that gain get nothing here: the caller logs the item
+        that was changed, and it alone (Drive guide: "a permission change on a folder is logged on that item only").
+        What leaves a corpus is logged there as removed. `gone`: the item is deleted for good. `silent`: the logs tell
+        nothing of it. Whether what is lost below the item has entries is not documented: `lost_below_logged`.
         """
         rules = self.consistency
         before = list(sights(item))

@@ -250,4 +250,4 @@ def _changed(before: Sight, after: Sight) -> Iterator[str]:
 
 
 def _nobody(_: Channel) -> None:
-    """Nobody delivers yet."""
+    """No delivery yet."""

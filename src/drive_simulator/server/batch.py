@@ -11,10 +11,14 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
+from urllib.parse import parse_qsl
 
 import msgspec
 from multidict import CIMultiDict
 
+from drive_simulator.api.call import LINK_SCOPES
+from drive_simulator.api.discovery import methods
+from drive_simulator.api.dispatch import find_route
 from drive_simulator.api.errors import ApiError, bad_request, download_in_batch
 
 MAX_PARTS = 100
@@ -22,7 +26,6 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 CONCURRENCY = 16
 
 _BOUNDARY = re.compile(r"""boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;]{1,200}))""", re.IGNORECASE)
-_DOWNLOAD = re.compile(r"/drive/v3/files/[^/?]+(?:/export(?:\?|\Z)|\?(?:.*&)?alt=media(?:&|\Z))")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 Answer = tuple[int, Mapping[str, str], bytes]
@@ -94,9 +97,23 @@ def render_batch(
 async def _serve(part: Part, headers: Mapping[str, str], dispatch: Dispatch, host: str) -> Answer:
     if part.path_qs.startswith("/upload/"):
         return _refuse(bad_request("Media requests are not supported in batches."))
-    if part.method == "GET" and _DOWNLOAD.match(part.path_qs):
+    if part.method in {"GET", "HEAD"} and _asks_for_bytes(part.path_qs):
         return _refuse(download_in_batch(f"http://{host}/download{part.path_qs}"))
     return await dispatch(part.method, part.path_qs, headers, part.body)
+
+
+def _asks_for_bytes(path_qs: str) -> bool:
+    """Whether the answer to a GET is bytes: alt=media, an export, or a link that another answer holds."""
+    path, _, query = path_qs.partition("?")
+    if path.startswith("/download/"):
+        return True
+    try:
+        method_id = find_route("GET", path).method_id
+    except ApiError:
+        return False
+    if method_id in LINK_SCOPES or method_id == "files.export":
+        return True
+    return methods()[method_id].media_download and ("alt", "media") in parse_qsl(query)
 
 
 def _refuse(error: ApiError) -> Answer:

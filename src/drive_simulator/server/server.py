@@ -270,7 +270,8 @@ class Simulator:
         if error is not None and call is not None:
             self._note_struck(call, error.status)
         response = self.handle(request) if error is None else answer_of(error)
-        return response.status, {"Content-Type": response.content_type, **response.headers}, response.body
+        told = b"" if http_method == "HEAD" else response.body
+        return response.status, {"Content-Type": response.content_type, **response.headers}, told
 
     def _note_struck(self, call: faults.Call, status: int) -> None:
         """Count a call that a fault answered instead of the API; status 0 is no answer at all."""

@@ -6,7 +6,8 @@ from drive_simulator.api.exports import EXPORT_FORMATS
 from drive_simulator.model import content
 from drive_simulator.model.clock import rfc3339
 from drive_simulator.model.discussion import Post, comments_of
-from drive_simulator.model.items import BARE, RANK, THIRD_PARTY, Item, Revision, User
+from drive_simulator.model.items import BARE, RANK, THIRD_PARTY, Item, User
+from drive_simulator.model.revisions import Revision
 from drive_simulator.model.world import World
 from drive_simulator.truth.reach import Reach, visible
 

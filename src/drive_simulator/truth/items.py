@@ -1,7 +1,8 @@
 """What somebody should have mirrored, straight from the model: what tests compare a mirror with.
 
-It is worked out from the model here and in `reach`, `sharing_truth`, `details_truth` and `content_truth`, not by the
-rooms that the API answers from: the truth must not share their mistakes.
+Which items, permissions, revisions, comments and contents these are is worked out from the model, here and in `reach`,
+`sharing`, `details` and `contents`, not by the rooms that the API answers from: it must not share their mistakes.
+The fields of an item are rendered as the API renders them.
 """
 
 from drive_simulator.api.resources import Resource, drive_resource, file_resource

@@ -8,7 +8,9 @@ import pytest
 
 from drive_simulator.api.wire import Request
 from drive_simulator.edits.random_edits import random_edits
+from drive_simulator.model.change_log import ChangeLog
 from drive_simulator.model.consistency import Consistency
+from drive_simulator.model.content import revisions_of
 from drive_simulator.model.item_changes import create, view
 from drive_simulator.model.items import Item, User
 from drive_simulator.model.sharing import add_grant, share
@@ -40,6 +42,11 @@ def _follow_export_link(simulator: Simulator, item: Item, user: User) -> None:
     address = urlsplit(found["exportLinks"]["text/plain"])
     request = Request("GET", address.path, tuple(parse_qsl(address.query)), direct.headers)
     assert simulator.handle(request).status == 200
+
+
+def _download_revision(simulator: Simulator, item: Item, user: User) -> None:
+    path = f"files/{item.id}/revisions/{revisions_of(item)[-1].id}"
+    assert Direct(simulator, user.email).call("GET", path, alt="media")[0] == 200
 
 
 def _say_viewed(simulator: Simulator, item: Item, user: User) -> None:
@@ -98,6 +105,16 @@ def test_a_folder_that_was_opened_has_an_entry() -> None:
     assert (alice.news(), folder.version) == ({folder.id: "changed"}, version)
 
 
+def test_the_bytes_of_a_revision_are_a_view() -> None:
+    """Assumed: they are a download of the item's."""
+    stage = Stage()
+    file = create(stage.world, stage.alice, "name", "text/plain", content=b"text")
+    alice = stage.listen(stage.alice)
+    with unserved(stage.world) as simulator:
+        _download_revision(simulator, file, stage.alice)
+    assert alice.news() == {file.id: "changed"}
+
+
 def test_a_refused_download_is_no_view() -> None:
     """Assumed: bytes that an account does not get it has not seen."""
     stage = Stage()
@@ -118,17 +135,31 @@ def test_what_a_link_opens_has_no_entry() -> None:
     bob = stage.listen(stage.bob)
     with unserved(stage.world) as simulator:
         _download(simulator, file, stage.bob)
-    assert (bob.news(), file.viewed_ms(stage.bob.email)) == ({}, stage.clock.now_ms())
+        assert (bob.news(), file.viewed_ms(stage.bob.email)) == ({}, stage.clock.now_ms())
+        _say_viewed(simulator, file, stage.bob)
+        Direct(simulator, stage.bob.email).ok("PATCH", f"files/{file.id}", {"starred": True})
+    assert bob.news() == {}
 
 
-def test_views_can_be_left_out_of_the_logs() -> None:
+@pytest.mark.parametrize("opened", [_open_in_the_browser, _download, _say_viewed])
+def test_views_can_be_left_out_of_the_logs(opened: Open) -> None:
     """The switch `views_logged`: viewedByMeTime is set all the same."""
     stage = Stage()
     stage.world.consistency = Consistency(views_logged=False)
     file = stage.file()
     alice = stage.listen(stage.alice)
-    view(stage.world, file, stage.alice)
-    assert (alice.news(), file.viewed_ms(stage.alice.email)) == ({}, stage.clock.now_ms())
+    with unserved(stage.world) as simulator:
+        opened(simulator, file, stage.alice)
+    assert (alice.news(), file.viewed_ms(stage.alice.email) is not None) == ({}, True)
+
+
+def test_a_view_of_a_drives_top_leaves_what_the_log_tells_of_the_drive() -> None:
+    """The top folder has the drive's id."""
+    log = ChangeLog(1)
+    log.record("drive", 1, is_drive=True)
+    log.record("drive", 2, from_drive=True)
+    log.record("drive", 3, from_drive=True)
+    assert [(entry.is_drive, entry.time_ms) for _, entry in log.read_from(1)] == [(True, 1), (False, 3)]
 
 
 def test_random_edits_have_views_of_files_and_few_of_folders() -> None:

@@ -138,6 +138,7 @@ def test_a_view_fetches_no_bytes_that_are_not_to_be_had() -> None:
     before, action = reading(), ReadChanges(USER_CORPUS, PageToken("1"))
     assert before.sync is not None
     asked = replace(before, sync=replace(before.sync, contents=(FileId("a"),)))
+    limited = replace(before, scope=replace(SCOPE, max_file_size_bytes=2))
     refused = Remembered(content_head="abc", content_status="too_large", version=7)
     cases = (
         (before, BLOB, refused, ()),
@@ -145,6 +146,9 @@ def test_a_view_fetches_no_bytes_that_are_not_to_be_had() -> None:
         (before, {**BLOB, "version": "8"}, refused, ("a",)),
         (before, {**BLOB, "sha256Checksum": "other"}, refused, ("a",)),
         (before, BLOB, replace(refused, version=None), ("a",)),
+        (limited, BLOB, replace(refused, content_head=None), ()),
+        (limited, BLOB, replace(refused, content_status="abusive"), ("a",)),
+        (before, BLOB, replace(refused, content_head=None), ("a",)),  # the limit is gone
     )
     for at, shown, known, wanted in cases:
         page = changes_page(changed(shown), more="2")

@@ -50,7 +50,7 @@ def create(call: Call) -> Response:
 
 
 def update(call: Call) -> Response:
-    """comments.update: its author writes it anew."""
+    """comments.update: its author writes it again."""
     item = discussed_item(call)
     comment = find_comment(call, item)
     _own(call, comment)
@@ -68,7 +68,7 @@ def delete(call: Call) -> Response:
 
 
 def discussed_item(call: Call) -> Item:
-    """The file that the path names, where the user may see its comments: whoever may comment on it. Raises ApiError.
+    """The file that the path names, where the user may see its comments, by commenting. Raises ApiError.
 
     Of a map Google says that there is no such file (Google's issue tracker; seen by several).
     """

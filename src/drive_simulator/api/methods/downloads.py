@@ -11,8 +11,9 @@ from drive_simulator.api.wire import Response
 from drive_simulator.model import item_changes
 from drive_simulator.model.access import rank
 from drive_simulator.model.capabilities import can_have_revisions, may_download
-from drive_simulator.model.items import RANK, Item, Revision
+from drive_simulator.model.items import RANK, Item
 from drive_simulator.model.old_revisions import revisions_left
+from drive_simulator.model.revisions import Revision
 
 _TYPE = "type.googleapis.com/google.apps.drive.v3.DownloadFile"
 _FAILED = {"code": 13, "message": "Internal error encountered."}

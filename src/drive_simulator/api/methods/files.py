@@ -12,7 +12,7 @@ from drive_simulator.api.file_body import FileBody, read_file_body
 from drive_simulator.api.label_resources import label_resources
 from drive_simulator.api.listing import Listing, page_length
 from drive_simulator.api.media import download
-from drive_simulator.api.order_by import check_sortable, parse_order_by
+from drive_simulator.api.order_by import Order, check_sortable, parse_order_by
 from drive_simulator.api.query import has_full_text, parse_query
 from drive_simulator.api.resources import Resource, file_resource
 from drive_simulator.api.uploads import Upload
@@ -68,7 +68,7 @@ def list_files(call: Call) -> Response:
     corpora, drive_id = _corpora(call)
     if orders and "fullText" in (call.text("q") or "") and has_full_text(parse_query(call.text("q") or "")):
         raise errors.sorting_of_full_text()
-    mask = _list_mask(call, corpora, drive_id)
+    mask = _list_mask(call, corpora, drive_id, orders)
     rules = call.services.rules
     size = page_length(
         rules,
@@ -78,7 +78,6 @@ def list_files(call: Call) -> Response:
     )
     listing = _listing(call, corpora, drive_id, size)
     page = call.services.lister.page(call.user, listing, call.text("pageToken") or None)
-    check_sortable(orders)
     body: dict[str, object] = {"kind": "drive#fileList", "incompleteSearch": page.incomplete}
     if page.next_token is not None:
         body["nextPageToken"] = page.next_token
@@ -101,14 +100,14 @@ def _listing(call: Call, corpora: str, drive_id: str | None, size: int) -> Listi
     )
 
 
-def _list_mask(call: Call, corpora: str, drive_id: str | None) -> Mask:
-    """The mask of the list. Where it is bad, what is wrong with the rest of the call comes first."""
+def _list_mask(call: Call, corpora: str, drive_id: str | None, orders: tuple[Order, ...]) -> Mask:
+    """The mask of the list. What is wrong with it, or with the index that the order needs, is told after what is wrong
+    with the query and the page token."""
     try:
+        check_sortable(orders)
         return call.mask("FileList")
     except errors.ApiError:
-        listing = _listing(call, corpora, drive_id, 1)
-        call.services.lister.page(call.user, listing, call.text("pageToken") or None)
-        check_sortable(parse_order_by(listing.order_by))
+        call.services.lister.check(call.user, _listing(call, corpora, drive_id, 1), call.text("pageToken") or None)
         raise
 
 

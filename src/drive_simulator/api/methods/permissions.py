@@ -47,6 +47,7 @@ def get(call: Call) -> Response:
 
 def create(call: Call) -> Response:
     """permissions.create: share the item, or add a member to a drive."""
+    _refuse_administration(call)
     item = call.item(call.path["fileId"])
     body = call.body()
     kind, role = _kind(body), _role(item, body)
@@ -83,6 +84,7 @@ def create(call: Call) -> Response:
 
 def update(call: Call) -> Response:
     """permissions.update: another role."""
+    _refuse_administration(call)
     item = call.item(call.path["fileId"])
     permission_id = call.path["permissionId"]
     body = call.body()
@@ -104,6 +106,7 @@ def update(call: Call) -> Response:
 
 def delete(call: Call) -> Response:
     """permissions.delete; one may always give up one's own."""
+    _refuse_administration(call)
     item = call.item(call.path["fileId"])
     grant = _own_grant(item, call.path["permissionId"])
     if grant.user is not call.user:

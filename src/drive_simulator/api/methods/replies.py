@@ -50,7 +50,7 @@ def create(call: Call) -> Response:
 
 
 def update(call: Call) -> Response:
-    """replies.update: its author writes it anew."""
+    """replies.update: its author writes it again."""
     item = discussed_item(call)
     comment = find_comment(call, item)
     reply = _own(call, _reply(call, comment))

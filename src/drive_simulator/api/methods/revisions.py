@@ -10,8 +10,10 @@ from drive_simulator.api.page_tokens import open_token, seal_token
 from drive_simulator.api.resources import revision_resource
 from drive_simulator.api.wire import Response
 from drive_simulator.model.capabilities import can_have_revisions
-from drive_simulator.model.items import Item, Revision
+from drive_simulator.model.item_changes import view
+from drive_simulator.model.items import Item
 from drive_simulator.model.old_revisions import revisions_left
+from drive_simulator.model.revisions import Revision
 
 MAX_KEPT = 200
 _OF_BLOBS = {"keepForever": "keep_forever"}
@@ -44,9 +46,10 @@ def get(call: Call) -> Response:
     item = _item(call)
     revision = _revision(call, item)
     if call.text("alt") == "media":
-        return download(
-            item, revision, call.user, call.request.headers, acknowledge_abuse=call.flag("acknowledgeAbuse")
-        )
+        acknowledged = call.flag("acknowledgeAbuse")
+        bytes_of_it = download(item, revision, call.user, call.request.headers, acknowledge_abuse=acknowledged)
+        view(call.world, item, call.user)
+        return bytes_of_it
     return answer(call, "Revision", revision_resource(item, revision, call.user))
 
 
