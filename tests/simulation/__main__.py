@@ -26,6 +26,7 @@ MODES = {
     "low-role-whole": storm.LOW_ROLE_WHOLE,
     "all-at-once": storm.ALL_AT_ONCE,
     "lag": storm.LAG,
+    "unkind": storm.UNKIND,
     "missed": storm.MISSED,
     "late-logs": storm.LATE_LOGS,
     "views": storm.VIEWS,

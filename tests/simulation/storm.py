@@ -169,10 +169,26 @@ LATE_LOGS = Size(
         comments_raise_version=False,
         below_unseen_logged=False,
         told_twice=0.1,
+        groups_logged=False,
         entry_lag_s=(0.0, 180.0),
     ),
 )
 """For logs that are minutes late, repeat themselves, and say no more than Google's documents promise."""
+
+UNKIND = Size(
+    details=True,
+    views=0.2,
+    consistency=Consistency(
+        list_lag_s=(0.0, 300.0),
+        sharing_lag_s=(0.0, 120.0),
+        missed=0.02,
+        repeated=0.02,
+        comments_logged=False,
+        told_twice=0.1,
+        entry_lag_s=(0.0, 180.0),
+    ),
+)
+"""For all of it at once."""
 
 VIEWS = dataclasses.replace(WHOLE, views=0.5, consistency=Consistency(views_logged=True))
 """For logs full of what was merely opened."""
