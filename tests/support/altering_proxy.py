@@ -186,6 +186,7 @@ class Rule:
     """A rule in force, and what became of it: how often it has struck, and which requests. Made by `AlteringProxy.add`.
 
     It strikes `times` at most, after `skip` requests that fit; of those that fit only a `share`, by the proxy's die.
+    One that lets tries through never strikes the same target twice running.
     """
 
     alteration: Alteration
@@ -193,9 +194,11 @@ class Rule:
     times: int | None = None
     skip: int = 0
     share: float = 1.0
+    lets_tries_through: bool = False
     is_on: bool = True
     struck: int = 0
     requests: list[Request] = field(default_factory=list)
+    _just_struck: set[tuple[str, str]] = field(default_factory=set)
 
     def off(self) -> None:
         """End the rule: answers are right again."""
@@ -210,6 +213,11 @@ class Rule:
             return False
         if (self.times is not None and self.struck >= self.times) or (self.share < 1 and die.random() >= self.share):
             return False
+        target = request.method_id, request.path
+        if self.lets_tries_through and target in self._just_struck:
+            self._just_struck.remove(target)
+            return False
+        self._just_struck.add(target)
         self.struck += 1
         self.requests.append(request)
         return True
@@ -258,9 +266,10 @@ class AlteringProxy:
         times: int | None = None,
         skip: int = 0,
         share: float = 1.0,
+        lets_tries_through: bool = False,
     ) -> Rule:
         """Put a rule behind the others, in force from now on."""
-        rule = Rule(alteration, match, times, skip, share)
+        rule = Rule(alteration, match, times, skip, share, lets_tries_through)
         with self._turn:
             self._rules = (*self._rules, rule)
         return rule
