@@ -79,7 +79,7 @@ $(BENCH_READY): $(READY) requirements/bench.lock
 bench: $(BENCH_READY)  ## measure the full path beside its floor, as ratios of one run
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-lock: $(READY)  ## resolve requirements/*.lock anew from pyproject.toml
+lock: $(READY)  ## resolve requirements/*.lock from pyproject.toml
 	@$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --output-file requirements/runtime.lock pyproject.toml
 	@$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --extra dev --output-file requirements/dev.lock pyproject.toml
 	@$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --all-build-deps --only-build-deps --constraint requirements/dev.lock --output-file requirements/build.lock pyproject.toml

@@ -55,7 +55,7 @@ def test_empty_page_token_is_the_first_page(site: Site, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_chunks_of_a_resumable_upload(site: Site, method: str) -> None:
-    """Chunks come by PUT or by POST (rclone and Go's client post them)."""
+    """Chunks come by PUT or by POST (rclone, backend/drive/upload.go; google-api-go-client, gensupport)."""
     opened = send(site, "POST", "/upload/drive/v3/files?uploadType=resumable", b'{"name": "Chunks"}')
     path = opened.headers["Location"].removeprefix(site.simulator.origin)
     first = send(site, method, path, b"abc", **{"Content-Range": "bytes 0-2/5"})

@@ -53,7 +53,7 @@ def _work_off(run: Run) -> None:
 
 
 def _log_has_news(run: Run) -> bool:
-    """Whether the account's log went on since it was read, though nobody edits: by the worker's own downloads."""
+    """Whether the account's log went on since it was read, without an edit: by the worker's own downloads."""
     corpus = None if run.checkpoint is None else run.checkpoint.corpora.get(USER_CORPUS)
     return corpus is not None and corpus.change_token is not None and int(corpus.change_token) < run.user.log.end
 

@@ -10,15 +10,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from control_plane_simulator.authority import Authority
 
 GOOGLE_HOSTS = ("www.googleapis.com", "oauth2.googleapis.com")
 _BLOCK = 1 << 16
@@ -132,40 +127,9 @@ async def _close(writer: asyncio.StreamWriter) -> None:
 
 def _server_context(hosts: Sequence[str], folder: Path) -> ssl.SSLContext:
     """TLS for those hosts, by an authority made here: its certificate is `ca.pem` in the folder."""
-    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority of the tests")])
-    root = (
-        _certificate(authority, authority, authority_key)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
-        .sign(authority_key, SHA256())
-    )
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
-    leaf = (
-        _certificate(name, authority, key)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
-        .sign(authority_key, SHA256())
-    )
-    (folder / "ca.pem").write_bytes(root.public_bytes(Encoding.PEM))
-    pair = folder / "google.pem"
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    pair.write_bytes(private + leaf.public_bytes(Encoding.PEM))
+    authority = Authority("An authority of the tests")
+    (folder / "ca.pem").write_bytes(authority.certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pair)
+    context.load_cert_chain(*authority.server(hosts).write(folder, "google"))
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-    )

@@ -69,7 +69,7 @@ def misjudged(checkpoint: Checkpoint, permissions: Found) -> Checkpoint | None:
     """The checkpoint with members to be read again, where an answer rests on others than were written; else `None`.
 
     They may be the same again by the time that they are read. So what was written is forgotten, and the drive is listed
-    anew whoever they are: answers before this one may rest on the others too. The members of a drive that is held are
+    again in any case: answers before this one may rest on the others too. The members of a drive that is held are
     read when it is taken up again; what rests on them is written meanwhile.
     """
     after = checkpoint

@@ -107,7 +107,7 @@ def test_items_below_an_unseen_folder_have_entries_or_not(stage: Stage, *, logge
 
 
 def _team(stage: Stage) -> tuple[Group, Item, Item]:
-    """A group with nobody in it, and a folder with a file that is shared with it."""
+    """A group without members, and a folder with a file that is shared with it."""
     team = stage.world.add_group("team@example.com", [])
     folder = stage.folder()
     file = stage.file(parent=folder)

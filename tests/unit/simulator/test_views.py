@@ -163,7 +163,7 @@ def test_a_view_of_a_drives_top_leaves_what_the_log_tells_of_the_drive() -> None
 
 
 def test_random_edits_have_views_of_files_and_few_of_folders() -> None:
-    """A day of work opens more than it edits; folders come rarely, since a client may list each anew."""
+    """A day of work opens more than it edits; folders come rarely, since a client may list each again."""
     stage = Stage()
     for number in range(20):
         stage.file(f"{number}", parent=stage.folder(f"folder {number}"))

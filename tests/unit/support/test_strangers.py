@@ -17,8 +17,10 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_lock_of_npm_has_hashes_and_no_addresses() -> None:
-    """Every package has an integrity, and none says where it was fetched from."""
-    lock = json.loads((ROOT / "tests" / "strangers" / "node" / "package-lock.json").read_text())
+    """Every package has an integrity, and none says where it was fetched from, or who pays for it."""
+    text = (ROOT / "tests" / "strangers" / "node" / "package-lock.json").read_text()
+    assert "://" not in text
+    lock = json.loads(text)
     packages = {name: each for name, each in lock["packages"].items() if name}
     assert packages
     assert all(each["integrity"] and "resolved" not in each for each in packages.values())
