@@ -44,9 +44,10 @@ GAP_RESTS = GapRests()
 def read_again(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
     """Return the checkpoint whose full sync, which begins, reads all that its gaps cover once more.
 
-    One that Google did not find rests on all the same: a second answer counts only some minutes after the first.
+    One that Google did not find rests on all the same: a second answer counts only some minutes after the first. Of an
+    item that a log told to have left, what the full sync lists, or sweeps, is the answer.
     """
-    kept = [gap for gap in checkpoint.gaps if not gap.soft]
+    kept = [gap for gap in checkpoint.gaps if not gap.soft and not (gap.scope == "item" and gap.told)]
     gaps = tuple(
         gap if gap.missing and not _is_due(gap, now) else replace(gap, state="tried", retry_at=None) for gap in kept
     )

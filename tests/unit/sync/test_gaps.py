@@ -202,6 +202,15 @@ def test_that_one_log_told_of_an_item_says_nothing_in_another_drive() -> None:
     assert [(gap.corpus, gap.told) for gap in state(shown).gaps] == [("drive-e", False)]
 
 
+def test_a_full_sync_answers_where_an_item_is_that_a_log_told_to_have_left() -> None:
+    """What it lists is written and the rest swept: a look-up after it would write what only a link opens."""
+    before = open_gap(syncing("incremental"), "item", "a", USER_CORPUS, BAD, told=True).checkpoint
+    before = open_gap(before, "item", "b", USER_CORPUS, BAD).checkpoint
+    ended = replace(state(complete(before, NOW, transformer, RESTS)), owed=owed("full"))
+    begun = state(begin(ended, CUSTOMER, ended.scope, NOW, 7, transformer))
+    assert [(gap.id, gap.state) for gap in begun.gaps] == [("b", "tried")]
+
+
 def test_a_folder_that_moved_is_looked_up_before_it_is_walked_again() -> None:
     """The walk that failed was of the drive that it was in."""
     before = syncing("incremental", user=corpus("changes"), d=corpus("done"))
