@@ -180,6 +180,7 @@ def test_files_that_are_bad_for_ever_are_gaps_and_nothing_else_is() -> None:
         pytest.param(BAD_FOR_EVER, 1_400_011, id="bad-for-ever, a gap ends with a drive that its file has left"),
         pytest.param(LOW_ROLE_WHOLE, 2_000_005, id="low-role-whole, a link opens what has moved into a drive"),
         pytest.param(ALL_AT_ONCE, 8_000_017, id="all-at-once, a look-up after a full sync writes what a link opens"),
+        pytest.param(ODD_WHOLE, 9_000_021, id="odd-whole, a document is exported twice in one sync"),
         pytest.param(LOW_ROLE, 1_400_004, id="low-role, a drive is joined after the state was lost"),
         pytest.param(ALL_AT_ONCE, 140_008, id="all-at-once, what is out of sight since the account was away"),
     ],
