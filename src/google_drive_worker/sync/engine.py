@@ -65,7 +65,16 @@ from google_drive_worker.sync.details import (
 )
 from google_drive_worker.sync.drives import on_drive_found
 from google_drive_worker.sync.error_reports import notice_of
-from google_drive_worker.sync.gap_retries import GAP_RESTS, GapRests, has_due, next_retry, read_again, settle, try_due
+from google_drive_worker.sync.gap_retries import (
+    GAP_RESTS,
+    GapRests,
+    has_due,
+    next_retry,
+    read_again,
+    settle,
+    try_due,
+    without_unlisted,
+)
 from google_drive_worker.sync.gaps import (
     GapKey,
     as_gap,
@@ -522,7 +531,7 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer, rest
         return Step(begun)
     ended = rfc3339(now)
     checkpoint, errors = report_missing(checkpoint)
-    checkpoint = settle(checkpoint, now, rests)
+    checkpoint = settle(without_unlisted(checkpoint) if sync.kind == "full" else checkpoint, now, rests)
     summary, gaps = _summary(checkpoint, sync, ended), hard_gaps(checkpoint)
     report = SyncEnded(
         connection_id=checkpoint.connection_id,

@@ -14,6 +14,7 @@ from google_drive_worker.sync.checkpoint import (
     Checkpoint,
     Corpus,
     Gap,
+    GapScope,
     Reading,
     Removal,
     Stage,
@@ -166,6 +167,25 @@ def _with_work_of(sync: Sync, gap: Gap) -> Sync:
 
 def _joined(before: tuple[T, ...], more: tuple[T, ...]) -> tuple[T, ...]:
     return tuple(dict.fromkeys((*before, *more)))
+
+
+_OF_A_FILE: frozenset[GapScope] = frozenset({"permissions", "revisions", "comments", "contents"})
+"""Scopes of what hangs on one file, but for those of a corpus under the same name."""
+
+
+def without_unlisted(checkpoint: Checkpoint) -> Checkpoint:
+    """Return the checkpoint of a full sync that ends, without the gaps of files that it has not listed: it reads what
+    hangs on each file that is in scope, so one of which it has not come across is none, or its corpus is a gap."""
+    corpora = checkpoint.corpora
+    gaps = tuple(
+        gap
+        for gap in checkpoint.gaps
+        if gap.state == "found"
+        or gap.scope not in _OF_A_FILE
+        or gap.id in {gap.corpus, *corpora}
+        or (gap.corpus in corpora and corpora[gap.corpus].held)
+    )
+    return checkpoint if len(gaps) == len(checkpoint.gaps) else replace(checkpoint, gaps=gaps)
 
 
 def settle(checkpoint: Checkpoint, now: datetime, rests: GapRests) -> Checkpoint:
