@@ -219,7 +219,13 @@ class Checks:
         unasked = {"files.get"}  # what that would tell, a list may tell as well
         if not settings.sync_permissions:  # since the settings have changed
             unasked.add("permissions.list")
-        met = {each for each, call in self._oddities.met if each in self._oddities.bad and call not in unasked}
+        # Of a file whose permissions are there already an answer may ask that turns out not to be the one to write it.
+        whole = {each.resource_id.partition("/")[0] for each in self._log.mirror.held(CONNECTION, "permission")}
+        met = {
+            each
+            for each, call in self._oddities.met
+            if each in self._oddities.bad and call not in unasked and not (call == "permissions.list" and each in whole)
+        }
         asked = {file_id for file_id in met if self.sights.holds(("file", file_id))}
         gaps = Counter(gap.id for gap in hard_gaps(checkpoint))
         if not asked <= gaps.keys() <= bad:

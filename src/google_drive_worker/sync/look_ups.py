@@ -136,8 +136,8 @@ def _on_there(
     file_id, walk, errors = removal.file_id, None, list[ErrorReport]()
     if file.lossy:
         writer.lossy.append(file_id)
-    if _is_listed_anyhow(checkpoint, sync, removal, file):
-        return _There(checkpoint)
+    if _is_listed_anyhow(checkpoint, sync, removal, file) or (removal.told and writer.is_known_gone(file_id)):
+        return _There(checkpoint)  # that an item left a corpus too says nothing against its delete
     is_ours = _is_ours(checkpoint, removal, file)
     if not is_ours and _is_to_be_listed(checkpoint, file):
         return _There(close_gaps(checkpoint, [("item", file_id), ("folder", file_id)]))
@@ -228,7 +228,8 @@ def _no_root(checkpoint: Checkpoint, folder_id: FileId) -> ErrorReport:
 def _is_listed_anyhow(checkpoint: Checkpoint, sync: Sync, removal: Removal, file: DriveFile) -> bool:
     """Whether a full sync has listed the drive that the item is in: that wrote it, or its log will, unless only a link
     opens it."""
-    listed = sync.kind == "full" and removal.corpus == USER_CORPUS and file.drive_id in sync.listed
+    is_shared = file.shared_with_me_time is not None or bool(file.parents)
+    listed = sync.kind == "full" and removal.corpus == USER_CORPUS and file.drive_id in sync.listed and is_shared
     return listed and removal.file_id not in (checkpoint.scope.folder_ids or ())
 
 
