@@ -7,20 +7,7 @@ from typing import overload
 import msgspec
 
 from google_drive_worker.domain.drive import FilesPage
-from google_drive_worker.domain.ids import DriveId
-from google_drive_worker.domain.record import Record
-
-
-class ListedFile(Record, frozen=True, gc=False):
-    """The upsert of an item of a listing, with what decides whether it is written; its time is `sortable`.
-
-    `lossy` says that values of it made no sense and were left out.
-    """
-
-    drive_id: DriveId | None = None
-    trashed: bool = False
-    modified_time: str | None = None
-    lossy: bool = False
+from google_drive_worker.domain.record import ItemRecord
 
 
 class ListedPage(FilesPage, frozen=True, gc=False):
@@ -29,7 +16,7 @@ class ListedPage(FilesPage, frozen=True, gc=False):
     A type of its own, which nothing is decoded into: no answer can say what was read of it.
     """
 
-    listed: Sequence[ListedFile | None] = ()
+    listed: Sequence[ItemRecord | None] = ()
     unread: tuple[int, ...] = ()
 
     def mentioning(self, text: bytes) -> Sequence[msgspec.Raw]:

@@ -18,10 +18,10 @@ from google_drive_worker.domain.drive import (
     UnreadableItem,
 )
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
-from google_drive_worker.domain.listed import ListedFile
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.record import (
     DeleteCause,
+    ItemRecord,
     PermissionFrame,
     Record,
     ResourceType,
@@ -270,11 +270,11 @@ class ObjectStores(Protocol):
 class Normalizer(Protocol):
     """Turns Google's resources into records; the module `normalization.transformer` is one."""
 
-    def read_page(self, page: FilesPage) -> Sequence[ListedFile | UnreadableItem]:
+    def read_page(self, page: FilesPage) -> Sequence[ItemRecord | UnreadableItem]:
         """The items of a listing's page, in its order, each with its upsert."""
         ...
 
-    def transform_file(self, file: DriveFile) -> Record:
+    def transform_file(self, file: DriveFile) -> ItemRecord:
         """The upsert of a file or folder."""
         ...
 

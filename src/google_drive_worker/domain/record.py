@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken, SyncId
+from google_drive_worker.domain.ids import ConnectionId, CustomerId, DriveId, FileId, PageToken, SyncId
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.utils.errors import Category, NextStep
 
@@ -32,6 +32,26 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     data: msgspec.Struct | msgspec.Raw
     references: References | None = None
     version: int | None = None
+
+
+class ItemRecord(Record, frozen=True, gc=False):
+    """The upsert of a file or a folder, with what decides whether it is written and what it means for what is below it.
+
+    `digest` is the data's without what is only as of the item's last write (see `item_entry.ItemEntry`). `parent_id` is
+    the first of its parents. `limits_access` says that a folder's items inherit none of its permissions,
+    `has_own_permissions` that not all of its permissions are inherited. `modified_time` is `sortable`. `lossy` says
+    that values of it made no sense and were left out.
+    """
+
+    drive_id: DriveId | None = None
+    trashed: bool = False
+    modified_time: str | None = None
+    parent_id: FileId | None = None
+    name: str = ""
+    limits_access: bool = False
+    has_own_permissions: bool = False
+    digest: int = 0
+    lossy: bool = False
 
 
 class PermissionFrame(msgspec.Struct, frozen=True, gc=False):

@@ -21,10 +21,13 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memchr, memcmp, memcpy
 
 from msgspec import Raw
+from msgspec.json import decode as _decode, encode as _encode
 
 from google_drive_worker.domain.drive import FOLDER_MIME_TYPE
-from google_drive_worker.domain.listed import ListedFile, ListedPage, RawItems
+from google_drive_worker.domain.listed import ListedPage, RawItems
+from google_drive_worker.domain.record import ItemRecord
 from google_drive_worker.domain.times import sortable
+from google_drive_worker.normalization.digests import digest_of
 from google_drive_worker.normalization.exports import EXPORT_FORMATS
 
 if sys.byteorder != "little":
@@ -183,7 +186,7 @@ cdef int _note(Limits *limits, Py_ssize_t begin, Py_ssize_t end) except -1:
 
 
 cdef object _listed(const uint8_t *text, Py_ssize_t size, Span *spans):
-    """The `ListedFile` of one file, whose fields stand in `spans`; `None` where it is not a usual one."""
+    """The `ItemRecord` of one file, whose fields stand in `spans`; `None` where it is not a usual one."""
     cdef Writer writer
     cdef Span *mime = &spans[MIME_TYPE]
     cdef bint is_folder
@@ -204,10 +207,11 @@ cdef object _listed(const uint8_t *text, Py_ssize_t size, Span *spans):
         if buffer == NULL:
             raise MemoryError
     try:
-        writer.at = buffer
+        writer.at = writer.begin = buffer
         if not _write_file(&writer, spans, is_folder):
             return None
-        data = Raw(PyBytes_FromStringAndSize(<const char *>buffer, writer.at - buffer))
+        data = PyBytes_FromStringAndSize(<const char *>buffer, writer.at - buffer)
+        digest = _digest_of(data, writer.people, writer.standing)
     finally:
         if buffer != &kept_buffer[0]:
             free(buffer)
@@ -220,7 +224,50 @@ cdef object _listed(const uint8_t *text, Py_ssize_t size, Span *spans):
     trashed = spans[TRASHED].at != NULL and spans[TRASHED].at[0] == c"t"
     version = None if spans[VERSION].at == NULL else _number(spans[VERSION])
     kind = "folder" if is_folder else "file"
-    return ListedFile(kind, _inside(spans[ID]), "upsert", data, None, version, drive_id, trashed, modified)
+    return ItemRecord(
+        kind,
+        _inside(spans[ID]),
+        "upsert",
+        Raw(data),
+        None,
+        version,
+        drive_id,
+        trashed,
+        modified,
+        _first_of(spans[PARENTS]),
+        _text_of(spans[NAME]) if is_folder else "",
+        spans[LIMITS_ACCESS].at != NULL and spans[LIMITS_ACCESS].at[0] == c"t",
+        spans[HAS_OWN_PERMISSIONS].at != NULL and spans[HAS_OWN_PERMISSIONS].at[0] == c"t",
+        digest,
+    )
+
+
+cdef object _digest_of(bytes data, Py_ssize_t people, Py_ssize_t standing):
+    """The digest of a file's data, whose parts begin there: of strings with escapes, in the form that they have when
+    they are written."""
+    cdef const char *begin = PyBytes_AS_STRING(data)
+    if memchr(begin, c"\\", standing) == NULL:
+        return digest_of(data[:people], data[people:standing])
+    told = _decode(data[:standing] + b"}")
+    first = next((name for name in _PEOPLE if name in told), None)
+    written = _encode(told)[:-1]
+    if first is None:
+        return digest_of(written)
+    people = len(_encode({name: told[name] for name in told if name not in _PEOPLE})) - 1
+    return digest_of(written[:people], written[people:])
+
+
+cdef object _first_of(Span value):
+    """The first of some texts, none of which has escapes where it is an id; `None` where there is none."""
+    if value.at == NULL:
+        return None
+    texts = _decode((<const char *>value.at)[: value.size])
+    return texts[0] if texts else None
+
+
+cdef object _text_of(Span value):
+    """The text of a string."""
+    return _decode((<const char *>value.at)[: value.size])
 
 
 cdef inline int64_t _number(Span value) noexcept:
@@ -238,6 +285,10 @@ cdef bint _write_file(Writer *writer, Span *spans, bint is_folder) noexcept:
     cdef bint done
     _put(writer, b"{", 1)
     for number in range(FILE.count):
+        if number == FIRST_OF_PEOPLE:
+            writer.people = writer.at - writer.begin
+        elif number == FIRST_OF_STANDING:
+            writer.standing = writer.at - writer.begin
         kind = FILE.fields[number].kind
         if kind == EXPORTS:
             _put_exports(writer, spans[MIME_TYPE])
@@ -324,8 +375,7 @@ cdef bint _put_value(Writer *writer, Span value, Kind kind) noexcept:
         if not _is_utc_time(value):
             return False
     elif kind == TEXTS:
-        if not _are_texts(value):
-            return False
+        return _put_texts(writer, value)
     elif kind == PERSON:
         return _put_object(writer, value, &USER_TABLE)
     elif kind == PEOPLE:
@@ -383,7 +433,25 @@ cdef bint _put_parents(Writer *writer, Span value) noexcept:
         _put(writer, b',"parent_id":', 13)
         _put(writer, <const char *>first.at, first.size)
     _put_name(writer, &FILE.fields[PARENTS])
-    _put(writer, <const char *>value.at, value.size)
+    return _put_texts(writer, value)
+
+
+cdef bint _put_texts(Writer *writer, Span value) noexcept:
+    """A list of strings, without the space between them."""
+    cdef const uint8_t *end = value.at + value.size
+    cdef const uint8_t *at = value.at
+    cdef const uint8_t *past
+    if not _are_texts(value):
+        return False
+    while at < end:
+        at = _past_space(at, end)
+        if at >= end:
+            break
+        past = _past_string(at, end) if at[0] == c'"' else at + 1
+        if past == NULL:
+            return False
+        _put(writer, <const char *>at, past - at)
+        at = past
     return True
 
 

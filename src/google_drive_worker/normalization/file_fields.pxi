@@ -54,6 +54,10 @@ cdef struct Table:
 
 cdef struct Writer:
     uint8_t *at
+    uint8_t *begin
+    # Where the parts of a file's data begin that are another struct's in `shapes`.
+    Py_ssize_t people
+    Py_ssize_t standing
 
 cdef Remembered remembered[MAX_FIELDS][REMEMBERED]
 cdef int remembered_next[MAX_FIELDS]
@@ -86,7 +90,8 @@ cdef void _fill(Table *table, fields):
         table.count += 1
 
 
-# In the order of `shapes.FileData`; `type` comes with `id`, and `parent_id` with `parents`.
+# In the order of `shapes.FileData`, `PeopleData` and `StandingData`; `type` comes with `id`, and `parent_id` with
+# `parents`.
 cdef Table FILE, USER_TABLE, SHORTCUT_TABLE, LINK_SHARE_TABLE
 _fill(&FILE, [
     ("id", "id", TEXT),
@@ -99,7 +104,6 @@ _fill(&FILE, [
     ("description", "description", TEXT),
     ("driveId", "drive_id", TEXT),
     ("parents", "parents", PARENTS_TOO),
-    ("version", "version", NUMBER),
     ("quotaBytesUsed", "quota_bytes_used", NUMBER),
     ("headRevisionId", "head_revision_id", TEXT),
     ("md5Checksum", "md5", CHECKSUMS),
@@ -113,13 +117,8 @@ _fill(&FILE, [
     ("sharedWithMeTime", "shared_with_me_at", TIME),
     ("explicitlyTrashed", "explicitly_trashed", BOOLEAN),
     ("trashedTime", "trashed_at", TIME),
-    ("trashingUser", "trashed_by", PERSON),
     ("starred", "starred", BOOLEAN),
-    ("shared", "shared", BOOLEAN),
     ("ownedByMe", "owned_by_me", BOOLEAN),
-    ("owners", "owners", PEOPLE),
-    ("lastModifyingUser", "last_modified_by", PERSON),
-    ("sharingUser", "shared_by", PERSON),
     ("webViewLink", "web_view_link", TEXT),
     ("webContentLink", "web_content_link", TEXT),
     ("iconLink", "icon_link", TEXT),
@@ -133,13 +132,19 @@ _fill(&FILE, [
     ("writersCanShare", "writers_can_share", BOOLEAN),
     ("copyRequiresWriterPermission", "copy_requires_writer_permission", BOOLEAN),
     ("inheritedPermissionsDisabled", "inherited_permissions_disabled", BOOLEAN),
-    ("hasAugmentedPermissions", "has_augmented_permissions", BOOLEAN),
-    ("permissionIds", "permission_ids", TEXTS),
     ("resourceKey", "resource_key", TEXT),
-    ("capabilities", "capabilities", CAPABILITIES),
     ("contentRestrictions", "content_restrictions", UNUSUAL),
     ("linkShareMetadata", "link_share_metadata", LINK_SHARE),
+    ("trashingUser", "trashed_by", PERSON),
+    ("owners", "owners", PEOPLE),
+    ("lastModifyingUser", "last_modified_by", PERSON),
+    ("sharingUser", "shared_by", PERSON),
     ("labelInfo", "labels", UNUSUAL),
+    ("version", "version", NUMBER),
+    ("shared", "shared", BOOLEAN),
+    ("hasAugmentedPermissions", "has_augmented_permissions", BOOLEAN),
+    ("permissionIds", "permission_ids", TEXTS),
+    ("capabilities", "capabilities", CAPABILITIES),
 ])
 _fill(&USER_TABLE, [
     ("displayName", "display_name", TEXT),
@@ -168,9 +173,14 @@ cdef enum:
     TRASHED = 6
     DRIVE_ID = 8
     PARENTS = 9
-    VERSION = 10
-    MD5 = 13
+    MD5 = 12
+    LIMITS_ACCESS = 37
+    FIRST_OF_PEOPLE = 41
+    FIRST_OF_STANDING = 46
+    VERSION = 46
+    HAS_OWN_PERMISSIONS = 48
 
+_PEOPLE = ("trashed_by", "owners", "last_modified_by", "shared_by", "labels")
 _EXPORTS = {
     mime_type.encode(): b",".join(b'"' + each.encode() + b'"' for each in formats)
     for mime_type, formats in EXPORT_FORMATS.items()

@@ -78,7 +78,7 @@ class LabelData(Data, frozen=True, gc=False):
 
 
 class FileData(Data, frozen=True, gc=False):
-    """A file or a folder."""
+    """A file or a folder: what its digest is made of. `PeopleData` and `StandingData` follow it in the data."""
 
     id: str
     type: Literal["file", "folder"]
@@ -92,7 +92,6 @@ class FileData(Data, frozen=True, gc=False):
     drive_id: str | None = None
     parent_id: str | None = None
     parents: tuple[str, ...] | None = None
-    version: int | None = None
     quota_bytes_used: int | None = None
     head_revision_id: str | None = None
     checksums: ChecksumsData | None = None
@@ -104,13 +103,8 @@ class FileData(Data, frozen=True, gc=False):
     shared_with_me_at: str | None = None
     explicitly_trashed: bool | None = None
     trashed_at: str | None = None
-    trashed_by: Encoded = ABSENT
     starred: bool | None = None
-    shared: bool | None = None
     owned_by_me: bool | None = None
-    owners: Encoded = ABSENT
-    last_modified_by: Encoded = ABSENT
-    shared_by: Encoded = ABSENT
     web_view_link: str | None = None
     web_content_link: str | None = None
     icon_link: str | None = None
@@ -124,13 +118,29 @@ class FileData(Data, frozen=True, gc=False):
     writers_can_share: bool | None = None
     copy_requires_writer_permission: bool | None = None
     inherited_permissions_disabled: bool | None = None
-    has_augmented_permissions: bool | None = None
-    permission_ids: tuple[str, ...] | None = None
     resource_key: str | None = None
-    capabilities: Encoded = ABSENT
     content_restrictions: Encoded = ABSENT
     link_share_metadata: Encoded = ABSENT
+
+
+class PeopleData(Data, frozen=True, gc=False):
+    """Who has to do with a file or a folder: part of its digest, but for the links to their photos."""
+
+    trashed_by: Encoded = ABSENT
+    owners: Encoded = ABSENT
+    last_modified_by: Encoded = ABSENT
+    shared_by: Encoded = ABSENT
     labels: Encoded = ABSENT
+
+
+class StandingData(Data, frozen=True, gc=False):
+    """What of a file or a folder is as of its last write, and no part of its digest."""
+
+    version: int | None = None
+    shared: bool | None = None
+    has_augmented_permissions: bool | None = None
+    permission_ids: tuple[str, ...] | None = None
+    capabilities: Encoded = ABSENT
 
 
 class SharedDriveData(Data, frozen=True, gc=False):

@@ -19,10 +19,11 @@ from google_drive_worker.domain.drive import (
     unreadable,
 )
 from google_drive_worker.domain.lenient import UNREADABLE
-from google_drive_worker.domain.listed import ListedFile, ListedPage
+from google_drive_worker.domain.listed import ListedPage
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.record import (
     DeleteCause,
+    ItemRecord,
     Record,
     References,
     ResourceType,
@@ -31,16 +32,19 @@ from google_drive_worker.domain.record import (
 from google_drive_worker.domain.times import sortable
 from google_drive_worker.normalization.changes import transform_change
 from google_drive_worker.normalization.details import transform_comment, transform_revision
+from google_drive_worker.normalization.digests import digest_of
 from google_drive_worker.normalization.exports import EXPORT_FORMATS
 from google_drive_worker.normalization.labels import labels_of
-from google_drive_worker.normalization.nested import content_restrictions_of, nested_of, shortcut_of
+from google_drive_worker.normalization.nested import Nested, content_restrictions_of, nested_of, shortcut_of
 from google_drive_worker.normalization.permissions import permission_frames, transform_permissions
 from google_drive_worker.normalization.shapes import (
     ChecksumsData,
     Cursor,
     DeletedData,
     FileData,
+    PeopleData,
     SharedDriveData,
+    StandingData,
     SyncData,
 )
 from google_drive_worker.normalization.values import flags, snake_case, utc_time
@@ -66,52 +70,77 @@ _HANGING = frozenset({"permission", "revision", "comment"})
 _encode = msgspec.json.Encoder().encode
 
 
-def transform_file(file: DriveFile) -> Record:
+def transform_file(file: DriveFile) -> ItemRecord:
     """Make the upsert of a file, or of a folder (which has a resource type of its own); its data is encoded at once.
 
     A thousand files as structs are megabytes that no cache of the processor holds until they are encoded and freed one
     by one, a page later: done here, both cost half.
     """
     kind: Literal["file", "folder"] = "folder" if file.mime_type == FOLDER_MIME_TYPE else "file"
-    return Record(kind, file.id, "upsert", msgspec.Raw(_encode(_file_data(file, kind))), version=file.version)
-
-
-def read_page(page: FilesPage) -> list[ListedFile | UnreadableItem]:
-    """Read the items of a listing's page, with their upserts: those that were not read when it came."""
-    if not isinstance(page, ListedPage):
-        return [_read_listed(raw) for raw in page.files]
-    items: list[ListedFile | UnreadableItem | None] = list(page.listed)
-    for number in page.unread:
-        items[number] = _read_listed(page.files[number])
-    return cast("list[ListedFile | UnreadableItem]", items)
-
-
-def _read_listed(resource: msgspec.Raw) -> ListedFile | UnreadableItem:
-    try:
-        file = read_file(resource)
-    except UNREADABLE as problem:
-        return unreadable(resource, problem)
-    record = transform_file(file)
-    return ListedFile(
-        record.resource_type,
-        record.resource_id,
-        record.operation,
-        record.data,
+    nested, labels = nested_of(file), file.label_info
+    data = _encode(_file_data(file, nested, kind))
+    people = _encode(
+        PeopleData(
+            nested.trashed_by,
+            nested.owners,
+            nested.last_modified_by,
+            nested.shared_by,
+            ABSENT if labels is ABSENT else labels_of(labels),
+        )
+    )
+    standing = _encode(
+        StandingData(
+            file.version, file.shared, file.has_augmented_permissions, file.permission_ids, nested.capabilities
+        )
+    )
+    parents = file.parents
+    return ItemRecord(
+        kind,
+        file.id,
+        "upsert",
+        msgspec.Raw(b"%b%b%b}" % (data[:-1], _further(people), _further(standing))),
+        version=file.version,
         drive_id=file.drive_id,
         trashed=file.trashed,
         modified_time=sortable(file.modified_time),
-        version=file.version,
+        parent_id=parents[0] if parents else None,
+        name=file.name if kind == "folder" else "",
+        limits_access=file.inherited_permissions_disabled is True,
+        has_own_permissions=file.has_augmented_permissions is True,
+        digest=digest_of(data[:-1], _further(people)),
         lossy=file.lossy,
     )
 
 
-def _file_data(file: DriveFile, kind: Literal["file", "folder"]) -> FileData:
+def _further(members: bytes) -> bytes:
+    """The members of an object, to follow others."""
+    return b"" if members == b"{}" else b"," + members[1:-1]
+
+
+def read_page(page: FilesPage) -> list[ItemRecord | UnreadableItem]:
+    """Read the items of a listing's page, with their upserts: those that were not read when it came."""
+    if not isinstance(page, ListedPage):
+        return [_read_listed(raw) for raw in page.files]
+    items: list[ItemRecord | UnreadableItem | None] = list(page.listed)
+    for number in page.unread:
+        items[number] = _read_listed(page.files[number])
+    return cast("list[ItemRecord | UnreadableItem]", items)
+
+
+def _read_listed(resource: msgspec.Raw) -> ItemRecord | UnreadableItem:
+    try:
+        return transform_file(read_file(resource))
+    except UNREADABLE as problem:
+        return unreadable(resource, problem)
+
+
+def _file_data(file: DriveFile, nested: Nested, kind: Literal["file", "folder"]) -> FileData:
     # Positions are half as expensive as names here, and so is looking for what most files lack before calling for it:
     # this runs once for each file of a drive. In the order of FileData; the tests hold every field to its source.
-    parents, nested = file.parents, nested_of(file)
+    parents = file.parents
     viewed, shared_with_me, trashed = file.viewed_by_me_time, file.shared_with_me_time, file.trashed_time
     modified = utc_time(file.modified_time)
-    shortcut, locks, labels = file.shortcut_details, file.content_restrictions, file.label_info
+    shortcut, locks = file.shortcut_details, file.content_restrictions
     return FileData(
         file.id,
         kind,
@@ -125,7 +154,6 @@ def _file_data(file: DriveFile, kind: Literal["file", "folder"]) -> FileData:
         file.drive_id,
         parents[0] if parents else None,
         parents,
-        file.version,
         file.quota_bytes_used,
         file.head_revision_id,
         _checksums(file),
@@ -137,13 +165,8 @@ def _file_data(file: DriveFile, kind: Literal["file", "folder"]) -> FileData:
         None if shared_with_me is None else utc_time(shared_with_me),
         file.explicitly_trashed,
         None if trashed is None else utc_time(trashed),
-        nested.trashed_by,
         file.starred,
-        file.shared,
         file.owned_by_me,
-        nested.owners,
-        nested.last_modified_by,
-        nested.shared_by,
         file.web_view_link,
         file.web_content_link,
         file.icon_link,
@@ -157,13 +180,9 @@ def _file_data(file: DriveFile, kind: Literal["file", "folder"]) -> FileData:
         file.writers_can_share,
         file.copy_requires_writer_permission,
         file.inherited_permissions_disabled,
-        file.has_augmented_permissions,
-        file.permission_ids,
         file.resource_key,
-        nested.capabilities,
         ABSENT if locks is ABSENT else content_restrictions_of(locks),
         nested.link_share_metadata,
-        ABSENT if labels is ABSENT else labels_of(labels),
     )
 
 

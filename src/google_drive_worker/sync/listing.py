@@ -7,9 +7,8 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableItem, odd_in
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
-from google_drive_worker.domain.listed import ListedFile
 from google_drive_worker.domain.ports import Normalizer
-from google_drive_worker.domain.record import ErrorReport
+from google_drive_worker.domain.record import ErrorReport, ItemRecord
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Stage, Sync
 from google_drive_worker.sync.error_reports import notice_of, skipped
 from google_drive_worker.sync.gaps import (
@@ -197,7 +196,7 @@ def _with_unreadable(checkpoint: Checkpoint, name: str, items: Iterable[Unreadab
 class _Found(NamedTuple):
     """What a page holds for its part: what is written, what can't be read, and the times that tell of the order."""
 
-    written: list[ListedFile]
+    written: list[ItemRecord]
     odd: list[UnreadableItem]
     times: list[str]
     lossy: list[FileId]
@@ -213,7 +212,7 @@ def _of_part(
     outside: Container[str] = frozenset(),
 ) -> _Found:
     # What is the same for nearly all items is asked once, not a thousand times: this runs for each file of a drive.
-    written: list[ListedFile] = []
+    written: list[ItemRecord] = []
     odd: list[UnreadableItem] = []
     lossy: list[FileId] = []
     times: list[str] = []
@@ -303,7 +302,7 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Opened:
     return open_gap(checkpoint, "corpus", name, name, incomplete_search("of the drive"))
 
 
-def _is_repeated(corpus: Corpus, file: ListedFile) -> bool:
+def _is_repeated(corpus: Corpus, file: ItemRecord) -> bool:
     """Whether this file, one of the youngest that are asked for again, was written as it still is."""
     return file.modified_time is not None and corpus.recent.get(FileId(file.resource_id)) == file.modified_time
 

@@ -13,9 +13,9 @@ from drive_simulator.corpus.generator import CorpusPlan, generate
 from drive_simulator.truth.items import visible_items
 from google_drive_worker.domain.drive import FilesPage, UnreadableItem, read_file
 from google_drive_worker.domain.lenient import UNREADABLE
-from google_drive_worker.domain.listed import ListedFile, ListedPage
+from google_drive_worker.domain.listed import ListedPage
 from google_drive_worker.domain.pages import read_files_page
-from google_drive_worker.domain.times import sortable
+from google_drive_worker.domain.record import ItemRecord
 from google_drive_worker.normalization import transformer
 from google_drive_worker.normalization.pages import decode_page
 from unit.normalization.test_transformer import FILE
@@ -35,7 +35,7 @@ def page_of(*resources: bytes) -> bytes:
     return b'{"files":[' + b",".join(resources) + b"]}"
 
 
-def fast_file(resource: bytes) -> ListedFile | None:
+def fast_file(resource: bytes) -> ItemRecord | None:
     """What the fast way makes of it, on a page of its own, if it does."""
     page = fast_page(page_of(resource))
     if page is None:
@@ -44,38 +44,26 @@ def fast_file(resource: bytes) -> ListedFile | None:
     return listed
 
 
-def read_listed(resource: bytes) -> ListedFile | UnreadableItem:
+def read_listed(resource: bytes) -> ItemRecord | UnreadableItem:
     """What a page with that item alone comes to."""
     [listed] = transformer.read_page(decode_page(page_of(resource)))
     return listed
 
 
-def long_way(resource: bytes) -> ListedFile | None:
+def long_way(resource: bytes) -> ItemRecord | None:
     """What the transformer makes of it; `None` where it can't be read."""
     try:
-        file = read_file(resource)
+        return transformer.transform_file(read_file(resource))
     except UNREADABLE:
         return None
-    record, time = transformer.transform_file(file), sortable(file.modified_time)
-    return ListedFile(
-        record.resource_type,
-        record.resource_id,
-        record.operation,
-        record.data,
-        drive_id=file.drive_id,
-        trashed=file.trashed,
-        modified_time=time,
-        version=file.version,
-    )
 
 
-def shown(listed: ListedFile | UnreadableItem | None) -> Any:
+def shown(listed: ItemRecord | UnreadableItem | None) -> Any:
     """All of it, to be compared: the data in its order, as a consumer reads it."""
-    if not isinstance(listed, ListedFile):
+    if not isinstance(listed, ItemRecord):
         return None
     data = json.loads(msgspec.json.encode(listed.data), object_pairs_hook=list)
-    kind = (listed.resource_type, listed.resource_id, listed.operation)
-    return listed.drive_id, listed.trashed, listed.modified_time, listed.version, kind, data
+    return msgspec.structs.asdict(listed) | {"data": data, "lossy": False}
 
 
 def assert_same(resource: bytes) -> bool:
@@ -150,7 +138,7 @@ def test_what_is_no_unicode_is_not_passed_on(text: bytes) -> None:
     resource = json.dumps(USUAL).encode().replace(b"a description", text)
     assert fast_file(resource) is None
     listed = read_listed(resource)
-    assert isinstance(listed, ListedFile)
+    assert isinstance(listed, ItemRecord)
     assert set(json.loads(msgspec.json.encode(listed.data))["description"]) == {"\ufffd"}
 
 
@@ -158,7 +146,7 @@ def test_people_whose_names_are_no_unicode_stay_and_so_does_their_file() -> None
     """What is nested is read last, and never loses its file."""
     resource = json.dumps(USUAL).encode().replace(b"Sharer", b"\xff")
     listed = read_listed(resource)
-    assert isinstance(listed, ListedFile)
+    assert isinstance(listed, ItemRecord)
     data = json.loads(msgspec.json.encode(listed.data))
     assert data["shared_by"]["display_name"] == "\ufffd"
     assert data["owners"]

@@ -8,7 +8,15 @@ import pytest
 
 from google_drive_worker.domain.record import References
 from google_drive_worker.messages.record import Envelope
-from google_drive_worker.normalization.shapes import ChangeData, DeletedData, FileData, SharedDriveData, SyncData
+from google_drive_worker.normalization.shapes import (
+    ChangeData,
+    DeletedData,
+    FileData,
+    PeopleData,
+    SharedDriveData,
+    StandingData,
+    SyncData,
+)
 
 PAGE = Path(__file__).parents[3] / "docs" / "records.md"
 
@@ -32,6 +40,7 @@ def test_each_table_lists_each_field_in_order(heading: str, shape: type[msgspec.
     if shape is Envelope:
         fields += msgspec.structs.fields(References)
     if shape is FileData:
+        fields += msgspec.structs.fields(PeopleData) + msgspec.structs.fields(StandingData)
         for added in ("path", "content_status"):  # where they are known
             rows.remove((added, ""))
     assert [name for name, _ in rows] == [field.name for field in fields]

@@ -15,7 +15,7 @@ from google_drive_worker.domain.drive import DriveFile, SharedDrive, read_file
 from google_drive_worker.domain.ids import FileId, PageToken, SyncId
 from google_drive_worker.domain.record import DeleteCause, NamedGap, Record, ResourceType, SyncSummary
 from google_drive_worker.normalization.pages import IS_COMPILED
-from google_drive_worker.normalization.shapes import FileData
+from google_drive_worker.normalization.shapes import FileData, PeopleData, StandingData
 from google_drive_worker.normalization.transformer import (
     deletion,
     sync_record,
@@ -176,7 +176,9 @@ def test_every_field_of_a_file_arrives_where_it_belongs() -> None:
 def test_the_example_above_has_every_field_there_is() -> None:
     """A field added to the domain or to the record has to be added to the test as well."""
     assert {*FILE, "(lossy)"} == {field.encode_name for field in msgspec.structs.fields(DriveFile)}
-    assert {*transform(FILE), "export_formats"} == {field.name for field in msgspec.structs.fields(FileData)}
+    assert {*transform(FILE), "export_formats"} == {
+        field.name for shape in (FileData, PeopleData, StandingData) for field in msgspec.structs.fields(shape)
+    }
 
 
 def test_a_bare_file_has_the_specification_s_fields_and_nulls() -> None:
