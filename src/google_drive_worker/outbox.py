@@ -44,7 +44,7 @@ class Outbox:
             step.checkpoint,
             tallies=tuple(Tally(kind, operation, number) for (kind, operation), number in kinds.items()),
             records=records,
-            remembered=step.remembered,
+            changes=step.changes,
             reports=step.reports,
         )
 

@@ -17,7 +17,7 @@ from google_drive_worker.channel_care import Push, keep_channels
 from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.connection import Connection, Credentials, fingerprint
 from google_drive_worker.domain.ids import ConnectionId, SyncId
-from google_drive_worker.domain.memory import Recall
+from google_drive_worker.domain.item_entry import ItemIndex
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, Normalizer, ObjectStores
 from google_drive_worker.domain.sharing import PermissionSet
@@ -67,8 +67,8 @@ class Ledger(Protocol):
         """The connection's checkpoint, all steps written so far included."""
         ...
 
-    def recall(self, connection_id: ConnectionId) -> Recall:
-        """What is remembered of the connection's items, all steps written so far included."""
+    def index(self, connection_id: ConnectionId) -> ItemIndex:
+        """The connection's part of the item index, all steps written so far included."""
         ...
 
     def write(self, entry: Entry) -> None:
@@ -399,7 +399,8 @@ class _Turn:
 
     async def _complete(self, checkpoint: Checkpoint) -> None:
         means, now = self._means, self._means.clock.now()
-        step = engine.complete(checkpoint, now, means.normalizer, means.gap_rests)
+        index = self._ledger.index(self._connection_id)
+        step = engine.complete(checkpoint, now, means.normalizer, means.gap_rests, index)
         await self._store_and_write(engine.COMPLETING, lambda: self._current(checkpoint), lambda _: step)
 
     def _current(self, checkpoint: Checkpoint) -> Checkpoint | None:
@@ -478,8 +479,8 @@ class _Turn:
     def _decide(self, checkpoint: Checkpoint, fetch: _Fetch, answer: engine.Answer | WorkerError) -> Step:
         means, action = self._means, fetch.action
         if not isinstance(answer, WorkerError):
-            recall = self._ledger.recall(self._connection_id)
-            return engine.on_answer(checkpoint, action, answer, means.normalizer, recall)
+            index = self._ledger.index(self._connection_id)
+            return engine.on_answer(checkpoint, action, answer, means.normalizer, index)
         now, jitter = means.clock.now(), means.randomness.random()
         labelled = fetch.labelled
         step = failure.on_failure(checkpoint, action, answer, now, jitter, means.normalizer, labelled=labelled)

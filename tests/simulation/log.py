@@ -9,12 +9,11 @@ import msgspec
 from drive_simulator.truth.items import VisiblePermission
 from google_drive_worker.demo.mirror import Difference, Mirror, Truth, compare
 from google_drive_worker.domain.drive import SharedDrive, read_file
-from google_drive_worker.domain.ids import FileId
-from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.kafka.entry import Entry
-from google_drive_worker.sync.checkpoint import Checkpoint, begins_full_sync, decode_checkpoint, encode_checkpoint
+from google_drive_worker.sync.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
 from simulation.events import Events
 from simulation.google import CONNECTION
+from support.dict_index import DictIndex
 from support.sharing import true_permissions
 
 DATA_TOPIC = "ingestion.data"
@@ -55,9 +54,8 @@ class Log:
     position: int = 0
     commits: int = 0
     errors: list[bytes] = field(default_factory=list)
-    memory: dict[FileId, Remembered | None] = field(default_factory=dict)
+    index: DictIndex = field(default_factory=DictIndex)
     events: Events = field(default_factory=Events)
-    _latest: Checkpoint | None = None
     _offsets: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def commit(self, entries: Sequence[Entry]) -> None:
@@ -70,13 +68,10 @@ class Log:
                     self.events.on_record(record)
                 else:
                     self.errors.append(outgoing.value)
-            if entry.checkpoint is not None and begins_full_sync(self._latest, entry.checkpoint):
-                self.memory.clear()
             if entry.connection_id is not None:
-                self._latest = entry.checkpoint
                 self.events.on_checkpoint(entry.checkpoint)
                 self.state = None if entry.checkpoint is None else encode_checkpoint(entry.checkpoint)
-            self.memory.update(entry.remembered)
+            self.index.apply(entry.changes)
             if entry.position is not None:
                 self.position = entry.position
 

@@ -19,7 +19,6 @@ from drive_simulator.model.late_entries import TOLD_AGAIN_S
 from drive_simulator.model.sharing import end_expired
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import FileId, PageToken
-from google_drive_worker.domain.memory import Remembered
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.kafka.entry import Entry
 from google_drive_worker.normalization import transformer
@@ -56,6 +55,7 @@ from simulation.findings import Findings
 from simulation.google import CONNECTION, CUSTOMER, Google
 from simulation.log import DATA_TOPIC, ERRORS_TOPIC, Log
 from simulation.low_roles import lowered
+from support.dict_index import DictIndex
 from support.memory_store import MemoryStore
 
 FETCHES_AT_ONCE = 6
@@ -104,7 +104,7 @@ class Run:
         self.folders_known = self.die.choice((12, 1_000))
         self.folders = KnownFolders[PermissionSet](limit=self.folders_known)
         self.places = KnownFolders[Place](limit=self.folders_known)
-        self.memory: dict[FileId, Remembered | None] = {}
+        self.index = DictIndex()
         self.pending: list[Entry] = []
         self.flights: list[Fetch] = []
         self.known_cursor: PageToken | None = None
@@ -276,7 +276,7 @@ class Run:
             step = failure.on_failure(checkpoint, flight.action, outcome, now, jitter, transformer, labelled=labelled)
         else:
             self._note(f"arrive {flight.action}")
-            step = engine.on_answer(checkpoint, flight.action, outcome, transformer, self._recall)
+            step = engine.on_answer(checkpoint, flight.action, outcome, transformer, self.index)
         self.checks.on_step(checkpoint, flight.action, outcome, step)
         self._write(checkpoint, step, since=flight.sent)
 
@@ -306,7 +306,7 @@ class Run:
             flight.drop()
         self.flights.clear()
         self.checkpoint = self.log.restore()
-        self.memory = dict(self.log.memory)
+        self.index = self.log.index.copy()
         self.folders = KnownFolders[PermissionSet](limit=self.folders_known)
         self.places = KnownFolders[Place](limit=self.folders_known)
         self.position = self.log.position
@@ -331,8 +331,8 @@ class Run:
         self._note("lose state")
         self.known_cursor = checkpoint.corpora[USER_CORPUS].change_token
         self.log.state = None
-        self.log.memory.clear()
-        self.memory.clear()
+        self.log.index.clear()
+        self.index.clear()
         self.checkpoint = None
         self.clock.advance(1.0)  # syncs are told apart by their milliseconds once nobody knows the last one
         self.trigger("incremental", with_cursor=True)
@@ -353,7 +353,7 @@ class Run:
         self._note("complete")
         check_cursors(checkpoint)
         as_wanted = checkpoint.scope == scope_of(self.settings, include_shared_drives=True)  # since it began
-        step = engine.complete(checkpoint, self.google.time.now(), transformer)
+        step = engine.complete(checkpoint, self.google.time.now(), transformer, index=self.index)
         ends = step.checkpoint is not None and step.checkpoint.sync is None
         full = checkpoint.sync is not None and checkpoint.sync.kind == "full"
         whole = full and step.checkpoint is not None and not step.checkpoint.gaps
@@ -372,13 +372,9 @@ class Run:
     def _enter(self, entry: Entry) -> None:
         if entry.checkpoint is not None and begins_full_sync(self.checkpoint, entry.checkpoint):
             self.done["full syncs begun"] += 1
-            self.memory.clear()
         self.checkpoint = entry.checkpoint
-        self.memory.update(entry.remembered)
+        self.index.apply(entry.changes)
         self.pending.append(entry)
-
-    def _recall(self, file_id: FileId) -> Remembered | None:
-        return self.memory.get(file_id)
 
     def _note(self, text: str) -> None:
         self.done[text.partition(" ")[0]] += 1

@@ -47,13 +47,13 @@ class ItemEntry(msgspec.Struct, frozen=True, gc=False):
     `corpus` is the shared drive that it is in, or the user's corpus; `parent_id` is the folder. `limits_access` is a
     folder's `inheritedPermissionsDisabled`. `has_own_permissions` says that not all of its permissions are inherited.
     `permissions` are `None` where they were never written; `permissions_due` says that they are to be asked for.
-    `version` is Drive's, as far as it is known. `changed_in` is the sync that last changed the entry. `is_missing`:
+    `version` is Drive's, as far as it is known. `changed_in` is the sync that last wrote something of the item itself. `is_missing`:
     Google answered once that there is no such item. `gone_at` is when its delete was written (RFC 3339).
     `head` is what its revisions were last read at: the head revision's id of a blob, the modifiedTime of a document.
     `comments` says whether it had any when they were last read, `None` that they never were; `comments_until` is the
     time (RFC 3339) up to which they were read.
     `content` is where its bytes are, of the edition `content_head`; `content_status` says why they can't be had.
-    Of a folder, `name` and `path_digest` (of its path as it was last written) are kept as well.
+    Of a folder, `path` is its path as it was last written, where paths are mirrored and it is known.
     """
 
     is_folder: bool = False
@@ -69,8 +69,7 @@ class ItemEntry(msgspec.Struct, frozen=True, gc=False):
     permissions_due: bool = False
     is_missing: bool = False
     gone_at: str | None = None
-    name: str | None = None
-    path_digest: Digest | None = None
+    path: tuple[str, ...] | None = None
     head: str | None = None
     comments: bool | None = None
     comments_until: str | None = None

@@ -18,6 +18,7 @@ from google_drive_worker.domain.drive import (
     UnreadableItem,
 )
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
+from google_drive_worker.domain.item_entry import Digest, PermissionDigests
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.record import (
     DeleteCause,
@@ -296,6 +297,14 @@ class Normalizer(Protocol):
 
     def transform_comment(self, file_id: FileId, comment: Comment) -> Record:
         """The upsert of a file's comment, with its replies."""
+        ...
+
+    def digest_of_permissions(self, held: Mapping[str, Digest]) -> PermissionDigests:
+        """An item's permissions, by id with the digest of each one's data, as the item index holds them."""
+        ...
+
+    def digest_of_record(self, record: Record) -> Digest:
+        """The digest of what a revision's or a comment's record says, without the links to photos."""
         ...
 
     def with_path(self, record: Record, path: tuple[str, ...]) -> Record:

@@ -56,11 +56,12 @@ class ItemRecord(Record, frozen=True, gc=False):
 
 class PermissionFrame(msgspec.Struct, frozen=True, gc=False):
     """The record of a permission, but for the item that it is of: `id_end` ends the record's id, and the data is
-    `before` the item's id and `after` it, as JSON."""
+    `before` the item's id and `after` it, as JSON. `digest` is the data's, without the id and the link to a photo."""
 
     id_end: str
     before: bytes
     after: bytes
+    digest: int
 
 
 class Source(msgspec.Struct, frozen=True):

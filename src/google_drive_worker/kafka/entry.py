@@ -1,10 +1,10 @@
 """What one step writes: its messages and the checkpoint that goes with them, committed together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from google_drive_worker.domain.ids import ConnectionId, FileId
-from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.item_entry import IndexChanges
 from google_drive_worker.domain.message import Outgoing, RecordBatch
 from google_drive_worker.domain.reports import Report
 from google_drive_worker.messages.record import output_headers
@@ -32,8 +32,8 @@ class Entry(NamedTuple):
     """One step's effects.
 
     `connection_id` is `None` where no state is concerned; else `checkpoint` replaces the connection's, and `None` ends
-    it. `position` is the offset after the trigger that this entry accounts for, where it accounts for one. `remembered`
-    is what is to be kept of the connection's items, `None` for those that are gone. `reports` may be told once it is
+    it. `position` is the offset after the trigger that this entry accounts for, where it accounts for one. `changes`
+    are those of the connection's part of the item index. `reports` may be told once it is
     committed.
     """
 
@@ -43,7 +43,7 @@ class Entry(NamedTuple):
     position: int | None = None
     tallies: tuple[Tally, ...] = ()
     records: RecordBatch | None = None
-    remembered: Mapping[FileId, Remembered | None] = {}
+    changes: IndexChanges = IndexChanges()
     reports: tuple[Report, ...] = ()
 
     @property

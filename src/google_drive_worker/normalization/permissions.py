@@ -8,6 +8,7 @@ import msgspec
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.record import PermissionFrame, Record
 from google_drive_worker.domain.sharing import Permission
+from google_drive_worker.normalization.digests import digest_of
 from google_drive_worker.normalization.shapes import PermissionData
 from google_drive_worker.normalization.values import utc_time
 
@@ -33,7 +34,8 @@ def transform_permissions(file_id: FileId, frames: Sequence[PermissionFrame]) ->
 
 def _frame(permission: Permission) -> PermissionFrame:
     before, place, after = _encode(_data(permission)).partition(_PLACE)
-    return PermissionFrame(f"/{permission.id}", before + place, after.removeprefix(b'""'))
+    after = after.removeprefix(b'""')
+    return PermissionFrame(f"/{permission.id}", before + place, after, digest_of(before, after))
 
 
 def _data(permission: Permission) -> PermissionData:

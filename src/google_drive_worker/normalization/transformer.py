@@ -32,7 +32,7 @@ from google_drive_worker.domain.record import (
 from google_drive_worker.domain.times import sortable
 from google_drive_worker.normalization.changes import transform_change
 from google_drive_worker.normalization.details import transform_comment, transform_revision
-from google_drive_worker.normalization.digests import digest_of
+from google_drive_worker.normalization.digests import digest_of, digest_of_permissions, digest_of_record
 from google_drive_worker.normalization.exports import EXPORT_FORMATS
 from google_drive_worker.normalization.labels import labels_of
 from google_drive_worker.normalization.nested import Nested, content_restrictions_of, nested_of, shortcut_of
@@ -51,6 +51,8 @@ from google_drive_worker.normalization.values import flags, snake_case, utc_time
 
 __all__ = [
     "deletion",
+    "digest_of_permissions",
+    "digest_of_record",
     "permission_frames",
     "read_page",
     "sync_record",

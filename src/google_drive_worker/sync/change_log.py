@@ -4,7 +4,8 @@ Three things that Google's logs do not say are found out here:
 
 - An entry `removed` does not tell a deletion from a move to another corpus that we mirror as well. Where there is
   another corpus, the item is looked up before it is deleted (`look_ups`).
-- A change of a folder says nothing of what is below it: every changed folder is walked (`walks`).
+- A change of a folder says nothing of what is below it: a folder whose place, sharing or path is another one than the
+  item index holds is walked (`walks`).
 - A left drive names none of its items: a full sync follows (`drives`).
 """
 
@@ -33,7 +34,7 @@ from google_drive_worker.sync.gaps import (
     to_list_again,
     unreadable_gap,
 )
-from google_drive_worker.sync.items import ItemWriter
+from google_drive_worker.sync.item_writer import ItemWriter
 from google_drive_worker.sync.listing import belongs, is_in_users_log_alone
 from google_drive_worker.sync.look_ups import deletions_of
 from google_drive_worker.sync.page_sharing import moved_corpora
@@ -49,7 +50,7 @@ from google_drive_worker.sync.step import (
     with_written,
 )
 from google_drive_worker.sync.tokens import follow, is_given_up, no_progress
-from google_drive_worker.sync.walks import is_trash_left_out, is_walked, walk_of, with_walk, write_now
+from google_drive_worker.sync.walks import is_trash_left_out, walk_of, with_walk, write_now
 
 
 def on_changes(
@@ -85,9 +86,10 @@ def on_changes(
             checkpoint = close_gaps(checkpoint, [("corpus", action.corpus)])
     if action.corpus == USER_CORPUS and page.next_page_token is None:
         checkpoint = replace(doubting(checkpoint, doubted=False), gone=())
-    if action.corpus == USER_CORPUS and checkpoint.sync is not None:  # what is read now is not gone back to
-        checkpoint = with_sync(checkpoint, replace(checkpoint.sync, users_log=None, users_start=None))
-    return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
+    if checkpoint.sync is not None and action.corpus in checkpoint.sync.own_starts:  # its log can be read from before
+        left = {name: each for name, each in checkpoint.sync.own_starts.items() if name != action.corpus}
+        checkpoint = with_sync(checkpoint, replace(checkpoint.sync, own_starts=left))
+    return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.changes)
 
 
 def _on_unreadable(checkpoint: Checkpoint, name: str, entry: UnreadableItem) -> Opened:
@@ -171,9 +173,9 @@ def _on_change(
 
 
 def _changed(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter, normalizer: Normalizer) -> Checkpoint:
-    if file.is_folder and is_walked(file, writer):
-        checkpoint = with_walk(checkpoint, walk_of(checkpoint, file))
     write_now(checkpoint, file, writer, normalizer)
+    if file.id in writer.spreading:
+        checkpoint = with_walk(checkpoint, walk_of(checkpoint, file))
     return checkpoint
 
 

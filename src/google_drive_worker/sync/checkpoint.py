@@ -126,7 +126,7 @@ class Corpus(_Value, frozen=True):
     away in between, and the rest of it is read anew.
     `sighted` is the sync's `sightings` when such a thing was last seen in this corpus: what was found out before of
     its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
-    written, `relisted` says that it is listed again because of them, `member_ids` are their permissions' ids, and
+    written, `relisted` says that it is listed again because of them, and
     `members_due` says that they are to be read again, before anything else of the drive. `rights` and `drive_digest`
     are the drive's `SharedDrive.rights` and `digest` as they were last seen. `unexplained` says that the user's log
     told of the drive though these are the same, `members_new` that its members changed in this sync, which explains
@@ -155,7 +155,6 @@ class Corpus(_Value, frozen=True):
     sighted: int = 0
     members: str | None = None
     relisted: bool = False
-    member_ids: tuple[str, ...] = ()
     members_due: bool = False
     rights: tuple[str, ...] | None = None
     drive_digest: str | None = None
@@ -245,14 +244,12 @@ class Unfinished(_Value, frozen=True):
 class Reading(_Value, frozen=True):
     """A corpus whose files are gone through for what hangs on them: where that goes on.
 
-    `anew` says that some of it may have been written before, so that what is gone of it is to be deleted. `trouble`
-    is how many times in a row its pages could not be had, `restarts` how often its page tokens were refused.
+    `trouble` is how many times in a row its pages could not be had, `restarts` how often its page tokens were refused.
     `incomplete` says that Google called a search of it incomplete.
     """
 
     corpus: str
     page_token: PageToken | None = None
-    anew: bool = False
     trouble: int = 0
     restarts: int = 0
     incomplete: bool = False
@@ -280,11 +277,20 @@ class Owed(_Value, frozen=True):
     page_token: PageToken | None = None
 
 
+class Unseen(_Value, frozen=True):
+    """How far the item index was gone through, at the end of a full sync, for items that it did not see."""
+
+    after: FileId | None = None
+    is_done: bool = False
+
+
 class Sync(_Value, frozen=True):
     """The sync in progress. `walks` is a stack; `counts` are records by resource type, deletes under `deleted`.
 
-    `users_log` is where the user's log was read to before a full sync, until that is used. `users_start` is the start
-    token of a full sync that reads the log from there, until a page of it is read. `from_trigger` says that it goes on
+    `logs_before` is where each log was read to before a full sync, until its start token is taken: from there the log is
+    read, since what was removed in between is in no list. `own_starts` are the start tokens of a full sync whose logs
+    are read from before it. `unseen` is how far the index was gone through for what a full sync did not see.
+    `from_trigger` says that it goes on
     from a trigger's cursor, which is the user's log alone: it is not known which shared drives were mirrored, nor how
     far. `restarts` are how often drives.list had to start over, `drives_trail` is of its tokens.
     `listed` are the corpora whose listing ended in this sync, `details` those that are gone through for what hangs on
@@ -300,8 +306,9 @@ class Sync(_Value, frozen=True):
     source: Source | None = None
     drives_listed: bool = True
     drives_token: PageToken | None = None
-    users_log: PageToken | None = None
-    users_start: PageToken | None = None
+    logs_before: dict[str, PageToken] = {}
+    own_starts: dict[str, PageToken] = {}
+    unseen: Unseen = Unseen()
     walks: tuple[Walk, ...] = ()
     removals: tuple[Removal, ...] = ()
     counts: dict[str, int] = {}

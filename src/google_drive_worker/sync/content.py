@@ -8,7 +8,7 @@ A file that the logs tell of keeps the reference to bytes that have not changed,
 bytes are looked for when the logs are through, and fetched only where the object store does not have them yet.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -17,8 +17,8 @@ from google_drive_worker.domain.content import Content, ContentStatus, Mirrored,
 from google_drive_worker.domain.drive import DriveFile, FilesPage, UnreadableItem
 from google_drive_worker.domain.file_types import holds_of
 from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.item_entry import IndexChanges, ItemEntry, ItemIndex
 from google_drive_worker.domain.lenient import UNREADABLE, Reader
-from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
@@ -33,6 +33,7 @@ from google_drive_worker.sync.gaps import (
     read_on,
     unreadable_of_pass,
 )
+from google_drive_worker.sync.item_writer import held
 from google_drive_worker.sync.items import NOWHERE, Places, held_of, misplaced_in
 from google_drive_worker.sync.listing import belongs, corpus_of
 from google_drive_worker.sync.plan import ListContent, ReadContent
@@ -102,7 +103,7 @@ def on_metadata_listed(checkpoint: Checkpoint, corpora: Iterable[str]) -> tuple[
     return tuple(Reading(name) for name in corpora) if wants_contents(checkpoint) else ()
 
 
-def contents_noted(step: Step, files: Iterable[DriveFile], recall: Recall, normalizer: Normalizer) -> Step:
+def contents_noted(step: Step, files: Iterable[DriveFile], index: ItemIndex, normalizer: Normalizer) -> Step:
     """The step with the contents of the files that it wrote: those that are known to be unchanged are referred to, the
     others are to be looked at. Those that it deleted need it no more."""
     checkpoint = step.checkpoint
@@ -118,7 +119,7 @@ def contents_noted(step: Step, files: Iterable[DriveFile], recall: Recall, norma
             changed.pop(file_id, None)
             file = shown.get(file_id) if record.operation == "upsert" else None
             if file is not None and not _comes_anyhow(checkpoint, checkpoint.sync, file):
-                known = recall(file_id)
+                known = held(index, file_id)
                 ref = _known_ref(checkpoint.scope, file, known)
                 refusal = None if file_id in checkpoint.sync.contents else _known_refusal(checkpoint.scope, file, known)
                 if ref is not None:
@@ -132,26 +133,16 @@ def contents_noted(step: Step, files: Iterable[DriveFile], recall: Recall, norma
     return replace(step, records=tuple(records), checkpoint=with_sync(checkpoint, sync))
 
 
-def contents_rewritten(step: Step, file_ids: Sequence[FileId]) -> Step:
-    """The step, with the contents of items that it deleted before it wrote them to be looked at."""
-    checkpoint = step.checkpoint
-    if not file_ids or checkpoint is None or checkpoint.sync is None or not wants_contents(checkpoint):
-        return step
-    written = {each.resource_id for each in step.records if each.resource_type == "file"}
-    wanted = dict.fromkeys((*checkpoint.sync.contents, *(each for each in file_ids if each in written)))
-    return replace(step, checkpoint=with_sync(checkpoint, _with_contents(checkpoint, checkpoint.sync, tuple(wanted))))
-
-
 def on_content_page(
-    checkpoint: Checkpoint, sync: Sync, action: ListContent, answer: Contents, recall: Recall, normalizer: Normalizer
+    checkpoint: Checkpoint, sync: Sync, action: ListContent, answer: Contents, index: ItemIndex, normalizer: Normalizer
 ) -> Step:
     """A page of the pass is written; the corpus goes on at its token, or is through."""
     reading = next(each for each in sync.content if each.corpus == action.corpus)
-    written = _write(checkpoint, answer, recall, normalizer, corpus=action.corpus)
+    written = _write(checkpoint, answer, index, normalizer, corpus=action.corpus)
     page = answer.page or FilesPage(())
     checkpoint, odd = unreadable_of_pass(written.checkpoint or checkpoint, ("contents",), answer.odd, action.corpus)
     checkpoint, doubtful = misplaced_in(
-        checkpoint, answer.places, lambda _: action.corpus, held_of(answer.places, recall)
+        checkpoint, answer.places, lambda _: action.corpus, held_of(answer.places, index)
     )
     incomplete = page.incomplete_search or any(each.id is None for each in answer.odd)
     after, checkpoint, errors = read_on(checkpoint, "contents", reading, page.next_page_token, incomplete=incomplete)
@@ -162,15 +153,15 @@ def on_content_page(
 
 
 def on_contents(
-    checkpoint: Checkpoint, sync: Sync, action: ReadContent, answer: Contents, recall: Recall, normalizer: Normalizer
+    checkpoint: Checkpoint, sync: Sync, action: ReadContent, answer: Contents, index: ItemIndex, normalizer: Normalizer
 ) -> Step:
     """Changed files are written again with what became of their contents."""
-    written = _write(checkpoint, answer, recall, normalizer, corpus=None)
+    written = _write(checkpoint, answer, index, normalizer, corpus=None)
     left = tuple(each for each in sync.contents if each not in action.file_ids)
     sync = replace(counted(sync, written.records), contents=left)
     checkpoint = with_gone(written.checkpoint or checkpoint, answer.gone)
     checkpoint, doubtful = misplaced_in(
-        checkpoint, answer.places, lambda _: USER_CORPUS, held_of(answer.places, recall)
+        checkpoint, answer.places, lambda _: USER_CORPUS, held_of(answer.places, index)
     )
     # What was asked for and is not in the answer is gone, or has left the scope: nothing of it is owed any more.
     answered = {each.file.id for each in answer.found} | answer.unread.keys()
@@ -200,17 +191,16 @@ def wanted_contents(checkpoint: Checkpoint, corpus: str | None, files: Iterable[
 
 
 def _write(
-    checkpoint: Checkpoint, answer: Contents, recall: Recall, normalizer: Normalizer, *, corpus: str | None
+    checkpoint: Checkpoint, answer: Contents, index: ItemIndex, normalizer: Normalizer, *, corpus: str | None
 ) -> Step:
     records: list[Record] = []
     errors: list[ErrorReport] = []
-    remembered: dict[FileId, Remembered | None] = {}
-    # What is not remembered was deleted, and Google's search still shows it; or it is new, and a log will tell of it.
-    knows_all = checkpoint.scope.sync_permissions and not checkpoint.in_doubt
+    entries: dict[FileId, ItemEntry | None] = {}
     for mirrored in answer.found:
         file_id, content = mirrored.file.id, mirrored.content
-        known = recall(file_id)
-        if (known is None and knows_all) or (known is not None and _is_behind(mirrored.file, known)):
+        known = held(index, file_id)
+        # What is not held was deleted, and Google's search still shows it; or it is new, and a log will tell of it.
+        if known is None or _is_behind(mirrored.file, known):
             continue
         if mirrored.file.lossy:
             checkpoint = note_lossy(checkpoint, "item", file_id, corpus or USER_CORPUS)
@@ -224,24 +214,25 @@ def _write(
             checkpoint = close_gaps(checkpoint, [("contents", file_id)])
             if content.problem is not None:
                 errors.append(unread(checkpoint, "file", file_id, "contents", content.problem))
-        # Of an item whose permissions are mirrored nothing is made up: what is not known of it is in doubt.
-        known = known or (None if checkpoint.scope.sync_permissions else Remembered(version=mirrored.file.version))
-        if known is not None:
-            status = None if content.ref is not None else content.status
-            remembered[file_id] = replace(known, content=content.ref, content_head=mirrored.head, content_status=status)
+        status = None if content.ref is not None else content.status
+        entry = replace(
+            known, digest=record.digest, content=content.ref, content_head=mirrored.head, content_status=status
+        )
+        if entry != known:
+            entries[file_id] = entry
     for file_id, problem in answer.unread.items():
         home = corpus or home_of(checkpoint, "contents", file_id)
         checkpoint, more = open_gap(checkpoint, "contents", file_id, home, problem)
         errors += more
-    return Step(checkpoint, tuple(records), tuple(errors), remembered)
+    return Step(checkpoint, tuple(records), tuple(errors), IndexChanges(entries))
 
 
-def _is_behind(file: DriveFile, known: Remembered) -> bool:
+def _is_behind(file: DriveFile, known: ItemEntry) -> bool:
     """Whether a list shows the file older than it was written: what a log has told since is to stand."""
     return known.version is not None and file.version is not None and file.version < known.version
 
 
-def _known_ref(scope: Scope, file: DriveFile, known: Remembered | None) -> ObjectRef | None:
+def _known_ref(scope: Scope, file: DriveFile, known: ItemEntry | None) -> ObjectRef | None:
     """Where the file's bytes are, if these are known to be unchanged."""
     if known is None or known.content is None:
         return None
@@ -251,7 +242,7 @@ def _known_ref(scope: Scope, file: DriveFile, known: Remembered | None) -> Objec
     return known.content if known.content.content_type == source.content_type else None
 
 
-def _known_refusal(scope: Scope, file: DriveFile, known: Remembered | None) -> ContentStatus | None:
+def _known_refusal(scope: Scope, file: DriveFile, known: ItemEntry | None) -> ContentStatus | None:
     """Why the file's bytes are not to be had, if nothing has changed since but the account's own view of it.
 
     A view leaves `version` as it was, and fetching bytes is a view: those that are too many, say, would be fetched

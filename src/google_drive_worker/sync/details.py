@@ -9,17 +9,16 @@ However often that is, the pass goes on by a page at least in between (`pass_pag
 The pass' pages are read only while nothing else is: what a log says of a file comes before or after what hangs on it,
 never between. A file that the logs tell of is read anew when they are through, its revisions where its head changed.
 
-A file of which the account may read less than it did is deleted before it is written anew: so goes what it read,
-without a list of it. One of which it may read more is read, also where a walk brings it: no log tells of a
-folder's sharing below the folder.
+Of a file of which the account may read less than it did, what it read is deleted, by what the index holds of it. One of
+which it may read more is read, also where a walk brings it: no log tells of a folder's sharing below the folder.
 
 What Google's logs do not tell: a revision that is purged, or kept forever, while the head stays. The next full sync
 sets that right.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
-from typing import NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -28,10 +27,10 @@ from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPag
 from google_drive_worker.domain.drive import Change, DriveFile, UnreadableItem, odd_in
 from google_drive_worker.domain.file_types import holds_of
 from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.item_entry import DetailDigests, IndexChanges, ItemEntry, ItemIndex
 from google_drive_worker.domain.lenient import UNREADABLE, Reader
-from google_drive_worker.domain.memory import Recall, Remembered
 from google_drive_worker.domain.ports import Normalizer
-from google_drive_worker.domain.record import ErrorReport, Record, ResourceType
+from google_drive_worker.domain.record import DeleteCause, ErrorReport, Record, ResourceType
 from google_drive_worker.sync.checkpoint import Changed, Checkpoint, GapScope, Reading, Scope, Sync
 from google_drive_worker.sync.content import on_metadata_listed
 from google_drive_worker.sync.error_reports import skipped, unread
@@ -51,6 +50,7 @@ from google_drive_worker.sync.gaps import (
     unreadable,
     unreadable_of_pass,
 )
+from google_drive_worker.sync.item_writer import full_sync_of, held, merged
 from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, Places, held_of, misplaced_in
 from google_drive_worker.sync.listing import belongs, corpus_of
 from google_drive_worker.sync.plan import Action, ListContent, ListDetails, ReadContent, ReadDetails
@@ -175,86 +175,61 @@ def on_refused(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def noted(
-    step: Step, files: Iterable[DriveFile], recall: Recall, normalizer: Normalizer, *, all_of_them: bool = True
+    step: Step, files: Iterable[DriveFile], index: ItemIndex, normalizer: Normalizer, *, told: bool, anew: bool = False
 ) -> Step:
-    """The step with the files that it wrote to be read anew; those that it deleted need it no more.
+    """The step with the files of its answer to be read again for what hangs on them; those that it deleted need it no
+    more.
 
-    Of what a log tells of, if only that it left, `all_of_them`; of what a walk brings, those that are not remembered
-    (they were deleted before, in the trash or out of sight, and what hung on them went with them), and those of which
-    the account may read more than it did. Of which it may read less, are deleted before they are written: so goes what
-    it read.
+    Of what a log or a look-up has `told` of: comments, and revisions where the head is another one; nothing where only
+    the account's own view of the file has changed. Of what a walk brings: what was never read. Files of which nothing
+    is held, or none of it counts (`anew`), are read as a whole. What the account may not read any more is deleted.
     """
     checkpoint = step.checkpoint
     if checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint):
         return step
-    sync, scope = checkpoint.sync, checkpoint.scope
-    written = {each.resource_id: each.operation for each in step.records if each.resource_type in {"file", "folder"}}
-    changed = {each.file_id: each for each in sync.changed if written.get(each.file_id) != "delete"}
-    lost: dict[FileId, Remembered] = {}
+    sync, scope, entries = checkpoint.sync, checkpoint.scope, step.changes.entries
+    changed = {each.file_id: each for each in sync.changed if not is_gone_now(entries, each.file_id)}
+    lost: list[tuple[FileId, Changed | None]] = []
     for file in files:
-        known = recall(file.id)
+        known = held(index, file.id)
         name = corpus_of(checkpoint, file.drive_id)
-        if name in sync.listed:
-            continue  # its turn comes with all of its corpus
-        what_became, may = written.get(file.id), changed_of(scope, _detailed(file))
+        if name in sync.listed or is_gone_now(entries, file.id) or (known is None and file.id not in entries):
+            continue  # its turn comes with all of its corpus, or there is nothing to be read
+        may = changed_of(scope, _detailed(file))
+        if known is not None and not file.is_folder:
+            lost.append((file.id, may))
         due = may
-        if what_became is None and known is not None and all_of_them:
-            # It is left to the log of the corpus that it has moved to, which may name no more than a folder above it.
-            due = _left_to_read(due, known, all_of_them=True, passes=False)
-        elif what_became != "upsert":
-            continue
-        elif not file.is_folder and _has_lost(checkpoint, known, due):
-            lost[file.id] = step.remembered.get(file.id) or known or Remembered()
-        elif known is not None:
+        if may is not None and known is not None and not anew:
+            after = entries.get(file.id) or known
             passes = any(each.corpus == name for each in sync.details)
-            due = _left_to_read(due, known, all_of_them=all_of_them, passes=passes)
+            due = _told_of(may, known, after) if told else None if passes else _never_read(may, known)
         if due is not None and may is not None:
             changed[file.id] = _with_earlier(due, may, changed.get(file.id))
     step = replace(step, checkpoint=_with_changed(checkpoint, sync, changed.values()))
-    return _without_what_hung(step, lost, normalizer) if lost else step
+    return without_lost(step, lost, index, normalizer)
 
 
-def delete_lost_details(step: Step, files: Iterable[DriveFile], recall: Recall, normalizer: Normalizer) -> Step:
-    """The step with those files deleted before they are written of which the account may read less than it did.
-
-    They are a drive's that was joined after they had been read as shared by name.
-    """
-    checkpoint = step.checkpoint
-    if checkpoint is None or not wants_details(checkpoint):
-        return step
-    written = {each.resource_id for each in step.records if each.resource_type == "file" and each.operation == "upsert"}
-    lost: dict[FileId, Remembered] = {}
-    for file in files:
-        known = recall(file.id)
-        is_known = known is not None and file.id in written
-        if is_known and _has_lost(checkpoint, known, changed_of(checkpoint.scope, _detailed(file))):
-            lost[file.id] = step.remembered.get(file.id) or known or Remembered()
-    return _without_what_hung(step, lost, normalizer) if lost else step
+def is_gone_now(entries: Mapping[FileId, ItemEntry | None], file_id: FileId) -> bool:
+    """Whether the step with those entries deletes the file."""
+    entry = entries.get(file_id)
+    return entry is not None and entry.is_gone
 
 
-def _has_lost(checkpoint: Checkpoint, known: Remembered | None, due: Changed | None) -> bool:
-    """Whether something of the file may be in the mirror that the account may not read any more."""
-    scope = checkpoint.scope
-    revisions = scope.sync_revisions and not (due is not None and due.revisions)
-    comments = scope.sync_comments and not (due is not None and due.comments)
-    if known is None:  # nobody knows; where permissions are mirrored, it was deleted for that already
-        return (revisions or comments) and checkpoint.in_doubt and not scope.sync_permissions
-    return (revisions and known.head is not None) or (comments and bool(known.comments))
+def _told_of(may: Changed, known: ItemEntry, after: ItemEntry) -> Changed | None:
+    """What is to be read of a file that is held and that a log names. `version` rises with every change but the
+    account's own view of a file; whether it does with a comment is not documented."""
+    same_head = known.head is not None and known.head == may.head
+    due = replace(may, revisions=may.revisions and not same_head)
+    if known.version is not None and known.version == after.version:
+        is_view = known.digest != after.digest
+        due = replace(due, comments=due.comments and not is_view)
+    return due if due.revisions or due.comments else None
 
 
-def _left_to_read(due: Changed | None, known: Remembered, *, all_of_them: bool, passes: bool) -> Changed | None:
-    """What is to be read of a file that is remembered: revisions where the head is another, comments where it changed.
-
-    A pass that `passes` its corpus comes to what was never read, unless it has been there.
-    """
-    if due is None:
-        return None
-    same = known.head is not None and known.head == due.head
-    if all_of_them:
-        return replace(due, revisions=due.revisions and not same)
-    if passes:
-        return None
-    due = replace(due, revisions=due.revisions and not same, comments=due.comments and known.comments is None)
+def _never_read(may: Changed, known: ItemEntry) -> Changed | None:
+    """What was never read of a file that is held, or whose revisions have another head."""
+    same_head = known.head is not None and known.head == may.head
+    due = replace(may, revisions=may.revisions and not same_head, comments=may.comments and known.comments is None)
     return due if due.revisions or due.comments else None
 
 
@@ -270,15 +245,39 @@ def _with_earlier(due: Changed, may: Changed, earlier: Changed | None) -> Change
     )
 
 
-def _without_what_hung(step: Step, lost: Mapping[FileId, Remembered], normalizer: Normalizer) -> Step:
-    """The step with those files deleted before they are written: with them goes what hangs on them."""
+def without_lost(
+    step: Step, may_read: Iterable[tuple[FileId, Changed | None]], index: ItemIndex, normalizer: Normalizer
+) -> Step:
+    """The step with the deletes of what hangs on files and the account may not read any more, by what it may read."""
     records: list[Record] = []
-    for record in step.records:
-        if record.resource_type == "file" and record.operation == "upsert" and record.resource_id in lost:
-            records.append(normalizer.deletion("file", record.resource_id, "access_lost"))
-        records.append(record)
-    forgotten = {file_id: replace(known, head=None, comments=None) for file_id, known in lost.items()}
-    return replace(step, records=tuple(records), remembered={**step.remembered, **forgotten})
+    entries: dict[FileId, ItemEntry | None] = {}
+    details: dict[FileId, DetailDigests | None] = {}
+    for file_id, may in may_read:
+        written = index.details(file_id)
+        entry = step.changes.entries.get(file_id) or held(index, file_id)
+        if written is None or entry is None:
+            continue
+        for kind, ids, is_kept in (
+            ("revision", written.revisions, may is not None and may.revisions),
+            ("comment", written.comments, may is not None and may.comments),
+        ):
+            if ids is None or is_kept:
+                continue
+            records += [
+                normalizer.deletion(cast("ResourceType", kind), f"{file_id}/{each}", "access_lost") for each, _ in ids
+            ]
+            if kind == "revision":
+                entry, written = replace(entry, head=None), replace(written, revisions=None)
+            else:
+                entry, written = replace(entry, comments=None), replace(written, comments=None)
+            entries[file_id], details[file_id] = entry, written
+    if not entries:
+        return step
+    checkpoint = step.checkpoint
+    if checkpoint is not None and checkpoint.sync is not None:
+        checkpoint = with_sync(checkpoint, counted(checkpoint.sync, records))
+    changes = merged(step.changes, IndexChanges(entries, details))
+    return replace(step, checkpoint=checkpoint, records=(*step.records, *records), changes=changes)
 
 
 def files_in(answer: ItemsAnswer) -> Iterator[DriveFile]:
@@ -290,25 +289,11 @@ def files_in(answer: ItemsAnswer) -> Iterator[DriveFile]:
             yield file
 
 
-def rewritten(step: Step, file_ids: Sequence[FileId], files: Iterable[DriveFile]) -> Step:
-    """The step, with what hung on items that it deleted before it wrote them to be read anew; `files` are those that
-    its answer shows, of which nothing is read where no item was."""
-    checkpoint = step.checkpoint
-    if not file_ids or checkpoint is None or checkpoint.sync is None or not wants_details(checkpoint):
-        return step
-    deleted, known = frozenset(file_ids), {each.file_id: each for each in checkpoint.sync.changed}
-    for file in files:
-        due = changed_of(checkpoint.scope, _detailed(file)) if file.id in deleted else None
-        if due is not None:
-            known[file.id] = due
-    return replace(step, checkpoint=_with_changed(checkpoint, checkpoint.sync, known.values()))
-
-
 def _with_changed(checkpoint: Checkpoint, sync: Sync, changed: Iterable[Changed]) -> Checkpoint:
     kept = tuple(changed)
     if len(kept) <= CHANGED_AT_MOST and not sync.details:
         return with_sync(checkpoint, replace(sync, changed=kept))
-    everything = tuple(Reading(name, anew=True) for name in gone_through(checkpoint) if name not in sync.listed)
+    everything = tuple(Reading(name) for name in gone_through(checkpoint) if name not in sync.listed)
     if len(kept) > CHANGED_AT_MOST or (everything and set(everything) <= set(sync.details)):
         # Also what was gone through already: they may stand on any page.
         return with_sync(checkpoint, replace(sync, changed=(), details=everything))
@@ -316,32 +301,34 @@ def _with_changed(checkpoint: Checkpoint, sync: Sync, changed: Iterable[Changed]
 
 
 def on_details_page(
-    checkpoint: Checkpoint, sync: Sync, action: ListDetails, answer: Hanging, recall: Recall, normalizer: Normalizer
+    checkpoint: Checkpoint, sync: Sync, action: ListDetails, answer: Hanging, index: ItemIndex, normalizer: Normalizer
 ) -> Step:
     """A page of the pass is written; the corpus goes on at its token, or is through."""
     page = answer.page or DetailsPage()
     heads = {file.id: file.head_revision_id or file.modified_time for file in page.read}
     reading = next(each for each in sync.details if each.corpus == action.corpus)
-    written = _write(checkpoint, heads, answer, recall, normalizer, corpus=action.corpus, anew=reading.anew)
+    written = _write(checkpoint, heads, answer, index, normalizer, corpus=action.corpus)
     checkpoint = with_gone(written.checkpoint or checkpoint, _gone_of(answer))
     unreadable_files = odd_in(page.files)
     checkpoint, odd = unreadable_of_pass(checkpoint, ("revisions", "comments"), unreadable_files, action.corpus)
     checkpoint, doubtful = misplaced_in(
-        checkpoint, answer.places, lambda _: action.corpus, held_of(answer.places, recall)
+        checkpoint, answer.places, lambda _: action.corpus, held_of(answer.places, index)
     )
     incomplete = page.incomplete_search or any(each.id is None for each in unreadable_files)
     after, checkpoint, errors = read_on(checkpoint, "details", reading, page.next_page_token, incomplete=incomplete)
     details = tuple(each for each in (after if each == reading else each for each in sync.details) if each is not None)
     sync = replace(counted(sync, written.records), details=details)
-    return replace(written, checkpoint=with_sync(checkpoint, sync), errors=(*written.errors, *odd, *doubtful, *errors))
+    step = replace(written, checkpoint=with_sync(checkpoint, sync), errors=(*written.errors, *odd, *doubtful, *errors))
+    ours = [file for file in page.read if belongs(checkpoint, action.corpus, file.drive_id)]
+    return without_lost(step, [(file.id, changed_of(checkpoint.scope, file)) for file in ours], index, normalizer)
 
 
 def on_details(
-    checkpoint: Checkpoint, sync: Sync, action: ReadDetails, answer: Hanging, recall: Recall, normalizer: Normalizer
+    checkpoint: Checkpoint, sync: Sync, action: ReadDetails, answer: Hanging, index: ItemIndex, normalizer: Normalizer
 ) -> Step:
-    """What hangs on changed files is written anew."""
+    """What hangs on changed files is held against what was written of it."""
     heads = {each.file_id: each.head for each in action.changed}
-    written = _write(checkpoint, heads, answer, recall, normalizer, corpus=None, anew=True)
+    written = _write(checkpoint, heads, answer, index, normalizer, corpus=None)
     left = tuple(each for each in sync.changed if each not in action.changed)
     sync = replace(counted(sync, written.records), changed=left)
     return replace(written, checkpoint=with_sync(with_gone(written.checkpoint or checkpoint, _gone_of(answer)), sync))
@@ -363,20 +350,22 @@ def _write(
     checkpoint: Checkpoint,
     heads: Mapping[FileId, str | None],
     answer: Hanging,
-    recall: Recall,
+    index: ItemIndex,
     normalizer: Normalizer,
     *,
     corpus: str | None,
-    anew: bool = False,
 ) -> Step:
-    """The records of what hangs on files; `anew` where some of it may have been written before.
+    """The records of what hangs on files that are held, as far as they differ from those written last; all of them
+    where a full sync is not completed.
 
     What can't be had is a gap of `corpus`, or where that is not known, of the file's earlier gap or the user's corpus.
     """
-    records: list[Record] = []
+    hanging = _HangingWriter(index, normalizer, is_whole=full_sync_of(checkpoint) is not None)
     errors: list[ErrorReport] = []
-    remembered: dict[FileId, Remembered | None] = {}
     for file_id, revisions in answer.revisions.items():
+        entry = hanging.entry(file_id)
+        if entry is None:
+            continue  # it was deleted meanwhile, with what hung on it
         if isinstance(revisions, SkipItem):
             checkpoint, more = _unread(checkpoint, "revisions", file_id, corpus, revisions)
             errors += more
@@ -384,24 +373,77 @@ def _write(
         checkpoint, odd = _with_elements(checkpoint, "revisions", file_id, corpus, revisions)
         errors.extend(odd.reports)
         kept = checkpoint.scope.max_revisions or len(revisions)
-        records.extend(_kept(file_id, revisions, kept, normalizer, anew=anew and not odd.any))
-        known = _known(checkpoint, recall, file_id)
-        if known is not None:
-            remembered[file_id] = replace(known, head=_READ_IN_PART if odd.any else heads.get(file_id))
+        newest = revisions[-kept:] if kept else ()
+        beyond = {each.id for each in revisions[: len(revisions) - kept] if isinstance(each, Revision)}
+        read = {each.id: each for each in newest if isinstance(each, Revision)}
+        told = [normalizer.transform_revision(file_id, each) for each in read.values()]
+        hanging.write("revision", file_id, dict(zip(read, told, strict=True)), is_partial=odd.any, beyond=beyond)
+        hanging.entries[file_id] = replace(entry, head=_READ_IN_PART if odd.any else heads.get(file_id))
     for file_id, comments in answer.comments.items():
+        entry = hanging.entry(file_id)
+        if entry is None:
+            continue
         if isinstance(comments, SkipItem):
             checkpoint, more = _unread(checkpoint, "comments", file_id, corpus, comments)
             errors += more
             continue
         checkpoint, odd = _with_elements(checkpoint, "comments", file_id, corpus, comments)
         errors.extend(odd.reports)
-        read = [each for each in comments if not isinstance(each, UnreadableItem)]
-        records.extend(_said(file_id, read, normalizer, anew=anew))
-        known = remembered.get(file_id) or _known(checkpoint, recall, file_id)
-        if known is not None:
-            has_any = odd.any or not all(comment.deleted for comment in read)
-            remembered[file_id] = replace(known, comments=has_any)
-    return Step(checkpoint, tuple(records), tuple(errors), remembered)
+        said = {each.id: each for each in comments if isinstance(each, Comment) and not each.deleted}
+        told = [normalizer.transform_comment(file_id, each) for each in said.values()]
+        hanging.write("comment", file_id, dict(zip(said, told, strict=True)), is_partial=odd.any)
+        hanging.entries[file_id] = replace(entry, comments=odd.any or bool(said))
+    return Step(checkpoint, tuple(hanging.records), tuple(errors), hanging.changes)
+
+
+class _HangingWriter:
+    """Gathers the records of what hangs on files, and what they change of the index."""
+
+    def __init__(self, index: ItemIndex, normalizer: Normalizer, *, is_whole: bool) -> None:
+        self.records: list[Record] = []
+        self.entries: dict[FileId, ItemEntry | None] = {}
+        self._details: dict[FileId, DetailDigests | None] = {}
+        self._index = index
+        self._normalizer = normalizer
+        self._is_whole = is_whole
+
+    @property
+    def changes(self) -> IndexChanges:
+        """What differs from the index."""
+        entries = {file_id: entry for file_id, entry in self.entries.items() if entry != self._index.get(file_id)}
+        details = {each: digests for each, digests in self._details.items() if digests != self._index.details(each)}
+        return IndexChanges(entries, details)
+
+    def entry(self, file_id: FileId) -> ItemEntry | None:
+        """The file's entry, where the mirror holds the file."""
+        return self.entries.get(file_id) or held(self._index, file_id)
+
+    def write(
+        self,
+        kind: Literal["revision", "comment"],
+        file_id: FileId,
+        records: Mapping[str, Record],
+        *,
+        is_partial: bool,
+        beyond: Collection[str] = (),
+    ) -> None:
+        """Write those records that differ, and the deletes of those that are gone; of a list that `is_partial` none is.
+        Those `beyond` how many are mirrored are out of scope."""
+        before = self._details.get(file_id) or self._index.details(file_id) or DetailDigests()
+        old = dict((before.revisions if kind == "revision" else before.comments) or ())
+        now = {each: self._normalizer.digest_of_record(record) for each, record in records.items()}
+        for each in old if not is_partial else ():
+            if each not in now:
+                cause: DeleteCause = "out_of_scope" if each in beyond else "removed"
+                self.records.append(self._normalizer.deletion(kind, f"{file_id}/{each}", cause))
+        self.records.extend(
+            record for each, record in records.items() if self._is_whole or old.get(each) != now[each]
+        )
+        digests = tuple(sorted(({**old, **now} if is_partial else now).items()))
+        is_revision = kind == "revision"
+        self._details[file_id] = (
+            replace(before, revisions=digests) if is_revision else replace(before, comments=digests)
+        )
 
 
 def _unread(checkpoint: Checkpoint, scope: GapScope, file_id: FileId, corpus: str | None, problem: SkipItem) -> Opened:
@@ -448,31 +490,6 @@ def _with_elements(
         skipped(checkpoint, file_id if each.id is None else f"{file_id}/{each.id}", kind, each.problem) for each in odd
     )
     return checkpoint, _Odd(any=True, reports=reports if is_told(checkpoint, before, scope, file_id) else ())
-
-
-def _kept(
-    file_id: FileId, revisions: Sequence[Revision | UnreadableItem], kept: int, normalizer: Normalizer, *, anew: bool
-) -> Iterator[Record]:
-    """The records of the newest revisions, so many; `anew` where older ones may have been written before."""
-    beyond, newest = revisions[: len(revisions) - kept], revisions[-kept:] if kept else ()
-    for each in beyond if anew else ():
-        yield normalizer.deletion("revision", f"{file_id}/{each.id}", "out_of_scope")
-    for each in newest:
-        if not isinstance(each, UnreadableItem):
-            yield normalizer.transform_revision(file_id, each)
-
-
-def _said(file_id: FileId, comments: Iterable[Comment], normalizer: Normalizer, *, anew: bool) -> Iterator[Record]:
-    for comment in comments:
-        if not comment.deleted:
-            yield normalizer.transform_comment(file_id, comment)
-        elif anew:
-            yield normalizer.deletion("comment", f"{file_id}/{comment.id}", "removed")
-
-
-def _known(checkpoint: Checkpoint, recall: Recall, file_id: FileId) -> Remembered | None:
-    """Of an item whose permissions are mirrored nothing is made up: what is not known of it is in doubt."""
-    return recall(file_id) or (None if checkpoint.scope.sync_permissions else Remembered())
 
 
 def wanted_of(

@@ -14,7 +14,7 @@ contents of files: see `content`.
 A crash between two steps loses nothing: the checkpoint is the sync.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import cast
@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import ChangesPage, DrivesPage, FilesPage, SharedDrive
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, FileId, PageToken, new_sync_id
-from google_drive_worker.domain.memory import Recall, held
+from google_drive_worker.domain.item_entry import IndexChanges, ItemIndex
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, SyncSummary
 from google_drive_worker.domain.reports import SyncEnded
@@ -48,20 +48,17 @@ from google_drive_worker.sync.checkpoint import (
 from google_drive_worker.sync.content import (
     Contents,
     contents_noted,
-    contents_rewritten,
     on_content_page,
     on_contents,
 )
 from google_drive_worker.sync.details import (
     Hanging,
-    delete_lost_details,
     files_in,
     noted,
     on_details,
     on_details_page,
     on_metadata_done,
     pass_page_read,
-    rewritten,
 )
 from google_drive_worker.sync.drives import on_drive_found
 from google_drive_worker.sync.error_reports import notice_of
@@ -88,14 +85,13 @@ from google_drive_worker.sync.gaps import (
     report_missing,
     with_gaps_seen,
 )
+from google_drive_worker.sync.item_writer import EMPTY_INDEX, ItemWriter
 from google_drive_worker.sync.items import (
     NOWHERE,
     ItemsAnswer,
-    ItemWriter,
     LookedUp,
     Shared,
     misplaced_in,
-    nothing_remembered,
 )
 from google_drive_worker.sync.listing import corpus_of, on_drives, on_files, on_order, on_start_token
 from google_drive_worker.sync.look_ups import on_looked_up, without_shown
@@ -122,6 +118,7 @@ from google_drive_worker.sync.plan import (
 from google_drive_worker.sync.scope import follows, with_roots
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.sync.step import Step, to_follow, with_gone, with_sync
+from google_drive_worker.sync.unseen import look_for_unseen
 from google_drive_worker.sync.walks import on_children
 from google_drive_worker.sync.witnesses import with_witnesses
 from google_drive_worker.utils.errors import PageTokenRejected
@@ -233,7 +230,7 @@ def begin(
         rfc3339(now),
         owed.source,
         drives_listed=drives_listed,
-        users_log=user.change_token if kind == "full" else None,
+        logs_before=_read_logs(checkpoint, customer_id) if kind == "full" else {},
         from_trigger=from_trigger,
     )
     checkpoint = replace(
@@ -253,8 +250,10 @@ def begin(
         contents_refused=kind == "incremental" and checkpoint.contents_refused,
     )
     checkpoint = with_roots(read_again(checkpoint, now)) if kind == "full" else try_due(checkpoint, now)
-    records = (normalizer.sync_record(_summary(checkpoint, sync)),) if kind == "full" else ()
-    return Step(checkpoint, records, refused)
+    if kind == "incremental":
+        return Step(checkpoint, errors=refused)
+    changes = IndexChanges(ends_seen=True)
+    return Step(checkpoint, (normalizer.sync_record(_summary(checkpoint, sync)),), refused, changes)
 
 
 def _expected_drives(checkpoint: Checkpoint, scope: Scope, customer_id: CustomerId) -> tuple[str, ...]:
@@ -270,6 +269,15 @@ def _user_before(checkpoint: Checkpoint, customer_id: CustomerId) -> Corpus:
     """The user's corpus as the sync before left it; an empty one where that was another customer's, or none."""
     same = customer_id == checkpoint.customer_id
     return checkpoint.corpora.get(USER_CORPUS, Corpus()) if same else Corpus()
+
+
+def _read_logs(checkpoint: Checkpoint, customer_id: CustomerId) -> dict[str, PageToken]:
+    """Where each log was read to, by corpus, as far as it was this customer's; those not used by a full sync before."""
+    if customer_id != checkpoint.customer_id:
+        return {}
+    before = {} if checkpoint.sync is None else checkpoint.sync.logs_before
+    read = {name: corpus.change_token for name, corpus in checkpoint.corpora.items() if corpus.change_token is not None}
+    return {**before, **read}
 
 
 def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict[str, Corpus]:
@@ -301,12 +309,12 @@ def on_answer(
     action: Action,
     answer: Answer,
     normalizer: Normalizer,
-    recall: Recall = nothing_remembered,
+    index: ItemIndex = EMPTY_INDEX,
 ) -> Step:
     """The step that an answer comes to: nothing, where its sync or drive has been dropped meanwhile.
 
-    Nothing either, where permissions in it may be out of date: it is asked for again then. `recall` tells what is
-    remembered of the connection's items, the steps before this one included.
+    Nothing either, where permissions in it may be out of date: it is asked for again then. `index` is the connection's
+    part of the item index, the steps before this one included.
     """
     sync = checkpoint.sync
     if sync is None or not still_wanted(checkpoint, action):
@@ -326,12 +334,17 @@ def on_answer(
         checkpoint = untold(checkpoint, action.corpus, answer)
     if checkpoint.parked is not None and _is_well_again(checkpoint.parked, action, answer):
         checkpoint = replace(checkpoint, parked=None)
-    # What a full sync lists was not written before in it, or is swept.
-    in_doubt = checkpoint.in_doubt and not (sync.kind == "full" and isinstance(action, ListFiles))
-    listed = isinstance(action, ListFiles | WalkFolder)
-    writer = ItemWriter(checkpoint, permissions, recall, normalizer, in_doubt=in_doubt, listed=listed, places=places)
-    recall = held(recall)
-    step = _decided(checkpoint, sync, action, answer, writer, recall, normalizer)
+    writer = ItemWriter(
+        checkpoint,
+        permissions,
+        index,
+        normalizer,
+        corpus_of=partial(corpus_of, checkpoint),
+        in_doubt=checkpoint.in_doubt,
+        listed=isinstance(action, ListFiles | WalkFolder),
+        places=places,
+    )
+    step = _decided(checkpoint, sync, action, answer, writer, index, normalizer)
     step = _with_gaps_of_items(step, action, answer, writer, permissions)
     if permissions is not None and isinstance(action, ListFiles | ReadChanges | WalkFolder | LookUpRemoved):
         step = with_witnesses(step, cast("ItemsAnswer", answer), permissions)
@@ -339,32 +352,16 @@ def on_answer(
         # Its drive may have been left between the answer and the question, and be joined again before a log says so.
         step = replace(step, checkpoint=with_gone(step.checkpoint, writer.hidden))
     if isinstance(action, ReadChanges | WalkFolder) and step.checkpoint is not None:
-        step = replace(step, checkpoint=without_shown(step.checkpoint, step.records))
+        step = replace(step, checkpoint=without_shown(step.checkpoint, writer.shown))
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))
         told = isinstance(action, ReadChanges | LookUpRemoved)  # an entry that an item is gone hides what else changed
         # A full sync that walks folders lists nothing: all that hangs on what they hold is to be written again.
-        known = nothing_remembered if sync.kind == "full" and checkpoint.scope.folder_ids else recall
-        step = noted(step, files, known, normalizer, all_of_them=told)
-    return _with_contents(checkpoint, step, action, answer, recall, writer.rewritten, normalizer)
-
-
-def _with_contents(
-    checkpoint: Checkpoint,
-    step: Step,
-    action: Action,
-    answer: Answer,
-    recall: Recall,
-    again: Sequence[FileId],
-    normalizer: Normalizer,
-) -> Step:
-    """The step with what is closed to the account deleted, and the contents of its items to be looked at."""
-    if _is_of_joined_drive(checkpoint, action):
-        step = delete_lost_details(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
-    if checkpoint.scope.sync_content and _writes_anew(checkpoint, action):
-        step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), recall, normalizer)
-    step = rewritten(step, again, files_in(cast("ItemsAnswer", answer)))
-    return contents_rewritten(step, again)
+        anew = sync.kind == "full" and bool(checkpoint.scope.folder_ids)
+        step = noted(step, files, index, normalizer, told=told, anew=anew)
+    if checkpoint.scope.sync_content and _may_have_content(checkpoint, action):
+        step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), index, normalizer)
+    return step
 
 
 def _with_gaps_of_items(
@@ -385,7 +382,7 @@ def _with_gaps_of_items(
     if checkpoint.gaps:
         written = [each for each in step.records if each.resource_type in {"file", "folder"}]
         gone = {each.resource_id for each in written if each.operation == "delete"}
-        there = {each.resource_id for each in written if each.operation == "upsert"}
+        there = {*writer.shown, *(each.resource_id for each in written if each.operation == "upsert")}
         checkpoint = with_gaps_seen(forget_items(checkpoint, gone - there), there, home_of)
         whole = there if permissions is None else {each for each in there if FileId(each) in permissions}
         read: set[GapKey] = {("item", each) for each in whole}
@@ -428,13 +425,7 @@ def _home_of(checkpoint: Checkpoint, action: Action, answer: Answer, item_id: Fi
     return next((gap.corpus for gap in checkpoint.gaps if gap.id == item_id), USER_CORPUS)
 
 
-def _is_of_joined_drive(checkpoint: Checkpoint, action: Action) -> bool:
-    """Whether a drive is listed that was joined after items of it may have been read as shared by name."""
-    corpus = checkpoint.corpora.get(action.corpus) if isinstance(action, ListFiles) else None
-    return corpus is not None and corpus.joined
-
-
-def _writes_anew(checkpoint: Checkpoint, action: Action) -> bool:
+def _may_have_content(checkpoint: Checkpoint, action: Action) -> bool:
     """Whether the action's answer brings files of which what hangs on them may have been written before."""
     if isinstance(action, ListFiles):
         corpus = checkpoint.corpora.get(action.corpus)
@@ -448,7 +439,7 @@ def _decided(
     action: Action,
     answer: Answer,
     writer: ItemWriter,
-    recall: Recall,
+    index: ItemIndex,
     normalizer: Normalizer,
 ) -> Step:
     match action, answer:
@@ -471,22 +462,22 @@ def _decided(
         case ReadMembers(), Mapping():
             return on_members(checkpoint, sync, action, cast("Found", answer), writer)
         case _:
-            return pass_page_read(_decided_of_files(checkpoint, sync, action, answer, recall, normalizer), action)
+            return pass_page_read(_decided_of_files(checkpoint, sync, action, answer, index, normalizer), action)
 
 
 def _decided_of_files(
-    checkpoint: Checkpoint, sync: Sync, action: Action, answer: Answer, recall: Recall, normalizer: Normalizer
+    checkpoint: Checkpoint, sync: Sync, action: Action, answer: Answer, index: ItemIndex, normalizer: Normalizer
 ) -> Step:
     """What comes after the metadata: what hangs on files, and their contents."""
     match action, answer:
         case ListDetails(), Hanging():
-            return on_details_page(checkpoint, sync, action, answer, recall, normalizer)
+            return on_details_page(checkpoint, sync, action, answer, index, normalizer)
         case ReadDetails(), Hanging():
-            return on_details(checkpoint, sync, action, answer, recall, normalizer)
+            return on_details(checkpoint, sync, action, answer, index, normalizer)
         case ListContent(), Contents():
-            return on_content_page(checkpoint, sync, action, answer, recall, normalizer)
+            return on_content_page(checkpoint, sync, action, answer, index, normalizer)
         case ReadContent(), Contents():
-            return on_contents(checkpoint, sync, action, answer, recall, normalizer)
+            return on_contents(checkpoint, sync, action, answer, index, normalizer)
         case _:
             raise TypeError(f"{type(answer).__name__} is no answer to {type(action).__name__}")
 
@@ -517,7 +508,13 @@ def _is_first_of_more(action: Action, answer: Answer) -> bool:
             return False
 
 
-def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer, rests: GapRests = GAP_RESTS) -> Step:
+def complete(
+    checkpoint: Checkpoint,
+    now: datetime,
+    normalizer: Normalizer,
+    rests: GapRests = GAP_RESTS,
+    index: ItemIndex = EMPTY_INDEX,
+) -> Step:
     """Nothing is left to fetch: the sync ends, a full one with its closing record, and the cursors stand.
 
     Where revisions and comments of what it listed are yet to be read, that begins instead. A full sync with gaps closes
@@ -526,6 +523,8 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer, rest
     sync = checkpoint.sync
     if sync is None:
         return Step(checkpoint)
+    if sync.kind == "full" and not sync.unseen.is_done:
+        return look_for_unseen(checkpoint, sync, index)
     begun = on_metadata_done(checkpoint, sync)
     if begun is not None:
         return Step(begun)
@@ -549,7 +548,8 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer, rest
     after = replace(checkpoint, sync=None, parked=None, completed_at=ended)
     if sync.kind == "full":
         left = Unfinished(sync.sync_id, sync.started_at, sync.counts) if gaps else None
-        return Step(replace(after, unfinished=left), (normalizer.sync_record(summary),), errors, reports=(report,))
+        changes = IndexChanges(ends_seen=not gaps)
+        return Step(replace(after, unfinished=left), (normalizer.sync_record(summary),), errors, changes, (report,))
     if unfinished is None or gaps:
         return Step(after, errors=errors, reports=(report,))
     closing = SyncSummary(
@@ -559,8 +559,8 @@ def complete(checkpoint: Checkpoint, now: datetime, normalizer: Normalizer, rest
         counts=unfinished.counts,
         page_token=summary.page_token,
     )
-    record = normalizer.sync_record(closing)
-    return Step(replace(after, unfinished=None), (record,), errors, reports=(report,), sync_id=unfinished.sync_id)
+    record, changes = normalizer.sync_record(closing), IndexChanges(ends_seen=True)
+    return Step(replace(after, unfinished=None), (record,), errors, changes, (report,), unfinished.sync_id)
 
 
 def _summary(checkpoint: Checkpoint, sync: Sync, ended: str | None = None) -> SyncSummary:

@@ -180,7 +180,7 @@ def _on_trouble_of_a_pass(checkpoint: Checkpoint, action: ListDetails | ListCont
     readings = sync.details if is_details else sync.content
     reading = next(each for each in readings if each.corpus == action.corpus)
     if isinstance(error, PageTokenRejected):
-        again = replace(reading, page_token=None, anew=True, restarts=reading.restarts + 1)
+        again = replace(reading, page_token=None, restarts=reading.restarts + 1)
     else:
         again = replace(reading, trouble=reading.trouble + 1)
     errors: tuple[ErrorReport, ...] = ()
@@ -265,11 +265,12 @@ def _on_rejected_log(
     checkpoint: Checkpoint, action: ReadChanges, error: PageTokenRejected, now: datetime, jitter: float
 ) -> Step:
     """The log can't be followed any more: everything is enumerated again, from new start tokens."""
-    sync, user = checkpoint.sync, checkpoint.corpora.get(USER_CORPUS)
-    if action.corpus == USER_CORPUS and sync is not None and sync.users_start is not None and user is not None:
+    sync, name = checkpoint.sync, action.corpus
+    if sync is not None and name in sync.own_starts:
         # Where the sync before had read to is too old: what the full sync needs is what came since its own start.
-        checkpoint = with_corpus(checkpoint, USER_CORPUS, replace(user, change_token=sync.users_start))
-        return Step(with_sync(checkpoint, replace(sync, users_start=None)))
+        checkpoint = with_corpus(checkpoint, name, replace(checkpoint.corpora[name], change_token=sync.own_starts[name]))
+        left = {other: each for other, each in sync.own_starts.items() if other != name}
+        return Step(with_sync(checkpoint, replace(sync, own_starts=left)))
     if sync is not None and sync.kind == "full":
         # These were new: without a rest, full sync would follow upon full sync.
         return park(replace(give_up(checkpoint), parked=checkpoint.parked), step_name(action), error, now, jitter)

@@ -113,7 +113,7 @@ def _taken_up(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
         checkpoint = with_roots(checkpoint)
         sync = checkpoint.sync or sync
     if name in gone_through(checkpoint):
-        whole = (Reading(name, anew=True),)
+        whole = (Reading(name),)
         details = _joined(sync.details, whole if wants_details(checkpoint) else ())
         sync = replace(
             sync, details=details, content=_joined(sync.content, whole if wants_contents(checkpoint) else ())
@@ -150,9 +150,9 @@ def _with_work_of(sync: Sync, gap: Gap) -> Sync:
         case "drives":
             return replace(sync, drives_listed=False, drives_token=None)
         case "details":
-            return replace(sync, details=_joined(sync.details, (Reading(gap.corpus, anew=True),)))
+            return replace(sync, details=_joined(sync.details, (Reading(gap.corpus),)))
         case "contents" if gap.id == gap.corpus:
-            return replace(sync, content=_joined(sync.content, (Reading(gap.corpus, anew=True),)))
+            return replace(sync, content=_joined(sync.content, (Reading(gap.corpus),)))
         case "contents":
             return replace(sync, contents=_joined(sync.contents, (file_id,)))
         case "folder" if gap.walk is not None and not gap.missing:

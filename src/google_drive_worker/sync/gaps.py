@@ -369,7 +369,7 @@ def read_on(
     reading = replace(reading, incomplete=reading.incomplete or incomplete, trouble=0)
     trail = follow(reading.trail, reading.page_token, token)
     if trail is None:
-        again = replace(reading, page_token=None, anew=True, trail=stalled(reading.trail))
+        again = replace(reading, page_token=None, trail=stalled(reading.trail))
         if not is_given_up(again.trail):
             return again, checkpoint, ()
         return None, *open_gap(checkpoint, scope, corpus, corpus, no_progress("the files of a drive"))

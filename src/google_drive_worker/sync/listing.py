@@ -25,7 +25,7 @@ from google_drive_worker.sync.gaps import (
     unreadable,
     unreadable_gap,
 )
-from google_drive_worker.sync.items import ItemWriter
+from google_drive_worker.sync.item_writer import ItemWriter
 from google_drive_worker.sync.parts import (
     balanced,
     is_trusted,
@@ -46,10 +46,23 @@ from google_drive_worker.sync.tokens import STALLS_AT_ONCE, follow, is_given_up,
 
 
 def on_start_token(checkpoint: Checkpoint, action: TakeStartToken, token: PageToken) -> Step:
-    """The low watermark stands; the corpus' listing may begin, where it is listed as a whole."""
-    stage: Stage = "listing" if lists(checkpoint.scope, action.corpus) else "changes"
-    corpus = replace(without_listing(checkpoint.corpora[action.corpus]), stage=stage, change_token=token, trouble=0)
-    return Step(with_corpus(checkpoint, action.corpus, corpus))
+    """The low watermark stands; the corpus' listing may begin, where it is listed as a whole.
+
+    A log that was read before is read on from there: what was removed since then is in no list.
+    """
+    name = action.corpus
+    stage: Stage = "listing" if lists(checkpoint.scope, name) else "changes"
+    corpus = replace(without_listing(checkpoint.corpora[name]), stage=stage, change_token=token, trouble=0)
+    sync = checkpoint.sync
+    before = None if sync is None else sync.logs_before.get(name)
+    if sync is not None and before is not None:
+        left = {other: each for other, each in sync.logs_before.items() if other != name}
+        sync = replace(sync, logs_before=left)
+        if before.isdecimal() and token.isdecimal() and int(before) < int(token):
+            corpus = replace(corpus, change_token=before)
+            sync = replace(sync, own_starts={**sync.own_starts, name: token})
+        checkpoint = with_sync(checkpoint, sync)
+    return Step(with_corpus(checkpoint, name, corpus))
 
 
 def on_order(checkpoint: Checkpoint, sync: Sync, action: ProveOrder, times: Sequence[str]) -> Step:
@@ -95,8 +108,6 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
     # A list may leave a drive out: one that was mirrored before is looked up, and left only when it is not found twice.
     expected = tuple(name for name in checkpoint.expected if name not in checkpoint.corpora)
     checkpoint = replace(checkpoint, sync=replace(sync, drives_listed=True, drives_token=None), expected=expected)
-    if expected:
-        checkpoint = _with_log_from_before(checkpoint)
     if trail.stalls > STALLS_AT_ONCE:
         checkpoint, more = open_gap(checkpoint, "drives", "drives", USER_CORPUS, no_progress("the shared drives"))
         return Step(checkpoint, records, (*errors, *more))
@@ -105,23 +116,6 @@ def on_drives(checkpoint: Checkpoint, sync: Sync, page: DrivesPage, normalizer: 
         checkpoint = close_gaps(checkpoint, [("drives", "drives")])
     unseen = _unseen_drives(checkpoint) if sync.kind == "full" else ()
     return Step(checkpoint, records, (*errors, *unseen))
-
-
-def _with_log_from_before(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint with the user's log to be read from where the sync before had read it to.
-
-    A drive that the list lacks was left since then, or is left out by mistake: that log tells. Only a place before the
-    new start token is used, and only while nothing of the log has been read: then nothing is missed or read twice.
-    """
-    sync, user = checkpoint.sync, checkpoint.corpora[USER_CORPUS]
-    if sync is None or sync.users_log is None:
-        return checkpoint
-    before, start = sync.users_log, user.change_token
-    checkpoint = replace(checkpoint, sync=replace(sync, users_log=None))
-    if start is None or not (before.isdecimal() and start.isdecimal() and int(before) <= int(start)):
-        return checkpoint
-    checkpoint = with_corpus(checkpoint, USER_CORPUS, replace(user, change_token=before))
-    return replace(checkpoint, sync=replace(sync, users_log=None, users_start=start))
 
 
 def _unseen_drives(checkpoint: Checkpoint) -> tuple[ErrorReport, ...]:
@@ -169,7 +163,7 @@ def on_files(
         if is_given_up(again.trail):
             checkpoint, more = hold_corpus(checkpoint, name, no_progress("the files of a drive"))
             errors = (*errors, *more)
-        return Step(checkpoint, tuple(writer.records), errors, writer.remembered)
+        return Step(checkpoint, tuple(writer.records), errors, writer.changes)
     part_then = replace(part, trail=trail)
     corpus = replace(corpus, parts=tuple(part_then if each == part else each for each in parts_of(corpus)))
     corpus = with_recent(read_page(corpus, part_then, found.times, page.next_page_token), recent)
@@ -179,7 +173,7 @@ def on_files(
     else:
         checkpoint, more = _listed(checkpoint, name, corpus)
         errors = (*errors, *more)
-    return Step(checkpoint, tuple(writer.records), errors, writer.remembered)
+    return Step(checkpoint, tuple(writer.records), errors, writer.changes)
 
 
 def _with_unreadable(checkpoint: Checkpoint, name: str, items: Iterable[UnreadableItem]) -> Opened:

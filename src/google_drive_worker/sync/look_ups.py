@@ -1,6 +1,6 @@
 """Look-ups by id: an item that left a corpus, or could not be read, is gone, there, or asked for once more later."""
 
-from collections.abc import Iterable
+from collections.abc import Container
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -28,7 +28,8 @@ from google_drive_worker.sync.gaps import (
     is_confirmed,
     open_gap,
 )
-from google_drive_worker.sync.items import ItemWriter, LookedUp
+from google_drive_worker.sync.item_writer import ItemWriter
+from google_drive_worker.sync.items import LookedUp
 from google_drive_worker.sync.plan import LookUpRemoved, waits_for_log
 from google_drive_worker.sync.scope import MY_DRIVE, with_roots
 from google_drive_worker.sync.step import (
@@ -90,7 +91,7 @@ def on_looked_up(
     for walk in walked:
         checkpoint = with_walk(checkpoint, walk)
     checkpoint = with_roots(checkpoint, writer.roots_below())
-    return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
+    return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.changes)
 
 
 def _is_contradicted(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
@@ -107,12 +108,11 @@ def _is_contradicted(checkpoint: Checkpoint, removal: Removal, file: DriveFile) 
 _UNDECIDED = ItemUnavailable("a log told that it left its drive, and can't be read on now", code="log_held")
 
 
-def without_shown(checkpoint: Checkpoint, records: Iterable[Record]) -> Checkpoint:
-    """Return the checkpoint without the items to be looked up once more that an answer, of these records, has shown."""
+def without_shown(checkpoint: Checkpoint, shown: Container[str]) -> Checkpoint:
+    """Return the checkpoint without the items to be looked up once more that an answer has shown."""
     sync = checkpoint.sync
     if sync is None or not any(removal.again for removal in sync.removals):
         return checkpoint
-    shown = {record.resource_id for record in records if record.operation == "upsert"}
     left = tuple(removal for removal in sync.removals if not (removal.again and removal.file_id in shown))
     return with_sync(checkpoint, replace(sync, removals=left))
 
@@ -146,11 +146,12 @@ def _on_there(
             errors.append(_no_root(checkpoint, file_id))
         writer.extend(deletions_of(file_id, file, "out_of_scope", normalizer))
     else:
-        if file.is_folder and _is_to_walk(checkpoint, removal, file, writer):
-            walk = walk_of(checkpoint, file)
+        is_to_walk = file.is_folder and _is_to_walk(checkpoint, removal, file, writer)
         if file_id not in {MY_DRIVE, file.drive_id}:  # no listing shows the top of a Drive either
             is_written = write_now(checkpoint, file, writer, normalizer)
             checkpoint = with_written(checkpoint, file.drive_id) if is_written else checkpoint
+        if is_to_walk or file_id in writer.spreading:
+            walk = walk_of(checkpoint, file)
     if walk is None or walk.folder_id != file_id:  # else the walk's end closes the gap; `root` is no folder's own id
         checkpoint = close_gaps(checkpoint, [("folder", file_id)])
     if file_id not in writer.lossy and file_id not in writer.misplaced:
@@ -252,6 +253,8 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
         # It is shared by name or with a folder, unless it is just that sharing that ended. Should the drive have been
         # joined meanwhile, its listing brings the item.
         return checkpoint.scope.include_shared_drives and removal.corpus != USER_CORPUS and is_shared
+    if removal.corpus == NO_CORPUS:
+        return is_shared
     if removal.corpus == USER_CORPUS:
         # A drive that was joined just now is yet to be listed: that brings the item, unless only a link opens it. So it
         # is with one of which the account sees no folder.

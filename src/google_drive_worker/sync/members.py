@@ -13,7 +13,7 @@ from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Sync, Walk
 from google_drive_worker.sync.gaps import as_gap, close_gaps, open_gap
-from google_drive_worker.sync.items import ItemWriter
+from google_drive_worker.sync.item_writer import ItemWriter
 from google_drive_worker.sync.listing import without_listing
 from google_drive_worker.sync.plan import ReadMembers
 from google_drive_worker.sync.scope import holds_drive, lists, with_roots
@@ -43,15 +43,14 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
             errors += more
         elif (digest := digest_of(members)) != corpus.members or is_contradicted(corpus, found):
             if holds_drive(checkpoint.scope, drive_id):  # of another one no more than some folders may be mirrored
-                writer.write_permissions(drive_id, members, also_before=corpus.member_ids)
+                writer.write_permissions(drive_id, members)
             corpus = replace(corpus, members_new=corpus.members is not None)
             if _rests_on_others(corpus) and lists(checkpoint.scope, drive_id):
                 corpus = _to_list_anew(corpus)
                 sync = replace(sync, walks=_walks_left(checkpoint, sync, drive_id))
             elif _rests_on_others(corpus):
                 anew = True
-            ids = tuple(sorted({*corpus.member_ids, *members.ids})) if members.unreadable else members.ids
-            corpus = replace(corpus, members=digest, member_ids=ids, witnesses={})
+            corpus = replace(corpus, members=digest, witnesses={})
         if isinstance(members, PermissionSet) and not members.unreadable:
             checkpoint = close_gaps(checkpoint, [("permissions", drive_id)])
         if corpus.unexplained and isinstance(members, PermissionSet):
@@ -62,7 +61,7 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
     checkpoint = sighted(with_sync(checkpoint, counted(sync, writer.records)), action.drives)
     if anew:
         checkpoint = with_roots(checkpoint)
-    return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.remembered)
+    return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.changes)
 
 
 def misjudged(checkpoint: Checkpoint, permissions: Found) -> Checkpoint | None:

@@ -7,7 +7,7 @@ from operator import attrgetter
 import msgspec
 
 from google_drive_worker.domain.ids import FileId, SyncId
-from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.item_entry import IndexChanges
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.domain.reports import Report
 from google_drive_worker.sync.checkpoint import NO_CORPUS, USER_CORPUS, Checkpoint, Corpus, Owed, Removal, Scope, Sync
@@ -22,14 +22,14 @@ GONE_AT_MOST = 200
 class Step(msgspec.Struct, frozen=True):
     """The records and errors to write, and the checkpoint that goes with them; `None` ends the connection's state.
 
-    `remembered` is what is to be kept of items from now on, `None` for those that are gone. `reports` are for the
+    `changes` are those of the item index. `reports` are for the
     connection's owner, once it is committed. The records are of the sync `sync_id`, `None` for the one in progress.
     """
 
     checkpoint: Checkpoint | None
     records: tuple[Record, ...] = ()
     errors: tuple[ErrorReport, ...] = ()
-    remembered: Mapping[FileId, Remembered | None] = {}
+    changes: IndexChanges = IndexChanges()
     reports: tuple[Report, ...] = ()
     sync_id: SyncId | None = None
 

@@ -25,7 +25,7 @@ from google_drive_worker.sync.gaps import (
     too_deep,
     unreadable_gap,
 )
-from google_drive_worker.sync.items import ItemWriter
+from google_drive_worker.sync.item_writer import ItemWriter
 from google_drive_worker.sync.listing import corpus_of
 from google_drive_worker.sync.places import DEPTH_AT_MOST
 from google_drive_worker.sync.plan import WalkFolder
@@ -95,7 +95,7 @@ def on_children(
             below.append(Walk(item.id, walk.drive_id, item.trashed, depth=walk.depth + 1))
         write_now(checkpoint, item, writer, normalizer)
     walk = replace(walk, incomplete=walk.incomplete or page.incomplete_search)
-    if any(record.operation == "upsert" for record in writer.records):
+    if writer.shown:
         checkpoint = with_written(checkpoint, walk.drive_id)
     checkpoint = with_sync(checkpoint, counted(checkpoint.sync or sync, writer.records))
     checkpoint, more = _walked_on(checkpoint, action.walk, walk, page.next_page_token)
@@ -105,7 +105,7 @@ def on_children(
         else:
             checkpoint, lost = open_gap(checkpoint, "folder", deeper.folder_id, name, too_deep())
             more = (*more, *lost)
-    return Step(checkpoint, tuple(writer.records), (*errors, *more, *writer.errors), writer.remembered)
+    return Step(checkpoint, tuple(writer.records), (*errors, *more, *writer.errors), writer.changes)
 
 
 def _walked_on(checkpoint: Checkpoint, asked: Walk, walk: Walk, token: PageToken | None) -> Opened:

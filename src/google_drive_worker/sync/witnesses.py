@@ -61,17 +61,18 @@ def is_contradicted(corpus: Corpus, found: Found) -> bool:
 
 def with_witnesses(step: Step, answer: ItemsAnswer, permissions: Found) -> Step:
     """Return the step with witnesses of what it wrote, out of an answer with those permissions."""
-    checkpoint, remembered = step.checkpoint, step.remembered
+    checkpoint, entries = step.checkpoint, step.changes.entries
     corpora = {} if checkpoint is None else checkpoint.corpora
     hiding = {name: dict(each.witnesses) for name, each in corpora.items() if hides_members(each)}
     if checkpoint is None or not hiding:
         return step
-    gone = {file_id for file_id, each in remembered.items() if each is None or each.is_gone}
+    gone = {file_id for file_id, each in entries.items() if each is None or each.is_gone}
+    shown = {*entries, *step.changes.seen} - gone
     digests: dict[int, str] = {}
     for item in sharings_in(answer):
         found = permissions.get(item.id)
         witnesses = hiding.get(item.drive_id or "")
-        is_written = remembered.get(item.id) is not None and item.id not in gone
+        is_written = item.id in shown and item.id not in gone
         if witnesses is None or not isinstance(found, PermissionSet) or not is_written:
             continue
         if not found.is_visible:
