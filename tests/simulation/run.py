@@ -33,6 +33,7 @@ from google_drive_worker.sync.checkpoint import (
     begins_full_sync,
 )
 from google_drive_worker.sync.details import let_in
+from google_drive_worker.sync.drives import delete_lost
 from google_drive_worker.sync.labels import asks_for_labels
 from google_drive_worker.sync.places import Place
 from google_drive_worker.sync.plan import ListFiles, fetch_key, plan, scope_of
@@ -224,6 +225,10 @@ class Run:
         if checkpoint.sync is None:
             if not self.flights:
                 self._begin(checkpoint)
+            return
+        if checkpoint.lost:
+            self._note("delete lost")
+            self._write(checkpoint, delete_lost(checkpoint, self.index, transformer))
             return
         scope = scope_of(self.settings, include_shared_drives=True)
         let = None if self.flights else let_in(checkpoint, scope)

@@ -108,7 +108,7 @@ def _on_entry(
         writer.lossy.append(entry.file.id)
     if entry.drive is not None and entry.drive.lossy:
         checkpoint = note_lossy(checkpoint, "drives", "drives", USER_CORPUS)
-    if checkpoint.scope.sync_changes and _is_told(entry, writer):
+    if checkpoint.scope.sync_changes and (not is_restricted(checkpoint.scope) or _is_told(entry, writer)):
         writer.records.extend(events_of(checkpoint, action, index, entry, normalizer))
     return _on_change(checkpoint, action.corpus, entry, writer, normalizer)
 

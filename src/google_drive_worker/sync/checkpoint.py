@@ -277,6 +277,13 @@ class Owed(_Value, frozen=True):
     page_token: PageToken | None = None
 
 
+class Lost(_Value, frozen=True):
+    """A shared drive that was left, and how far the item index was gone through for what it held."""
+
+    drive_id: str
+    after: FileId | None = None
+
+
 class Unseen(_Value, frozen=True):
     """How far the item index was gone through, at the end of a full sync, for items that it did not see."""
 
@@ -384,6 +391,7 @@ class Checkpoint(_Value, frozen=True):
     the user had left for a moment may hold them after all. `told` marks those whose delete was written. `in_doubt` says
     that the mirror may hold items of which nothing is remembered: the worker took over from another one, or had to
     forget, or went on from a trigger's cursor, and there was no full sync since.
+    `lost` are shared drives that were left, as long as items of them may be held.
     `gaps` are what could not be read and is asked for again by itself, `unfinished` the full sync whose closing record
     named some of them.
     `watching` is about push channels, `None` where none was ever wanted. `unknown_since` is when the connection's
@@ -404,6 +412,7 @@ class Checkpoint(_Value, frozen=True):
     last_sync_id: SyncId | None = None
     completed_at: str | None = None
     in_doubt: bool = False
+    lost: tuple[Lost, ...] = ()
     gaps: tuple[Gap, ...] = ()
     unfinished: Unfinished | None = None
     watching: Watching | None = None

@@ -1,7 +1,7 @@
 """Shared drives that are joined, left, and found again.
 
-A left drive names none of its items, and the worker keeps no list of them. A full sync follows, whose closing record
-lets the consumer sweep them away.
+A left drive names none of its items: the item index does. What the account saw of it as a member alone is deleted; what
+has permissions of its own, or is below such a folder, is looked up, since it may be shared by name.
 """
 
 from datetime import timedelta
@@ -9,12 +9,15 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import Change, SharedDrive
+from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.item_entry import DetailDigests, IndexChanges, ItemEntry, ItemIndex
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import Record
 from google_drive_worker.domain.times import from_rfc3339, rfc3339, sortable
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Lost, Removal
 from google_drive_worker.sync.gap_retries import list_now
-from google_drive_worker.sync.gaps import forget_corpus
+from google_drive_worker.sync.gaps import forget_corpus, forget_items
+from google_drive_worker.sync.item_writer import gone_entry
 from google_drive_worker.sync.plan import LookUpDrive, without_rest
 from google_drive_worker.sync.scope import follows, holds_drive, lists, with_roots
 from google_drive_worker.sync.step import (
@@ -25,6 +28,9 @@ from google_drive_worker.sync.step import (
     with_corpus,
     with_sync,
 )
+
+SCANNED_AT_ONCE = 2_000
+"""How many entries of the index one step goes through for what a left drive held: each may be a delete."""
 
 CLOCKS_APART = timedelta(minutes=5)
 """How far Google's clock and ours may be apart."""
@@ -80,7 +86,7 @@ def on_drive_change(
     if drive_id is None or not follows(checkpoint.scope, drive_id):
         return checkpoint, []
     if change.removed or change.drive is None:
-        return _left(checkpoint, drive_id, change, normalizer)
+        return _left(checkpoint, drive_id, normalizer)
     known = checkpoint.corpora.get(drive_id)
     if known is None:
         checkpoint = _joined(checkpoint, change.drive)
@@ -102,15 +108,13 @@ def on_drive_change(
 
 
 def _left(
-    checkpoint: Checkpoint, drive_id: str, change: Change, normalizer: Normalizer
+    checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer
 ) -> tuple[Checkpoint, list[Record]]:
-    """A log tells that a drive was left. One that a full sync expected, and that was left before it, was not read."""
+    """A log tells that a drive was left."""
     is_known = drive_id in checkpoint.corpora
-    was_never_read = drive_id in checkpoint.expected and not is_known and _is_from_before(checkpoint, change)
-    checkpoint, records = leave_drive(checkpoint, drive_id, normalizer, is_sweep_needed=not was_never_read)
-    owed = checkpoint.owed
-    owes_full = owed is not None and owed.kind == "full" and owed.customer_id == checkpoint.customer_id
-    if is_known and not owes_full:
+    was_listed = is_known and is_listed_through(checkpoint.corpora[drive_id])
+    checkpoint, records = leave_drive(checkpoint, drive_id, normalizer)
+    if is_known and not was_listed:
         checkpoint = with_users_files_again(checkpoint)
     return checkpoint, records
 
@@ -124,6 +128,11 @@ def _is_from_before(checkpoint: Checkpoint, change: Change) -> bool:
     if sync is None or sync.kind != "full" or time is None:
         return False
     return time < rfc3339(from_rfc3339(sync.started_at) - CLOCKS_APART)
+
+
+def is_listed_through(corpus: Corpus) -> bool:
+    """Whether all of a shared drive was listed, so that the index holds all that the account saw of it."""
+    return corpus.stage in {"changes", "done"} and not corpus.unlisted
 
 
 def with_users_files_again(checkpoint: Checkpoint) -> Checkpoint:
@@ -146,23 +155,15 @@ def _perhaps_rejoined(checkpoint: Checkpoint, drive: Corpus) -> Checkpoint:
     return replace(with_sync(checkpoint, replace(sync, removals=(*sync.removals, *checkpoint.gone))), gone=())
 
 
-def leave_drive(
-    checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer, *, is_sweep_needed: bool = True
-) -> tuple[Checkpoint, list[Record]]:
-    """Drop a shared drive that the user can no longer see.
-
-    Where items of it may have been written, a full sync is owed, which sweeps them, if `is_sweep_needed`. A drive that
-    never got as far as its first page owes nothing: otherwise one that is listed but can't be read would cause full
-    sync after full sync. A drive that the worker never heard of was joined and left between two readings of the log: a
-    walk or a look-up of what was shared by name may have read it while the account was a member.
-    """
+def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
+    """Drop a shared drive that the user can no longer see; `delete_lost` deletes what the index holds of it."""
     left = checkpoint.corpora.get(drive_id)
     is_held = holds_drive(checkpoint.scope, drive_id)
     deletions = [normalizer.deletion("shared_drive", drive_id, "access_lost")] if is_held else []
-    checkpoint = no_longer_expected(checkpoint, drive_id)
+    lost = tuple(each for each in checkpoint.lost if each.drive_id != drive_id)
+    checkpoint = replace(no_longer_expected(checkpoint, drive_id), lost=(*lost, Lost(drive_id)))
     if left is None:
-        checkpoint = forget_corpus(checkpoint, drive_id)
-        return owe_full(checkpoint) if is_sweep_needed else checkpoint, deletions
+        return forget_corpus(checkpoint, drive_id), deletions
     corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if name != drive_id}
     sync = checkpoint.sync
     if sync is not None:
@@ -175,8 +176,60 @@ def leave_drive(
             content=tuple(each for each in sync.content if each.corpus != drive_id),
         )
     checkpoint = forget_corpus(without_rest(replace(checkpoint, corpora=corpora, sync=sync), drive_id), drive_id)
-    may_be_written = left.written or left.stage in {"changes", "done"} or left.listing_token is not None
-    if is_sweep_needed and may_be_written:
-        checkpoint = owe_full(checkpoint)
     # What is under way of the user's own was judged while the account was a member.
     return sighted(checkpoint, [USER_CORPUS]), deletions
+
+
+def delete_lost(checkpoint: Checkpoint, index: ItemIndex, normalizer: Normalizer) -> Step:
+    """Go on through the index, and delete the next items of the first shared drive that was left."""
+    lost, sync = checkpoint.lost[0], checkpoint.sync
+    if sync is None:
+        return Step(checkpoint)
+    entries = index.scan(lost.after, SCANNED_AT_ONCE)
+    shared = _SharedByName(index)
+    records: list[Record] = []
+    gone: dict[FileId, ItemEntry | None] = {}
+    details: dict[FileId, DetailDigests | None] = {}
+    removals: list[Removal] = []
+    for item_id, entry in entries:
+        if entry.corpus != lost.drive_id or entry.is_gone:
+            continue
+        if shared.may_be(entry):
+            removals.append(Removal(item_id, lost.drive_id, told=True))
+            continue
+        if item_id != entry.corpus:
+            records.append(normalizer.deletion("folder" if entry.is_folder else "file", item_id, "access_lost"))
+        gone[item_id] = gone_entry(entry, sync, entry.version)
+        if index.details(item_id) is not None:
+            details[item_id] = None
+    rest = (replace(lost, after=entries[-1][0]),) if entries else ()
+    sync = replace(counted(sync, records), removals=tuple(dict.fromkeys((*sync.removals, *removals))))
+    checkpoint = forget_items(replace(checkpoint, lost=(*rest, *checkpoint.lost[1:]), sync=sync), gone.keys())
+    return Step(checkpoint, tuple(records), changes=IndexChanges(gone, details))
+
+
+class _SharedByName:
+    """Tells which items may be shared with the account by name: those with permissions of their own, and those below
+    folders with such."""
+
+    def __init__(self, index: ItemIndex) -> None:
+        self._index = index
+        self._below: dict[FileId, bool] = {}
+
+    def may_be(self, entry: ItemEntry) -> bool:
+        """Whether an item of that entry may be."""
+        if entry.has_own_permissions:
+            return True
+        above: list[FileId] = []
+        folder_id, answer = entry.parent_id, False
+        while folder_id is not None and folder_id not in self._below and folder_id not in above:
+            above.append(folder_id)
+            folder = self._index.get(folder_id)
+            if folder is None or folder.has_own_permissions:
+                answer = folder is not None
+                break
+            folder_id = folder.parent_id
+        else:
+            answer = folder_id is not None and self._below.get(folder_id, False)
+        self._below.update(dict.fromkeys(above, answer))
+        return answer

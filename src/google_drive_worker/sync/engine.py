@@ -339,7 +339,6 @@ def on_answer(
         permissions,
         index,
         normalizer,
-        corpus_of=partial(corpus_of, checkpoint),
         in_doubt=checkpoint.in_doubt,
         listed=isinstance(action, ListFiles | WalkFolder),
         places=places,

@@ -13,14 +13,13 @@ from google_drive_worker.domain.times import due_moment, rfc3339
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScope, Parked, Walk
 from google_drive_worker.sync.content import on_refused_contents
 from google_drive_worker.sync.details import on_refused, pass_page_failed
-from google_drive_worker.sync.drives import leave_drive, no_longer_expected, with_users_files_again
+from google_drive_worker.sync.drives import is_listed_through, leave_drive, no_longer_expected, with_users_files_again
 from google_drive_worker.sync.error_reports import report_of
 from google_drive_worker.sync.forgetting import on_unknown
 from google_drive_worker.sync.gaps import (
     TRIES_AT_ONCE,
     as_gap,
     find_gap,
-    forget_corpus,
     hold_corpus,
     home_of,
     is_confirmed,
@@ -47,7 +46,6 @@ from google_drive_worker.sync.plan import (
     waits_for_log,
     without_rest,
 )
-from google_drive_worker.sync.scope import holds_drive
 from google_drive_worker.sync.step import Step, give_up, with_corpus, with_sync
 from google_drive_worker.sync.walks import end_walk, with_walk_as
 from google_drive_worker.utils.errors import (
@@ -243,14 +241,12 @@ def _on_missing_drive(checkpoint: Checkpoint, drive_id: str, error: NotFound, no
     if corpus is None:  # the list of drives left it out
         checkpoint = no_longer_expected(checkpoint, drive_id)
         if is_gone:
-            is_held = holds_drive(checkpoint.scope, drive_id)
-            records = (normalizer.deletion("shared_drive", drive_id, "access_lost"),) if is_held else ()
-            return Step(forget_corpus(checkpoint, drive_id), records)
+            checkpoint, left = leave_drive(checkpoint, drive_id, normalizer)
+            return Step(checkpoint, tuple(left))
     elif is_gone:
-        # One that is listed but can't be read would be found so again, by full sync after full sync.
-        was_read = corpus.stage != "start_token" or corpus.joined
-        checkpoint, left = leave_drive(checkpoint, drive_id, normalizer, is_sweep_needed=was_read)
-        return Step(with_users_files_again(checkpoint), tuple(left))
+        was_listed = is_listed_through(corpus)
+        checkpoint, left = leave_drive(checkpoint, drive_id, normalizer)
+        return Step(checkpoint if was_listed else with_users_files_again(checkpoint), tuple(left))
     else:
         checkpoint = with_corpus(checkpoint, drive_id, replace(corpus, held=True))
         user = checkpoint.corpora[USER_CORPUS]

@@ -5,7 +5,7 @@ differs from the index is written, and the index is brought up to it. A full syn
 once; what has not changed is noted as seen, so that what a listing failed to show can be told at the end.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -21,7 +21,7 @@ from google_drive_worker.domain.item_entry import (
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import DeleteCause, ErrorReport, ItemRecord, PermissionFrame, Record
 from google_drive_worker.domain.sharing import PermissionSet
-from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Sync
 from google_drive_worker.sync.error_reports import skipped
 from google_drive_worker.sync.gaps import PLACE, find_gap, is_confirmed, unreadable
 from google_drive_worker.sync.items import NOWHERE, Places
@@ -88,7 +88,6 @@ class ItemWriter:
         index: ItemIndex,
         normalizer: Normalizer,
         *,
-        corpus_of: Callable[[str | None], str],
         in_doubt: bool = False,
         listed: bool = False,
         places: Places = NOWHERE,
@@ -109,7 +108,6 @@ class ItemWriter:
         self._permissions = permissions
         self._index = index
         self._normalizer = normalizer
-        self._corpus_of = corpus_of
         self._in_doubt = in_doubt
         self._listed = listed
         self._places = places
@@ -117,7 +115,6 @@ class ItemWriter:
         self._frames: dict[int, tuple[PermissionFrame, ...]] = {}
         sync = checkpoint.sync
         self._sync_id = None if sync is None else sync.sync_id
-        self._started_at = "" if sync is None else sync.started_at
         self._full_sync_id = full_sync_of(checkpoint)
         self._seen: dict[FileId, None] = {}
 
@@ -166,13 +163,7 @@ class ItemWriter:
         self._keep_gone(item_id, held or ItemEntry(is_folder=record.resource_type == "folder"), record.version)
 
     def _keep_gone(self, item_id: FileId, known: ItemEntry, version: int | None) -> None:
-        self.entries[item_id] = ItemEntry(
-            is_folder=known.is_folder,
-            corpus=known.corpus,
-            version=version,
-            changed_in=self._sync_id,
-            gone_at=self._started_at,
-        )
+        self.entries[item_id] = gone_entry(known, self._checkpoint.sync, version)
         if self._index.details(item_id) is not None or self.details.get(item_id) is not None:
             self.details[item_id] = None
 
@@ -300,7 +291,7 @@ class ItemWriter:
         return replace(
             before,
             is_folder=is_folder,
-            corpus=self._corpus_of(record.drive_id),
+            corpus=record.drive_id or USER_CORPUS,
             parent_id=record.parent_id,
             version=before.version if record.version is None else record.version,
             digest=record.digest,
@@ -368,6 +359,17 @@ def held(index: ItemIndex, item_id: FileId) -> ItemEntry | None:
     """Return the item's entry, where the mirror holds the item."""
     known = index.get(item_id)
     return None if known is None or known.is_gone else known
+
+
+def gone_entry(known: ItemEntry, sync: Sync | None, version: int | None) -> ItemEntry:
+    """Return the entry of an item that is deleted in that sync, at that version where it is known."""
+    return ItemEntry(
+        is_folder=known.is_folder,
+        corpus=known.corpus,
+        version=version,
+        changed_in=None if sync is None else sync.sync_id,
+        gone_at="" if sync is None else sync.started_at,
+    )
 
 
 def full_sync_of(checkpoint: Checkpoint) -> SyncId | None:
