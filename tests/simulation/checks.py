@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from drive_simulator.model.items import User
 from drive_simulator.model.world import World
 from drive_simulator.truth.items import VisiblePermission, untold, visible_drives, visible_items, visible_permissions
-from google_drive_worker.demo.mirror import Difference, ReceivedRecord
+from google_drive_worker.demo.mirror import Difference, Mirror, ReceivedRecord
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import SyncId
 from google_drive_worker.sync import engine
@@ -54,6 +55,7 @@ class Checks:
         self._done = done
         self._findings = findings
         self.sights = Sights(world, user, scoped=size.scopes, details=size.details)
+        self.was_state_lost = False
         self._begun: dict[str, int] = {}
         self._removed: dict[str, int] = {}
         self._mark: tuple[tuple[SyncId | None, int], int] | None = None
@@ -196,9 +198,12 @@ class Checks:
         lasting = self._oddities.lasting if self._size.for_ever else frozenset[str]()
         differences = [
             each
-            for each in self._differences(settings, labels_too=labels_too, events_too=events_too)
+            for each in self._differences(self._log.mirror, settings, labels_too=labels_too, events_too=events_too)
             if each.resource_id.partition("/")[0] not in lasting and not (lasting and self._is_to_be_swept(each))
         ]
+        if not (self.was_state_lost or lasting or differences):
+            unswept = self._differences(self._log.unswept, settings, labels_too=labels_too, events_too=False)
+            differences = [replace(each, kind="unexpected, where nothing is swept" if each.kind == "unexpected" else each.kind) for each in unswept]
         self._done[f"compared, {when}"] += 1
         text = "; ".join(map(str, differences[:8]))
         self._findings.report(map(_finding, differences), f"{when}: {len(differences)} differences: {text}")
@@ -242,7 +247,9 @@ class Checks:
             raise Broken(f"error records of gaps: {wrong}, of {gaps}")
         self._done["lasting gaps compared"] += len(gaps)
 
-    def _differences(self, settings: ConnectionSettings, *, labels_too: bool, events_too: bool) -> list[Difference]:
+    def _differences(
+        self, mirror: Mirror, settings: ConnectionSettings, *, labels_too: bool, events_too: bool
+    ) -> list[Difference]:
         drives_too = bool(settings.include_shared_drives)
         trashed_too = settings.include_trashed
         files = visible_items(self._world, self._user, include_trashed=trashed_too, include_shared_drives=drives_too)
@@ -250,24 +257,24 @@ class Checks:
         permissions = self._visible_permissions(settings) if settings.sync_permissions else {}
         wrong_paths: list[Difference] = []
         if self._size.scopes:
-            wrong_paths = path_differences(self._log.mirror, self._world, self._user, files)
+            wrong_paths = path_differences(mirror, self._world, self._user, files)
             ids = within(settings, self._user, files, visible_drives(self._world, self._user))
             files = {file_id: file for file_id, file in files.items() if file_id in ids}
             drives = {drive_id: drive for drive_id, drive in drives.items() if holds_drive(settings, drive_id)}
             permissions = {key: each for key, each in permissions.items() if key[0] in files or key[0] in drives}
         differences = self._log.differences(
-            files, drives, permissions, untold=untold(self._world, self._user), include_trashed=trashed_too
+            mirror, files, drives, permissions, untold=untold(self._world, self._user), include_trashed=trashed_too
         )
-        differences += self._other_differences(settings, labels_too=labels_too, events_too=events_too)
+        differences += self._other_differences(mirror, settings, labels_too=labels_too, events_too=events_too)
         if self._size.scopes:
             differences = [each for each in differences if not is_opened_by_link(self._world, each)] + wrong_paths
         return differences
 
     def _other_differences(
-        self, settings: ConnectionSettings, *, labels_too: bool, events_too: bool
+        self, mirror: Mirror, settings: ConnectionSettings, *, labels_too: bool, events_too: bool
     ) -> Iterator[Difference]:
         """Those of what is beside items and their permissions."""
-        mirror, world, user = self._log.mirror, self._world, self._user
+        world, user = self._world, self._user
         if self._size.details:
             yield from differences_of_details(mirror, world, user, settings, self._oddities.blurred)
         if self._size.contents:

@@ -47,9 +47,11 @@ _DECODE_ERROR = msgspec.json.Decoder(ErrorRecord).decode
 
 @dataclass(slots=True)
 class Log:
-    """An append-only list of committed entries: their records go to the mirror at once, their state stays."""
+    """An append-only list of committed entries: their records go to two mirrors at once, one of which never sweeps; their
+    state stays."""
 
     mirror: Mirror = field(default_factory=Mirror)
+    unswept: Mirror = field(default_factory=lambda: Mirror(sweeps=False))
     state: bytes | None = None
     position: int = 0
     commits: int = 0
@@ -64,7 +66,9 @@ class Log:
         for entry in entries:
             for outgoing in entry.messages():
                 if outgoing.topic == DATA_TOPIC:
-                    record = self.mirror.apply(outgoing.value, partition=0, offset=next(self._offsets))
+                    offset = next(self._offsets)
+                    record = self.mirror.apply(outgoing.value, partition=0, offset=offset)
+                    self.unswept.apply(outgoing.value, partition=0, offset=offset)
                     self.events.on_record(record)
                 else:
                     self.errors.append(outgoing.value)
@@ -85,6 +89,7 @@ class Log:
 
     def differences(
         self,
+        mirror: Mirror,
         files: dict[str, dict[str, object]],
         drives: dict[str, dict[str, object]],
         permissions: Mapping[tuple[str, str], VisiblePermission],
@@ -92,11 +97,11 @@ class Log:
         untold: frozenset[str],
         include_trashed: bool,
     ) -> list[Difference]:
-        """Where the mirror is not what Drive says."""
+        """Where a mirror is not what Drive says."""
         truth = Truth(
             {file_id: read_file(msgspec.json.encode(file)) for file_id, file in files.items()},
             msgspec.convert(drives, dict[str, SharedDrive]),
             true_permissions(permissions),
             untold,
         )
-        return compare(self.mirror, truth, CONNECTION, include_trashed=include_trashed)
+        return compare(mirror, truth, CONNECTION, include_trashed=include_trashed)

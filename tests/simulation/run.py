@@ -336,6 +336,7 @@ class Run:
         self._note("lose state")
         self.known_cursor = checkpoint.corpora[USER_CORPUS].change_token
         self.log.state = None
+        self.checks.was_state_lost = True  # what was written before is known to nobody, until a consumer sweeps it
         self.log.index.clear()
         self.index.clear()
         self.checkpoint = None

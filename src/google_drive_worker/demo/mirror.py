@@ -139,10 +139,12 @@ class Mirror:
     stand in several change logs and be reread with its folder. `regressions` counts those whose version is under the
     held one (a listing that overtook another: the change log mends it); `misorders` what must never be: offsets that
     don't rise, a connection on two partitions, a record of a sync after a newer sync has closed. `fetch` reads the data
-    that a record left in the object store, at once: an object must be there before its record.
+    that a record left in the object store, at once: an object must be there before its record. `sweeps` says whether the
+    closing record of a completed full sync drops what is older.
     """
 
     fetch: Fetch = no_objects
+    sweeps: bool = True
     records: Counter[tuple[str, str]] = field(default_factory=Counter)
     repeated_messages: int = 0
     duplicates: Counter[str] = field(default_factory=Counter)
@@ -216,6 +218,7 @@ class Mirror:
         connection.closed_before = max(connection.closed_before, record.sync_id)
         if record.data.status == "completed":
             connection.completed.append(record.sync_id)
+        if record.data.status == "completed" and self.sweeps:
             stale = [key for key, held in connection.held.items() if held.sync_id < record.sync_id]
             connection.swept = [connection.held.pop(key) for key in stale]
 

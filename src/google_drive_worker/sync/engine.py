@@ -36,6 +36,7 @@ from google_drive_worker.sync.checkpoint import (
     Checkpoint,
     Corpus,
     GapScope,
+    Lost,
     Owed,
     Parked,
     Removal,
@@ -115,9 +116,9 @@ from google_drive_worker.sync.plan import (
     step_name,
     still_wanted,
 )
-from google_drive_worker.sync.scope import follows, with_roots
+from google_drive_worker.sync.scope import follows, holds_drive, with_roots
 from google_drive_worker.sync.sharing import Found
-from google_drive_worker.sync.step import Step, to_follow, with_gone, with_sync
+from google_drive_worker.sync.step import Step, counted, to_follow, with_gone, with_sync
 from google_drive_worker.sync.unseen import look_for_unseen
 from google_drive_worker.sync.walks import on_children
 from google_drive_worker.sync.witnesses import with_witnesses
@@ -233,13 +234,20 @@ def begin(
         logs_before=_read_logs(checkpoint, customer_id) if kind == "full" else {},
         from_trigger=from_trigger,
     )
+    dropped = _dropped_drives(checkpoint, scope, customer_id) if kind == "full" else ()
+    deletions = tuple(
+        normalizer.deletion("shared_drive", name, "out_of_scope")
+        for name in dropped
+        if holds_drive(checkpoint.scope, name)
+    )
     checkpoint = replace(
         checkpoint,
         customer_id=customer_id,
         scope=scope,
         owed=None,
         contested=(),
-        sync=sync,
+        sync=counted(sync, deletions),
+        lost=(*checkpoint.lost, *map(Lost, dropped)),
         # The tokens stay in mind: one that leads back to what was read would tell of the same changes again.
         corpora=corpora or {USER_CORPUS: Corpus("start_token", trail=replace(user.trail, stalls=0))},
         expected=expected if kind == "full" else checkpoint.expected,
@@ -253,7 +261,8 @@ def begin(
     if kind == "incremental":
         return Step(checkpoint, errors=refused)
     changes = IndexChanges(ends_seen=True)
-    return Step(checkpoint, (normalizer.sync_record(_summary(checkpoint, sync)),), refused, changes)
+    opening = normalizer.sync_record(_summary(checkpoint, sync))
+    return Step(checkpoint, (opening, *deletions), refused, changes)
 
 
 def _expected_drives(checkpoint: Checkpoint, scope: Scope, customer_id: CustomerId) -> tuple[str, ...]:
@@ -263,6 +272,14 @@ def _expected_drives(checkpoint: Checkpoint, scope: Scope, customer_id: Customer
     gaps = (gap.id for gap in checkpoint.gaps if gap.scope == "corpus")
     names = dict.fromkeys((*checkpoint.corpora, *checkpoint.expected, *gaps))
     return tuple(name for name in names if name != USER_CORPUS and follows(scope, name))
+
+
+def _dropped_drives(checkpoint: Checkpoint, scope: Scope, customer_id: CustomerId) -> tuple[str, ...]:
+    """The shared drives that were mirrored and that the scope leaves out."""
+    if customer_id != checkpoint.customer_id:
+        return ()
+    known = dict.fromkeys((*checkpoint.corpora, *checkpoint.expected))
+    return tuple(name for name in known if name != USER_CORPUS and not follows(scope, name))
 
 
 def _user_before(checkpoint: Checkpoint, customer_id: CustomerId) -> Corpus:
@@ -523,7 +540,7 @@ def complete(
     if sync is None:
         return Step(checkpoint)
     if sync.kind == "full" and not sync.unseen.is_done:
-        return look_for_unseen(checkpoint, sync, index)
+        return look_for_unseen(checkpoint, sync, index, normalizer)
     begun = on_metadata_done(checkpoint, sync)
     if begun is not None:
         return Step(begun)
