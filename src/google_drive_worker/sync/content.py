@@ -33,7 +33,7 @@ from google_drive_worker.sync.gaps import (
     read_on,
     unreadable_of_pass,
 )
-from google_drive_worker.sync.item_writer import held
+from google_drive_worker.sync.item_writer import held, is_gone_now
 from google_drive_worker.sync.items import NOWHERE, Places, held_of, misplaced_in
 from google_drive_worker.sync.listing import belongs, corpus_of
 from google_drive_worker.sync.plan import ListContent, ReadContent
@@ -104,33 +104,35 @@ def on_metadata_listed(checkpoint: Checkpoint, corpora: Iterable[str]) -> tuple[
 
 
 def contents_noted(step: Step, files: Iterable[DriveFile], index: ItemIndex, normalizer: Normalizer) -> Step:
-    """The step with the contents of the files that it wrote: those that are known to be unchanged are referred to, the
+    """The step with the contents of the files that it shows: those that are known to be unchanged are referred to, the
     others are to be looked at. Those that it deleted need it no more."""
     checkpoint = step.checkpoint
     if checkpoint is None or checkpoint.sync is None or not checkpoint.scope.sync_content:
         return step
-    shown = {file.id: file for file in files}
-    changed = dict.fromkeys(checkpoint.sync.contents)
-    records: list[Record] = []
-    for record in step.records:
-        kept = record
-        if record.resource_type == "file":
-            file_id = FileId(record.resource_id)
-            changed.pop(file_id, None)
-            file = shown.get(file_id) if record.operation == "upsert" else None
-            if file is not None and not _comes_anyhow(checkpoint, checkpoint.sync, file):
-                known = held(index, file_id)
-                ref = _known_ref(checkpoint.scope, file, known)
-                refusal = None if file_id in checkpoint.sync.contents else _known_refusal(checkpoint.scope, file, known)
-                if ref is not None:
-                    kept = normalizer.with_content(record, "stored", ref)
-                elif refusal is not None:
-                    kept = normalizer.with_content(record, refusal, None)
-                elif wants_contents(checkpoint) and source_of(checkpoint.scope, file) is not None:
-                    changed[file_id] = None
-        records.append(kept)
-    sync = _with_contents(checkpoint, checkpoint.sync, tuple(changed))
+    sync, scope, entries = checkpoint.sync, checkpoint.scope, step.changes.entries
+    changed = {file_id: None for file_id in sync.contents if not is_gone_now(entries, file_id)}
+    written = {each.resource_id: n for n, each in enumerate(step.records) if _is_upsert_of_file(each)}
+    records = list(step.records)
+    for file in files:
+        known = held(index, file.id)
+        number = written.get(file.id)
+        if _comes_anyhow(checkpoint, sync, file) or is_gone_now(entries, file.id):
+            continue
+        if number is None and (known is None or file.is_folder):
+            continue
+        ref = _known_ref(scope, file, known)
+        refusal = None if file.id in sync.contents else _known_refusal(scope, file, known)
+        status: ContentStatus | None = refusal if ref is None else "stored"
+        if status is not None and number is not None:
+            records[number] = normalizer.with_content(records[number], status, ref)
+        elif status is None and wants_contents(checkpoint) and source_of(scope, file) is not None:
+            changed[file.id] = None
+    sync = _with_contents(checkpoint, sync, tuple(changed))
     return replace(step, records=tuple(records), checkpoint=with_sync(checkpoint, sync))
+
+
+def _is_upsert_of_file(record: Record) -> bool:
+    return record.resource_type == "file" and record.operation == "upsert"
 
 
 def on_content_page(

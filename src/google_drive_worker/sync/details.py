@@ -50,7 +50,7 @@ from google_drive_worker.sync.gaps import (
     unreadable,
     unreadable_of_pass,
 )
-from google_drive_worker.sync.item_writer import full_sync_of, held, merged
+from google_drive_worker.sync.item_writer import full_sync_of, held, is_gone_now, merged
 from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, Places, held_of, misplaced_in
 from google_drive_worker.sync.listing import belongs, corpus_of
 from google_drive_worker.sync.plan import Action, ListContent, ListDetails, ReadContent, ReadDetails
@@ -209,19 +209,13 @@ def noted(
     return without_lost(step, lost, index, normalizer)
 
 
-def is_gone_now(entries: Mapping[FileId, ItemEntry | None], file_id: FileId) -> bool:
-    """Whether the step with those entries deletes the file."""
-    entry = entries.get(file_id)
-    return entry is not None and entry.is_gone
-
-
 def _told_of(may: Changed, known: ItemEntry, after: ItemEntry) -> Changed | None:
     """What is to be read of a file that is held and that a log names. `version` rises with every change but the
     account's own view of a file; whether it does with a comment is not documented."""
     same_head = known.head is not None and known.head == may.head
     due = replace(may, revisions=may.revisions and not same_head)
     if known.version is not None and known.version == after.version:
-        is_view = known.digest != after.digest
+        is_view = known.digest != after.digest and known.comments is not None
         due = replace(due, comments=due.comments and not is_view)
     return due if due.revisions or due.comments else None
 

@@ -162,6 +162,8 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
     deletions = [normalizer.deletion("shared_drive", drive_id, "access_lost")] if is_held else []
     lost = tuple(each for each in checkpoint.lost if each.drive_id != drive_id)
     checkpoint = replace(no_longer_expected(checkpoint, drive_id), lost=(*lost, Lost(drive_id)))
+    if checkpoint.in_doubt:  # the mirror may hold items of it that the index has nothing of
+        checkpoint = owe_full(checkpoint)
     if left is None:
         return forget_corpus(checkpoint, drive_id), deletions
     corpora = {name: corpus for name, corpus in checkpoint.corpora.items() if name != drive_id}

@@ -361,6 +361,12 @@ def held(index: ItemIndex, item_id: FileId) -> ItemEntry | None:
     return None if known is None or known.is_gone else known
 
 
+def is_gone_now(entries: Mapping[FileId, ItemEntry | None], file_id: FileId) -> bool:
+    """Whether the step with those entries deletes the file."""
+    entry = entries.get(file_id)
+    return entry is not None and entry.is_gone
+
+
 def gone_entry(known: ItemEntry, sync: Sync | None, version: int | None) -> ItemEntry:
     """Return the entry of an item that is deleted in that sync, at that version where it is known."""
     return ItemEntry(
