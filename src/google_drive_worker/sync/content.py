@@ -162,9 +162,7 @@ def on_contents(
     left = tuple(each for each in sync.contents if each not in action.file_ids)
     sync = replace(counted(sync, written.records), contents=left)
     checkpoint = with_gone(written.checkpoint or checkpoint, answer.gone)
-    checkpoint, doubtful = misplaced_in(
-        checkpoint, answer.places, lambda _: USER_CORPUS, held_of(answer.places, index)
-    )
+    checkpoint, doubtful = misplaced_in(checkpoint, answer.places, lambda _: USER_CORPUS, held_of(answer.places, index))
     # What was asked for and is not in the answer is gone, or has left the scope: nothing of it is owed any more.
     answered = {each.file.id for each in answer.found} | answer.unread.keys()
     checkpoint = close_gaps(checkpoint, [("contents", each) for each in action.file_ids if each not in answered])

@@ -430,9 +430,7 @@ class _HangingWriter:
             if each not in now:
                 cause: DeleteCause = "out_of_scope" if each in beyond else "removed"
                 self.records.append(self._normalizer.deletion(kind, f"{file_id}/{each}", cause))
-        self.records.extend(
-            record for each, record in records.items() if self._is_whole or old.get(each) != now[each]
-        )
+        self.records.extend(record for each, record in records.items() if self._is_whole or old.get(each) != now[each])
         digests = tuple(sorted(({**old, **now} if is_partial else now).items()))
         is_revision = kind == "revision"
         self._details[file_id] = (

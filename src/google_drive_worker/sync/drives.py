@@ -107,9 +107,7 @@ def on_drive_change(
     return checkpoint, [normalizer.transform_drive(change.drive)] if is_held else []
 
 
-def _left(
-    checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer
-) -> tuple[Checkpoint, list[Record]]:
+def _left(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -> tuple[Checkpoint, list[Record]]:
     """A log tells that a drive was left."""
     is_known = drive_id in checkpoint.corpora
     was_listed = is_known and is_listed_through(checkpoint.corpora[drive_id])

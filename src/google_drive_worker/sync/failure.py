@@ -264,7 +264,9 @@ def _on_rejected_log(
     sync, name = checkpoint.sync, action.corpus
     if sync is not None and name in sync.own_starts:
         # Where the sync before had read to is too old: what the full sync needs is what came since its own start.
-        checkpoint = with_corpus(checkpoint, name, replace(checkpoint.corpora[name], change_token=sync.own_starts[name]))
+        checkpoint = with_corpus(
+            checkpoint, name, replace(checkpoint.corpora[name], change_token=sync.own_starts[name])
+        )
         left = {other: each for other, each in sync.own_starts.items() if other != name}
         return Step(with_sync(checkpoint, replace(sync, own_starts=left)))
     if sync is not None and sync.kind == "full":

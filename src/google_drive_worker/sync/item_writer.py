@@ -151,7 +151,9 @@ class ItemWriter:
             self.misplaced.append(item_id)
             return
         held = self.held(item_id)
-        if record.resource_type == "folder" and (held is not None or self._in_doubt or self._index.children(item_id, limit=1)):
+        if record.resource_type == "folder" and (
+            held is not None or self._in_doubt or self._index.children(item_id, limit=1)
+        ):
             self.spreading.append(item_id)
         if held is not None and held.is_folder != (record.resource_type == "folder"):
             return  # it is known which of both it is
