@@ -138,7 +138,7 @@ def _read(corpus: Corpus, page: ChangesPage) -> Corpus:
     # The tokens stay in mind: one that leads back to what an earlier sync has read would tell events twice.
     # An entry of the page may have had the corpus listed again: its log is read on after that.
     stage: Stage = "listing" if corpus.stage == "listing" else "done"
-    return replace(corpus, stage=stage, change_token=token, trouble=0, trail=replace(corpus.trail, stalls=0))
+    return replace(corpus, stage=stage, change_token=token, trouble=0, fresh=False, trail=replace(corpus.trail, stalls=0))
 
 
 def _on_change(
@@ -173,8 +173,10 @@ def _on_change(
 
 
 def _changed(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter, normalizer: Normalizer) -> Checkpoint:
+    is_held = writer.may_hold(file.id)
     write_now(checkpoint, file, writer, normalizer)
-    if file.id in writer.spreading:
+    is_fresh = any(corpus.fresh for corpus in checkpoint.corpora.values())
+    if file.id in writer.spreading or (file.is_folder and is_fresh and (is_held or not writer.is_outside(file.id))):
         checkpoint = with_walk(checkpoint, walk_of(checkpoint, file))
     return checkpoint
 

@@ -136,7 +136,8 @@ class Corpus(_Value, frozen=True):
     the sync goes on without it: there is a gap, and a later sync takes it up where it stands. `unlisted` says that its
     listing, or the rest of it, is owed besides: the gap brings it, and the log is read on meanwhile. `doubtful` is a
     drive that Google did not find: it is looked up by its id before anything else of it is asked. `incomplete` says
-    that Google called a search of the present listing incomplete. `trail` is of the tokens of its change log.
+    that Google called a search of the present listing incomplete. `fresh` says that its log was not read to its end since
+    its listing: a folder may have been listed later than what is below it. `trail` is of the tokens of its change log.
     """
 
     stage: Stage = "done"
@@ -166,6 +167,7 @@ class Corpus(_Value, frozen=True):
     unlisted: bool = False
     doubtful: bool = False
     incomplete: bool = False
+    fresh: bool = False
     trail: Trail = Trail()
     witnesses: dict[str, Witness] = {}
 

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import ChangesPage, DrivesPage, FilesPage, SharedDrive
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, FileId, PageToken, new_sync_id
-from google_drive_worker.domain.item_entry import IndexChanges, ItemIndex
+from google_drive_worker.domain.item_entry import IndexChanges, ItemEntry, ItemIndex
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, SyncSummary
 from google_drive_worker.domain.reports import SyncEnded
@@ -86,7 +86,7 @@ from google_drive_worker.sync.gaps import (
     report_missing,
     with_gaps_seen,
 )
-from google_drive_worker.sync.item_writer import EMPTY_INDEX, ItemWriter
+from google_drive_worker.sync.item_writer import EMPTY_INDEX, ItemWriter, gone_entry
 from google_drive_worker.sync.items import (
     NOWHERE,
     ItemsAnswer,
@@ -234,12 +234,11 @@ def begin(
         logs_before=_read_logs(checkpoint, customer_id) if kind == "full" else {},
         from_trigger=from_trigger,
     )
-    dropped = _dropped_drives(checkpoint, scope, customer_id) if kind == "full" else ()
-    deletions = tuple(
-        normalizer.deletion("shared_drive", name, "out_of_scope")
-        for name in dropped
-        if holds_drive(checkpoint.scope, name)
-    )
+    known = _known_drives(checkpoint, customer_id) if kind == "full" else ()
+    kept = [name for name in known if follows(scope, name) and holds_drive(scope, name)]
+    dropped = [name for name in known if holds_drive(checkpoint.scope, name) and name not in kept]
+    deletions = tuple(normalizer.deletion("shared_drive", name, "out_of_scope") for name in dropped)
+    lost = tuple(Lost(name) for name in known if not follows(scope, name))
     checkpoint = replace(
         checkpoint,
         customer_id=customer_id,
@@ -247,7 +246,7 @@ def begin(
         owed=None,
         contested=(),
         sync=counted(sync, deletions),
-        lost=(*checkpoint.lost, *map(Lost, dropped)),
+        lost=(*checkpoint.lost, *lost),
         # The tokens stay in mind: one that leads back to what was read would tell of the same changes again.
         corpora=corpora or {USER_CORPUS: Corpus("start_token", trail=replace(user.trail, stalls=0))},
         expected=expected if kind == "full" else checkpoint.expected,
@@ -260,7 +259,8 @@ def begin(
     checkpoint = with_roots(read_again(checkpoint, now)) if kind == "full" else try_due(checkpoint, now)
     if kind == "incremental":
         return Step(checkpoint, errors=refused)
-    changes = IndexChanges(ends_seen=True)
+    gone = {FileId(name): gone_entry(ItemEntry(is_folder=True, corpus=name), sync, None) for name in dropped}
+    changes = IndexChanges(gone, ends_seen=True)
     opening = normalizer.sync_record(_summary(checkpoint, sync))
     return Step(checkpoint, (opening, *deletions), refused, changes)
 
@@ -274,12 +274,12 @@ def _expected_drives(checkpoint: Checkpoint, scope: Scope, customer_id: Customer
     return tuple(name for name in names if name != USER_CORPUS and follows(scope, name))
 
 
-def _dropped_drives(checkpoint: Checkpoint, scope: Scope, customer_id: CustomerId) -> tuple[str, ...]:
-    """The shared drives that were mirrored and that the scope leaves out."""
+def _known_drives(checkpoint: Checkpoint, customer_id: CustomerId) -> tuple[str, ...]:
+    """The shared drives that were mirrored, or may be."""
     if customer_id != checkpoint.customer_id:
         return ()
     known = dict.fromkeys((*checkpoint.corpora, *checkpoint.expected))
-    return tuple(name for name in known if name != USER_CORPUS and not follows(scope, name))
+    return tuple(name for name in known if name != USER_CORPUS)
 
 
 def _user_before(checkpoint: Checkpoint, customer_id: CustomerId) -> Corpus:

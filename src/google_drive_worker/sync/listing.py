@@ -276,7 +276,7 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Opened:
     its page was listed without it, to one whose log had been read by then.
     A listing of which Google did not search everything leaves a gap.
     """
-    listed = replace(without_listing(corpus), stage="changes", joined=False)
+    listed = replace(without_listing(corpus), stage="changes", joined=False, fresh=True)
     corpora = balanced({**checkpoint.corpora, name: listed})
     if checkpoint.unfinished is not None or (checkpoint.sync is not None and checkpoint.sync.kind == "full"):
         corpora = {
