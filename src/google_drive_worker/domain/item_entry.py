@@ -53,7 +53,8 @@ class ItemEntry(msgspec.Struct, frozen=True, gc=False):
     `comments` says whether it had any when they were last read, `None` that they never were; `comments_until` is the
     time (RFC 3339) up to which they were read.
     `content` is where its bytes are, of the edition `content_head`; `content_status` says why they can't be had.
-    Of a folder, `path` is its path as it was last written, where paths are mirrored and it is known.
+    Of a folder, `path` is its path as it was last written, where paths are mirrored and it is known, and `rights` the
+    digest of its `capabilities`: with what the account may do there changes what it sees below.
     """
 
     is_folder: bool = False
@@ -70,6 +71,7 @@ class ItemEntry(msgspec.Struct, frozen=True, gc=False):
     is_missing: bool = False
     gone_at: str | None = None
     path: tuple[str, ...] | None = None
+    rights: Digest | None = None
     head: str | None = None
     comments: bool | None = None
     comments_until: str | None = None

@@ -239,7 +239,14 @@ cdef object _listed(const uint8_t *text, Py_ssize_t size, Span *spans):
         spans[LIMITS_ACCESS].at != NULL and spans[LIMITS_ACCESS].at[0] == c"t",
         spans[HAS_OWN_PERMISSIONS].at != NULL and spans[HAS_OWN_PERMISSIONS].at[0] == c"t",
         digest,
+        _rights_of(data, writer.standing) if is_folder and spans[CAPABILITIES_FIELD].at != NULL else None,
     )
+
+
+cdef object _rights_of(bytes data, Py_ssize_t standing):
+    """The digest of the capabilities, which end the data."""
+    begin = data.index(b'"capabilities":', standing) + len(b'"capabilities":')
+    return digest_of(data[begin : len(data) - 1])
 
 
 cdef object _digest_of(bytes data, Py_ssize_t people, Py_ssize_t standing):

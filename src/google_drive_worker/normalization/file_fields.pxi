@@ -178,6 +178,7 @@ cdef enum:
     FIRST_OF_PEOPLE = 41
     FIRST_OF_STANDING = 46
     VERSION = 46
+    CAPABILITIES_FIELD = 50
     HAS_OWN_PERMISSIONS = 48
 
 _PEOPLE = ("trashed_by", "owners", "last_modified_by", "shared_by", "labels")

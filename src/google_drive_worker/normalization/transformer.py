@@ -110,6 +110,7 @@ def transform_file(file: DriveFile) -> ItemRecord:
         limits_access=file.inherited_permissions_disabled is True,
         has_own_permissions=file.has_augmented_permissions is True,
         digest=digest_of(data[:-1], _further(people)),
+        rights=digest_of(bytes(nested.capabilities)) if kind == "folder" and nested.capabilities else None,
         lossy=file.lossy,
     )
 

@@ -302,6 +302,7 @@ class ItemWriter:
             has_own_permissions=record.has_own_permissions,
             is_missing=False,
             path=before.path if path is None else path,
+            rights=record.rights,
         )
 
     def _path_of(self, record: ItemRecord, item_id: FileId, held: ItemEntry | None) -> tuple[str, ...] | None:
@@ -399,6 +400,7 @@ def reaches_below(before: ItemEntry | None, after: ItemEntry) -> bool:
         or before.limits_access != after.limits_access
         or before.permissions != after.permissions
         or before.path != after.path
+        or before.rights != after.rights
     )
 
 
