@@ -27,7 +27,7 @@ from google_drive_worker.messages.references import PAYLOAD_TYPE
 from google_drive_worker.sync import channels, engine, failure
 from google_drive_worker.sync.checkpoint import Checkpoint, Owed, Scope
 from google_drive_worker.sync.details import goes_first, let_in
-from google_drive_worker.sync.drives import delete_lost
+from google_drive_worker.sync.drives import delete_lost, is_lost_due
 from google_drive_worker.sync.forgetting import known_again
 from google_drive_worker.sync.gap_retries import GAP_RESTS, GapRests, postpone
 from google_drive_worker.sync.labels import asks_for_labels
@@ -359,7 +359,7 @@ class _Turn:
             if checkpoint.sync is None and not self._under_way:
                 self._begin(checkpoint)
                 return True
-            if checkpoint.sync is not None and checkpoint.lost:
+            if is_lost_due(checkpoint):
                 index = self._ledger.index(self._connection_id)
                 self._write(checkpoint, delete_lost(checkpoint, index, self._means.normalizer))
                 return True

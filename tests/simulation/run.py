@@ -33,7 +33,7 @@ from google_drive_worker.sync.checkpoint import (
     begins_full_sync,
 )
 from google_drive_worker.sync.details import let_in
-from google_drive_worker.sync.drives import delete_lost
+from google_drive_worker.sync.drives import delete_lost, is_lost_due
 from google_drive_worker.sync.labels import asks_for_labels
 from google_drive_worker.sync.places import Place
 from google_drive_worker.sync.plan import ListFiles, fetch_key, plan, scope_of
@@ -109,6 +109,7 @@ class Run:
         self.pending: list[Entry] = []
         self.flights: list[Fetch] = []
         self.known_cursor: PageToken | None = None
+        self.lost_since: int | None = None
 
     @property
     def shows_labels(self) -> bool:
@@ -226,9 +227,11 @@ class Run:
             if not self.flights:
                 self._begin(checkpoint)
             return
-        if checkpoint.lost:
+        if is_lost_due(checkpoint):
             self._note("delete lost")
-            self._write(checkpoint, delete_lost(checkpoint, self.index, transformer))
+            self._write(checkpoint, delete_lost(checkpoint, self.index, transformer), since=self.lost_since)
+            if self.checkpoint is None or not self.checkpoint.lost:
+                self.lost_since = None
             return
         scope = scope_of(self.settings, include_shared_drives=True)
         let = None if self.flights else let_in(checkpoint, scope)
@@ -283,6 +286,8 @@ class Run:
             self._note(f"arrive {flight.action}")
             step = engine.on_answer(checkpoint, flight.action, outcome, transformer, self.index)
         self.checks.on_step(checkpoint, flight.action, outcome, step)
+        if step.checkpoint is not None and len(step.checkpoint.lost) > len(checkpoint.lost):
+            self.lost_since = flight.sent if self.lost_since is None else min(self.lost_since, flight.sent)
         self._write(checkpoint, step, since=flight.sent)
 
     def lose_connection(self, error: WorkerError) -> None:
@@ -365,7 +370,9 @@ class Run:
         whole = full and step.checkpoint is not None and not step.checkpoint.gaps
         if whole and ends and checkpoint.owed is None and as_wanted and checkpoint.sync is not None:
             self.checks.on_full_sync_closed(checkpoint.sync.sync_id)
-        self._write(checkpoint, step)
+        self._write(checkpoint, step, since=self.lost_since if checkpoint.lost else None)
+        if step.checkpoint is not None and not step.checkpoint.lost:
+            self.lost_since = None
 
     def _write(self, before: Checkpoint, step: Step, since: int | None = None) -> None:
         """The step is to be committed; what it rests on was asked for at the moment `since`, or just now."""

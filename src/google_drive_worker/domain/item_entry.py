@@ -54,7 +54,8 @@ class ItemEntry(msgspec.Struct, frozen=True, gc=False):
     time (RFC 3339) up to which they were read.
     `content` is where its bytes are, of the edition `content_head`; `content_status` says why they can't be had.
     Of a folder, `path` is its path as it was last written, where paths are mirrored and it is known, and `rights` the
-    digest of its `capabilities`: with what the account may do there changes what it sees below.
+    digest of its `capabilities`: with what the account may do there changes what it sees below. `passes_on` is the
+    digest of the permissions of a folder that has its own, with where each comes from: what is below it rests on that.
     """
 
     is_folder: bool = False
@@ -72,6 +73,7 @@ class ItemEntry(msgspec.Struct, frozen=True, gc=False):
     gone_at: str | None = None
     path: tuple[str, ...] | None = None
     rights: Digest | None = None
+    passes_on: Digest | None = None
     head: str | None = None
     comments: bool | None = None
     comments_until: str | None = None

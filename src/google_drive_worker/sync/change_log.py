@@ -164,7 +164,8 @@ def _on_change(
         if not is_in_users_log_alone(home, file_id, file.drive_id, file.parents) and not is_trash_left_out(
             checkpoint, file
         ):
-            return checkpoint  # the drive's own log has it too
+            writer.write_view(normalizer.transform_file(file))
+            return checkpoint  # the drive's own log has it too, but for the account's own view of it
         # The drive has been joined just now: what happened to the item before is in no log of the drive's that will be
         # read. Or it came inside a folder: the drive's log names the folder alone, and no walk sees the item where that
         # folder is not for the account to see, or the item is in the trash.

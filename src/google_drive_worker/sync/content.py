@@ -216,7 +216,14 @@ def _write(
                 errors.append(unread(checkpoint, "file", file_id, "contents", content.problem))
         status = None if content.ref is not None else content.status
         entry = replace(
-            known, digest=record.digest, content=content.ref, content_head=mirrored.head, content_status=status
+            known,
+            version=known.version if record.version is None else record.version,
+            digest=record.digest,
+            parent_id=record.parent_id,
+            corpus=record.drive_id or USER_CORPUS,
+            content=content.ref,
+            content_head=mirrored.head,
+            content_status=status,
         )
         if entry != known:
             entries[file_id] = entry

@@ -180,8 +180,17 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
     return sighted(checkpoint, [USER_CORPUS]), deletions
 
 
+def is_lost_due(checkpoint: Checkpoint) -> bool:
+    """Whether what a left drive held is to be deleted before anything else: the drive was joined again."""
+    return checkpoint.sync is not None and any(each.drive_id in checkpoint.corpora for each in checkpoint.lost)
+
+
 def delete_lost(checkpoint: Checkpoint, index: ItemIndex, normalizer: Normalizer) -> Step:
-    """Go on through the index, and delete the next items of the first shared drive that was left."""
+    """Go on through the index, and delete the next items of the first shared drive that was left.
+
+    That waits until all logs are read (`engine.complete`): an item may have moved to another drive of ours, whose log
+    tells so. One that was joined again does not wait, since its listing writes what it finds.
+    """
     lost, sync = checkpoint.lost[0], checkpoint.sync
     if sync is None:
         return Step(checkpoint)

@@ -61,7 +61,7 @@ from google_drive_worker.sync.details import (
     on_metadata_done,
     pass_page_read,
 )
-from google_drive_worker.sync.drives import on_drive_found
+from google_drive_worker.sync.drives import delete_lost, on_drive_found
 from google_drive_worker.sync.error_reports import notice_of
 from google_drive_worker.sync.gap_retries import (
     GAP_RESTS,
@@ -216,7 +216,8 @@ def begin(
         return Step(kept, errors=refused)
     sync_id = new_sync_id(int(now.timestamp() * 1000), entropy, after=checkpoint.last_sync_id)
     anew = owed.kind == "full" or customer_id != checkpoint.customer_id  # cursors are not handed from one to another
-    expected = _expected_drives(checkpoint, scope, customer_id)
+    known = _known_drives(checkpoint, customer_id)
+    expected = tuple(name for name in known if follows(scope, name))
     user = _user_before(checkpoint, customer_id)
     if customer_id != checkpoint.customer_id or not checkpoint.scope.mirrors_as(scope):
         checkpoint = replace(checkpoint, gaps=())
@@ -234,8 +235,9 @@ def begin(
         logs_before=_read_logs(checkpoint, customer_id) if kind == "full" else {},
         from_trigger=from_trigger,
     )
-    known = _known_drives(checkpoint, customer_id) if kind == "full" else ()
-    kept = [name for name in known if follows(scope, name) and holds_drive(scope, name)]
+    if kind == "incremental":
+        known = ()
+    kept = [name for name in expected if holds_drive(scope, name)]
     dropped = [name for name in known if holds_drive(checkpoint.scope, name) and name not in kept]
     deletions = tuple(normalizer.deletion("shared_drive", name, "out_of_scope") for name in dropped)
     lost = tuple(Lost(name) for name in known if not follows(scope, name))
@@ -265,20 +267,12 @@ def begin(
     return Step(checkpoint, (opening, *deletions), refused, changes)
 
 
-def _expected_drives(checkpoint: Checkpoint, scope: Scope, customer_id: CustomerId) -> tuple[str, ...]:
-    """The shared drives that are mirrored, or may be, and that the list of drives has to name."""
+def _known_drives(checkpoint: Checkpoint, customer_id: CustomerId) -> tuple[str, ...]:
+    """The shared drives that are mirrored, or may be, and that the list of drives has to name where they are in scope."""
     if customer_id != checkpoint.customer_id:
         return ()
     gaps = (gap.id for gap in checkpoint.gaps if gap.scope == "corpus")
-    names = dict.fromkeys((*checkpoint.corpora, *checkpoint.expected, *gaps))
-    return tuple(name for name in names if name != USER_CORPUS and follows(scope, name))
-
-
-def _known_drives(checkpoint: Checkpoint, customer_id: CustomerId) -> tuple[str, ...]:
-    """The shared drives that were mirrored, or may be."""
-    if customer_id != checkpoint.customer_id:
-        return ()
-    known = dict.fromkeys((*checkpoint.corpora, *checkpoint.expected))
+    known = dict.fromkeys((*checkpoint.corpora, *checkpoint.expected, *gaps))
     return tuple(name for name in known if name != USER_CORPUS)
 
 
@@ -539,6 +533,8 @@ def complete(
     sync = checkpoint.sync
     if sync is None:
         return Step(checkpoint)
+    if checkpoint.lost:
+        return delete_lost(checkpoint, index, normalizer)
     if sync.kind == "full" and not sync.unseen.is_done:
         return look_for_unseen(checkpoint, sync, index, normalizer)
     begun = on_metadata_done(checkpoint, sync)

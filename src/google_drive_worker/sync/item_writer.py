@@ -26,7 +26,7 @@ from google_drive_worker.sync.error_reports import skipped
 from google_drive_worker.sync.gaps import PLACE, find_gap, is_confirmed, unreadable
 from google_drive_worker.sync.items import NOWHERE, Places
 from google_drive_worker.sync.scope import is_restricted
-from google_drive_worker.sync.sharing import Found
+from google_drive_worker.sync.sharing import Found, digest_of
 from google_drive_worker.utils.errors import SkipItem
 
 _ITEMS = frozenset({"file", "folder"})
@@ -136,6 +136,12 @@ class ItemWriter:
             self.delete(record)
         else:
             self.records.append(record)
+
+    def write_view(self, record: ItemRecord) -> None:
+        """Write an item of which only the account's own view has changed: its version is that of its entry."""
+        held = self.held(FileId(record.resource_id))
+        if held is not None and held.version is not None and held.version == record.version:
+            self._write_item(record)
 
     def delete(self, record: Record, *, is_by_place: bool = False) -> None:
         """Write a delete, with which goes what hangs on the item (docs/records.md). One that rests on where the item
@@ -249,7 +255,7 @@ class ItemWriter:
             return
         held = None if known is None or known.is_gone else known
         is_folder = record.resource_type == "folder"
-        path = self._path_of(record, item_id, held) if is_folder else None
+        path = self._path_of(item_id) if is_folder else None
         entry = self._described(record, held, path)
         is_whole = held is None or self._is_due(item_id, held)
         if held is None and self._in_doubt:
@@ -261,11 +267,16 @@ class ItemWriter:
         if isinstance(found, PermissionSet):
             if held is not None and held.permissions is not None and held.permissions.held and not found.is_visible:
                 self.hidden.append(item_id)
+            is_whole = is_whole or entry.permissions_due
             permissions = self._write_permissions(item_id, entry.permissions, found, is_whole=is_whole)
-            entry = replace(entry, permissions=permissions)
+            passes_on = int(digest_of(found)[:16], 16) if is_folder and entry.has_own_permissions else None
+            entry = replace(entry, permissions=permissions, permissions_due=False, passes_on=passes_on)
             if found.lossy:
                 self.lossy.append(item_id)
-        elif found is not None:
+        elif self._permissions is not None:
+            # What was written of them, if anything, was written before this; something else will bring them.
+            entry = replace(entry, permissions_due=entry.permissions_due or is_whole)
+        if found is not None and not isinstance(found, PermissionSet):
             self.unread[item_id] = found
         self._keep(item_id, known, entry)
 
@@ -301,20 +312,15 @@ class ItemWriter:
             limits_access=record.limits_access,
             has_own_permissions=record.has_own_permissions,
             is_missing=False,
-            path=before.path if path is None else path,
+            path=path,
             rights=record.rights,
         )
 
-    def _path_of(self, record: ItemRecord, item_id: FileId, held: ItemEntry | None) -> tuple[str, ...] | None:
+    def _path_of(self, item_id: FileId) -> tuple[str, ...] | None:
         """A folder's path, where it is mirrored and known. One whose path can't be had now is read again."""
         if item_id in self._places.pathless:
             self.lossy.append(item_id)
-        path = self._places.paths.get(item_id)
-        if path is not None or not self._checkpoint.scope.paths or held is None or not held.path:
-            return path
-        if held.parent_id == record.parent_id and held.path[-1] == record.name:
-            return held.path
-        return None
+        return self._places.paths.get(item_id)
 
     def _write_permissions(
         self, item_id: FileId, before: PermissionDigests | None, found: PermissionSet, *, is_whole: bool
@@ -401,6 +407,7 @@ def reaches_below(before: ItemEntry | None, after: ItemEntry) -> bool:
         or before.permissions != after.permissions
         or before.path != after.path
         or before.rights != after.rights
+        or before.passes_on != after.passes_on
     )
 
 
