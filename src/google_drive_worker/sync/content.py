@@ -217,7 +217,6 @@ def _write(
         status = None if content.ref is not None else content.status
         entry = replace(
             known,
-            version=known.version if record.version is None else record.version,
             digest=record.digest,
             parent_id=record.parent_id,
             corpus=record.drive_id or USER_CORPUS,
@@ -250,12 +249,12 @@ def _known_ref(scope: Scope, file: DriveFile, known: ItemEntry | None) -> Object
 
 
 def _known_refusal(scope: Scope, file: DriveFile, known: ItemEntry | None) -> ContentStatus | None:
-    """Why the file's bytes are not to be had, if nothing has changed since but the account's own view of it.
+    """Why the file's bytes are not to be had, if they are the same edition.
 
-    A view leaves `version` as it was, and fetching bytes is a view: those that are too many, say, would be fetched
-    again for the entry that fetching them has made.
+    Fetching bytes is a view: those that are too many, say, would be fetched again for the entry that fetching them has
+    made.
     """
-    if known is None or known.content_status is None or known.version is None or known.version != file.version:
+    if known is None or known.content_status is None:
         return None
     source = source_of(scope, file)
     if isinstance(source, Content):

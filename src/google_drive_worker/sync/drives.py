@@ -203,7 +203,8 @@ def delete_lost(checkpoint: Checkpoint, index: ItemIndex, normalizer: Normalizer
     for item_id, entry in entries:
         if entry.corpus != lost.drive_id or entry.is_gone:
             continue
-        if shared.may_be(entry):
+        is_of_now = (entry.changed_in or "") >= sync.sync_id or index.is_seen(item_id)  # perhaps since it was left
+        if shared.may_be(entry) or is_of_now:
             removals.append(Removal(item_id, lost.drive_id, told=True))
             continue
         if item_id != entry.corpus:

@@ -5,7 +5,7 @@ differs from the index is written, and the index is brought up to it. A full syn
 once; what has not changed is noted as seen, so that what a listing failed to show can be told at the end.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -72,7 +72,8 @@ class ItemWriter:
     records of single permissions that can't be read. `questions` are items
     that a list shows and that are known to be gone: they are to be looked up. `lossy` are items of which values made no
     sense, `misplaced` those that may be out of scope. `shown` are all items that are there and in scope, written or not;
-    `spreading` are the folders among them that have changed in a way that reaches what is below them.
+    `spreading` are the folders among them that have changed in a way that reaches what is below them, `emptied` those
+    that are there and not in scope any more.
 
     An answer that is `listed` comes from a list, which may be behind what a log or a look-up has said: a lower version
     is never written over a higher one.
@@ -98,6 +99,7 @@ class ItemWriter:
         self.details: dict[FileId, DetailDigests | None] = {}
         self.shown: set[FileId] = set()
         self.spreading: list[FileId] = []
+        self.emptied: list[FileId] = []
         self.hidden: list[FileId] = []
         self.unread: dict[FileId, SkipItem] = {}
         self.odd: dict[FileId, tuple[ErrorReport, ...]] = {}
@@ -178,6 +180,13 @@ class ItemWriter:
     def entry(self, item_id: FileId) -> ItemEntry | None:
         """The item's entry, this step included."""
         return self.entries[item_id] if item_id in self.entries else self._index.get(item_id)
+
+    def children(self, folder_id: FileId) -> Iterator[FileId]:
+        """The items that the mirror holds in a folder."""
+        after: FileId | None = None
+        while below := self._index.children(folder_id, after):
+            yield from (each for each in below if self.held(each) is not None)
+            after = below[-1]
 
     def held(self, item_id: FileId) -> ItemEntry | None:
         """The item's entry, where the mirror holds the item."""

@@ -87,6 +87,9 @@ def on_looked_up(
         elif answer is not None:
             checkpoint, more = _on_not_there(checkpoint, removal, answer, writer, normalizer)
             errors += more
+    # What is below a folder that is not ours is not ours by that folder: it is asked for in turn.
+    below = (Removal(each, NO_CORPUS) for folder_id in writer.emptied for each in writer.children(folder_id))
+    left = list(dict.fromkeys((*left, *below)))
     checkpoint = with_sync(checkpoint, replace(counted(checkpoint.sync or sync, writer.records), removals=tuple(left)))
     for walk in walked:
         checkpoint = with_walk(checkpoint, walk)
@@ -136,15 +139,16 @@ def _on_there(
     file_id, walk, errors = removal.file_id, None, list[ErrorReport]()
     if file.lossy:
         writer.lossy.append(file_id)
-    if _is_listed_anyhow(checkpoint, sync, removal, file) or (removal.told and writer.is_known_gone(file_id)):
+    if _is_listed_anyhow(checkpoint, sync, removal, file) or _is_told_gone(removal, writer):
         return _There(checkpoint)  # that an item left a corpus too says nothing against its delete
-    is_ours = _is_ours(checkpoint, removal, file)
+    is_ours = _is_ours(checkpoint, removal, file, writer)
     if not is_ours and _is_to_be_listed(checkpoint, file):
         return _There(close_gaps(checkpoint, [("item", file_id), ("folder", file_id)]))
     if not is_ours:
         if sync.kind == "full" and file_id in (checkpoint.scope.folder_ids or ()):
             errors.append(_no_root(checkpoint, file_id))
         writer.extend(deletions_of(file_id, file, "out_of_scope", normalizer))
+        writer.emptied.append(file_id)
     else:
         is_to_walk = file.is_folder and _is_to_walk(checkpoint, removal, file, writer)
         if file_id not in {MY_DRIVE, file.drive_id}:  # no listing shows the top of a Drive either
@@ -157,6 +161,12 @@ def _on_there(
     if file_id not in writer.lossy and file_id not in writer.misplaced:
         checkpoint = close_gaps(checkpoint, [("item", file_id)])
     return _There(checkpoint, tuple(errors), walk)
+
+
+def _is_told_gone(removal: Removal, writer: ItemWriter) -> bool:
+    """Whether a log told that an item left its corpus that is deleted already. One that was looked for in vain is there
+    again, if it is there."""
+    return removal.told and removal.corpus != NO_CORPUS and writer.is_known_gone(removal.file_id)
 
 
 def _is_to_be_listed(checkpoint: Checkpoint, file: DriveFile) -> bool:
@@ -234,11 +244,25 @@ def _is_listed_anyhow(checkpoint: Checkpoint, sync: Sync, removal: Removal, file
     return listed and removal.file_id not in (checkpoint.scope.folder_ids or ())
 
 
-def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
+def _is_in_ours(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter) -> bool:
+    """Whether an item is in a folder of ours that lets everyone in who sees it, or at the top of a drive of ours."""
+    for parent_id in file.parents or ():
+        parent = writer.held(parent_id)
+        if parent_id == file.drive_id and parent_id in checkpoint.corpora:
+            return True
+        if parent is not None and not parent.limits_access:
+            return True
+    return False
+
+
+def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile, writer: ItemWriter) -> bool:
     """Whether one of our corpora has the item now. One that only a link opens is in no corpus."""
     # Google names a parent only to those who can open it: below a shared folder nothing else tells of the sharing.
     is_shared = file.shared_with_me_time is not None or bool(file.parents)
     is_root = removal.file_id in (checkpoint.scope.folder_ids or ())
+    if removal.corpus == NO_CORPUS and not is_root and not checkpoint.in_doubt:
+        # A link opens items too, with their parents: that it is ours shows in it, or in the folder that it is in.
+        return bool(file.owned_by_me) or file.shared_with_me_time is not None or _is_in_ours(checkpoint, file, writer)
     was_shown = not removal.told and removal.corpus != NO_CORPUS and not is_root  # and no log told that it left
     if file.drive_id is None:
         return was_shown or bool(file.owned_by_me) or is_shared
@@ -253,8 +277,6 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile) -> bool:
         # It is shared by name or with a folder, unless it is just that sharing that ended. Should the drive have been
         # joined meanwhile, its listing brings the item.
         return checkpoint.scope.include_shared_drives and removal.corpus != USER_CORPUS and is_shared
-    if removal.corpus == NO_CORPUS:
-        return is_shared
     if removal.corpus == USER_CORPUS:
         # A drive that was joined just now is yet to be listed: that brings the item, unless only a link opens it. So it
         # is with one of which the account sees no folder.
