@@ -88,7 +88,7 @@ def on_looked_up(
             checkpoint, more = _on_not_there(checkpoint, removal, answer, writer, normalizer)
             errors += more
     # What is below a folder that is not ours is not ours by that folder: it is asked for in turn.
-    below = (Removal(each, NO_CORPUS) for folder_id in writer.emptied for each in writer.children(folder_id))
+    below = (Removal(each, NO_CORPUS, unseen=True) for folder_id in writer.emptied for each in writer.children(folder_id))
     left = list(dict.fromkeys((*left, *below)))
     checkpoint = with_sync(checkpoint, replace(counted(checkpoint.sync or sync, writer.records), removals=tuple(left)))
     for walk in walked:
@@ -260,7 +260,7 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile, writer: 
     # Google names a parent only to those who can open it: below a shared folder nothing else tells of the sharing.
     is_shared = file.shared_with_me_time is not None or bool(file.parents)
     is_root = removal.file_id in (checkpoint.scope.folder_ids or ())
-    if removal.corpus == NO_CORPUS and not is_root and not checkpoint.in_doubt:
+    if removal.unseen and not is_root:
         # A link opens items too, with their parents: that it is ours shows in it, or in the folder that it is in.
         return bool(file.owned_by_me) or file.shared_with_me_time is not None or _is_in_ours(checkpoint, file, writer)
     was_shown = not removal.told and removal.corpus != NO_CORPUS and not is_root  # and no log told that it left

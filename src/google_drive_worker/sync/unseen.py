@@ -34,7 +34,7 @@ def look_for_unseen(checkpoint: Checkpoint, sync: Sync, index: ItemIndex, normal
         for item_id, entry in entries:
             after, scanned = item_id, scanned + 1
             if is_unseen(sync, item_id, entry, index):
-                due.append(Removal(item_id, NO_CORPUS))
+                due.append(Removal(item_id, NO_CORPUS, unseen=True))
             elif not entry.is_gone:
                 narrowing.apply(item_id, entry)
             if len(due) == ASKED_AT_ONCE:
