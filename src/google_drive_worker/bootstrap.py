@@ -24,8 +24,8 @@ from google_drive_worker.handlers.trigger import TriggerHandler
 from google_drive_worker.handlers.webhook import WebhookHandler
 from google_drive_worker.http.retry import RetryPolicy
 from google_drive_worker.http.transport import TransportLimits
+from google_drive_worker.index.slots import take_slot
 from google_drive_worker.kafka.intake import Intake
-from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.message_ids import new_message_ids
 from google_drive_worker.kafka.notifications import NotificationIntake
 from google_drive_worker.kafka.partition import CommitLimits
@@ -33,6 +33,7 @@ from google_drive_worker.kafka.topics import survey
 from google_drive_worker.kafka.transactions import BatchLimit
 from google_drive_worker.kafka_clients import (
     OPENERS,
+    IndexOpener,
     Openers,
     admin_client,
     kafka_config,
@@ -203,6 +204,7 @@ class _Wiring:
         self._assembled = False
         self._has_webhooks = False
         self._admin, self._trouble = admin_client(settings)
+        self._slot = take_slot(settings.worker_state_dir)
 
     async def lacks(self) -> dict[str, list[str]]:
         """What is missing for the worker to run."""
@@ -269,7 +271,7 @@ class _Wiring:
             new_writer=lambda number: self._openers.new_writer(settings, number, intake.group_metadata, batches),
             restore=lambda number: self._openers.restore(settings, number),
             clock=clock,
-            memory=ItemMemory(settings.worker_items_remembered),
+            open_index=IndexOpener(settings, self._slot).open,
             limits=CommitLimits(settings.worker_commit_interval_ms / 1000, settings.worker_commit_max_records),
             observer=telemetry,
             on_commit=reporter.on_commit,

@@ -20,9 +20,11 @@ from google_drive_worker.config import Settings, load_settings
 from google_drive_worker.connections.setup import problems_of
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.kafka.topics import (
+    ITEMS_CONFIG,
+    STATE_CONFIG,
     Survey,
+    create_own_topic,
     create_platform_topics,
-    create_state_topic,
     setting_problems,
     survey,
 )
@@ -162,7 +164,7 @@ def run() -> None:
 @click.option("--check", is_flag=True, help="Create nothing, only look.")
 @click.option("--platform", is_flag=True, help="Create the platform's missing topics too, for a Kafka of your own.")
 def topics(*, check: bool, platform: bool) -> None:
-    """Create the worker's state topic, and say what is wrong with the platform's.
+    """Create the worker's own topics, and say what is wrong with the platform's.
 
     Ends with status 1 while something is wrong.
     """
@@ -183,16 +185,19 @@ def _topics(settings: Settings, *, check: bool, platform: bool) -> list[str]:
         return survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S, trouble)
 
     found = look()
-    missing = [name for name in names if name != names.state and name not in found.partitions]
+    ours = {names.state: STATE_CONFIG, names.items: ITEMS_CONFIG}
+    missing = [name for name in names if name not in ours and name not in found.partitions]
     if platform and not check and missing and found.answered:
         partitions = found.partitions.get(names.trigger, PLATFORM_PARTITIONS)
         create_platform_topics(client, missing, partitions, replicas, BROKER_TIMEOUT_S)
         click.echo(f"created: {', '.join(missing)}, {partitions} partitions each")
         found = look()
-    if not check and names.state not in found.partitions and names.trigger in found.partitions:
+    lacking = [name for name in ours if name not in found.partitions]
+    if not check and lacking and names.trigger in found.partitions:
         partitions = found.partitions[names.trigger]
-        create_state_topic(client, names.state, partitions, replicas, BROKER_TIMEOUT_S)
-        click.echo(f"created: {names.state}, {partitions} partitions, compacted")
+        for name in lacking:
+            create_own_topic(client, name, ours[name], partitions, replicas, BROKER_TIMEOUT_S)
+            click.echo(f"created: {name}, {partitions} partitions, compacted")
         found = look()
     for name, partitions in sorted(found.partitions.items()):
         click.echo(f"found: {name}, {partitions} partition{'s' if partitions != 1 else ''}")
@@ -234,7 +239,7 @@ def _kafka_problems(settings: Settings) -> list[str]:
     (client, trouble), names = admin_client(settings), topic_names(settings)
     found = survey(client, settings.kafka_bootstrap_servers, names, BROKER_TIMEOUT_S, trouble)
     problems = list(found.problems)
-    if {names.state, names.data, names.errors} <= found.partitions.keys():
+    if {names.state, names.items, names.data, names.errors} <= found.partitions.keys():
         problems += setting_problems(client, names, BROKER_TIMEOUT_S)
     return problems
 

@@ -5,6 +5,7 @@ Only `bootstrap` and the commands read it; everything else is given the values i
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -139,6 +140,10 @@ class Settings(BaseSettings):
         default="google-drive.state",
         description="The worker's own checkpoints; compacted, partitioned as the triggers are.",
     )
+    kafka_topic_items: Topic = Field(
+        default="google-drive.items",
+        description="What the worker has written of each item; compacted, partitioned as the triggers are.",
+    )
     kafka_topic_replication_factor: int = Field(
         default=-1,
         ge=-1,
@@ -198,12 +203,10 @@ class Settings(BaseSettings):
         le=3_600,
         description="How long a stop waits for pages in flight; with the last commit well below Kubernetes' 30 s.",
     )
-    worker_items_remembered: int = Field(
-        default=100_000,
-        ge=1_000,
-        le=100_000_000,
-        description="Items whose permissions are kept in mind, some 250 bytes each. A change of another one is written "
-        "as a delete and an upsert.",
+    worker_state_dir: Path = Field(
+        default=Path(tempfile.gettempdir()) / "google-drive-worker",
+        description="Where the item index is kept on disk, built from its topic where it is not there: some 300 bytes an "
+        "item of the partitions that the worker owns.",
     )
     worker_payload_limit_bytes: int = Field(
         default=262_144,

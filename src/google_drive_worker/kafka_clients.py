@@ -1,18 +1,30 @@
 """How the worker's Kafka clients are made from the settings: who it is to brokers, and what its producers promise."""
 
+import contextlib
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from google_drive_worker.config import Settings
+from google_drive_worker.index.partition_index import PartitionIndex
+from google_drive_worker.index.slots import Slot, boot_id
+from google_drive_worker.index.store import Identity, LocalStore, leave_clean, open_store
+from google_drive_worker.kafka.item_log import OffsetOutOfRange, committed_end, replay, topic_identity
 from google_drive_worker.kafka.state_store import Restored, restore
 from google_drive_worker.kafka.topics import BrokerTrouble, TopicNames
 from google_drive_worker.kafka.transactions import BatchLimit, GroupMetadata, TransactionalWriter
+from google_drive_worker.utils.errors import Retryable
 
 BROKER_TIMEOUT_S = 10.0
 """For each call to the broker. One that is away for longer costs a partition its writer, which is made anew."""
+
+
+IDENTITY_S = 3.0
+"""How long brokers are asked for a topic's id. Those before 3.1 have none, and embedded ones don't answer."""
 
 
 def kafka_config(settings: Settings) -> dict[str, Any]:
@@ -80,6 +92,7 @@ def topic_names(settings: Settings) -> TopicNames:
         data=settings.kafka_topic_data,
         errors=settings.kafka_topic_errors,
         state=settings.kafka_topic_state,
+        items=settings.kafka_topic_items,
     )
 
 
@@ -92,6 +105,7 @@ def new_writer(
         transactional_id=f"{settings.kafka_consumer_group_id}-{settings.kafka_topic_trigger}-{number}",
         position=TopicPartition(settings.kafka_topic_trigger, number),
         state_topic=settings.kafka_topic_state,
+        items_topic=settings.kafka_topic_items,
         group_metadata=group_metadata,
         batches=batches,
         timeout_s=BROKER_TIMEOUT_S,
@@ -102,6 +116,72 @@ def restore_partition(settings: Settings, number: int) -> Restored:
     """Read what is committed of a partition; blocks, and raises as `state_store.restore` does."""
     config = {**kafka_config(settings), "group.id": settings.kafka_consumer_group_id}
     return restore(config, settings.kafka_topic_trigger, settings.kafka_topic_state, number, BROKER_TIMEOUT_S)
+
+
+class StoredIndex:
+    """A partition's item index over its local store, read up to what is committed. Made by `IndexOpener`."""
+
+    def __init__(self, store: LocalStore, directory: Path, end: Callable[[], int]) -> None:
+        self.index = PartitionIndex(store)
+        self._store = store
+        self._directory = directory
+        self._end = end
+
+    def close(self, *, is_settled: bool) -> None:
+        """Let go of the store; where all that was written is in it, the next opening goes on from the topic's end."""
+        offset: int | None = None
+        if is_settled:
+            with contextlib.suppress(Retryable):
+                offset = self._end()
+        self._store.close(offset)
+        if offset is not None:
+            leave_clean(self._directory)
+
+
+class IndexOpener:
+    """Opens the item indexes of a worker's partitions, each over a store of its own in the worker's slot."""
+
+    def __init__(self, settings: Settings, slot: Slot) -> None:
+        self._settings = settings
+        self._slot = slot
+        self._topic = settings.kafka_topic_items
+        self._config = {**kafka_config(settings), "group.id": settings.kafka_consumer_group_id}
+        self._lock = threading.Lock()
+        self._changelog: tuple[str, str] | None = None
+
+    def open(self, number: int) -> StoredIndex:
+        """Open a partition's index and read its changelog to the committed end. Blocks.
+
+        To be called after `init_transactions`, as `restore_partition`. Raises `Retryable`, `StateDiskFull` among it.
+        """
+        identity = Identity(*self._identity(), number, boot_id())
+        directory = self._slot.partition_directory(f"{self._settings.kafka_consumer_group_id}-{self._topic}-{number}")
+        store = open_store(directory, identity)
+        try:
+            try:
+                self._replay(number, store.offset(), store)
+            except OffsetOutOfRange:
+                store.close()
+                store = open_store(directory, identity)
+                self._replay(number, None, store)
+            store.mark(None)
+        except BaseException:
+            store.close()
+            raise
+        return StoredIndex(
+            store, directory, lambda: committed_end(self._config, self._topic, number, BROKER_TIMEOUT_S)
+        )
+
+    def _replay(self, number: int, offset: int | None, store: LocalStore) -> None:
+        replay(self._config, self._topic, number, offset, store.apply, BROKER_TIMEOUT_S)
+
+    def _identity(self) -> tuple[str, str]:
+        """Asked once: the worker starts again where its topics change. Where brokers don't tell, no store is like it."""
+        with self._lock:
+            if self._changelog is None:
+                admin, _ = admin_client(self._settings)
+                self._changelog = topic_identity(admin, self._topic, BROKER_TIMEOUT_S, IDENTITY_S)
+            return self._changelog
 
 
 class Openers(NamedTuple):

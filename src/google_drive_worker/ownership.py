@@ -2,7 +2,7 @@
 
 There is one way back from any trouble, the same as after a crash: the turns of the partition end, its writer is given
 up, and it is opened from what is committed. Opening is, in this order: take the transactional id, read the committed
-offset, read the state to its end, let messages come. The order is what makes a takeover exact: once the id is taken,
+offset, read the state to its end and then the item index, let messages come. The order is what makes a takeover exact: once the id is taken,
 nobody else can change offset or state.
 """
 
@@ -16,8 +16,8 @@ from google_drive_worker.domain.message import Incoming, Outgoing
 from google_drive_worker.domain.partitioning import partition_of
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.handlers.base import Accept, Drop, Handler, PassOn, Reject, Skip
+from google_drive_worker.index.partition_index import PartitionIndex
 from google_drive_worker.kafka.entry import Entry
-from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.partition import CommitLimits, Committed, OwnedPartition
 from google_drive_worker.kafka.state_store import Restored
 from google_drive_worker.kafka.transactions import TransactionalWriter
@@ -55,6 +55,19 @@ class Source(Protocol):
         ...
 
 
+class OpenIndex(Protocol):
+    """A partition's item index, read up to what is committed."""
+
+    @property
+    def index(self) -> PartitionIndex:
+        """The index itself."""
+        ...
+
+    def close(self, *, is_settled: bool) -> None:
+        """Let go of it; where all that was written `is_settled` in its store, that can be gone on with. Blocks."""
+        ...
+
+
 class Observer(Protocol):
     """Who is told what happens to messages and partitions, to log and count it."""
 
@@ -86,7 +99,8 @@ class Observer(Protocol):
 class Ownership:
     """Holds the owned partitions, and hears of messages and rebalances as the consumer's listener.
 
-    `new_writer` and `restore` are for a partition's number; what they do blocks, and has its own time limits.
+    `new_writer`, `restore` and `open_index` are for a partition's number; what they do blocks, and has its own time
+    limits.
     `partitions` is how many the trigger topic has. `webhooks` decides on notifications, where any are read.
     `on_commit` hears of every transaction that went through, after the observer. `release_s` is how long turns may
     take to end when a partition is revoked.
@@ -100,8 +114,8 @@ class Ownership:
         outbox: Outbox,
         new_writer: Callable[[int], TransactionalWriter],
         restore: Callable[[int], Restored],
+        open_index: Callable[[int], OpenIndex],
         clock: Clock,
-        memory: ItemMemory,
         partitions: int,
         limits: CommitLimits,
         observer: Observer,
@@ -114,7 +128,7 @@ class Ownership:
         self._new_writer = new_writer
         self._restore = restore
         self._clock = clock
-        self._memory = memory
+        self._open_index = open_index
         self._partitions = partitions
         self._limits = limits
         self._observer = observer
@@ -277,9 +291,12 @@ class Ownership:
         assert self._source is not None  # noqa: S101 - connect() comes first
         assert self._scheduler is not None  # noqa: S101
         writer, thread = self._new_writer(number), WriterThread(f"commit-{number}")
+        opened: OpenIndex | None = None
+        partition: OwnedPartition | None = None
         try:
             await thread.call(writer.open, OPEN_TIMEOUT_S)
             restored = await asyncio.to_thread(self._restore, number)
+            opened = await asyncio.to_thread(self._open_index, number)
             partition = OwnedPartition(
                 number,
                 writer,
@@ -287,7 +304,7 @@ class Ownership:
                 restored.checkpoints,
                 restored.position,
                 clock=self._clock,
-                memory=self._memory,
+                index=opened.index,
                 limits=self._limits,
                 on_commit=lambda committed: self._committed(number, committed),
             )
@@ -308,6 +325,9 @@ class Ownership:
                     await thread.call(writer.close, CLOSE_TIMEOUT_S)
             finally:
                 thread.end()
+                if opened is not None:
+                    is_settled = partition is not None and partition.is_settled
+                    await asyncio.to_thread(opened.close, is_settled=is_settled)
 
     def _committed(self, number: int, committed: Committed) -> None:
         self._observer.on_commit(number, committed)

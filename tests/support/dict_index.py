@@ -20,13 +20,15 @@ class DictIndex:
 
     def apply(self, changes: IndexChanges) -> None:
         """Take what a step changes."""
+        if changes.wipes:
+            self.clear()
         for item_id, entry in changes.entries.items():
             _put(self.entries, item_id, entry)
         for file_id, details in changes.details.items():
             _put(self.hanging, file_id, details)
-        self.seen.update(changes.seen)
         if changes.ends_seen:
             self.seen.clear()
+        self.seen.update(changes.seen)
 
     def copy(self) -> "DictIndex":
         """The same, to be changed apart from this one."""

@@ -46,6 +46,11 @@ class Topics:
         return f"{self.prefix}.google-drive.state"
 
     @property
+    def items(self) -> str:
+        """`google-drive.items`, compacted."""
+        return f"{self.prefix}.google-drive.items"
+
+    @property
     def group_id(self) -> str:
         """The worker's consumer group, and a fit prefix for its transactional ids."""
         return f"{self.prefix}.google-drive-worker"
@@ -61,6 +66,7 @@ class Topics:
             "KAFKA_TOPIC_DATA": self.data,
             "KAFKA_TOPIC_ERRORS": self.errors,
             "KAFKA_TOPIC_STATE": self.state,
+            "KAFKA_TOPIC_ITEMS": self.items,
         }
 
 
@@ -71,7 +77,7 @@ def create_topics(
     prefix: str | None = None,
     state_config: Mapping[str, str] | None = None,
 ) -> Topics:
-    """Create all five topics of the platform under a prefix of their own; `state_config` goes over the state topic's.
+    """Create all topics, the platform's and the worker's, under a prefix of their own; `state_config` goes over the state topic's.
 
     The trigger and webhook topics take messages of up to 8 MiB, so that tests can send the worker what is too big.
     Raises `KafkaException` where the broker refuses.
@@ -84,6 +90,7 @@ def create_topics(
         topics.data: {},
         topics.errors: {"max.message.bytes": str(2 * LARGEST_TRIGGER_BYTES)},
         topics.state: {"cleanup.policy": "compact", **(state_config or {})},
+        topics.items: {"cleanup.policy": "compact"},
     }
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     wanted = [NewTopic(name, num_partitions=partitions, config=config) for name, config in configs.items()]

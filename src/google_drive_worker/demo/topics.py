@@ -51,9 +51,14 @@ class DemoKafka:
         return f"{self.prefix}google-drive.state"
 
     @property
+    def items(self) -> str:
+        """`google-drive.items`."""
+        return f"{self.prefix}google-drive.items"
+
+    @property
     def all_topics(self) -> tuple[str, ...]:
-        """All five."""
-        return (self.trigger, self.webhook, self.data, self.errors, self.state)
+        """All six."""
+        return (self.trigger, self.webhook, self.data, self.errors, self.state, self.items)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -66,6 +71,7 @@ class DemoKafka:
             "KAFKA_TOPIC_DATA": self.data,
             "KAFKA_TOPIC_ERRORS": self.errors,
             "KAFKA_TOPIC_STATE": self.state,
+            "KAFKA_TOPIC_ITEMS": self.items,
         }
 
     def send(self, topic: str, key: str, value: bytes) -> None:
@@ -94,7 +100,7 @@ def demo_kafka(bootstrap_servers: str | None, *, keep: bool = False) -> Iterator
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     compacted = {"cleanup.policy": "compact"}
     wanted = [
-        NewTopic(topic, kafka.partitions, config=compacted if topic == kafka.state else {})
+        NewTopic(topic, kafka.partitions, config=compacted if topic in {kafka.state, kafka.items} else {})
         for topic in kafka.all_topics
     ]
     try:

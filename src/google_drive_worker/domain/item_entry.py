@@ -91,13 +91,19 @@ class IndexChanges(msgspec.Struct, frozen=True, gc=False):
     """What a step changes of a connection's part of the index; `None` forgets an entry for good.
 
     `seen` are items that a full sync saw and that were not changed; `ends_seen` says that the full sync is over, and
-    with it what it saw.
+    with it what it saw. `wipes` forgets all that was known before.
     """
 
     entries: Mapping[FileId, ItemEntry | None] = {}
     details: Mapping[FileId, DetailDigests | None] = {}
     seen: Sequence[FileId] = ()
     ends_seen: bool = False
+    wipes: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing changes."""
+        return not (self.entries or self.details or self.seen or self.ends_seen or self.wipes)
 
 
 class ItemIndex(Protocol):

@@ -7,6 +7,7 @@ from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.item_entry import IndexChanges
 from google_drive_worker.domain.message import Outgoing, RecordBatch
 from google_drive_worker.domain.reports import Report
+from google_drive_worker.index.partition_index import Written
 from google_drive_worker.messages.record import output_headers
 from google_drive_worker.sync.checkpoint import Checkpoint
 
@@ -33,7 +34,8 @@ class Entry(NamedTuple):
 
     `connection_id` is `None` where no state is concerned; else `checkpoint` replaces the connection's, and `None` ends
     it. `position` is the offset after the trigger that this entry accounts for, where it accounts for one. `changes`
-    are those of the connection's part of the item index. `reports` may be told once it is
+    are those of the connection's part of the item index. `items` is what they come to in the
+    changelog, once the partition has taken the entry. `reports` may be told once it is
     committed.
     """
 
@@ -45,6 +47,7 @@ class Entry(NamedTuple):
     records: RecordBatch | None = None
     changes: IndexChanges = IndexChanges()
     reports: tuple[Report, ...] = ()
+    items: Written | None = None
 
     @property
     def is_quiet(self) -> bool:
@@ -55,7 +58,8 @@ class Entry(NamedTuple):
     def message_count(self) -> int:
         """What it counts in a transaction: its messages, and the checkpoint as one."""
         records = 0 if self.records is None else len(self.records.values)
-        return records + len(self.outgoing) + (self.connection_id is not None)
+        items = 0 if self.items is None else len(self.items.messages)
+        return records + items + len(self.outgoing) + (self.connection_id is not None)
 
     @property
     def size_bytes(self) -> int:
@@ -63,7 +67,8 @@ class Entry(NamedTuple):
         if self.is_quiet:
             return 0
         records = 0 if self.records is None else self.records.size_bytes
-        return CHECKPOINT_BYTES + records + sum(len(outgoing.value) for outgoing in self.outgoing)
+        items = 0 if self.items is None else self.items.size_bytes
+        return CHECKPOINT_BYTES + records + items + sum(len(outgoing.value) for outgoing in self.outgoing)
 
     def messages(self) -> Iterator[Outgoing]:
         """All that it writes beside its checkpoint, in order: first its records, then the rest."""

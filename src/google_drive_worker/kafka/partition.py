@@ -5,16 +5,14 @@ import contextlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from google_drive_worker.domain.ids import ConnectionId
-from google_drive_worker.domain.memory import Recall
+from google_drive_worker.domain.item_entry import IndexChanges, ItemIndex
 from google_drive_worker.domain.ports import Clock
+from google_drive_worker.index.partition_index import PartitionIndex, Written
 from google_drive_worker.kafka.entry import Entry
-from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.transactions import TransactionalWriter
 from google_drive_worker.kafka.writer_thread import WriterThread
-from google_drive_worker.sync.checkpoint import Checkpoint, begins_full_sync
+from google_drive_worker.sync.checkpoint import Checkpoint
 
 COMMIT_TIMEOUT_S = 25.0
 """When a commit is given up: longer than each of its calls may take, well under the transaction's own timeout."""
@@ -25,6 +23,9 @@ QUIET_S = 5.0
 REST_SHARE = 4.0
 """A partition rests this many times as long as its last commit took, at the most: where commits are cheap, nobody has
 to wait the whole interval for one, and where they are dear, they take a fifth of the time and no more."""
+
+
+_FORGOTTEN = IndexChanges(wipes=True)
 
 
 class CommitLimits(NamedTuple):
@@ -69,7 +70,7 @@ class OwnedPartition:
         position: int,
         *,
         clock: Clock,
-        memory: ItemMemory,
+        index: PartitionIndex,
         limits: CommitLimits,
         on_commit: Callable[[Committed], None],
     ) -> None:
@@ -81,8 +82,7 @@ class OwnedPartition:
         self._clock = clock
         self._limits = limits
         self._on_commit = on_commit
-        self._memory = memory
-        memory.forget(checkpoints)  # whatever was remembered: another owner may have written meanwhile
+        self._index = index
         self._pending: list[Entry] = []
         self._pending_bytes = 0
         self._committing_bytes = 0
@@ -101,30 +101,24 @@ class OwnedPartition:
         return self._checkpoints
 
     def checkpoint(self, connection_id: ConnectionId) -> Checkpoint | None:
-        """The connection's checkpoint, all that was written included; in doubt where something was forgotten."""
-        checkpoint = self._checkpoints.get(connection_id)
-        if checkpoint is None or checkpoint.in_doubt or self._memory.is_whole(connection_id):
-            return checkpoint
-        return replace(checkpoint, in_doubt=True)
+        """The connection's checkpoint, all that was written included."""
+        return self._checkpoints.get(connection_id)
 
-    def recall(self, connection_id: ConnectionId) -> Recall:
-        """What is remembered of the connection's items, what is pending included."""
-        return self._memory.recall(connection_id)
+    def index(self, connection_id: ConnectionId) -> ItemIndex:
+        """The connection's part of the item index, all that was written included."""
+        return self._index.view(connection_id)
 
     def write(self, entry: Entry) -> None:
         """Take the entry for the next transaction; its checkpoint counts from now on."""
-        if entry.connection_id is not None:
+        connection_id = entry.connection_id
+        if connection_id is not None:
             if entry.checkpoint is None:
-                self._checkpoints.pop(entry.connection_id, None)
-                self._memory.forget([entry.connection_id])
+                self._checkpoints.pop(connection_id, None)
+                entry = entry._replace(changes=_FORGOTTEN)
             else:
-                before = self._checkpoints.get(entry.connection_id)
-                is_new = not entry.checkpoint.in_doubt and not self._memory.is_whole(entry.connection_id)
-                if is_new or begins_full_sync(before, entry.checkpoint):
-                    self._memory.begin(entry.connection_id)  # what a full sync does not write, it sweeps away
-                self._checkpoints[entry.connection_id] = entry.checkpoint
-            if entry.remembered:
-                self._memory.note(entry.connection_id, entry.remembered)
+                self._checkpoints[connection_id] = entry.checkpoint
+            if not entry.changes.is_empty:
+                entry = entry._replace(items=self._index.write(connection_id, entry.changes))
         self._pending.append(entry)
         self._taken += 1
         self._pending_bytes += entry.size_bytes
@@ -211,14 +205,26 @@ class OwnedPartition:
             self._full.clear()
         return batch
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was written is committed and in the index's store."""
+        return not self._pending and not self._busy
+
+    def _commit_and_apply(self, batch: list[Entry], position: int, written: list[Written]) -> None:
+        """The store is brought up to what is committed, and never ahead of it."""
+        self._writer.commit(batch, position)
+        self._index.apply(written)
+
     async def _commit(self, batch: list[Entry]) -> None:
         position = max((entry.position for entry in batch if entry.position is not None), default=self.position)
         began_s = self._clock.monotonic_s()
         self._busy = True
         try:
-            await self._thread.call(lambda: self._writer.commit(batch, position), COMMIT_TIMEOUT_S)
+            written = [entry.items for entry in batch if entry.items is not None]
+            await self._thread.call(lambda: self._commit_and_apply(batch, position, written), COMMIT_TIMEOUT_S)
         finally:
             self._busy = False
+        self._index.applied(written)
         self.position = position
         self._pending_bytes -= self._committing_bytes
         self._committing_bytes = 0

@@ -17,8 +17,18 @@ STATE_CONFIG = {
     "segment.ms": "3600000",
     "min.cleanable.dirty.ratio": "0.1",  # checkpoints are rewritten all the time: compact early, restore fast
 }
-"""Of the state topic, as `create_state_topic` makes it."""
+"""Of the state topic, as `create_own_topic` makes it."""
 
+
+ITEMS_CONFIG = {
+    "cleanup.policy": "compact",
+    "delete.retention.ms": "604800000",  # a store that is older is built again: it may have missed a tombstone
+    "segment.bytes": "67108864",
+    "segment.ms": "43200000",
+    "min.cleanable.dirty.ratio": "0.3",
+    "max.compaction.lag.ms": "604800000",  # what is erased is gone then
+}
+"""Of the items topic, as `create_own_topic` makes it."""
 
 _LOOK_AGAIN_S = 0.05
 
@@ -30,13 +40,14 @@ LEAST_MESSAGE_BYTES = 1_000_000
 
 
 class TopicNames(NamedTuple):
-    """The topics by their role; all but `state` are the platform's."""
+    """The topics by their role; all but `state` and `items` are the platform's."""
 
     trigger: str
     webhook: str
     data: str
     errors: str
     state: str
+    items: str
 
 
 class Survey(NamedTuple):
@@ -101,25 +112,31 @@ def _problems(names: TopicNames, partitions: Mapping[str, int]) -> list[str]:
     problems = [
         f"the topic {name} (KAFKA_TOPIC_{role.upper()}) is missing; the platform creates it"
         for role, name in names._asdict().items()
-        if name not in partitions and role not in {"state", "webhook"}
+        if name not in partitions and role not in {"state", "items", "webhook"}
     ]
-    if names.state not in partitions:
-        problems.append(
-            f"the topic {names.state} (KAFKA_TOPIC_STATE) is missing; `google-drive-worker topics` creates it"
-        )
-    elif names.trigger in partitions and partitions[names.state] != partitions[names.trigger]:
-        problems.append(
-            f"the topic {names.state} has {partitions[names.state]} partitions and {names.trigger} has "
-            f"{partitions[names.trigger]}; they must have as many"
-        )
+    for role, name in (("STATE", names.state), ("ITEMS", names.items)):
+        if name not in partitions:
+            problems.append(
+                f"the topic {name} (KAFKA_TOPIC_{role}) is missing; `google-drive-worker topics` creates it"
+            )
+        elif names.trigger in partitions and partitions[name] != partitions[names.trigger]:
+            problems.append(
+                f"the topic {name} has {partitions[name]} partitions and {names.trigger} has "
+                f"{partitions[names.trigger]}; they must have as many"
+            )
     return problems
 
 
-def create_state_topic(
-    client: AdminClient, name: str, partitions: int, replication_factor: int, timeout_s: float
+def create_own_topic(
+    client: AdminClient,
+    name: str,
+    config: dict[str, str],
+    partitions: int,
+    replication_factor: int,
+    timeout_s: float,
 ) -> None:
-    """Create our own topic, compacted. Blocks; raises `KafkaException` where the broker refuses."""
-    topic = NewTopic(name, num_partitions=partitions, replication_factor=replication_factor, config=STATE_CONFIG)
+    """Create a topic of our own, compacted. Blocks; raises `KafkaException` where the broker refuses."""
+    topic = NewTopic(name, num_partitions=partitions, replication_factor=replication_factor, config=config)
     _create(client, [topic], timeout_s)
 
 
@@ -146,16 +163,17 @@ def _create(client: AdminClient, wanted: list[NewTopic], timeout_s: float) -> No
 
 def setting_problems(client: AdminClient, names: TopicNames, timeout_s: float) -> list[str]:
     """What is wrong with the settings of topics that exist, a sentence each. Blocks; needs the right to describe."""
-    topics = (names.state, names.data, names.errors)
+    topics = (names.state, names.items, names.data, names.errors)
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics]
     found: dict[str, dict[str, str]] = {}
     for resource, described in client.describe_configs(resources, request_timeout=timeout_s).items():
         found[resource.name] = {key: str(entry.value) for key, entry in described.result(timeout_s).items()}
     problems = []
-    if "compact" not in found[names.state].get("cleanup.policy", ""):
-        problems.append(
-            f"the topic {names.state} is not compacted: checkpoints would expire; set cleanup.policy=compact"
-        )
+    problems += [
+        f"the topic {name} has cleanup.policy={policy}: what the worker knows would expire; set cleanup.policy=compact"
+        for name in (names.state, names.items)
+        if (policy := found[name].get("cleanup.policy", "compact")) != "compact"
+    ]
     problems += [
         f"the topic {name} takes messages of {size} bytes at most; set max.message.bytes={LEAST_MESSAGE_BYTES} or more"
         for name in topics

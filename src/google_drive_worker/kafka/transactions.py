@@ -4,7 +4,8 @@ The steps of a commit:
 
 1. begin;
 2. produce the messages of all entries, in their order;
-3. produce the last checkpoint of each connection to the state topic, into the partition of the same number;
+3. produce what they change of the item index to the items topic, and the last checkpoint of each connection to the
+   state topic, into the partitions of the same number;
 4. send the position in the trigger topic, with the consumer's group metadata: sent each time, also unchanged, because a
    worker whose group generation is over is refused here;
 5. commit.
@@ -76,6 +77,7 @@ class TransactionalWriter:
         transactional_id: str,
         position: TopicPartition,
         state_topic: str,
+        items_topic: str,
         group_metadata: GroupMetadata,
         batches: BatchLimit,
         timeout_s: float,
@@ -85,6 +87,7 @@ class TransactionalWriter:
         self._trigger_topic = position.topic
         self._partition = position.partition
         self._state_topic = state_topic
+        self._items_topic = items_topic
         self._group_metadata = group_metadata
         self._timeout_s = timeout_s
         self._producer: Producer | None = None
@@ -163,6 +166,8 @@ class TransactionalWriter:
         try:
             for entry in entries:
                 _produce_all(producer, entry)
+                for key, value in entry.items.messages if entry.items is not None else ():
+                    _produce(producer, self._items_topic, key, value, _NO_HEADERS, self._partition)
         except KafkaException as problem:
             if problem.args[0].code() == KafkaError._STATE:  # noqa: SLF001 - librdkafka's own code, in its spelling
                 producer.commit_transaction(self._timeout_s)  # the transaction has failed already, and this tells why
@@ -179,6 +184,9 @@ class TransactionalWriter:
         if self._producer is None:
             raise Fenced("the partition's writer is closed")
         return self._producer
+
+
+_NO_HEADERS: Headers = []
 
 
 def _produce_all(producer: Producer, entry: Entry) -> None:

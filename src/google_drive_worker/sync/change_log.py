@@ -138,7 +138,9 @@ def _read(corpus: Corpus, page: ChangesPage) -> Corpus:
     # The tokens stay in mind: one that leads back to what an earlier sync has read would tell events twice.
     # An entry of the page may have had the corpus listed again: its log is read on after that.
     stage: Stage = "listing" if corpus.stage == "listing" else "done"
-    return replace(corpus, stage=stage, change_token=token, trouble=0, fresh=False, trail=replace(corpus.trail, stalls=0))
+    return replace(
+        corpus, stage=stage, change_token=token, trouble=0, fresh=False, trail=replace(corpus.trail, stalls=0)
+    )
 
 
 def _on_change(

@@ -216,8 +216,9 @@ def begin(
         return Step(kept, errors=refused)
     sync_id = new_sync_id(int(now.timestamp() * 1000), entropy, after=checkpoint.last_sync_id)
     anew = owed.kind == "full" or customer_id != checkpoint.customer_id  # cursors are not handed from one to another
-    known = _known_drives(checkpoint, customer_id)
-    expected = tuple(name for name in known if follows(scope, name))
+    is_another = customer_id != checkpoint.customer_id
+    drives = _known_drives(checkpoint, customer_id)
+    expected = tuple(name for name in drives if follows(scope, name))
     user = _user_before(checkpoint, customer_id)
     if customer_id != checkpoint.customer_id or not checkpoint.scope.mirrors_as(scope):
         checkpoint = replace(checkpoint, gaps=())
@@ -236,11 +237,11 @@ def begin(
         from_trigger=from_trigger,
     )
     if kind == "incremental":
-        known = ()
-    kept = [name for name in expected if holds_drive(scope, name)]
-    dropped = [name for name in known if holds_drive(checkpoint.scope, name) and name not in kept]
+        drives = ()
+    still = [name for name in expected if holds_drive(scope, name)]
+    dropped = [name for name in drives if holds_drive(checkpoint.scope, name) and name not in still]
     deletions = tuple(normalizer.deletion("shared_drive", name, "out_of_scope") for name in dropped)
-    lost = tuple(Lost(name) for name in known if not follows(scope, name))
+    lost = tuple(Lost(name) for name in drives if not follows(scope, name))
     checkpoint = replace(
         checkpoint,
         customer_id=customer_id,
@@ -262,7 +263,7 @@ def begin(
     if kind == "incremental":
         return Step(checkpoint, errors=refused)
     gone = {FileId(name): gone_entry(ItemEntry(is_folder=True, corpus=name), sync, None) for name in dropped}
-    changes = IndexChanges(gone, ends_seen=True)
+    changes = IndexChanges(gone, ends_seen=True, wipes=is_another)
     opening = normalizer.sync_record(_summary(checkpoint, sync))
     return Step(checkpoint, (opening, *deletions), refused, changes)
 

@@ -424,4 +424,6 @@ def merged(before: IndexChanges, after: IndexChanges) -> IndexChanges:
     """Return the changes of two parts of one step, the second on top of the first."""
     entries: Mapping[FileId, ItemEntry | None] = {**before.entries, **after.entries}
     details: Mapping[FileId, DetailDigests | None] = {**before.details, **after.details}
-    return IndexChanges(entries, details, (*before.seen, *after.seen), before.ends_seen or after.ends_seen)
+    return IndexChanges(
+        entries, details, (*before.seen, *after.seen), before.ends_seen or after.ends_seen, before.wipes
+    )

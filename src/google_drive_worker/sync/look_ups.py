@@ -88,7 +88,9 @@ def on_looked_up(
             checkpoint, more = _on_not_there(checkpoint, removal, answer, writer, normalizer)
             errors += more
     # What is below a folder that is not ours is not ours by that folder: it is asked for in turn.
-    below = (Removal(each, NO_CORPUS, unseen=True) for folder_id in writer.emptied for each in writer.children(folder_id))
+    below = (
+        Removal(each, NO_CORPUS, unseen=True) for folder_id in writer.emptied for each in writer.children(folder_id)
+    )
     left = list(dict.fromkeys((*left, *below)))
     checkpoint = with_sync(checkpoint, replace(counted(checkpoint.sync or sync, writer.records), removals=tuple(left)))
     for walk in walked:
@@ -248,7 +250,7 @@ def _is_in_ours(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter) -> 
     """Whether an item is in a folder of ours that lets everyone in who sees it, or at the top of a drive of ours."""
     for parent_id in file.parents or ():
         parent = writer.held(parent_id)
-        if parent_id == file.drive_id and parent_id in checkpoint.corpora:
+        if str(parent_id) == file.drive_id and parent_id in checkpoint.corpora:
             return True
         if parent is not None and not parent.limits_access:
             return True
