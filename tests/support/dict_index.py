@@ -67,3 +67,10 @@ def _put(held: dict[FileId, V], key: FileId, value: V | None) -> None:
         held.pop(key, None)
     else:
         held[key] = value
+
+
+def holding(*files: str, folders: Sequence[str] = (), **known: ItemEntry) -> DictIndex:
+    """An index of those files and folders, of which no more than that is known, and of those entries by id."""
+    entries = {FileId(name): ItemEntry() for name in files}
+    entries |= {FileId(name): ItemEntry(is_folder=True) for name in folders}
+    return DictIndex({**entries, **{FileId(name): entry for name, entry in known.items()}})

@@ -194,7 +194,7 @@ def _asked_again(checkpoint: Checkpoint, file: DriveFile) -> Checkpoint:
 
 def _removed(checkpoint: Checkpoint, removal: Removal, writer: ItemWriter, normalizer: Normalizer) -> Checkpoint:
     sync = checkpoint.sync
-    if not writer.may_hold(removal.file_id):
+    if not writer.may_hold(removal.file_id) and all(gap.id != removal.file_id for gap in checkpoint.gaps):
         return checkpoint
     if len(checkpoint.corpora) == 1 or sync is None:
         writer.extend(deletions_of(removal.file_id, None, "removed", normalizer))

@@ -203,8 +203,12 @@ def noted(
             after = entries.get(file.id) or known
             passes = any(each.corpus == name for each in sync.details)
             due = _told_of(may, known, after) if told else None if passes else _never_read(may, known)
-        if due is not None and may is not None:
-            changed[file.id] = _with_earlier(due, may, changed.get(file.id))
+        earlier = changed.pop(file.id, None)
+        if may is not None and (due is not None or earlier is not None):
+            nothing = replace(may, revisions=False, comments=False)
+            due = _with_earlier(due or nothing, may, earlier)
+            if due.revisions or due.comments:
+                changed[file.id] = due
     step = replace(step, checkpoint=_with_changed(checkpoint, sync, changed.values()))
     return without_lost(step, lost, index, normalizer)
 
@@ -363,6 +367,8 @@ def _write(
         if isinstance(revisions, SkipItem):
             checkpoint, more = _unread(checkpoint, "revisions", file_id, corpus, revisions)
             errors += more
+            if is_hidden(revisions) and find_gap(checkpoint, "revisions", file_id) is None:
+                hanging.write("revision", file_id, {}, cause="access_lost")
             continue
         checkpoint, odd = _with_elements(checkpoint, "revisions", file_id, corpus, revisions)
         errors.extend(odd.reports)
@@ -380,6 +386,8 @@ def _write(
         if isinstance(comments, SkipItem):
             checkpoint, more = _unread(checkpoint, "comments", file_id, corpus, comments)
             errors += more
+            if is_hidden(comments) and find_gap(checkpoint, "comments", file_id) is None:
+                hanging.write("comment", file_id, {}, cause="access_lost")
             continue
         checkpoint, odd = _with_elements(checkpoint, "comments", file_id, corpus, comments)
         errors.extend(odd.reports)
@@ -418,8 +426,9 @@ class _HangingWriter:
         file_id: FileId,
         records: Mapping[str, Record],
         *,
-        is_partial: bool,
+        is_partial: bool = False,
         beyond: Collection[str] = (),
+        cause: DeleteCause = "removed",
     ) -> None:
         """Write those records that differ, and the deletes of those that are gone; of a list that `is_partial` none is.
         Those `beyond` how many are mirrored are out of scope."""
@@ -428,8 +437,8 @@ class _HangingWriter:
         now = {each: self._normalizer.digest_of_record(record) for each, record in records.items()}
         for each in old if not is_partial else ():
             if each not in now:
-                cause: DeleteCause = "out_of_scope" if each in beyond else "removed"
-                self.records.append(self._normalizer.deletion(kind, f"{file_id}/{each}", cause))
+                why = "out_of_scope" if each in beyond else cause
+                self.records.append(self._normalizer.deletion(kind, f"{file_id}/{each}", why))
         self.records.extend(record for each, record in records.items() if self._is_whole or old.get(each) != now[each])
         digests = tuple(sorted(({**old, **now} if is_partial else now).items()))
         is_revision = kind == "revision"

@@ -392,7 +392,7 @@ def _with_gaps_of_items(
         errors += odd if odd and is_told(checkpoint, before, scope, item_id) else more if not odd else ()
     if checkpoint.gaps:
         written = [each for each in step.records if each.resource_type in {"file", "folder"}]
-        gone = {each.resource_id for each in written if each.operation == "delete"}
+        gone = {*writer.dropped, *(each.resource_id for each in written if each.operation == "delete")}
         there = {*writer.shown, *(each.resource_id for each in written if each.operation == "upsert")}
         checkpoint = with_gaps_seen(forget_items(checkpoint, gone - there), there, home_of)
         whole = there if permissions is None else {each for each in there if FileId(each) in permissions}
@@ -537,7 +537,13 @@ def complete(
     if checkpoint.lost:
         return delete_lost(checkpoint, index, normalizer)
     if sync.kind == "full" and not sync.unseen.is_done:
-        return look_for_unseen(checkpoint, sync, index, normalizer)
+        looked = look_for_unseen(checkpoint, sync, index, normalizer)
+        after = looked.checkpoint
+        if after is None or after.sync is None or not after.sync.unseen.is_done or after.sync.removals:
+            return looked
+        if looked.records or not looked.changes.is_empty:
+            return looked
+        checkpoint, sync = after, after.sync
     begun = on_metadata_done(checkpoint, sync)
     if begun is not None:
         return Step(begun)

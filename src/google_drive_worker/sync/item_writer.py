@@ -71,7 +71,8 @@ class ItemWriter:
     before and does not see any more. `unread` are those whose permissions can't be had now, `odd` the error
     records of single permissions that can't be read. `questions` are items
     that a list shows and that are known to be gone: they are to be looked up. `lossy` are items of which values made no
-    sense, `misplaced` those that may be out of scope. `shown` are all items that are there and in scope, written or not;
+    sense, `misplaced` those that may be out of scope. `shown` are all items that are there and in scope, written or not,
+    and `dropped` those that are not, held or not;
     `spreading` are the folders among them that have changed in a way that reaches what is below them, `emptied` those
     that are there and not in scope any more.
 
@@ -98,6 +99,7 @@ class ItemWriter:
         self.entries: dict[FileId, ItemEntry | None] = {}
         self.details: dict[FileId, DetailDigests | None] = {}
         self.shown: set[FileId] = set()
+        self.dropped: set[FileId] = set()
         self.spreading: list[FileId] = []
         self.emptied: list[FileId] = []
         self.hidden: list[FileId] = []
@@ -165,6 +167,7 @@ class ItemWriter:
             self.spreading.append(item_id)
         if held is not None and held.is_folder != (record.resource_type == "folder"):
             return  # it is known which of both it is
+        self.dropped.add(item_id)
         if held is None and not self._in_doubt:
             if known is not None and record.version is not None:
                 self._keep_gone(item_id, known, record.version)

@@ -5,12 +5,14 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import DECISIVE_RIGHTS, DriveFile, DrivesPage, SharedDrive, UnreadableItem
 from google_drive_worker.domain.ids import DriveId, FileId
+from google_drive_worker.domain.item_entry import ItemEntry, ItemIndex
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import (
     NO_CORPUS,
     Checkpoint,
     Corpus,
+    Lost,
     Parked,
     Part,
     Removal,
@@ -19,8 +21,10 @@ from google_drive_worker.sync.checkpoint import (
     SyncKind,
     Walk,
 )
+from google_drive_worker.sync.drives import delete_lost
 from google_drive_worker.sync.engine import CONNECTING, Answer, on_answer
 from google_drive_worker.sync.failure import on_failure
+from google_drive_worker.sync.item_writer import EMPTY_INDEX
 from google_drive_worker.sync.plan import (
     Action,
     ListDrives,
@@ -34,6 +38,7 @@ from google_drive_worker.sync.plan import (
 from google_drive_worker.sync.plan import WalkFolder as WalkAction
 from google_drive_worker.sync.step import GONE_AT_MOST, Step, with_corpus, with_sync
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound
+from support.dict_index import holding
 from support.syncs import (
     NOW,
     D,
@@ -57,9 +62,9 @@ from support.syncs import (
 )
 
 
-def answered(checkpoint: Checkpoint, action: Action, answer: Answer) -> Step:
+def answered(checkpoint: Checkpoint, action: Action, answer: Answer, index: ItemIndex = EMPTY_INDEX) -> Step:
     """The step of an answer."""
-    return on_answer(checkpoint, action, answer, transformer)
+    return on_answer(checkpoint, action, answer, transformer, index)
 
 
 def log_of(name: str = "user") -> ReadChanges:
@@ -78,9 +83,9 @@ def removing(checkpoint: Checkpoint, *removals: tuple[str, str]) -> Checkpoint:
     return with_sync(checkpoint, replace(sync_of(checkpoint), removals=found))
 
 
-def looked_up(checkpoint: Checkpoint, name: str, found: DriveFile | None) -> Step:
+def looked_up(checkpoint: Checkpoint, name: str, found: DriveFile | None, index: ItemIndex = EMPTY_INDEX) -> Step:
     """The step of one item looked up."""
-    return answered(checkpoint, LookUpRemoved(ids(name)), {FileId(name): found or NotFound("gone")})
+    return answered(checkpoint, LookUpRemoved(ids(name)), {FileId(name): found or NotFound("gone")}, index)
 
 
 # Listings.
@@ -179,7 +184,9 @@ def test_a_long_listing_is_split_and_ends_with_its_last_part() -> None:
     last = state(answered(state(ended), lower, files_page()))
     youngest = ListFiles("user", None, modified=TimeRange("2026-11-23T11:50:00"))
     assert plan(last) == [youngest]
-    assert state(answered(last, youngest, files_page())).corpora["user"] == Corpus("changes", token("c1"), written=True)
+    assert state(answered(last, youngest, files_page())).corpora["user"] == Corpus(
+        "changes", token("c1"), written=True, fresh=True
+    )
 
 
 def test_the_youngest_files_are_written_once_as_they_are() -> None:
@@ -280,7 +287,8 @@ def test_a_change_is_an_upsert_and_trash_a_delete_of_its_kind() -> None:
     page = changes_page(
         changed(file("a")), changed(file("b", trashed=True)), changed(folder("f", trashed=True)), start="c2"
     )
-    step = answered(syncing("incremental", user=corpus("changes")), log_of(), page)
+    index = holding("b", folders=["f"])
+    step = answered(syncing("incremental", user=corpus("changes")), log_of(), page, index)
     assert written(step) == ["upsert file a", "delete file b", "delete folder f"]
 
 
@@ -291,16 +299,24 @@ def test_every_changed_folder_is_walked_once() -> None:
     assert sync_of(step).walks == (Walk(FileId("f"), None, trashed=True),)
 
 
-def test_a_removal_is_a_delete_of_both_kinds_where_there_is_one_corpus() -> None:
-    """The entry holds the id alone, and the item can be nowhere else."""
-    step = answered(syncing("incremental", user=corpus("changes")), log_of(), changes_page(removed("x")))
+def test_a_removal_is_a_delete_where_there_is_one_corpus() -> None:
+    """The entry holds the id alone, and the item can be nowhere else. What is not held costs nothing."""
+    page = changes_page(removed("x"), removed("g"), removed("never-held"))
+    step = answered(syncing("incremental", user=corpus("changes")), log_of(), page, holding("x", folders=["g"]))
+    assert written(step) == ["delete file x", "delete folder g"]
+
+
+def test_a_removal_is_a_delete_of_both_kinds_where_it_is_not_known_what_is_held() -> None:
+    """As after going on from a trigger's cursor."""
+    before = replace(syncing("incremental", user=corpus("changes")), in_doubt=True)
+    step = answered(before, log_of(), changes_page(removed("x")))
     assert written(step) == ["delete file x", "delete folder x"]
 
 
 def test_a_removal_is_looked_up_where_there_are_drives() -> None:
     """It may have moved to another corpus of ours."""
     before = syncing("incremental", user=corpus("changes"), d=corpus("done"))
-    step = answered(before, log_of(), changes_page(removed("x")))
+    step = answered(before, log_of(), changes_page(removed("x")), holding("x"))
     assert written(step) == []
     assert sync_of(step).removals == (Removal(FileId("x"), "user", told=True),)
 
@@ -317,7 +333,7 @@ def test_the_users_log_speaks_for_a_drive_that_was_joined_just_now() -> None:
     """What an item went through before is in no log of the drive's to be read, and trash is in no listing."""
     before = syncing("incremental", user=corpus("changes"))
     page = changes_page(drive_change(D), changed(in_drive("a", D, trashed=True)))
-    step = answered(before, log_of(), page)
+    step = answered(before, log_of(), page, holding("a"))
     assert written(step) == ["upsert shared_drive drive-d", "delete file a"]
     assert state(step).corpora["drive-d"] == Corpus(
         "start_token", written=True, joined=True, drive_digest=SharedDrive(DriveId(D), D).digest
@@ -327,7 +343,7 @@ def test_the_users_log_speaks_for_a_drive_that_was_joined_just_now() -> None:
 def test_an_item_out_of_scope_is_deleted() -> None:
     """It moved to a drive, and drives are not mirrored."""
     before = syncing("incremental", user=corpus("changes"), scope=Scope(include_shared_drives=False))
-    assert "delete file a" in written(answered(before, log_of(), changes_page(changed(in_drive("a", D)))))
+    assert "delete file a" in written(answered(before, log_of(), changes_page(changed(in_drive("a", D))), holding("a")))
 
 
 def test_entries_about_drives_count_only_where_drives_do() -> None:
@@ -338,36 +354,36 @@ def test_entries_about_drives_count_only_where_drives_do() -> None:
     assert "drive-d" not in state(step).corpora
 
 
-@pytest.mark.parametrize(
-    ("left", "owes"),
-    [
-        (corpus("start_token"), False),
-        (corpus("listing"), False),
-        (Corpus("listing", token("c1"), token("p2")), True),
-        (corpus("listing", written=True), True),
-        (corpus("changes"), True),
-        (corpus("done"), True),
-    ],
-)
-def test_a_drive_that_was_left_owes_a_full_sync_if_it_was_ever_written(left: Corpus, owes: bool) -> None:
-    """Else one that is listed but can't be read would bring full sync upon full sync."""
+@pytest.mark.parametrize("left", [corpus("start_token"), corpus("listing", written=True), corpus("done")])
+def test_what_a_left_drive_held_is_deleted_by_the_index_and_what_is_shared_by_name_is_looked_up(left: Corpus) -> None:
+    """No full sync is owed. What has permissions of its own, or is below such a folder, may still be seen."""
     before = syncing("incremental", user=corpus("changes"), d=left)
     walk = Walk(FileId("f"), DriveId("drive-d"))
     before = with_sync(before, replace(sync_of(before), walks=(walk,), removals=(Removal(FileId("x"), D),)))
     step = answered(before, log_of(), changes_page(drive_change(D, left=True)))
     assert written(step) == ["delete shared_drive drive-d"]
     assert "drive-d" not in state(step).corpora
-    assert sync_of(step).walks == ()
-    assert sync_of(step).removals == ()
-    owed = state(step).owed
-    assert (owed is not None and owed.kind == "full") is owes
+    assert (sync_of(step).walks, state(step).owed, state(step).lost) == ((), None, (Lost("drive-d"),))
+    index = holding(
+        "mine",
+        top=ItemEntry(is_folder=True, corpus=D),
+        inside=ItemEntry(corpus=D, parent_id=FileId("top")),
+        shared=ItemEntry(is_folder=True, corpus=D, parent_id=FileId("top"), has_own_permissions=True),
+        within=ItemEntry(corpus=D, parent_id=FileId("shared")),
+        gone=ItemEntry(corpus=D, gone_at="2026-01-01T00:00:00.000Z"),
+    )
+    swept = delete_lost(state(step), index, transformer)
+    assert sorted(written(swept)) == ["delete file inside", "delete folder top"]
+    asked = [(each.file_id, each.corpus, each.told) for each in sync_of(swept).removals]
+    assert asked == [("shared", "drive-d", True), ("within", "drive-d", True)]
+    index.apply(swept.changes)
+    assert state(delete_lost(state(swept), index, transformer)).lost == ()
 
 
-def test_an_unknown_drive_that_was_left_owes_a_full_sync() -> None:
-    """It was joined and left between two readings: what a walk saw of it as a member's is swept away."""
-    known = syncing("incremental", user=corpus("changes"))
-    step = answered(known, log_of(), changes_page(drive_change(D, left=True)))
-    assert written(step) == ["delete shared_drive drive-d"]
+def test_a_drive_that_was_left_owes_a_full_sync_where_it_is_not_known_what_is_held() -> None:
+    """As after going on from a trigger's cursor: only a consumer's sweep takes away what nobody knows of."""
+    before = replace(syncing("incremental", user=corpus("changes")), in_doubt=True)
+    step = answered(before, log_of(), changes_page(drive_change(D, left=True)))
     assert (state(step).owed or pytest.fail("nothing owed")).kind == "full"
 
 
@@ -433,22 +449,23 @@ def test_a_drive_left_and_joined_again_takes_no_answer_from_before() -> None:
     assert step == Step(rejoined)
 
 
-def test_a_drive_joined_in_the_log_and_left_unread_owes_a_full_sync() -> None:
+def test_a_drive_joined_in_the_log_and_left_unread_is_looked_for_in_the_index() -> None:
     """A walk begun before its entry may have written what only a member sees. A later full sync can't repeat it."""
     before = syncing("incremental", user=corpus("changes"))
     page = changes_page(changed(folder("f", driveId=D, ownedByMe=False)), drive_change(D), more="c1b")
     joined = state(answered(before, log_of(), page))
     step = answered(joined, ReadChanges("user", token("c1b")), changes_page(drive_change(D, left=True)))
-    assert (state(step).owed or pytest.fail("nothing owed")).kind == "full"
+    assert state(step).lost == (Lost("drive-d"),)
 
 
 # Look-ups.
 
 
 def test_what_is_gone_for_good_is_deleted_and_kept_in_mind() -> None:
-    """Both kinds, since nobody knows which it was."""
-    step = looked_up(removing(syncing("incremental", d=corpus("done")), ("x", "user")), "x", None)
-    assert written(step) == ["delete file x", "delete folder x"]
+    """As the kind that it was."""
+    before = removing(syncing("incremental", d=corpus("done")), ("x", "user"))
+    step = looked_up(before, "x", None, holding(folders=["x"]))
+    assert written(step) == ["delete folder x"]
     assert state(step).gone == (Removal(FileId("x"), NO_CORPUS, told=True),)
     assert sync_of(step).removals == ()
 
@@ -472,7 +489,7 @@ def test_what_moved_to_a_corpus_of_ours_is_written_as_it_is(found: dict[str, obj
 def test_what_only_a_link_opens_is_deleted() -> None:
     """It is in nobody's corpus."""
     before = removing(syncing("incremental", d=corpus("done")), ("x", "user"))
-    assert written(looked_up(before, "x", read(file("x", ownedByMe=False)))) == ["delete file x"]
+    assert written(looked_up(before, "x", read(file("x", ownedByMe=False)), holding("x"))) == ["delete file x"]
 
 
 BY_NAME = {"sharedWithMeTime": "2026-01-01T00:00:00.000Z"}
@@ -497,7 +514,8 @@ def test_what_a_link_opens_in_a_shared_drive_is_deleted(
 ) -> None:
     """Google answers a look-up of it; what else there is to see of it, and which log it left, tells."""
     before = removing(syncing("incremental", d=corpus(stage)), ("x", left))
-    assert written(looked_up(before, "x", read(found))) == ([f"{operation} file x"] if operation else [])
+    index = holding("x") if operation == "delete" else EMPTY_INDEX
+    assert written(looked_up(before, "x", read(found), index)) == ([f"{operation} file x"] if operation else [])
 
 
 def test_what_is_in_the_drive_whose_log_told_that_it_left_is_looked_up_once_more_after_that_log() -> None:
@@ -509,7 +527,7 @@ def test_what_is_in_the_drive_whose_log_told_that_it_left_is_looked_up_once_more
     assert plan(state(asked)) == [log_of(D)]
     empty = answered(state(asked), log_of(D), changes_page(start="c2"))
     assert plan(state(empty)) == [LookUpRemoved(ids("x"))]
-    assert written(looked_up(state(empty), "x", found)) == ["delete file x"]
+    assert written(looked_up(state(empty), "x", found, holding("x"))) == ["delete file x"]
     back = answered(state(asked), log_of(D), changes_page(changed(in_drive("x", D)), start="c2"))
     assert written(back) == ["upsert file x"]
     assert plan(state(back)) == []
@@ -550,7 +568,7 @@ def test_a_look_up_that_fails_leaves_what_waits_for_a_log() -> None:
 def test_what_was_found_in_the_trash_is_deleted() -> None:
     """Where trash is not mirrored."""
     before = removing(syncing("incremental", d=corpus("done")), ("x", "user"))
-    assert written(looked_up(before, "x", read(in_drive("x", D, trashed=True)))) == ["delete file x"]
+    assert written(looked_up(before, "x", read(in_drive("x", D, trashed=True)), holding("x"))) == ["delete file x"]
 
 
 def test_only_what_was_asked_for_is_settled() -> None:
@@ -622,7 +640,7 @@ def test_a_trashed_folders_children_are_deleted() -> None:
     """They are in the trash with it."""
     walk = Walk(FileId("f"), trashed=True)
     page = files_page(file("a", trashed=True), folder("g", trashed=True))
-    step = answered(walking(walk), WalkAction(walk, include_trashed=True), page)
+    step = answered(walking(walk), WalkAction(walk, include_trashed=True), page, holding("a", folders=["g"]))
     assert written(step) == ["delete file a", "delete folder g"]
     assert sync_of(step).walks == (Walk(FileId("g"), trashed=True, depth=1),)
 
@@ -658,5 +676,5 @@ def test_an_answer_of_another_kind_is_a_bug() -> None:
 def test_records_are_counted_by_kind_and_deletes_together() -> None:
     """The closing record tells."""
     page = changes_page(changed(file("a")), changed(folder("f")), removed("x"))
-    step = answered(syncing("incremental", user=corpus("changes")), log_of(), page)
-    assert sync_of(step).counts == {"file": 1, "folder": 1, "deleted": 2}
+    step = answered(syncing("incremental", user=corpus("changes")), log_of(), page, holding("x"))
+    assert sync_of(step).counts == {"file": 1, "folder": 1, "deleted": 1}

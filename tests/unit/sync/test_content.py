@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from google_drive_worker.domain.content import Content, Mirrored
 from google_drive_worker.domain.drive import FilesPage, UnreadableItem
 from google_drive_worker.domain.ids import FileId, PageToken
-from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.item_entry import ItemEntry
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.times import from_rfc3339
 from google_drive_worker.normalization import transformer
@@ -16,6 +16,7 @@ from google_drive_worker.sync.engine import begin, complete, on_answer
 from google_drive_worker.sync.failure import on_failure
 from google_drive_worker.sync.plan import ListContent, ReadChanges, ReadContent, plan
 from google_drive_worker.utils.errors import ItemUnavailable, SkipItem, Terminal
+from support.dict_index import DictIndex, holding
 from support.syncs import (
     CUSTOMER,
     NOW,
@@ -52,12 +53,12 @@ def test_a_full_sync_goes_through_its_corpora_for_contents_when_all_else_is_done
 
     page = FilesPage(next_page_token=PageToken("2"))
     found = (Mirrored(read(BLOB), Content("stored", REF), "abc"),)
-    step = on_answer(begun, ListContent(USER_CORPUS, None), Contents(found, page), transformer)
+    step = on_answer(begun, ListContent(USER_CORPUS, None), Contents(found, page), transformer, holding("a"))
     (record,) = step.records
     assert record.references is not None
     assert record.references.content_ref == REF
     assert b'"content_status":"stored"' in bytes(record.data)  # type: ignore[arg-type]
-    known = step.remembered[FileId("a")] or Remembered()
+    known = step.changes.entries[FileId("a")] or ItemEntry()
     assert (known.content, known.content_head) == (REF, "abc")
     assert step.checkpoint is not None
     assert plan(step.checkpoint) == [ListContent(USER_CORPUS, PageToken("2"))]
@@ -88,7 +89,7 @@ def test_what_became_of_a_content_that_is_not_to_be_had_is_told_once() -> None:
     before = replace(before, sync=sync, corpora={USER_CORPUS: Corpus("done", PageToken("1"))})
     problem = SkipItem("too much", code="content_too_large")
     answer = Contents((Mirrored(read(BLOB), Content("too_large", problem=problem)),))
-    step = on_answer(before, ReadContent((FileId("a"),)), answer, transformer)
+    step = on_answer(before, ReadContent((FileId("a"),)), answer, transformer, holding("a"))
     assert b'"content_status":"too_large"' in bytes(step.records[0].data)  # type: ignore[arg-type]
     assert step.records[0].references is None
     assert [error.code for error in step.errors] == ["content_too_large"]
@@ -119,14 +120,14 @@ def test_a_changed_file_keeps_the_reference_to_bytes_that_are_the_same() -> None
     before = reading()
     action = ReadChanges(USER_CORPUS, PageToken("1"))
     page = changes_page(changed(BLOB), changed(folder("f")), more="2")
-    known = {"a": Remembered(content=REF, content_head="abc")}
-    step = on_answer(before, action, page, transformer, known.get)
+    known = {"a": ItemEntry(content=REF, content_head="abc")}
+    step = on_answer(before, action, page, transformer, DictIndex(known))
     assert step.records[0].references is not None
     assert step.checkpoint is not None
     assert step.checkpoint.sync is not None
     assert step.checkpoint.sync.contents == ()
-    for other in ({}, {"a": Remembered(content=REF, content_head="old")}, {"a": Remembered()}):
-        step = on_answer(before, action, page, transformer, other.get)
+    for other in ({}, {"a": ItemEntry(content=REF, content_head="old")}, {"a": ItemEntry()}):
+        step = on_answer(before, action, page, transformer, DictIndex(other))
         assert step.records[0].references is None
         assert step.checkpoint is not None
         assert step.checkpoint.sync is not None
@@ -134,25 +135,24 @@ def test_a_changed_file_keeps_the_reference_to_bytes_that_are_the_same() -> None
 
 
 def test_a_view_fetches_no_bytes_that_are_not_to_be_had() -> None:
-    """Fetching is a view, which leaves `version`; after any other change, or what is asked for anyhow, it is tried."""
+    """Fetching is a view, which leaves the edition; of another one, or what is asked for anyhow, it is tried."""
     before, action = reading(), ReadChanges(USER_CORPUS, PageToken("1"))
     assert before.sync is not None
     asked = replace(before, sync=replace(before.sync, contents=(FileId("a"),)))
     limited = replace(before, scope=replace(SCOPE, max_file_size_bytes=2))
-    refused = Remembered(content_head="abc", content_status="too_large", version=7)
+    refused = ItemEntry(content_head="abc", content_status="too_large", version=7)
     cases = (
         (before, BLOB, refused, ()),
         (asked, BLOB, refused, ("a",)),
-        (before, {**BLOB, "version": "8"}, refused, ("a",)),
+        (before, {**BLOB, "version": "8"}, refused, ()),
         (before, {**BLOB, "sha256Checksum": "other"}, refused, ("a",)),
-        (before, BLOB, replace(refused, version=None), ("a",)),
         (limited, BLOB, replace(refused, content_head=None), ()),
         (limited, BLOB, replace(refused, content_status="abusive"), ("a",)),
         (before, BLOB, replace(refused, content_head=None), ("a",)),  # the limit is gone
     )
     for at, shown, known, wanted in cases:
         page = changes_page(changed(shown), more="2")
-        step = on_answer(at, action, page, transformer, {"a": known}.get)
+        step = on_answer(at, action, page, transformer, DictIndex({"a": known}))
         assert sync_of(state(step)).contents == wanted
         told = b'"content_status":"too_large"' in bytes(step.records[0].data)  # type: ignore[arg-type]
         assert told == (not wanted)
@@ -164,9 +164,13 @@ def test_a_refusal_is_remembered_with_its_file() -> None:
     problem = SkipItem("too much", code="content_too_large")
     for content in (Content("too_large", problem=problem), Content("stored", REF)):
         step = on_answer(
-            asks, ReadContent((FileId("a"),)), Contents((Mirrored(read(BLOB), content, "abc"),)), transformer
+            asks,
+            ReadContent((FileId("a"),)),
+            Contents((Mirrored(read(BLOB), content, "abc"),)),
+            transformer,
+            holding("a"),
         )
-        known = step.remembered[FileId("a")]
+        known = step.changes.entries[FileId("a")]
         assert known is not None
         assert (known.content, known.content_status) == ((None, "too_large") if content.ref is None else (REF, None))
 
@@ -226,7 +230,7 @@ def test_what_could_not_be_had_is_a_gap_and_told_once() -> None:
     """Such as a file whose download quota is used up; when its bytes are there the gap is filled."""
     action = ReadContent((FileId("a"),))
     missing = Contents((Mirrored(read(BLOB), Content("unavailable", problem=ItemUnavailable("later"))),))
-    step = on_answer(asking(), action, missing, transformer)
+    step = on_answer(asking(), action, missing, transformer, holding("a"))
     assert [error.resource_id for error in step.errors] == ["a"]
     ended = state(complete(state(step), NOW, transformer))
     [gap] = ended.gaps
@@ -235,24 +239,24 @@ def test_what_could_not_be_had_is_a_gap_and_told_once() -> None:
     due = from_rfc3339(gap.retry_at or "")
     begun = state(begin(ended, CUSTOMER, SCOPE, due, 1, transformer))
     assert sync_of(begun).contents == ("a",)
-    still = on_answer(begun, action, missing, transformer)
+    still = on_answer(begun, action, missing, transformer, holding("a"))
     assert (still.errors, state(still).gaps[0].attempts) == ((), 2)
     there = Contents((Mirrored(read(BLOB), Content("stored", REF), "abc"),))
-    assert state(on_answer(begun, action, there, transformer)).gaps == ()
+    assert state(on_answer(begun, action, there, transformer, holding("a"))).gaps == ()
 
 
 def test_a_refusal_that_is_final_is_an_error_and_no_gap() -> None:
     """A large Drive has files that are never exported, and completes all the same."""
     never = Contents((Mirrored(read(BLOB), Content("abusive", problem=SkipItem("no", code="abusive_file"))),))
-    step = on_answer(asking(), ReadContent((FileId("a"),)), never, transformer)
+    step = on_answer(asking(), ReadContent((FileId("a"),)), never, transformer, holding("a"))
     assert ([error.code for error in step.errors], state(step).gaps) == (["abusive_file"], ())
 
 
 def test_a_file_that_is_listed_older_than_it_was_written_stays_as_it_is() -> None:
     """A list may be behind what a log has said."""
     there = Contents((Mirrored(read({**BLOB, "version": "7"}), Content("stored", REF), "abc"),))
-    known = {"a": Remembered(version=8)}
-    assert on_answer(asking(), ReadContent((FileId("a"),)), there, transformer, known.get).records == ()
+    known = {"a": ItemEntry(version=8)}
+    assert on_answer(asking(), ReadContent((FileId("a"),)), there, transformer, DictIndex(known)).records == ()
 
 
 def test_contents_that_the_scope_does_not_cover_are_asked_for_by_full_syncs_alone() -> None:
@@ -268,18 +272,17 @@ def test_contents_that_the_scope_does_not_cover_are_asked_for_by_full_syncs_alon
     assert sync_of(later).contents == ()
     action, page = ReadChanges(USER_CORPUS, PageToken("1")), changes_page(changed(BLOB), more="2")
     assert sync_of(on_answer(later, action, page, transformer)).contents == ()
-    known = {"a": Remembered(content=REF, content_head="abc")}
-    assert on_answer(later, action, page, transformer, known.get).records[0].references is not None
+    known = {"a": ItemEntry(content=REF, content_head="abc")}
+    assert on_answer(later, action, page, transformer, DictIndex(known)).records[0].references is not None
     full = state(begin(replace(ended, owed=owed("full")), CUSTOMER, SCOPE, NOW, 1, transformer))
     assert sync_of(complete(with_listed(full, USER_CORPUS), NOW, transformer)).content == (Reading(USER_CORPUS),)
 
 
-def test_a_file_that_was_deleted_since_is_not_written_again() -> None:
-    """Google's search may show for a while what is gone: where permissions are mirrored the worker remembers better."""
+def test_a_file_that_is_not_held_is_not_written_with_its_content() -> None:
+    """Google's search may show for a while what is gone."""
     there = Contents((Mirrored(read(BLOB), Content("stored", REF), "abc"),))
-    before = asking(scope=replace(SCOPE, sync_permissions=True))
-    assert on_answer(before, ReadContent((FileId("a"),)), there, transformer).records == ()
-    known = {"a": Remembered()}
-    assert len(on_answer(before, ReadContent((FileId("a"),)), there, transformer, known.get).records) == 1
-    doubted = replace(before, in_doubt=True)
-    assert len(on_answer(doubted, ReadContent((FileId("a"),)), there, transformer).records) == 1
+    action = ReadContent((FileId("a"),))
+    assert on_answer(asking(), action, there, transformer).records == ()
+    gone = holding(a=ItemEntry(gone_at="2026-01-01T00:00:00.000Z"))
+    assert on_answer(asking(), action, there, transformer, gone).records == ()
+    assert len(on_answer(asking(), action, there, transformer, holding("a")).records) == 1

@@ -6,7 +6,7 @@ import pytest
 from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
 from google_drive_worker.domain.drive import UnreadableItem
 from google_drive_worker.domain.ids import FileId
-from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.item_entry import DetailDigests, ItemEntry
 from google_drive_worker.domain.times import from_rfc3339
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync import failure
@@ -15,7 +15,7 @@ from google_drive_worker.sync.details import CHANGED_AT_MOST, Hanging, changed_o
 from google_drive_worker.sync.engine import begin, complete, due_at, on_answer
 from google_drive_worker.sync.gap_retries import GAP_RESTS, settle
 from google_drive_worker.sync.gaps import SOFT_TRIES, TRIES_AT_ONCE, hard_gaps
-from google_drive_worker.sync.items import nothing_remembered
+
 from google_drive_worker.sync.plan import (
     Action,
     ListDetails,
@@ -28,6 +28,7 @@ from google_drive_worker.sync.plan import (
 )
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, PageTokenRejected, Retryable, SkipItem, Terminal
+from support.dict_index import DictIndex, holding
 from support.syncs import (
     CUSTOMER,
     NOW,
@@ -59,10 +60,10 @@ def passing(*details: Reading, changed: tuple[Changed, ...] = (), scope: Scope =
     return with_sync(before, msgspec.structs.replace(sync_of(before), details=details, changed=changed))
 
 
-def follow(before: Checkpoint, action: Action, answer: Hanging, **known: Remembered) -> Step:
+def follow(before: Checkpoint, action: Action, answer: Hanging, **known: ItemEntry) -> Step:
     """An answer comes in."""
     memory = {FileId(name): each for name, each in known.items()}
-    return on_answer(before, action, answer, transformer, memory.get)
+    return on_answer(before, action, answer, transformer, DictIndex(memory))
 
 
 def revisions(*names: str) -> tuple[Revision, ...]:
@@ -131,21 +132,21 @@ def test_a_page_is_written_and_the_pass_goes_on_at_its_token() -> None:
         {A: comments, B: SkipItem("no", http_status=403)},
         page,
     )
-    step = follow(passing(Reading("user"), Reading(D)), ListDetails("user", None), answer, a=Remembered())
+    step = follow(passing(Reading("user"), Reading(D)), ListDetails("user", None), answer, a=ItemEntry())
     assert written(step) == ["upsert revision a/1", "upsert revision a/2", "upsert comment a/c"]
     assert sync_of(step).details == (
         Reading("user", token("two")),
         Reading(D),
     )
     assert sync_of(step).counts == {"revision": 2, "comment": 1}
-    assert step.remembered == {A: Remembered(head="2", comments=True)}
+    assert step.changes.entries == {A: ItemEntry(head="2", comments=True)}
     assert step.errors == ()
 
 
 def test_what_can_not_be_had_is_reported_and_passed_by() -> None:
     """It stays as it was."""
     answer = Hanging({A: SkipItem("strange", code="unreadable_item")}, {}, DetailsPage((DetailedFile(A),)))
-    step = follow(passing(Reading("user")), ListDetails("user", None), answer)
+    step = follow(passing(Reading("user")), ListDetails("user", None), answer, a=ItemEntry())
     [report] = step.errors
     assert (report.code, report.category, report.resource_id) == ("unreadable_item", "skipped_item", "a")
     assert sync_of(step).details == ()
@@ -158,11 +159,11 @@ def test_an_element_that_can_not_be_read_is_reported_and_the_others_written() ->
         {A: (Comment("x", deleted=True), UnreadableItem("c", "odd"))},
         DetailsPage((DetailedFile(A, head_revision_id="2"),)),
     )
-    step = follow(passing(Reading("user")), ListDetails("user", None), answer, a=Remembered(head="1"))
+    step = follow(passing(Reading("user")), ListDetails("user", None), answer, a=ItemEntry(head="1"))
     assert written(step) == ["upsert revision a/1", "upsert revision a/2"]
     reports = [(each.code, each.resource_type, each.resource_id) for each in step.errors]
     assert reports == [("unreadable_item", "revision", "a"), ("unreadable_item", "comment", "a/c")]
-    [known] = step.remembered.values()
+    [known] = step.changes.entries.values()
     assert known is not None
     assert (known.head, known.comments) == ("", True)
     following = syncing("incremental", user=corpus("changes"), scope=WANTED)
@@ -171,7 +172,7 @@ def test_an_element_that_can_not_be_read_is_reported_and_the_others_written() ->
         ReadChanges("user", token("c1")),
         changes_page(changed(file("a", headRevisionId="2")), start="c2"),
         transformer,
-        {A: known}.get,
+        DictIndex({A: known}),
     )
     assert sync_of(read_again).changed == (Changed(A, revisions=True, comments=True, head="2"),)
 
@@ -181,7 +182,7 @@ def test_revisions_that_can_not_all_be_read_push_none_out_of_the_window() -> Non
     scope = msgspec.structs.replace(WANTED, max_revisions=2)
     due = Changed(A, revisions=True, head="4")
     found = (Revision("2"), Revision("3"), UnreadableItem(None, "no id"), Revision("4"))
-    step = follow(passing(changed=(due,), scope=scope), ReadDetails((due,)), Hanging({A: found}, {}))
+    step = follow(passing(changed=(due,), scope=scope), ReadDetails((due,)), Hanging({A: found}, {}), a=ItemEntry())
     assert written(step) == ["upsert revision a/4"]
 
 
@@ -189,7 +190,7 @@ def test_a_file_of_the_pass_that_can_not_be_read_is_reported() -> None:
     """The others are gone through."""
     page = DetailsPage((UnreadableItem("bad", "odd"), DetailedFile(A)))
     assert wanted_of(passing(), "user", page) == [Changed(A, revisions=True, comments=True)]
-    step = follow(passing(Reading("user")), ListDetails("user", None), Hanging({A: revisions("1")}, {}, page))
+    step = follow(passing(Reading("user")), ListDetails("user", None), Hanging({A: revisions("1")}, {}, page), a=ItemEntry())
     assert written(step) == ["upsert revision a/1"]
     assert [(each.resource_type, each.resource_id) for each in step.errors] == [("file", "bad")]
 
@@ -198,14 +199,40 @@ def test_only_the_newest_revisions_are_mirrored() -> None:
     """One that a newer pushes out of the window is deleted, when its file is read anew."""
     scope = msgspec.structs.replace(WANTED, max_revisions=2)
     page = Hanging({A: revisions("1", "2", "3")}, {}, DetailsPage())
-    assert written(follow(passing(Reading("user"), scope=scope), ListDetails("user", None), page)) == [
-        "upsert revision a/2",
-        "upsert revision a/3",
-    ]
+    index = holding("a")
+    first = on_answer(passing(Reading("user"), scope=scope), ListDetails("user", None), page, transformer, index)
+    assert written(first) == ["upsert revision a/2", "upsert revision a/3"]
+    index.apply(first.changes)
     due = Changed(A, revisions=True, head="4")
-    anew = follow(passing(changed=(due,), scope=scope), ReadDetails((due,)), Hanging({A: revisions("2", "3", "4")}, {}))
-    assert written(anew) == ["delete revision a/2", "upsert revision a/3", "upsert revision a/4"]
-    assert sync_of(anew).changed == ()
+    before = syncing("incremental", user=corpus("done"), scope=scope)
+    before = with_sync(before, msgspec.structs.replace(sync_of(before), changed=(due,)))
+    answer = Hanging({A: revisions("2", "3", "4")}, {})
+    after = on_answer(before, ReadDetails((due,)), answer, transformer, index)
+    assert written(after) == ["delete revision a/2", "upsert revision a/4"]
+    assert sync_of(after).changed == ()
+
+
+def test_of_what_hangs_on_a_file_only_what_differs_is_written() -> None:
+    """What was purged is deleted; a full sync writes all of it."""
+    index = holding("a")
+    due = Changed(A, revisions=True, comments=True, head="1")
+    before = syncing("incremental", user=corpus("done"), scope=WANTED)
+    before = with_sync(before, msgspec.structs.replace(sync_of(before), changed=(due,)))
+    first = Hanging({A: revisions("1", "2")}, {A: (Comment("c", content="hm"), Comment("d", content="yes"))})
+    index.apply(on_answer(before, ReadDetails((due,)), first, transformer, index).changes)
+    assert written(on_answer(before, ReadDetails((due,)), first, transformer, index)) == []
+    second = Hanging({A: revisions("2", "3")}, {A: (Comment("c", content="no"), Comment("d", deleted=True))})
+    step = on_answer(before, ReadDetails((due,)), second, transformer, index)
+    assert written(step) == [
+        "delete revision a/1",
+        "upsert revision a/3",
+        "delete comment a/d",
+        "upsert comment a/c",
+    ]
+    index.apply(step.changes)
+    page = msgspec.structs.replace(second, page=DetailsPage((DetailedFile(A),)))
+    full = on_answer(passing(Reading("user")), ListDetails("user", None), page, transformer, index)
+    assert written(full) == ["upsert revision a/2", "upsert revision a/3", "upsert comment a/c"]
 
 
 def test_a_file_that_changed_is_read_anew_its_revisions_where_the_head_did() -> None:
@@ -214,23 +241,24 @@ def test_a_file_that_changed_is_read_anew_its_revisions_where_the_head_did() -> 
     page = changes_page(
         changed(file("a", headRevisionId="2")), changed(file("b", modifiedTime="t")), changed(folder("f")), start="c2"
     )
-    memory = {A: Remembered(head="1"), B: Remembered(head="t")}
-    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer, memory.get)
+    memory = {A: ItemEntry(head="1"), B: ItemEntry(head="t")}
+    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer, DictIndex(memory))
     due = Changed(A, revisions=True, comments=True, head="2"), Changed(B, comments=True, head="t")
     assert sync_of(step).changed == due
     later = with_sync(state(step), msgspec.structs.replace(sync_of(step), walks=()))
     assert plan(later) == [ReadDetails(due)]
     comments = (Comment("c", deleted=True), Comment("d"))
-    anew = follow(later, ReadDetails(due), Hanging({A: revisions("2")}, {A: comments, B: ()}), a=Remembered(head="1"))
-    assert written(anew) == ["upsert revision a/2", "delete comment a/c", "upsert comment a/d"]
-    assert anew.remembered == {A: Remembered(head="2", comments=True), B: Remembered(comments=False)}
+    answer = Hanging({A: revisions("2")}, {A: comments, B: ()})
+    step = follow(later, ReadDetails(due), answer, a=ItemEntry(head="1"), b=ItemEntry())
+    assert written(step) == ["upsert revision a/2", "upsert comment a/d"]
+    assert step.changes.entries == {A: ItemEntry(head="2", comments=True), B: ItemEntry(comments=False)}
 
 
 def test_a_file_that_is_deleted_is_not_read_any_more() -> None:
     """Nothing of it may follow its delete."""
     before = syncing("incremental", user=corpus("changes"), scope=WANTED)
     before = with_sync(before, msgspec.structs.replace(sync_of(before), changed=(Changed(A, comments=True),)))
-    step = on_answer(before, ReadChanges("user", token("c1")), changes_page(removed("a"), start="c2"), transformer)
+    step = on_answer(before, ReadChanges("user", token("c1")), changes_page(removed("a"), start="c2"), transformer, holding("a"))
     assert sync_of(step).changed == ()
 
 
@@ -247,11 +275,11 @@ def test_too_many_changed_files_are_gone_through_with_all_others() -> None:
     before = with_sync(before, msgspec.structs.replace(sync_of(before), details=(Reading("user", token("two")),)))
     page = changes_page(*(changed(file(f"f{n}")) for n in range(CHANGED_AT_MOST + 1)), start="c2")
     after = state(on_answer(before, ReadChanges("user", token("c1")), page, transformer))
-    assert (sync_of(after).changed, sync_of(after).details) == ((), (Reading("user", anew=True),))
-    answer = Hanging({}, {A: (Comment("x", deleted=True),)}, DetailsPage((DetailedFile(A),), token("two")))
-    step = follow(after, ListDetails("user", None), answer)
-    assert written(step) == ["delete comment a/x"]
-    assert sync_of(step).details == (Reading("user", token("two"), anew=True),)
+    assert (sync_of(after).changed, sync_of(after).details) == ((), (Reading("user"),))
+    answer = Hanging({}, {A: (Comment("x"),)}, DetailsPage((DetailedFile(A),), token("two")))
+    step = follow(after, ListDetails("user", None), answer, a=ItemEntry())
+    assert written(step) == ["upsert comment a/x"]
+    assert sync_of(step).details == (Reading("user", token("two")),)
 
 
 def test_what_comes_back_out_of_the_trash_with_its_folder_is_read_anew() -> None:
@@ -260,7 +288,7 @@ def test_what_comes_back_out_of_the_trash_with_its_folder_is_read_anew() -> None
     walk = Walk(FileId("f"))
     before = with_sync(before, msgspec.structs.replace(sync_of(before), walks=(walk,)))
     page = files_page(file("a"), file("b", modifiedTime="t"), folder("g"))
-    step = on_answer(before, WalkFolder(walk), page, transformer, {B: Remembered(head="t", comments=False)}.get)
+    step = on_answer(before, WalkFolder(walk), page, transformer, DictIndex({B: ItemEntry(head="t", comments=False)}))
     assert sync_of(step).changed == (Changed(A, revisions=True, comments=True),)
     look_up = LookUpRemoved((A,))
     removals = (Removal(A, "user"),)
@@ -273,64 +301,63 @@ def test_what_comes_back_out_of_the_trash_with_its_folder_is_read_anew() -> None
 
 READER = {"canReadRevisions": False, "canComment": False}
 COMMENTER = {"canReadRevisions": False, "canComment": True}
-HAD = Remembered(head="1", comments=True)
+HAD = ItemEntry(head="1", comments=True)
 
 
-@pytest.mark.parametrize("permissions", [False, True])
 @pytest.mark.parametrize(
-    ("known", "may", "lost", "due"),
+    ("may", "lost", "due"),
     [
-        (HAD, READER, True, ()),
-        (HAD, COMMENTER, True, (Changed(A, comments=True, head="t"),)),
-        (Remembered(comments=True), COMMENTER, False, (Changed(A, comments=True, head="t"),)),
-        (Remembered(comments=False), READER, False, ()),
-        (Remembered(), READER, False, ()),
-        (HAD, {}, False, (Changed(A, revisions=True, comments=True, head="t"),)),
+        (READER, ["delete revision a/1", "delete comment a/c"], ()),
+        (COMMENTER, ["delete revision a/1"], (Changed(A, comments=True, head="t"),)),
+        ({}, [], (Changed(A, revisions=True, comments=True, head="t"),)),
     ],
 )
-def test_what_the_account_may_read_no_more_goes_with_its_file(
-    known: Remembered, may: dict[str, bool], lost: bool, due: tuple[Changed, ...], permissions: bool
+def test_what_the_account_may_read_no_more_is_deleted(
+    may: dict[str, bool], lost: list[str], due: tuple[Changed, ...]
 ) -> None:
-    """The file is deleted before it is written; what may still be read is read again, and nothing is remembered."""
-    scope = msgspec.structs.replace(WANTED, sync_permissions=permissions)
-    before = syncing("incremental", user=corpus("changes"), scope=scope)
+    """By what the index holds of it; what may still be read is read again."""
+    before = syncing("incremental", user=corpus("changes"), scope=WANTED)
     page = changes_page(changed(file("a", modifiedTime="t", capabilities=may)), start="c2")
-    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer, {A: known}.get)
-    assert written(step) == (["delete file a"] if lost else []) + ["upsert file a"]
+    index = DictIndex({A: HAD}, {A: DetailDigests((("1", 1),), (("c", 1),))})
+    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer, index)
+    assert written(step) == ["upsert file a", *lost]
     assert sync_of(step).changed == due
-    if lost:
-        assert step.remembered[A] == Remembered()
+    index.apply(step.changes)
+    again = on_answer(before, ReadChanges("user", token("c1")), page, transformer, index)
+    assert written(again) == []
 
 
-def test_where_nothing_is_remembered_what_may_not_be_read_goes_too() -> None:
-    """Without permissions nothing else would delete what another worker wrote; once is enough."""
+def test_where_it_is_not_known_what_is_held_what_hung_on_an_item_goes_with_it() -> None:
+    """A worker that lost its state goes on from the trigger's cursor. Once is enough."""
     before = msgspec.structs.replace(syncing("incremental", user=corpus("changes"), scope=WANTED), in_doubt=True)
     page = changes_page(changed(file("a", capabilities=READER)), changed(folder("f")), start="c2")
-    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer, nothing_remembered)
-    assert written(step) == ["delete file a", "upsert file a", "upsert folder f"]
-    again = on_answer(before, ReadChanges("user", token("c1")), page, transformer, step.remembered.get)
-    assert written(again) == ["upsert file a", "upsert folder f"]
+    index = DictIndex()
+    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer, index)
+    assert written(step) == ["delete file a", "upsert file a", "delete folder f", "upsert folder f"]
+    index.apply(step.changes)
+    again = on_answer(before, ReadChanges("user", token("c1")), page, transformer, index)
+    assert written(again) == []
 
 
 @pytest.mark.parametrize(
     ("known", "may", "due"),
     [
-        (Remembered(), {}, (Changed(A, revisions=True, comments=True, head="t"),)),
-        (Remembered(comments=True), {}, (Changed(A, revisions=True, head="t"),)),
-        (Remembered(head="t", comments=False), {}, ()),
-        (Remembered(), COMMENTER, (Changed(A, comments=True, head="t"),)),
-        (Remembered(), READER, ()),
+        (ItemEntry(), {}, (Changed(A, revisions=True, comments=True, head="t"),)),
+        (ItemEntry(comments=True), {}, (Changed(A, revisions=True, head="t"),)),
+        (ItemEntry(head="t", comments=False), {}, ()),
+        (ItemEntry(), COMMENTER, (Changed(A, comments=True, head="t"),)),
+        (ItemEntry(), READER, ()),
     ],
 )
 def test_what_the_account_may_read_now_is_read_below_a_folder_as_well(
-    known: Remembered, may: dict[str, bool], due: tuple[Changed, ...]
+    known: ItemEntry, may: dict[str, bool], due: tuple[Changed, ...]
 ) -> None:
     """The log names the folder that was shared anew, and its walk brings the files; what was read is not read again."""
     walk = Walk(FileId("f"))
     before = syncing("incremental", user=corpus("changes"), scope=WANTED)
     before = with_sync(before, msgspec.structs.replace(sync_of(before), walks=(walk,)))
     page = files_page(file("a", modifiedTime="t", capabilities=may))
-    step = on_answer(before, WalkFolder(walk), page, transformer, {A: known}.get)
+    step = on_answer(before, WalkFolder(walk), page, transformer, DictIndex({A: known}))
     assert (written(step), sync_of(step).changed) == (["upsert file a"], due)
 
 
@@ -343,7 +370,7 @@ def test_what_the_account_may_read_now_is_read_below_a_folder_as_well(
 )
 def test_a_walk_takes_nothing_from_what_the_log_left_to_be_read(may: dict[str, bool], due: Changed) -> None:
     """The log tells of a file that was written on and commented on, and its folder's walk brings it once more."""
-    known = Remembered(head="0", comments=True)
+    known = ItemEntry(head="0", comments=True)
     walk, earlier = Walk(FileId("f")), Changed(A, revisions=True, comments=True, head="1")
     before = syncing("incremental", user=corpus("changes"), scope=WANTED)
     before = with_sync(before, msgspec.structs.replace(sync_of(before), walks=(walk,), changed=(earlier,)))
@@ -352,7 +379,7 @@ def test_a_walk_takes_nothing_from_what_the_log_left_to_be_read(may: dict[str, b
         WalkFolder(walk),
         files_page(file("a", headRevisionId="2", capabilities=may)),
         transformer,
-        {A: known}.get,
+        DictIndex({A: known}),
     )
     assert sync_of(step).changed == (due,)
 
@@ -362,8 +389,8 @@ def test_a_file_that_moved_between_corpora_has_its_comments_read() -> None:
     before = syncing("incremental", user=corpus("changes"), d=corpus("changes"), scope=WANTED)
     before = with_sync(before, msgspec.structs.replace(sync_of(before), removals=(Removal(A, "user"),)))
     found = {A: read(file("a", modifiedTime="t", driveId=D))}
-    known = {A: Remembered(head="t", comments=False)}
-    step = on_answer(before, LookUpRemoved((A,)), found, transformer, known.get)
+    known = {A: ItemEntry(head="t", comments=False)}
+    step = on_answer(before, LookUpRemoved((A,)), found, transformer, DictIndex(known))
     assert sync_of(step).changed == (Changed(A, comments=True, head="t"),)
 
 
@@ -372,7 +399,7 @@ def test_items_that_are_deleted_before_they_are_written_have_all_read_anew() -> 
     scope = msgspec.structs.replace(WANTED, sync_permissions=True)
     before = msgspec.structs.replace(syncing("incremental", user=corpus("changes"), scope=scope), in_doubt=True)
     page = changes_page(changed(file("a", modifiedTime="t")), start="c2")
-    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer, nothing_remembered)
+    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer)
     assert written(step) == ["delete file a", "upsert file a"]
     assert sync_of(step).changed == (Changed(A, revisions=True, comments=True, head="t"),)
 
@@ -450,7 +477,7 @@ def test_a_list_that_cant_be_had_of_one_file_is_a_gap_of_that_file() -> None:
     """Nothing of it is deleted, the others are written, and it is reported once, however often it is tried."""
     problem = ItemUnavailable("odd", code="bad_request", http_status=400)
     answer = Hanging({A: problem, B: (Revision("1"),)}, {}, DetailsPage((DetailedFile(A), DetailedFile(B))))
-    step = follow(passing(Reading(D)), ListDetails(D, None), answer)
+    step = follow(passing(Reading(D)), ListDetails(D, None), answer, a=ItemEntry(), b=ItemEntry())
     assert written(step) == ["upsert revision b/1"]
     assert [(error.code, error.resource_id, error.category) for error in step.errors] == [
         ("bad_request", "a", "skipped_item")
@@ -464,23 +491,25 @@ def test_a_list_that_cant_be_had_of_one_file_is_a_gap_of_that_file() -> None:
     done = {name: msgspec.structs.replace(each, stage="done") for name, each in tried.corpora.items()}
     tried = msgspec.structs.replace(tried, corpora=done)
     action = ReadDetails((Changed(A, revisions=True),))
-    again = follow(tried, action, Hanging({A: problem}, {}))
+    again = follow(tried, action, Hanging({A: problem}, {}), a=ItemEntry())
     assert (again.errors, [gap.attempts for gap in state(again).gaps]) == ((), [2])
-    filled = follow(tried, action, Hanging({A: (Revision("1"),)}, {}))
+    filled = follow(tried, action, Hanging({A: (Revision("1"),)}, {}), a=ItemEntry())
     assert (written(filled), state(filled).gaps) == (["upsert revision a/1"], ())
 
 
 def test_a_list_that_is_not_found_is_believed_the_second_time() -> None:
-    """One such answer would have all that is held of it swept away; it says nothing of the file."""
+    """One such answer would have all that is held of it deleted; it says nothing of the file."""
     missing = NotFound("gone", http_status=404)
     before = passing(changed=(Changed(A, comments=True),))
     action = ReadDetails((Changed(A, comments=True),))
-    first = follow(before, action, Hanging({}, {A: missing}))
+    index = DictIndex({A: HAD}, {A: DetailDigests(None, (("c", 1),))})
+    first = on_answer(before, action, Hanging({}, {A: missing}), transformer, index)
+    assert written(first) == []
     [gap] = state(first).gaps
     assert (gap.scope, gap.id, gap.missing) == ("comments", "a", True)
     tried = msgspec.structs.replace(before, gaps=(msgspec.structs.replace(gap, state="tried"),))
-    second = follow(tried, action, Hanging({}, {A: missing}))
-    assert (written(second), second.errors, state(second).gaps) == ([], (), ())
+    second = on_answer(tried, action, Hanging({}, {A: missing}), transformer, index)
+    assert (written(second), second.errors, state(second).gaps) == (["delete comment a/c"], (), ())
 
 
 def test_a_list_with_values_that_make_no_sense_is_read_again_a_few_times() -> None:
@@ -489,7 +518,7 @@ def test_a_list_with_values_that_make_no_sense_is_read_again_a_few_times() -> No
     action = ReadDetails((Changed(A, revisions=True),))
     odd = Hanging({A: (Revision("1", lossy=True),)}, {})
     while True:
-        step = follow(checkpoint, action, odd)
+        step = follow(checkpoint, action, odd, a=ItemEntry())
         assert (written(step), step.errors) == (["upsert revision a/1"], ())
         tries += 1
         settled = settle(state(step), NOW, GAP_RESTS)
@@ -499,7 +528,7 @@ def test_a_list_with_values_that_make_no_sense_is_read_again_a_few_times() -> No
         gaps = tuple(msgspec.structs.replace(gap, state="tried") for gap in settled.gaps)
         checkpoint = msgspec.structs.replace(checkpoint, gaps=gaps)
     assert tries == 1 + SOFT_TRIES
-    ended = complete(state(follow(passing(changed=(Changed(A, revisions=True),)), action, odd)), NOW, transformer)
+    ended = complete(state(follow(passing(changed=(Changed(A, revisions=True),)), action, odd, a=ItemEntry())), NOW, transformer)
     assert b'"completed"' in msgspec.json.encode(ended.records[0].data)
 
 
@@ -512,7 +541,7 @@ def test_trouble_with_the_pass() -> None:
         assert isinstance(error, PageTokenRejected | Retryable | Terminal | SkipItem)
         return failure.on_failure(before, action, error, NOW, 0.5, transformer)
 
-    assert sync_of(fail(PageTokenRejected("expired"))).details == (Reading(D, anew=True, restarts=1),)
+    assert sync_of(fail(PageTokenRejected("expired"))).details == (Reading(D, restarts=1),)
     rests = state(fail(Retryable("later")))
     assert rests.parked is not None
     assert rests.parked.step == f"ListDetails:{D}"

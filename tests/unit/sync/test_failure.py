@@ -13,7 +13,7 @@ from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import TimeRange, from_rfc3339
 from google_drive_worker.normalization import transformer
-from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Parked, Part, Walk
+from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Lost, Parked, Part, Walk
 from google_drive_worker.sync.engine import complete, due_at, on_answer
 from google_drive_worker.sync.failure import (
     PARK_BASE_S,
@@ -231,7 +231,7 @@ def test_a_drive_is_left_when_google_says_twice_that_there_is_none() -> None:
     second = failed(again, look, NotFound("no such drive"))
     assert written(second) == ["delete shared_drive drive-d"]
     assert "drive-d" not in state(second).corpora
-    assert (state(second).owed or pytest.fail("nothing owed")).kind == "full"
+    assert (state(second).owed, state(second).lost) == (None, (Lost("drive-d"),))
     assert state(second).gaps == ()
 
 

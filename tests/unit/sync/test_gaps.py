@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from google_drive_worker.domain.content import Content, Mirrored
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive
 from google_drive_worker.domain.ids import DriveId, FileId
-from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.item_entry import ItemEntry
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.times import due_moment
 from google_drive_worker.normalization import transformer
@@ -44,6 +44,7 @@ from google_drive_worker.sync.plan import (
 )
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
+from support.dict_index import DictIndex, holding
 from support.syncs import (
     CUSTOMER,
     NOW,
@@ -90,10 +91,10 @@ def with_gap(before: Checkpoint, gap_id: str = "a", corpus_name: str = USER_CORP
     return open_gap(before, "item", gap_id, corpus_name, BAD).checkpoint
 
 
-def looked_up(before: Checkpoint, answer: DriveFile | SkipItem, name: str = "a", **known: Remembered) -> Step:
+def looked_up(before: Checkpoint, answer: DriveFile | SkipItem, name: str = "a", **known: ItemEntry) -> Step:
     """The step of one item looked up."""
     memory = {FileId(key): each for key, each in known.items()}
-    return on_answer(before, LookUpRemoved(ids(name)), {FileId(name): answer}, transformer, memory.get)
+    return on_answer(before, LookUpRemoved(ids(name)), {FileId(name): answer}, transformer, DictIndex(memory))
 
 
 def trying(ended: Checkpoint) -> Checkpoint:
@@ -163,8 +164,11 @@ def test_what_a_log_tells_of_an_item_fills_its_gap() -> None:
     before = with_gap(syncing("incremental", user=corpus("changes")))
     shown = on_answer(before, ReadChanges("user", token("c1")), changes_page(changed(file("a"))), transformer)
     assert state(shown).gaps == ()
-    gone = on_answer(before, ReadChanges("user", token("c1")), changes_page(removed("a")), transformer)
-    assert (written(gone), state(gone).gaps) == (["delete file a", "delete folder a"], ())
+    page = changes_page(removed("a"))
+    unknown = on_answer(before, ReadChanges("user", token("c1")), page, transformer)
+    assert (written(unknown), state(unknown).gaps) == ([], ())
+    gone = on_answer(before, ReadChanges("user", token("c1")), page, transformer, holding("a"))
+    assert (written(gone), state(gone).gaps) == (["delete file a"], ())
 
 
 def test_a_gap_goes_along_with_its_file_to_the_corpus_that_it_moves_to() -> None:
@@ -232,7 +236,7 @@ def test_an_item_is_gone_when_google_says_so_twice_with_a_rest_between() -> None
     assert (written(first), [gap.missing for gap in state(first).gaps]) == ([], [True])
     ended = state(complete(state(first), NOW, transformer, RESTS))
     assert rest_of(ended.gaps[0]).total_seconds() >= RESTS.confirm_s
-    assert written(looked_up(trying(ended), missing)) == ["delete file a", "delete folder a"]
+    assert written(looked_up(trying(ended), missing, a=ItemEntry())) == ["delete file a"]
     assert written(looked_up(trying(ended), read(file("a")))) == ["upsert file a"]
 
 
@@ -253,7 +257,7 @@ def test_only_a_log_or_a_second_answer_makes_one_look_up_count(told: bool) -> No
     """What can't be looked up for another reason proves nothing either way."""
     before = syncing("incremental", d=corpus("done"))
     before = with_sync(before, replace(sync_of(before), removals=(Removal(FileId("a"), USER_CORPUS, told=told),)))
-    missing = looked_up(before, NotFound("no such file", http_status=404))
+    missing = looked_up(before, NotFound("no such file", http_status=404), a=ItemEntry())
     assert bool(written(missing)) is told
     unavailable = looked_up(before, BAD)
     assert (written(unavailable), [gap.told for gap in state(unavailable).gaps]) == ([], [told])
@@ -263,7 +267,7 @@ def test_an_item_that_is_known_to_be_gone_is_not_deleted_again() -> None:
     """It is looked up because a list still shows it, or its drive was joined again."""
     before = syncing("incremental", d=corpus("done"))
     before = with_sync(before, replace(sync_of(before), removals=(Removal(FileId("a"), NO_CORPUS),)))
-    step = looked_up(before, NotFound("no such file"), a=Remembered(is_gone=True))
+    step = looked_up(before, NotFound("no such file"), a=ItemEntry(gone_at=""))
     assert (written(step), state(step).gaps) == ([], ())
 
 
@@ -446,10 +450,10 @@ def test_a_list_never_writes_a_lower_version_over_a_higher_one() -> None:
     walk = syncing("incremental")
     walk = with_sync(walk, replace(sync_of(walk), walks=(Walk(FileId("f")),)))
     page = files_page(file("a", version="7"), file("b", version="8"), file("c", version="9"), file("d"))
-    known = {FileId(name): Remembered(version=8) for name in "abcd"}
-    step = on_answer(walk, WalkFolder(Walk(FileId("f"))), page, transformer, known.get)
+    known = {FileId(name): ItemEntry(version=8) for name in "abcd"}
+    step = on_answer(walk, WalkFolder(Walk(FileId("f"))), page, transformer, DictIndex(known))
     assert written(step) == ["upsert file b", "upsert file c", "upsert file d"]
-    listing = on_answer(LISTING, ListFiles(USER_CORPUS, None), page, transformer, known.get)
+    listing = on_answer(LISTING, ListFiles(USER_CORPUS, None), page, transformer, DictIndex(known))
     assert written(listing) == ["upsert file b", "upsert file c", "upsert file d"]
 
 
@@ -458,12 +462,12 @@ def test_what_a_log_removed_is_asked_for_before_a_list_brings_it_back() -> None:
     walk = syncing("incremental")
     walk = with_sync(walk, replace(sync_of(walk), walks=(Walk(FileId("f")),)))
     known = {
-        FileId("removed"): Remembered(is_gone=True),
-        FileId("trashed"): Remembered(is_gone=True, version=8),
-        FileId("restored"): Remembered(is_gone=True, version=8),
+        FileId("removed"): ItemEntry(gone_at=""),
+        FileId("trashed"): ItemEntry(gone_at="", version=8),
+        FileId("restored"): ItemEntry(gone_at="", version=8),
     }
     page = files_page(file("removed", version="9"), file("trashed", version="7"), file("restored", version="9"))
-    step = on_answer(walk, WalkFolder(Walk(FileId("f"))), page, transformer, known.get)
+    step = on_answer(walk, WalkFolder(Walk(FileId("f"))), page, transformer, DictIndex(known))
     assert written(step) == ["upsert file restored"]
     assert plan(state(step)) == [LookUpRemoved(ids("removed"))]
 
@@ -472,8 +476,9 @@ def test_what_a_log_tells_is_remembered_with_its_version() -> None:
     """Also where permissions are not mirrored."""
     before = syncing("incremental", user=corpus("changes"))
     page = changes_page(changed(file("a", version="8")), changed(folder("b", version="9", trashed=True)))
-    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer)
-    assert step.remembered == {"a": Remembered(version=8), "b": Remembered(version=9, is_gone=True)}
+    step = on_answer(before, ReadChanges("user", token("c1")), page, transformer, holding(folders=["b"]))
+    known = {name: (each.version, each.is_gone) for name, each in step.changes.entries.items() if each is not None}
+    assert known == {"a": (8, False), "b": (9, True)}
 
 
 def test_a_drive_that_the_list_of_drives_leaves_out_is_looked_up() -> None:

@@ -10,7 +10,6 @@ from google_drive_worker.domain.drive import FOLDER_MIME_TYPE
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import (
-    NO_CORPUS,
     USER_CORPUS,
     Checkpoint,
     Gap,
@@ -51,7 +50,6 @@ from support.syncs import (
     ids,
     in_drive,
     owed,
-    read,
     state,
     sync_of,
     syncing,
@@ -113,16 +111,6 @@ def test_what_was_judged_before_a_drive_was_left_is_judged_again() -> None:
     walked = on_answer(before, action, changes_page(drive_change(D, left=True), folder), transformer)
     assert plan(state(walked)) == [LookUpRemoved(ids("f")), WalkFolder(Walk(FileId("f")))]
     assert state(step).corpora[USER_CORPUS].sighted > before.corpora[USER_CORPUS].sighted  # what is under way as well
-
-
-def test_a_drive_of_which_a_look_up_alone_wrote_something_owes_a_full_sync() -> None:
-    """A folder that the scope names is found before its drive is listed, and nothing else would sweep it."""
-    before = syncing("full", user=corpus("changes"), d=corpus("listing"))
-    before = with_sync(before, replace(sync_of(before), removals=(Removal(FileId("a"), NO_CORPUS),)))
-    there = read(in_drive("a", D, parents=[D]))
-    found = state(on_answer(before, LookUpRemoved(ids("a")), {FileId("a"): there}, transformer))
-    assert leave_drive(before, D, transformer)[0].owed is None
-    assert leave_drive(found, D, transformer)[0].owed is not None
 
 
 def test_a_drive_that_is_listed_but_never_found_owes_no_full_sync() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from google_drive_worker.domain.drive import UnreadableItem
 from google_drive_worker.domain.ids import FileId
-from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.item_entry import ItemEntry, PermissionDigests
 from google_drive_worker.domain.sharing import UNSEEN, Permission, PermissionSet, set_of
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Scope, Stage, Walk
@@ -17,6 +17,7 @@ from google_drive_worker.sync.plan import Action, ListFiles, LookUpRemoved, Read
 from google_drive_worker.sync.sharing import Found, KnownFolders, ListPermissions, digest_of
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
 from google_drive_worker.utils.errors import SkipItem
+from support.dict_index import DictIndex
 from support.syncs import (
     CONNECTION,
     CUSTOMER,
@@ -47,7 +48,7 @@ LISTING = syncing("full", user=corpus("listing"), scope=WANTED)
 FOLLOWING = syncing("incremental", user=corpus("changes"), scope=WANTED)
 READ = ReadChanges("user", token("c1"))
 
-Memory = dict[FileId, Remembered]
+Memory = dict[FileId, ItemEntry]
 
 
 def shared_with(*names: str, role: str = "reader") -> PermissionSet:
@@ -60,9 +61,22 @@ def found(**items: PermissionSet | SkipItem) -> Found:
     return {FileId(name): each for name, each in items.items()}
 
 
-def kept(**items: Remembered) -> Memory:
+def kept(**items: ItemEntry) -> Memory:
     """What is remembered of items."""
     return {FileId(name): each for name, each in items.items()}
+
+
+def shared(*ids: str, head: str | None = None) -> ItemEntry:
+    """An entry of an item with those permissions, of which something has changed since."""
+    return ItemEntry(permissions=PermissionDigests(0, tuple((each, 0) for each in ids)), head=head)
+
+
+def ids_of(step: Step, name: str = "a") -> tuple[str, ...]:
+    """The ids of an item's permissions, as the step leaves them in the index."""
+    entry = step.changes.entries[FileId(name)]
+    assert entry is not None
+    assert entry.permissions is not None
+    return entry.permissions.ids
 
 
 def answered(
@@ -73,8 +87,8 @@ def answered(
     memory: Memory | None = None,
 ) -> Step:
     """The step of an answer with those permissions."""
-    shared = Shared(answer, permissions or {}, sighted_of(before, action))
-    return on_answer(before, action, shared, transformer, (memory or {}).get)
+    answer_with = Shared(answer, permissions or {}, sighted_of(before, action))
+    return on_answer(before, action, answer_with, transformer, DictIndex(memory or {}))
 
 
 def data_of(step: Step, at: int) -> dict[str, object]:
@@ -87,28 +101,29 @@ def test_an_items_permissions_come_right_after_it() -> None:
     """And are kept in mind, sorted, to be told apart from later ones."""
     step = answered(LISTING, LISTED, files_page(file("a"), folder("f")), found(a=shared_with("q", "p"), f=UNSEEN))
     assert written(step) == ["upsert file a", "upsert permission a/q", "upsert permission a/p", "upsert folder f"]
-    assert step.remembered == kept(a=Remembered(False, ("p", "q")), f=Remembered(True))
+    assert (ids_of(step), ids_of(step, "f")) == (("p", "q"), ())
     assert sync_of(step).counts == {"file": 1, "folder": 1, "permission": 2}
 
 
 def test_revoked_permissions_become_deletes() -> None:
     """The ids that were written less those that are there now; a head that is remembered stays so."""
-    memory = kept(a=Remembered(False, ("p", "q", "r"), "head-1"))
+    memory = kept(a=shared("p", "q", "r", head="head-1"))
     step = answered(FOLLOWING, READ, changes_page(changed(file("a"))), found(a=shared_with("q")), memory)
     deletes = ["delete permission a/p", "delete permission a/r"]
     assert written(step) == ["upsert file a", *deletes, "upsert permission a/q"]
-    assert step.remembered == kept(a=Remembered(False, ("q",), "head-1"))
+    assert ids_of(step) == ("q",)
+    assert step.changes.entries["a"].head == "head-1"  # type: ignore[index, union-attr]
     assert data_of(step, 1) == {"id": "p", "type": "permission", "deleted": True, "cause": "removed"}
 
 
 def test_of_permissions_that_can_not_all_be_read_none_is_deleted() -> None:
     """Absence tells nothing then: what was written stays in mind, and each that can't be read is an error record."""
-    memory = kept(a=Remembered(False, ("p", "q")))
+    memory = kept(a=shared("p", "q"))
     odd = (Permission("r", "user", "reader"), UnreadableItem(None, "no id"), UnreadableItem("q", "no role"))
     step = answered(FOLLOWING, READ, changes_page(changed(file("a"))), found(a=set_of(odd)), memory)
     assert written(step) == ["upsert file a", "upsert permission a/r"]
-    memory = kept(a=Remembered(False, ("p", "q", "r")))
-    assert step.remembered == memory
+    assert ids_of(step) == ("p", "q", "r")
+    memory = kept(a=shared("p", "q", "r"))
     reports = [(each.code, each.resource_type, each.resource_id) for each in step.errors]
     assert reports == [("unreadable_item", "permission", "a"), ("unreadable_item", "permission", "a/q")]
     whole = answered(FOLLOWING, READ, changes_page(changed(file("a"))), found(a=shared_with("r")), memory)
@@ -122,16 +137,16 @@ def test_of_permissions_that_can_not_all_be_read_none_is_deleted() -> None:
 
 def test_permissions_that_may_not_be_seen_any_more_are_deleted_as_lost() -> None:
     """The account has lost its access to them, which does not mean that they are gone."""
-    memory = kept(a=Remembered(False, ("p",)))
+    memory = kept(a=shared("p"))
     step = answered(FOLLOWING, READ, changes_page(changed(file("a"))), found(a=UNSEEN), memory)
     assert (data_of(step, 1)["id"], data_of(step, 1)["cause"]) == ("p", "access_lost")
-    assert step.remembered == kept(a=Remembered(False, ()))
+    assert ids_of(step) == ()
 
 
 def test_an_item_whose_permissions_were_lost_is_kept_in_mind() -> None:
     """Its drive may have been left between the answer and the question, and be joined again before a log says so; of
     what the account never saw, nothing is."""
-    memory = kept(a=Remembered(False, ("p",)), b=Remembered(False))
+    memory = kept(a=shared("p"), b=ItemEntry())
     page = changes_page(changed(file("a")), changed(file("b")), changed(file("c")))
     step = answered(FOLLOWING, READ, page, found(a=UNSEEN, b=UNSEEN, c=UNSEEN), memory)
     assert [each.file_id for each in state(step).gone] == ["a"]
@@ -140,35 +155,37 @@ def test_an_item_whose_permissions_were_lost_is_kept_in_mind() -> None:
 def test_within_one_page_the_later_entry_knows_of_the_earlier_one() -> None:
     """What the step itself has written counts as remembered."""
     page = changes_page(changed(file("a")), removed("a"), changed(file("a")))
-    step = answered(FOLLOWING, READ, page, found(a=shared_with("p")), kept(a=Remembered(False, ("p", "q"))))
+    step = answered(FOLLOWING, READ, page, found(a=shared_with("p")), kept(a=shared("p", "q")))
     item = ["upsert file a", "upsert permission a/p"]
-    assert written(step) == [item[0], "delete permission a/q", item[1], "delete file a", "delete folder a", *item]
+    assert written(step) == [item[0], "delete permission a/q", item[1], "delete file a", *item]
 
 
 def test_deleting_an_item_writes_no_deletes_of_its_permissions() -> None:
     """They go with it, by the contract, and it is forgotten."""
-    memory = kept(a=Remembered(False, ("p", "q")))
+    memory = kept(a=shared("p", "q"))
     step = answered(FOLLOWING, READ, changes_page(changed(file("a", trashed=True))), {}, memory)
     assert written(step) == ["delete file a"]
-    assert step.remembered == {"a": Remembered(is_gone=True)}
+    entry = step.changes.entries[FileId("a")]
+    assert entry is not None
+    assert (entry.is_gone, entry.permissions) == (True, None)
 
 
 def test_an_item_that_cant_be_asked_keeps_what_it_had_and_is_reported_once() -> None:
     """Its metadata is written all the same."""
     problem = SkipItem("Google says no", code="broken", http_status=400, reason="weird")
-    memory = kept(a=Remembered(False, ("p",)))
+    memory = kept(a=shared("p"))
     step = answered(FOLLOWING, READ, changes_page(changed(file("a"))), found(a=problem), memory)
     assert written(step) == ["upsert file a"]
-    assert step.remembered == memory
+    assert ids_of(step) == ("p",)
     [report] = step.errors
     assert (report.code, report.category, report.resource_id, report.reason) == ("broken", "skipped_item", "a", "weird")
 
 
 def test_an_item_of_which_nothing_was_found_keeps_what_it_had() -> None:
     """Something else is on its way that will bring them, or permissions are not mirrored."""
-    memory = kept(a=Remembered(False, ("p",)))
+    memory = kept(a=shared("p"))
     step = answered(FOLLOWING, READ, changes_page(changed(file("a"))), {}, memory)
-    assert (written(step), step.remembered, step.errors) == (["upsert file a"], memory, ())
+    assert (written(step), ids_of(step), step.errors) == (["upsert file a"], ("p",), ())
 
 
 def test_walks_write_permissions_too() -> None:
@@ -182,9 +199,9 @@ def test_walks_write_permissions_too() -> None:
 def test_look_ups_write_permissions_too() -> None:
     """What moved between two corpora has others than before."""
     before = syncing("incremental", user=corpus("changes"), d=corpus("done"), scope=WANTED)
-    looking = state(answered(before, READ, changes_page(removed("b"))))
+    looking = state(answered(before, READ, changes_page(removed("b")), {}, kept(b=shared("p", "q"))))
     looked_up = {FileId("b"): read(in_drive("b", D, parents=[D]))}
-    memory = kept(b=Remembered(False, ("p", "q")))
+    memory = kept(b=shared("p", "q"))
     step = answered(looking, LookUpRemoved((FileId("b"),)), looked_up, found(b=shared_with("p")), memory)
     assert written(step) == ["upsert file b", "delete permission b/q", "upsert permission b/p"]
 
@@ -224,10 +241,10 @@ def test_where_nobody_remembers_an_item_its_old_permissions_go_with_it() -> None
     """A worker that lost its state goes on from the trigger's cursor: the mirror holds what it knows nothing of."""
     before = msgspec.structs.replace(FOLLOWING, in_doubt=True)
     page = changes_page(changed(file("a")), changed(file("a")), changed(file("b")))
-    memory = kept(b=Remembered(False, ("p",)))
+    memory = kept(b=shared("p"))
     step = answered(before, READ, page, found(a=shared_with("p"), b=shared_with("p")), memory)
     first, second = (["upsert file a", "upsert permission a/p"], ["upsert file b", "upsert permission b/p"])
-    assert written(step) == ["delete file a", *first, *first, *second]
+    assert written(step) == ["delete file a", *first, *second]
 
 
 def test_a_full_sync_ends_the_doubt_of_a_triggers_cursor() -> None:
@@ -260,8 +277,8 @@ def due(stage: Stage = "changes", members: str | None = "old") -> Checkpoint:
 
 def members_read(before: Checkpoint, members: PermissionSet | SkipItem, memory: tuple[str, ...] = ()) -> Step:
     """The members have come."""
-    recall = {FileId(D): Remembered(permission_ids=memory)}.get
-    return on_answer(before, ReadMembers((FileId(D),)), {FileId(D): members}, transformer, recall)
+    index = DictIndex({FileId(D): msgspec.structs.replace(shared(*memory), is_folder=True, corpus=D)})
+    return on_answer(before, ReadMembers((FileId(D),)), {FileId(D): members}, transformer, index)
 
 
 def test_a_drive_whose_members_are_not_seen_any_more_is_no_item_to_look_up() -> None:
@@ -281,11 +298,9 @@ def test_members_are_read_before_anything_else() -> None:
     assert not any(isinstance(each, ListFiles) for each in planned)
 
 
-def test_a_member_who_left_is_deleted_though_nothing_is_remembered() -> None:
-    """Who were members stands in the checkpoint: a worker that took over knows them as well."""
-    before = due(members=digest_of(shared_with("p", "q")))
-    before = with_corpus(before, D, msgspec.structs.replace(before.corpora[D], member_ids=("p", "q")))
-    step = members_read(before, shared_with("q"))
+def test_a_member_who_left_is_deleted() -> None:
+    """Who were members stands in the index, under the drive's own id."""
+    step = members_read(due(members=digest_of(shared_with("p", "q"))), shared_with("q"), ("p", "q"))
     assert written(step) == [f"delete permission {D}/p", f"upsert permission {D}/q"]
 
 
@@ -344,7 +359,6 @@ def test_a_change_of_members_lists_the_drive_anew(now: PermissionSet) -> None:
         members=digest_of(now),
         members_new=True,
         relisted=True,
-        member_ids=now.ids,
         sighted=1,
     )
     assert sync_of(step).walks == walks[1:]
@@ -376,13 +390,11 @@ def test_members_that_cant_be_read_are_reported_and_stay() -> None:
 def test_members_of_whom_one_can_not_be_read_are_written_and_none_is_deleted() -> None:
     """It is told once; the next list that is whole deletes who left."""
     odd = set_of((Permission("r", "user", "reader"), UnreadableItem(None, "no id")))
-    before = due()
-    before = with_corpus(before, D, msgspec.structs.replace(before.corpora[D], member_ids=("p",)))
-    step = members_read(before, odd)
+    step = members_read(due(), odd, ("p",))
     assert written(step) == [f"upsert permission {D}/r"]
     assert [(each.resource_type, each.resource_id) for each in step.errors] == [("permission", D)]
     members = state(step).corpora[D]
-    assert members.member_ids == ("p", "r")
+    assert ids_of(step, D) == ("p", "r")
     assert members.members == digest_of(odd)
     assert digest_of(odd) != digest_of(shared_with("r"))
 

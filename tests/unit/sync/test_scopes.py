@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from google_drive_worker.domain.details import DetailedFile, DetailsPage
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import FileId, PageToken
-from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.item_entry import ItemEntry
 from google_drive_worker.domain.sharing import Permission, set_of
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import (
@@ -40,6 +40,7 @@ from google_drive_worker.sync.plan import (
 )
 from google_drive_worker.sync.step import Step, with_sync
 from google_drive_worker.utils.errors import NotFound
+from support.dict_index import DictIndex
 from support.syncs import (
     D,
     E,
@@ -65,10 +66,10 @@ USERS_LOG = ReadChanges(USER_CORPUS, PageToken("c1"))
 
 
 def step_of(
-    before: Checkpoint, action: Action, answer: Answer, held: Mapping[FileId, Remembered] | None = None
+    before: Checkpoint, action: Action, answer: Answer, held: Mapping[FileId, ItemEntry] | None = None
 ) -> Step:
     """The step that an answer comes to, of a mirror that holds those items."""
-    return on_answer(before, action, answer, transformer, (held or {}).get)
+    return on_answer(before, action, answer, transformer, DictIndex(dict(held or {})))
 
 
 def placed(answer: ItemsAnswer, *outside: str, roots: tuple[str, ...] = ()) -> Shared:
@@ -160,7 +161,7 @@ def walking(scope: Scope, kind: SyncKind, **drives: Corpus) -> Checkpoint:
 
 def test_a_full_sync_that_walks_reads_anew_what_hangs_on_files_that_are_remembered() -> None:
     """It is swept otherwise, since none of it was written in this sync."""
-    held = {FileId("a"): Remembered(head="h", comments=True)}
+    held = {FileId("a"): ItemEntry(head="h", comments=True)}
     page = placed(files_page(file("a", headRevisionId="h", parents=[ROOT])))
     scope = replace(CHOSEN, sync_revisions=True, sync_comments=True)
     step = step_of(walking(scope, "full"), WalkFolder(Walk(ROOT)), page, held)
@@ -182,7 +183,7 @@ def test_too_many_files_to_keep_in_mind_are_looked_for_where_the_scope_is(
     many = [file(f"f{number}", parents=[ROOT]) for number in range(CHANGED_AT_MOST + 1)]
     before = walking(scope, "incremental", d=corpus("changes"))
     step = step_of(before, WalkFolder(Walk(ROOT)), placed(files_page(*many, more="2")))
-    assert sync_of(step).details == tuple(Reading(name, anew=True) for name in corpora)
+    assert sync_of(step).details == tuple(Reading(name) for name in corpora)
     assert sync_of(step).content == tuple(Reading(name) for name in corpora)
     more = step_of(state(step), WalkFolder(Walk(ROOT, page_token=PageToken("2"))), placed(files_page(file("g"))))
     assert (sync_of(more).changed, sync_of(more).contents) == ((), ())

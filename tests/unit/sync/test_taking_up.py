@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.details import DetailsPage
 from google_drive_worker.domain.ids import FileId
-from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.item_entry import ItemEntry
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.times import due_moment, rfc3339
 from google_drive_worker.normalization import transformer
@@ -41,6 +41,7 @@ from google_drive_worker.sync.plan import (
 )
 from google_drive_worker.sync.step import Step, with_corpus, with_sync
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, PageTokenRejected
+from support.dict_index import DictIndex
 from support.syncs import (
     CUSTOMER,
     NOW,
@@ -143,7 +144,8 @@ def test_lists_that_are_not_found_are_believed_the_second_time_however_many() ->
     before = syncing("full", d=corpus("done"), scope=Scope(sync_comments=True))
     before = with_sync(before, replace(sync_of(before), details=(Reading(D),)))
     answer = Hanging({}, {each: NotFound("no comments") for each in files}, DetailsPage(files=()))
-    first = state(on_answer(before, ListDetails(D, None), answer, transformer))
+    held = DictIndex({each: ItemEntry(corpus=D) for each in files})
+    first = state(on_answer(before, ListDetails(D, None), answer, transformer, held))
     assert [gap.code for gap in first.gaps] == [TOO_MANY]
     again = with_corpus(tried(ended(first)), D, corpus("done"))
     again = replace(again, sync=replace(sync_of(again), details=(Reading(D),)))
@@ -295,10 +297,10 @@ def test_the_users_log_is_set_back_once() -> None:
 
 def test_a_place_after_the_start_token_is_not_gone_back_to() -> None:
     """It is of another account's log: what happened since the start would be missed."""
-    before = syncing("full", user=corpus("listing", "9"))
-    before = with_sync(before, replace(sync_of(before), drives_listed=False, users_log=token("12")))
-    listed = state(on_answer(replace(before, expected=(D,)), ListDrives(None), drives_page(), transformer))
-    assert listed.corpora[USER_CORPUS].change_token == "9"
+    before = syncing("full", user=corpus("start_token"))
+    before = with_sync(before, replace(sync_of(before), logs_before={USER_CORPUS: token("12")}))
+    started = state(on_answer(before, TakeStartToken(USER_CORPUS), token("9"), transformer))
+    assert (started.corpora[USER_CORPUS].change_token, sync_of(started).own_starts) == ("9", {})
 
 
 CHOSEN = Scope(folder_ids=ids("chosen"))
@@ -306,10 +308,10 @@ CHOSEN = Scope(folder_ids=ids("chosen"))
 
 def placed(before: Checkpoint, places: Places, *held: str) -> Step:
     """The step of a file of which a log tells, with where it is; the mirror holds those."""
-    known = {FileId(name): Remembered(version=1) for name in held}
+    known = {FileId(name): ItemEntry(version=1) for name in held}
     page = changes_page(changed(file("a", version="3")), start="c2")
     action = ReadChanges(USER_CORPUS, token("c1"))
-    return on_answer(before, action, Shared(page, {}, 0, places), transformer, known.get)
+    return on_answer(before, action, Shared(page, {}, 0, places), transformer, DictIndex(known))
 
 
 def test_nothing_is_deleted_for_a_folder_above_it_that_can_not_be_had_now() -> None:
@@ -332,10 +334,10 @@ def test_nothing_is_deleted_for_a_folder_above_it_that_can_not_be_had_now() -> N
     assert written(placed(before, Places(outside, unsure=outside))) == []  # nothing is held of it
     again = tried(ended(state(placed(before, Places(outside, unsure=outside), "a"))))
     answer = Shared({FileId("a"): read(file("a", version="3"))}, {}, 0, Places(outside, unsure=outside))
-    known = {FileId("a"): Remembered(version=1)}
-    gone = on_answer(again, LookUpRemoved(ids("a")), answer, transformer, known.get)
+    known = {FileId("a"): ItemEntry(version=1)}
+    gone = on_answer(again, LookUpRemoved(ids("a")), answer, transformer, DictIndex(known))
     assert (written(gone), state(gone).gaps) == (["delete file a"], ())
-    first = on_answer(again, LookUpRemoved(ids("a")), {FileId("a"): NotFound("no file")}, transformer, known.get)
+    first = on_answer(again, LookUpRemoved(ids("a")), {FileId("a"): NotFound("no file")}, transformer, DictIndex(known))
     assert written(first) == []  # what was not found before was a folder
 
 
@@ -389,8 +391,8 @@ def test_a_pass_notes_files_of_which_it_is_not_known_whether_they_are_in_scope()
         ),
     ):
         answer = Hanging({}, {}, DetailsPage(files=()), places)
-        known = {FileId("b"): Remembered()}
-        step = on_answer(before, ListDetails(USER_CORPUS, None), answer, transformer, known.get)
+        known = {FileId("b"): ItemEntry()}
+        step = on_answer(before, ListDetails(USER_CORPUS, None), answer, transformer, DictIndex(known))
         assert {gap.id for gap in hard_gaps(state(step))} == gaps
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from google_drive_worker.domain.ids import FileId
-from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.item_entry import ItemEntry
 from google_drive_worker.domain.sharing import UNSEEN, Permission, PermissionDetail, PermissionSet, set_of
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Scope, Witness
@@ -15,6 +15,7 @@ from google_drive_worker.sync.sharing import Found, digest_of
 from google_drive_worker.sync.step import Step, with_corpus
 from google_drive_worker.sync.witnesses import WITNESSES_AT_MOST, read_members
 from google_drive_worker.utils.errors import NotFound, SkipItem
+from support.dict_index import DictIndex
 from support.syncs import D, changed, changes_page, corpus, files_page, ids, in_drive, removed, state, syncing, token
 
 LOG = ReadChanges(D, token("c1"))
@@ -37,9 +38,9 @@ def following(members: PermissionSet = UNSEEN, **witnesses: tuple[PermissionSet,
 def told(before: Checkpoint, *entries: dict[str, object], **found: PermissionSet | SkipItem) -> Step:
     """The step of a page of the drive's log, with those permissions of its items."""
     permissions: Found = {FileId(name): each for name, each in found.items()}
-    memory = {FileId("w"): Remembered()}.get
+    memory = {FileId("w"): ItemEntry()}
     shared = Shared(changes_page(*entries, more="c2"), permissions, sighted_of(before, LOG))
-    return on_answer(before, LOG, shared, transformer, memory)
+    return on_answer(before, LOG, shared, transformer, DictIndex(memory))
 
 
 def members_read(before: Checkpoint, **found: PermissionSet | SkipItem) -> Corpus:
