@@ -16,7 +16,7 @@ from google_drive_worker.channel_care import Push
 from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Secret
 from google_drive_worker.domain.ids import ConnectionId, FileId
-from google_drive_worker.domain.memory import Recall, Remembered
+from google_drive_worker.domain.item_entry import ItemIndex
 from google_drive_worker.domain.reports import SyncEnded
 from google_drive_worker.domain.sharing import Permission
 from google_drive_worker.domain.times import rfc3339
@@ -36,6 +36,7 @@ from google_drive_worker.utils.errors import (
     WorkerError,
 )
 from support.clock import ManualClock
+from support.dict_index import DictIndex
 from support.memory_drive import MemoryConnections, MemoryDrive
 from support.memory_store import MemoryStore
 from support.syncs import CONNECTION, CUSTOMER, NOW, file, folder, owed
@@ -50,7 +51,7 @@ class Bench:
         self.connections = MemoryConnections()
         self.connect()
         self.entries: list[Entry] = []
-        self.memory: dict[FileId, Remembered | None] = {}
+        self.items = DictIndex()
         self.rooms: list[int] = []
         self.state: Checkpoint | None = None
         self.troubles: list[str] = []
@@ -121,14 +122,14 @@ class Bench:
         assert connection_id == CONNECTION
         return self.state
 
-    def recall(self, connection_id: ConnectionId) -> Recall:
+    def index(self, connection_id: ConnectionId) -> ItemIndex:
         """The ledger's: what the entries so far said."""
         assert connection_id == CONNECTION
-        return self.memory.get
+        return self.items
 
     def write(self, entry: Entry) -> None:
         """The ledger's."""
-        self.memory.update(entry.remembered)
+        self.items.apply(entry.changes)
         self.entries.append(entry)
         self.completed.extend(report.kind for report in entry.reports if isinstance(report, SyncEnded))
         self.state = entry.checkpoint
@@ -179,7 +180,7 @@ async def test_a_turn_takes_a_sync_from_its_beginning_to_its_end() -> None:
     made.entries.clear()
     made.owe("incremental")
     await made.turn()
-    assert made.records() == ["delete b", "delete b", "upsert f", "upsert child"]
+    assert made.records() == ["delete b", "upsert f", "upsert child"]
     assert made.started == made.completed == ["full", "incremental"]
     assert made.state is not None
     assert made.state.sync is None
@@ -578,7 +579,7 @@ async def test_permissions_are_written_with_their_items_and_deleted_when_they_ar
     bench.drive.put(file("a", permissions=everyone[:1]))
     bench.owe("incremental")
     await bench.turn()
-    assert bench.records()[3:] == ["upsert a", "delete a/q", "upsert a/p"]
+    assert bench.records()[3:] == ["delete a/q"]
 
 
 async def test_without_permissions_none_are_asked_for_or_written() -> None:

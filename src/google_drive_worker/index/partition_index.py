@@ -5,12 +5,12 @@ count from then on for whoever reads. `apply` brings the store up to them once t
 memory. When the partition goes, so does what is not applied: the changelog has it.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
-from itertools import islice
-from typing import TypeVar
+from itertools import count, islice
+from typing import Any, NamedTuple, TypeVar, cast
 
 from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.item_entry import (
@@ -31,36 +31,51 @@ SETS_KEPT = 4_096
 """How many sets of permissions are kept decoded, all connections together: most items share a few."""
 
 
+class _Put(NamedTuple):
+    """A value that is written and not applied, and by which step; `None` forgets what there was."""
+
+    serial: int
+    value: Any
+
+
 @dataclass(slots=True)
 class _Pending:
-    """What of a connection's part is written and not applied, and what of it is being read."""
+    """What of a connection's part is written and not applied.
 
-    entries: dict[FileId, ItemEntry | None] = field(default_factory=dict)
-    details: dict[FileId, DetailDigests | None] = field(default_factory=dict)
-    sets: dict[Digest, PermissionDigests] = field(default_factory=dict)
-    runs: dict[bytes, bool] = field(default_factory=dict)
-    seen: set[FileId] = field(default_factory=set)
-    below: dict[FileId, set[FileId]] = field(default_factory=dict)
+    What was seen counts from the last end of a full sync on, the `generation`: `seen` says in how many steps that are
+    not applied an item was, `runs` which runs these wrote. `ends` is how many ends are not applied.
+    """
+
+    entries: dict[FileId, _Put] = field(default_factory=dict)
+    details: dict[FileId, _Put] = field(default_factory=dict)
+    sets: dict[Digest, _Put] = field(default_factory=dict)
+    below: dict[FileId, Counter[FileId]] = field(default_factory=dict)
+    generation: int = 0
+    ends: int = 0
+    seen: Counter[FileId] = field(default_factory=Counter)
+    runs: Counter[bytes] = field(default_factory=Counter)
+
+    def end_seen(self) -> None:
+        """A full sync is over, and with it what it saw."""
+        self.generation += 1
+        self.ends += 1
+        self.seen.clear()
+        self.runs.clear()
 
 
 class Written:
-    """The messages of one step, in order, and what has to leave memory when they are applied."""
+    """The messages of one step, in order, and what leaves memory when they are applied."""
 
-    __slots__ = ("changes", "connection_id", "ended", "messages", "runs")
+    __slots__ = ("changes", "connection_id", "generation", "is_end", "messages", "run", "serial")
 
-    def __init__(
-        self,
-        connection_id: ConnectionId,
-        messages: list[Message],
-        changes: IndexChanges,
-        runs: tuple[bytes, ...] = (),
-        ended: tuple[bytes, ...] = (),
-    ) -> None:
+    def __init__(self, connection_id: ConnectionId, serial: int, changes: IndexChanges) -> None:
         self.connection_id = connection_id
-        self.messages = messages
+        self.serial = serial
         self.changes = changes
-        self.runs = runs
-        self.ended = ended
+        self.messages: list[Message] = []
+        self.is_end = changes.ends_seen or changes.wipes
+        self.run: bytes | None = None
+        self.generation = 0
 
     @property
     def size_bytes(self) -> int:
@@ -73,6 +88,7 @@ class PartitionIndex:
 
     def __init__(self, store: LocalStore) -> None:
         self._store = store
+        self._serials = count()
         self._pending: dict[ConnectionId, _Pending] = {}
         self._sets: OrderedDict[tuple[ConnectionId, Digest], PermissionDigests] = OrderedDict()
 
@@ -82,40 +98,41 @@ class PartitionIndex:
 
     def write(self, connection_id: ConnectionId, changes: IndexChanges) -> Written:
         """Take a step's changes; they count from now on."""
-        messages: list[Message] = []
-        ended: tuple[bytes, ...] = ()
-        if changes.wipes:
-            messages += self._wipe(connection_id)
+        written = Written(connection_id, next(self._serials), changes)
         pending = self._pending.setdefault(connection_id, _Pending())
         prefix = connection_id.encode() + b"\0"
+        if changes.wipes:
+            self._wipe(pending, written)
         for item_id, entry in changes.entries.items():
-            pending.entries[item_id] = entry
-            key = prefix + ENTRY + item_id.encode()
-            if entry is None:
-                messages.append((key, None))
-                continue
-            if entry.permissions is not None:
-                self._note_set(connection_id, pending, entry.permissions, messages)
-            if entry.parent_id is not None and entry.gone_at is None:
-                pending.below.setdefault(entry.parent_id, set()).add(item_id)
-            messages.append((key, codec.encode_entry(entry)))
+            self._write_entry(pending, written, prefix, item_id, entry)
         for file_id, details in changes.details.items():
-            pending.details[file_id] = details
+            pending.details[file_id] = _Put(written.serial, details)
             value = None if details is None else codec.encode_details(details)
-            messages.append((prefix + DETAILS + file_id.encode(), value))
-        if changes.ends_seen:
-            ended = tuple(self._runs(connection_id))
-            messages += [(prefix + SEEN + run, None) for run in ended]
-            pending.seen.clear()
-            pending.runs.update(dict.fromkeys(ended, False))
-        runs: tuple[bytes, ...] = ()
+            written.messages.append((prefix + DETAILS + file_id.encode(), value))
+        if changes.ends_seen and not changes.wipes:
+            written.messages += [(prefix + SEEN + run, None) for run in self._runs(connection_id)]
+            pending.end_seen()
         if changes.seen:
-            run, value = codec.encode_seen(changes.seen)
+            written.run, value = codec.encode_seen(changes.seen)
             pending.seen.update(changes.seen)
-            pending.runs[run] = True
-            messages.append((prefix + SEEN + run, value))
-            runs = (run,)
-        return Written(connection_id, messages, changes, runs, ended)
+            pending.runs[written.run] += 1
+            written.messages.append((prefix + SEEN + written.run, value))
+        written.generation = pending.generation
+        return written
+
+    def _write_entry(
+        self, pending: _Pending, written: Written, prefix: bytes, item_id: FileId, entry: ItemEntry | None
+    ) -> None:
+        pending.entries[item_id] = _Put(written.serial, entry)
+        key = prefix + ENTRY + item_id.encode()
+        if entry is None:
+            written.messages.append((key, None))
+            return
+        if entry.permissions is not None:
+            self._note_set(pending, written, entry.permissions)
+        if entry.parent_id is not None and entry.gone_at is None:
+            pending.below.setdefault(entry.parent_id, Counter())[item_id] += 1
+        written.messages.append((key, codec.encode_entry(entry)))
 
     def apply(self, written: Sequence[Written]) -> None:
         """Bring the store up to what is committed. Blocks, in a thread of the caller's. Raises `StateDiskFull`."""
@@ -127,79 +144,67 @@ class PartitionIndex:
             pending = self._pending.get(each.connection_id)
             if pending is None:
                 continue
+            if each.changes.wipes:
+                for values in (pending.entries, pending.details):
+                    for own_id in [own_id for own_id, put in values.items() if put.serial == each.serial]:
+                        del values[own_id]
             for item_id, entry in each.changes.entries.items():
-                if pending.entries.get(item_id, _NOTHING) is entry:
-                    del pending.entries[item_id]
-                    if entry is not None and entry.parent_id is not None:
-                        self._leave(pending, entry.parent_id, item_id)
-            for file_id, details in each.changes.details.items():
-                if pending.details.get(file_id, _NOTHING) is details:
-                    del pending.details[file_id]
-            if not pending.entries:
-                pending.sets.clear()
-                pending.below.clear()
-            if each.runs and all(pending.runs.get(run) for run in each.runs):
-                pending.seen.difference_update(each.changes.seen)
-            for run in (*each.runs, *each.ended):
-                if run not in each.ended or pending.runs.get(run) is False:
-                    pending.runs.pop(run, None)
+                _let_go(pending.entries, item_id, each.serial)
+                if entry is not None and entry.parent_id is not None and entry.gone_at is None:
+                    _count_down(pending.below, entry.parent_id, item_id)
+            for file_id in each.changes.details:
+                _let_go(pending.details, file_id, each.serial)
+            for digest in [digest for digest, put in pending.sets.items() if put.serial == each.serial]:
+                del pending.sets[digest]
+            if each.run is not None and each.generation == pending.generation:
+                pending.seen.subtract(each.changes.seen)
+                pending.seen = +pending.seen
+                pending.runs[each.run] -= 1
+                pending.runs = +pending.runs
+            pending.ends -= each.is_end
 
-    @staticmethod
-    def _leave(pending: _Pending, parent_id: FileId, item_id: FileId) -> None:
-        below = pending.below.get(parent_id)
-        if below is not None:
-            below.discard(item_id)
-            if not below:
-                del pending.below[parent_id]
-
-    def _note_set(
-        self, connection_id: ConnectionId, pending: _Pending, permissions: PermissionDigests, messages: list[Message]
-    ) -> None:
-        digest = permissions.digest
+    def _note_set(self, pending: _Pending, written: Written, permissions: PermissionDigests) -> None:
+        connection_id, digest = written.connection_id, permissions.digest
         if digest in pending.sets or (connection_id, digest) in self._sets:
             return
-        if self._store.get(connection_id, SET, codec.set_id(digest)) is None:
-            pending.sets[digest] = permissions
-            messages.append((codec.key_of(connection_id, SET, codec.set_id(digest)), codec.encode_set(permissions)))
-        else:
+        if not pending.ends and self._store.get(connection_id, SET, codec.set_id(digest)) is not None:
             self._keep_set(connection_id, permissions)
+            return
+        pending.sets[digest] = _Put(written.serial, permissions)
+        key = codec.key_of(connection_id, SET, codec.set_id(digest))
+        written.messages.append((key, codec.encode_set(permissions)))
 
     def _keep_set(self, connection_id: ConnectionId, permissions: PermissionDigests) -> None:
         self._sets[connection_id, permissions.digest] = permissions
         if len(self._sets) > SETS_KEPT:
             self._sets.popitem(last=False)
 
-    def _wipe(self, connection_id: ConnectionId) -> list[Message]:
+    def _wipe(self, pending: _Pending, written: Written) -> None:
         """Tombstones of all that there is of a connection."""
-        messages: list[Message] = []
-        pending = self._pending.pop(connection_id, _Pending())
-        for kind, ids in (
-            (ENTRY, pending.entries),
-            (DETAILS, pending.details),
-            (SET, map(codec.set_id, pending.sets)),
-            (SEEN, pending.runs),
-        ):
-            known = {each if isinstance(each, bytes) else each.encode() for each in ids}
-            known.update(own_id for own_id, _ in self._store.scan(connection_id, kind, None))
-            messages += [(codec.key_of(connection_id, kind, own_id), None) for own_id in known]
-        after = self._pending.setdefault(connection_id, _Pending())
-        after.entries = dict.fromkeys(pending.entries)
-        after.details = dict.fromkeys(pending.details)
-        for kind, forgotten in ((ENTRY, after.entries), (DETAILS, after.details)):
-            stored = (FileId(own_id.decode()) for own_id, _ in self._store.scan(connection_id, kind, None))
-            forgotten.update(dict.fromkeys(stored))
-        after.runs = dict.fromkeys(self._runs(connection_id), False)
+        connection_id = written.connection_id
+        stored = {
+            kind: {own_id for own_id, _ in self._store.scan(connection_id, kind, None)}
+            for kind in (ENTRY, DETAILS, SET, SEEN)
+        }
+        stored[ENTRY].update(each.encode() for each in pending.entries)
+        stored[DETAILS].update(each.encode() for each in pending.details)
+        stored[SET].update(map(codec.set_id, pending.sets))
+        stored[SEEN].update(pending.runs)
+        for kind, own_ids in stored.items():
+            written.messages += [(codec.key_of(connection_id, kind, own_id), None) for own_id in sorted(own_ids)]
+        for kind, values in ((ENTRY, pending.entries), (DETAILS, pending.details)):
+            for own_id in stored[kind]:
+                values[FileId(own_id.decode())] = _Put(written.serial, None)
+        pending.sets.clear()
+        pending.end_seen()
         for key in [key for key in self._sets if key[0] == connection_id]:
             del self._sets[key]
-        return messages
 
     def _runs(self, connection_id: ConnectionId) -> list[bytes]:
-        """The runs that are held, pending ones included, without those that a pending tombstone ends."""
+        """The runs of the present generation."""
         pending = self._pending.get(connection_id, _Pending())
-        stored = {own_id for own_id, _ in self._store.scan(connection_id, SEEN, None)}
-        there = {run for run, is_there in pending.runs.items() if is_there}
-        ended = {run for run, is_there in pending.runs.items() if not is_there}
-        return sorted((stored - ended) | there)
+        stored = set() if pending.ends else {own_id for own_id, _ in self._store.scan(connection_id, SEEN, None)}
+        return sorted(stored | set(pending.runs))
 
     # What `ConnectionIndex` reads.
 
@@ -207,7 +212,7 @@ class PartitionIndex:
         """An item's entry."""
         pending = self._pending.get(connection_id)
         if pending is not None and item_id in pending.entries:
-            return pending.entries[item_id]
+            return cast("ItemEntry | None", pending.entries[item_id].value)
         value = self._store.get(connection_id, ENTRY, item_id.encode())
         return None if value is None else self._decoded(connection_id, value)
 
@@ -223,7 +228,7 @@ class PartitionIndex:
             return known
         pending = self._pending.get(connection_id)
         if pending is not None and digest in pending.sets:
-            return pending.sets[digest]
+            return cast("PermissionDigests", pending.sets[digest].value)
         value = self._store.get(connection_id, SET, codec.set_id(digest))
         if value is None:
             raise Retryable("the local store lacks a set of permissions; it is built again", code="state_damaged")
@@ -235,7 +240,7 @@ class PartitionIndex:
         """What hangs on a file."""
         pending = self._pending.get(connection_id)
         if pending is not None and file_id in pending.details:
-            return pending.details[file_id]
+            return cast("DetailDigests | None", pending.details[file_id].value)
         value = self._store.get(connection_id, DETAILS, file_id.encode())
         return None if value is None else _sound(value, codec.decode_details)
 
@@ -267,18 +272,17 @@ class PartitionIndex:
             if item_id == last:
                 continue
             last = item_id
-            entry = pending.entries[item_id] if item_id in pending.entries else self._decoded(connection_id, value)
+            entry = pending.entries[item_id].value if item_id in pending.entries else self._decoded(connection_id, value)
             if entry is not None:
                 yield item_id, entry
 
     def is_seen(self, connection_id: ConnectionId, item_id: FileId) -> bool:
         """Whether the running full sync saw the item unchanged."""
         pending = self._pending.get(connection_id)
-        if pending is not None:
-            if item_id in pending.seen:
-                return True
-            if any(not is_there for is_there in pending.runs.values()):
-                return False  # the runs that the store holds are over
+        if pending is not None and pending.seen.get(item_id):
+            return True
+        if pending is not None and pending.ends:
+            return False  # what the store holds is of a full sync that is over
         return self._store.is_seen(connection_id, codec.seen_hash(item_id))
 
 
@@ -312,7 +316,21 @@ class ConnectionIndex:
         return self._index.is_seen(self._connection_id, item_id)
 
 
-_NOTHING = object()
+def _let_go(values: dict[FileId, _Put], own_id: FileId, serial: int) -> None:
+    put = values.get(own_id)
+    if put is not None and put.serial == serial:
+        del values[own_id]
+
+
+def _count_down(below: dict[FileId, Counter[FileId]], parent_id: FileId, item_id: FileId) -> None:
+    items = below.get(parent_id)
+    if items is None:
+        return
+    items[item_id] -= 1
+    if items[item_id] <= 0:
+        del items[item_id]
+    if not items:
+        del below[parent_id]
 
 
 def _sound(value: bytes, decode: Callable[[bytes], T]) -> T:

@@ -145,7 +145,8 @@ class LocalStore:
     def apply(self, messages: Sequence[Message]) -> None:
         """Take committed messages in their order. Raises `StateDiskFull`; what is none of the index's is left out."""
         last = dict(messages)
-        ordered = sorted(last.items())
+        # Tombstones first: a hash of a run that is over may be in another one as well.
+        ordered = sorted(last.items(), key=lambda each: (each[1] is not None, each[0]))
         for begin in range(0, len(ordered), AT_ONCE):
             self._grow()
             with self._lock:

@@ -4,15 +4,18 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from msgspec.structs import replace
 
-from google_drive_worker.domain.ids import ConnectionId, FileId, SyncId
-from google_drive_worker.domain.memory import Remembered
+from google_drive_worker.domain.ids import ConnectionId, FileId
+from google_drive_worker.domain.item_entry import DetailDigests, IndexChanges, ItemEntry
 from google_drive_worker.domain.message import Outgoing
+from google_drive_worker.index.codec import ENTRY
+from google_drive_worker.index.partition_index import PartitionIndex
+from google_drive_worker.index.store import Identity, LocalStore
 from google_drive_worker.kafka.entry import Entry
-from google_drive_worker.kafka.item_memory import ItemMemory
 from google_drive_worker.kafka.partition import CommitLimits, Committed, OwnedPartition
 from google_drive_worker.kafka.transactions import TransactionalWriter
 from google_drive_worker.kafka.writer_thread import WriterThread
@@ -58,10 +61,11 @@ class Bench:
     def __init__(
         self,
         limits: CommitLimits,
-        memory: ItemMemory | None = None,
+        directory: Path,
         checkpoints: dict[ConnectionId, Checkpoint] | None = None,
     ) -> None:
         self.writer = MemoryWriter()
+        self.store = LocalStore(directory, Identity("cluster", "topic", 0, "boot"))
         self.committed: list[Committed] = []
         self.told = asyncio.Event()
         self.thread = WriterThread("commit-0")
@@ -72,7 +76,7 @@ class Bench:
             checkpoints or {},
             100,
             clock=ManualClock(),
-            memory=memory or ItemMemory(1_000),
+            index=PartitionIndex(self.store),
             limits=limits,
             on_commit=self.on_commit,
         )
@@ -93,12 +97,14 @@ class Bench:
 @asynccontextmanager
 async def bench(limits: CommitLimits | None = None) -> AsyncIterator[Bench]:
     """A partition that runs, until the block ends."""
-    made = Bench(limits or CommitLimits(interval_s=0.0))
-    task = asyncio.create_task(made.partition.run(), name="partition")
-    yield made
-    task.cancel()
-    await asyncio.wait([task])
-    made.thread.end()
+    with TemporaryDirectory() as directory:
+        made = Bench(limits or CommitLimits(interval_s=0.0), Path(directory))
+        task = asyncio.create_task(made.partition.run(), name="partition")
+        yield made
+        task.cancel()
+        await asyncio.wait([task])
+        made.thread.end()
+        made.store.close()
 
 
 def entry(*values: str, position: int | None = None, connection: str | None = None) -> Entry:
@@ -241,9 +247,9 @@ async def test_writers_wait_while_too_much_is_pending() -> None:
         assert made.writer.values == [b"x" * 10]
 
 
-async def test_a_commit_that_fails_ends_the_partition_and_nobody_waits_on() -> None:
+async def test_a_commit_that_fails_ends_the_partition_and_nobody_waits_on(tmp_path: Path) -> None:
     """It has to be opened anew from what is committed; who waits for room or for the end is let go."""
-    made = Bench(CommitLimits(interval_s=0.0, max_pending_bytes=1))
+    made = Bench(CommitLimits(interval_s=0.0, max_pending_bytes=1), tmp_path)
     made.writer.problem = Fenced("somebody else's")
     made.partition.write(entry("a", position=101))
     with pytest.raises(Fenced):
@@ -264,34 +270,38 @@ async def test_a_commit_is_told_of_after_it_went_through() -> None:
         assert [committed.entries for committed in made.committed] == [[written]]
 
 
-async def test_a_partition_that_was_taken_over_doubts_what_it_does_not_remember() -> None:
-    """Until a checkpoint says that the mirror begins anew; a connection that is new holds nothing to doubt."""
-    memory = ItemMemory(1_000)
-    taken_over, new = ConnectionId("conn_old"), ConnectionId("conn_new")
-    memory.begin(taken_over)
-    memory.note(taken_over, {FileId("a"): Remembered()})
-    partition = Bench(CommitLimits(), memory, {taken_over: Checkpoint(taken_over, CUSTOMER)}).partition
-    doubted = partition.checkpoint(taken_over)
-    assert doubted == Checkpoint(taken_over, CUSTOMER, in_doubt=True)
-    assert partition.recall(taken_over)(FileId("a")) is None
-
-    partition.write(Entry([], taken_over, doubted, remembered={FileId("a"): Remembered(is_folder=True)}))
-    assert partition.recall(taken_over)(FileId("a")) == Remembered(is_folder=True)
-    assert partition.checkpoint(taken_over) == doubted
-
-    for connection in (taken_over, new):
-        partition.write(Entry([], connection, Checkpoint(connection, CUSTOMER)))
-        assert partition.checkpoint(connection) == Checkpoint(connection, CUSTOMER)
-        assert partition.recall(connection)(FileId("a")) is None
-
-
-async def test_a_full_sync_forgets_what_was_remembered_before_it() -> None:
-    """What it does not write it sweeps away: should such an item come again, nothing of it is there any more."""
-    connection_id = ConnectionId("conn_abc")
-    full, incremental = syncing("full"), syncing("incremental")
-    other = replace(full, sync=replace(full.sync, sync_id=SyncId("another")) if full.sync else None)
+async def test_what_changes_of_the_index_counts_at_once_and_is_in_the_store_after_the_commit() -> None:
+    """It goes into the same transaction, as messages of the changelog."""
+    connection_id, item = ConnectionId("conn_abc"), ItemEntry(version=7, digest=1)
     async with bench() as made:
-        for checkpoint, is_kept in ((full, False), (full, True), (incremental, True), (other, False)):
-            made.partition.write(Entry([], connection_id, checkpoint))
-            assert (made.partition.recall(connection_id)(FileId("a")) is not None) == is_kept
-            made.partition.write(Entry([], connection_id, checkpoint, remembered={FileId("a"): Remembered()}))
+        made.writer.gate.clear()
+        changes = IndexChanges({FileId("a"): item})
+        made.partition.write(Entry([], connection_id, syncing("full"), changes=changes))
+        assert made.partition.index(connection_id).get(FileId("a")) == item
+        assert made.store.get(connection_id, ENTRY, b"a") is None
+        assert not made.partition.is_settled
+        made.writer.gate.set()
+        await made.partition.flushed()
+        [[written]] = made.writer.batches
+        assert written.items is not None
+        assert [key for key, _ in written.items.messages] == [b"conn_abc\0ea"]
+        assert made.store.get(connection_id, ENTRY, b"a") == written.items.messages[0][1]
+        assert made.partition.index(connection_id).get(FileId("a")) == item
+        assert made.partition.is_settled
+
+
+async def test_a_connection_whose_state_ends_is_forgotten_by_the_index() -> None:
+    """Each of its keys has a tombstone, in the transaction that ends its checkpoint."""
+    connection_id = ConnectionId("conn_abc")
+    async with bench() as made:
+        changes = IndexChanges({FileId("a"): ItemEntry()}, {FileId("a"): DetailDigests((("r", 1),))})
+        made.partition.write(Entry([], connection_id, syncing("full"), changes=changes))
+        await made.partition.flushed()
+        made.partition.write(Entry([], connection_id, None))
+        assert made.partition.index(connection_id).get(FileId("a")) is None
+        await made.partition.flushed()
+        last = made.writer.batches[-1][-1]
+        assert last.items is not None
+        assert sorted(last.items.messages) == [(b"conn_abc\0da", None), (b"conn_abc\0ea", None)]
+        assert made.partition.index(connection_id).get(FileId("a")) is None
+        assert made.partition.index(connection_id).details(FileId("a")) is None

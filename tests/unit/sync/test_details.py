@@ -15,7 +15,6 @@ from google_drive_worker.sync.details import CHANGED_AT_MOST, Hanging, changed_o
 from google_drive_worker.sync.engine import begin, complete, due_at, on_answer
 from google_drive_worker.sync.gap_retries import GAP_RESTS, settle
 from google_drive_worker.sync.gaps import SOFT_TRIES, TRIES_AT_ONCE, hard_gaps
-
 from google_drive_worker.sync.plan import (
     Action,
     ListDetails,
