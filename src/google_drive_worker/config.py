@@ -205,8 +205,8 @@ class Settings(BaseSettings):
     )
     worker_state_dir: Path = Field(
         default=Path(tempfile.gettempdir()) / "google-drive-worker",
-        description="Where the item index is kept on disk, built from its topic where it is not there: some 300 bytes an "
-        "item of the partitions that the worker owns.",
+        description="Where the item index is kept on disk, built from its topic where it is not there: some 400 bytes "
+        "an item of the partitions that the worker owns.",
     )
     worker_payload_limit_bytes: int = Field(
         default=262_144,

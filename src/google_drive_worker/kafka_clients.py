@@ -168,15 +168,13 @@ class IndexOpener:
         except BaseException:
             store.close()
             raise
-        return StoredIndex(
-            store, directory, lambda: committed_end(self._config, self._topic, number, BROKER_TIMEOUT_S)
-        )
+        return StoredIndex(store, directory, lambda: committed_end(self._config, self._topic, number, BROKER_TIMEOUT_S))
 
     def _replay(self, number: int, offset: int | None, store: LocalStore) -> None:
         replay(self._config, self._topic, number, offset, store.apply, BROKER_TIMEOUT_S)
 
     def _identity(self) -> tuple[str, str]:
-        """Asked once: the worker starts again where its topics change. Where brokers don't tell, no store is like it."""
+        """Asked once: the worker starts again where its topics change. Where brokers don't tell, no store fits."""
         with self._lock:
             if self._changelog is None:
                 admin, _ = admin_client(self._settings)

@@ -2,8 +2,8 @@
 
 There is one way back from any trouble, the same as after a crash: the turns of the partition end, its writer is given
 up, and it is opened from what is committed. Opening is, in this order: take the transactional id, read the committed
-offset, read the state to its end and then the item index, let messages come. The order is what makes a takeover exact: once the id is taken,
-nobody else can change offset or state.
+offset, read the state to its end and then the item index, let messages come. The order is what makes a takeover exact:
+once the id is taken, nobody else can change offset or state.
 """
 
 import asyncio

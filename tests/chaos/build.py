@@ -62,6 +62,7 @@ def openers_without(fences: frozenset[str]) -> Openers:
             transactional_id=f"{name}-{process}" if "transactional_id" in fences else name,
             position=TopicPartition(settings.kafka_topic_trigger, number),
             state_topic=settings.kafka_topic_state,
+            items_topic=settings.kafka_topic_items,
             group_metadata=_stranger(settings) if "generation" in fences else group_metadata,
             batches=batches,
             timeout_s=BROKER_TIMEOUT_S,

@@ -203,10 +203,7 @@ class Checks:
         ]
         if not (self.was_state_lost or lasting or differences):
             unswept = self._differences(self._log.unswept, settings, labels_too=labels_too, events_too=False)
-            differences = [
-                replace(each, kind="unexpected, where nothing is swept" if each.kind == "unexpected" else each.kind)
-                for each in unswept
-            ]
+            differences = [replace(each, actual="where nothing is swept") for each in unswept]
         self._done[f"compared, {when}"] += 1
         text = "; ".join(map(str, differences[:8]))
         self._findings.report(map(_finding, differences), f"{when}: {len(differences)} differences: {text}")

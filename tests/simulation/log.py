@@ -47,8 +47,8 @@ _DECODE_ERROR = msgspec.json.Decoder(ErrorRecord).decode
 
 @dataclass(slots=True)
 class Log:
-    """An append-only list of committed entries: their records go to two mirrors at once, one of which never sweeps; their
-    state stays."""
+    """An append-only list of committed entries: their records go to two mirrors at once, one of which never sweeps;
+    their state stays."""
 
     mirror: Mirror = field(default_factory=Mirror)
     unswept: Mirror = field(default_factory=lambda: Mirror(sweeps=False))

@@ -78,7 +78,13 @@ def forms_of(value: bytes) -> set[bytes]:
 
 def topics_as_written(topics: Topics) -> dict[str, bytes]:
     """All that stands in the topics that the worker writes, message by message, aborted transactions included."""
-    names = {"data": topics.data, "errors": topics.errors, "state": topics.state, "trigger": topics.trigger}
+    names = {
+        "data": topics.data,
+        "errors": topics.errors,
+        "state": topics.state,
+        "items": topics.items,
+        "trigger": topics.trigger,
+    }
     return {
         f"{name} {message.partition}/{message.offset}": b"\n".join(
             [message.key or b"", message.value or b"", *message.headers.values()]

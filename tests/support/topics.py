@@ -77,7 +77,8 @@ def create_topics(
     prefix: str | None = None,
     state_config: Mapping[str, str] | None = None,
 ) -> Topics:
-    """Create all topics, the platform's and the worker's, under a prefix of their own; `state_config` goes over the state topic's.
+    """Create all topics, the platform's and the worker's, under a prefix of their own; `state_config` goes over the
+    state topic's.
 
     The trigger and webhook topics take messages of up to 8 MiB, so that tests can send the worker what is too big.
     Raises `KafkaException` where the broker refuses.
@@ -118,6 +119,6 @@ def _has_leaders(topic: TopicMetadata) -> bool:
 def delete_topics(topics: Topics) -> None:
     """Ask the broker to drop them all; the answer is not waited for longer than it takes to send."""
     client = AdminClient({"bootstrap.servers": topics.bootstrap_servers})
-    names = [topics.trigger, topics.webhook, topics.data, topics.errors, topics.state]
+    names = [topics.trigger, topics.webhook, topics.data, topics.errors, topics.state, topics.items]
     for gone in client.delete_topics(names, operation_timeout=CREATE_DEADLINE_S).values():
         gone.exception(CREATE_DEADLINE_S)

@@ -139,8 +139,8 @@ class Mirror:
     stand in several change logs and be reread with its folder. `regressions` counts those whose version is under the
     held one (a listing that overtook another: the change log mends it); `misorders` what must never be: offsets that
     don't rise, a connection on two partitions, a record of a sync after a newer sync has closed. `fetch` reads the data
-    that a record left in the object store, at once: an object must be there before its record. `sweeps` says whether the
-    closing record of a completed full sync drops what is older.
+    that a record left in the object store, at once: an object must be there before its record. `sweeps` says whether
+    the closing record of a completed full sync drops what is older.
     """
 
     fetch: Fetch = no_objects

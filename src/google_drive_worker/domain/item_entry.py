@@ -47,8 +47,8 @@ class ItemEntry(msgspec.Struct, frozen=True, gc=False):
     `corpus` is the shared drive that it is in, or the user's corpus; `parent_id` is the folder. `limits_access` is a
     folder's `inheritedPermissionsDisabled`. `has_own_permissions` says that not all of its permissions are inherited.
     `permissions` are `None` where they were never written; `permissions_due` says that they are to be asked for.
-    `version` is Drive's, as far as it is known. `changed_in` is the sync that last wrote something of the item itself. `is_missing`:
-    Google answered once that there is no such item. `gone_at` is when its delete was written (RFC 3339).
+    `version` is Drive's, as far as it is known. `changed_in` is the sync that last wrote something of the item itself.
+    `is_missing`: Google answered once that there is no such item. `gone_at` is when its delete was written (RFC 3339).
     `head` is what its revisions were last read at: the head revision's id of a blob, the modifiedTime of a document.
     `comments` says whether it had any when they were last read, `None` that they never were; `comments_until` is the
     time (RFC 3339) up to which they were read.

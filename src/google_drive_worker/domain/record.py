@@ -39,8 +39,8 @@ class ItemRecord(Record, frozen=True, gc=False):
 
     `digest` is the data's without what is only as of the item's last write (see `item_entry.ItemEntry`). `parent_id` is
     the first of its parents. `limits_access` says that a folder's items inherit none of its permissions,
-    `has_own_permissions` that not all of its permissions are inherited. `rights` is the digest of a folder's capabilities.
-    `modified_time` is `sortable`. `lossy` says that values of it made no sense and were left out.
+    `has_own_permissions` that not all of its permissions are inherited. `rights` is the digest of a folder's
+    capabilities. `modified_time` is `sortable`. `lossy` says that values of it made no sense and were left out.
     """
 
     drive_id: DriveId | None = None

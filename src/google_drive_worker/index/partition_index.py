@@ -272,7 +272,9 @@ class PartitionIndex:
             if item_id == last:
                 continue
             last = item_id
-            entry = pending.entries[item_id].value if item_id in pending.entries else self._decoded(connection_id, value)
+            entry = (
+                pending.entries[item_id].value if item_id in pending.entries else self._decoded(connection_id, value)
+            )
             if entry is not None:
                 yield item_id, entry
 

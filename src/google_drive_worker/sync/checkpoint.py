@@ -136,8 +136,9 @@ class Corpus(_Value, frozen=True):
     the sync goes on without it: there is a gap, and a later sync takes it up where it stands. `unlisted` says that its
     listing, or the rest of it, is owed besides: the gap brings it, and the log is read on meanwhile. `doubtful` is a
     drive that Google did not find: it is looked up by its id before anything else of it is asked. `incomplete` says
-    that Google called a search of the present listing incomplete. `fresh` says that its log was not read to its end since
-    its listing: a folder may have been listed later than what is below it. `trail` is of the tokens of its change log.
+    that Google called a search of the present listing incomplete. `fresh` says that its log was not read to its end
+    since its listing: a folder may have been listed later than what is below it. `trail` is of the tokens of its
+    change log.
     """
 
     stage: Stage = "done"
@@ -298,9 +299,9 @@ class Unseen(_Value, frozen=True):
 class Sync(_Value, frozen=True):
     """The sync in progress. `walks` is a stack; `counts` are records by resource type, deletes under `deleted`.
 
-    `logs_before` is where each log was read to before a full sync, until its start token is taken: from there the log is
-    read, since what was removed in between is in no list. `own_starts` are the start tokens of a full sync whose logs
-    are read from before it. `unseen` is how far the index was gone through for what a full sync did not see.
+    `logs_before` is where each log was read to before a full sync, until its start token is taken: from there the log
+    is read, since what was removed in between is in no list. `own_starts` are the start tokens of a full sync whose
+    logs are read from before it. `unseen` is how far the index was gone through for what a full sync did not see.
     `from_trigger` says that it goes on
     from a trigger's cursor, which is the user's log alone: it is not known which shared drives were mirrored, nor how
     far. `restarts` are how often drives.list had to start over, `drives_trail` is of its tokens.

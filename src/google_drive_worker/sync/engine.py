@@ -269,7 +269,7 @@ def begin(
 
 
 def _known_drives(checkpoint: Checkpoint, customer_id: CustomerId) -> tuple[str, ...]:
-    """The shared drives that are mirrored, or may be, and that the list of drives has to name where they are in scope."""
+    """The shared drives that are mirrored, or may be: the list of drives has to name those that are in scope."""
     if customer_id != checkpoint.customer_id:
         return ()
     gaps = (gap.id for gap in checkpoint.gaps if gap.scope == "corpus")
@@ -339,8 +339,7 @@ def on_answer(
         again = misjudged(checkpoint, answer.permissions)
         if again is not None:
             return Step(again)
-        if permissions is not None:
-            permissions = answer.permissions
+        permissions = None if permissions is None else answer.permissions
         places, answer = answer.places, answer.answer
     if isinstance(action, ReadChanges) and isinstance(answer, ChangesPage):
         checkpoint = untold(checkpoint, action.corpus, answer)
@@ -357,6 +356,14 @@ def on_answer(
     )
     step = _decided(checkpoint, sync, action, answer, writer, index, normalizer)
     step = _with_gaps_of_items(step, action, answer, writer, permissions)
+    step = _with_news_of_items(step, action, answer, writer, permissions)
+    return _with_what_hangs(step, sync, action, answer, index, normalizer)
+
+
+def _with_news_of_items(
+    step: Step, action: Action, answer: Answer, writer: ItemWriter, permissions: Found | None
+) -> Step:
+    """The step with what its items tell beside their records: witnesses, what is out of sight, what is there again."""
     if permissions is not None and isinstance(action, ListFiles | ReadChanges | WalkFolder | LookUpRemoved):
         step = with_witnesses(step, cast("ItemsAnswer", answer), permissions)
     if writer.hidden and step.checkpoint is not None:
@@ -364,6 +371,16 @@ def on_answer(
         step = replace(step, checkpoint=with_gone(step.checkpoint, writer.hidden))
     if isinstance(action, ReadChanges | WalkFolder) and step.checkpoint is not None:
         step = replace(step, checkpoint=without_shown(step.checkpoint, writer.shown))
+    return step
+
+
+def _with_what_hangs(
+    step: Step, sync: Sync, action: Action, answer: Answer, index: ItemIndex, normalizer: Normalizer
+) -> Step:
+    """The step with what is to be read of its files' revisions, comments and contents."""
+    checkpoint = step.checkpoint
+    if checkpoint is None:
+        return step
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))
         told = isinstance(action, ReadChanges | LookUpRemoved)  # an entry that an item is gone hides what else changed

@@ -71,8 +71,8 @@ class ItemWriter:
     before and does not see any more. `unread` are those whose permissions can't be had now, `odd` the error
     records of single permissions that can't be read. `questions` are items
     that a list shows and that are known to be gone: they are to be looked up. `lossy` are items of which values made no
-    sense, `misplaced` those that may be out of scope. `shown` are all items that are there and in scope, written or not,
-    and `dropped` those that are not, held or not;
+    sense, `misplaced` those that may be out of scope. `shown` are all items that are there and in scope, written or
+    not, and `dropped` those that are not, held or not;
     `spreading` are the folders among them that have changed in a way that reaches what is below them, `emptied` those
     that are there and not in scope any more.
 

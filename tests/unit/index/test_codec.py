@@ -67,7 +67,9 @@ def test_what_hangs_on_a_file_comes_back_as_it_was(
 @given(DIGESTS, PAIRS)
 def test_a_set_of_permissions_comes_back_as_it_was(digest: int, held: tuple[tuple[str, int], ...]) -> None:
     """Under its digest."""
-    assert codec.decode_set(digest, codec.encode_set(PermissionDigests(digest, held))) == PermissionDigests(digest, held)
+    assert codec.decode_set(digest, codec.encode_set(PermissionDigests(digest, held))) == PermissionDigests(
+        digest, held
+    )
 
 
 @given(st.lists(TEXTS, max_size=9))

@@ -40,9 +40,12 @@ def drawn_entry(die: random.Random) -> ItemEntry:
 
 def drawn_changes(die: random.Random) -> IndexChanges:
     """What some step changes."""
-    entries = {each: die.choice([None, drawn_entry(die), drawn_entry(die)]) for each in die.sample(NAMES, die.randrange(6))}
+    entries = {
+        each: die.choice([None, drawn_entry(die), drawn_entry(die)]) for each in die.sample(NAMES, die.randrange(6))
+    }
     details = {
-        each: die.choice([None, DetailDigests((("r", die.randrange(9)),))]) for each in die.sample(NAMES, die.randrange(3))
+        each: die.choice([None, DetailDigests((("r", die.randrange(9)),))])
+        for each in die.sample(NAMES, die.randrange(3))
     }
     seen = die.sample(NAMES, die.randrange(4))
     return IndexChanges(entries, details, seen, ends_seen=die.random() < 0.1, wipes=die.random() < 0.03)

@@ -155,7 +155,9 @@ except StateDiskFull as problem:
 
 def test_a_full_disk_is_an_error_and_no_signal(tmp_path: Path) -> None:
     """LMDB writes into the mapped file: without the room for it the process would be killed."""
-    done = subprocess.run([sys.executable, "-c", FILL, str(tmp_path / "p")], capture_output=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, str(tmp_path / "p")], capture_output=True, timeout=60, check=True
+    )
     assert done.stdout == b"state_disk_full\n"
 
 

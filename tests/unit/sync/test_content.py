@@ -120,13 +120,13 @@ def test_a_changed_file_keeps_the_reference_to_bytes_that_are_the_same() -> None
     before = reading()
     action = ReadChanges(USER_CORPUS, PageToken("1"))
     page = changes_page(changed(BLOB), changed(folder("f")), more="2")
-    known = {"a": ItemEntry(content=REF, content_head="abc")}
+    known = {FileId("a"): ItemEntry(content=REF, content_head="abc")}
     step = on_answer(before, action, page, transformer, DictIndex(known))
     assert step.records[0].references is not None
     assert step.checkpoint is not None
     assert step.checkpoint.sync is not None
     assert step.checkpoint.sync.contents == ()
-    for other in ({}, {"a": ItemEntry(content=REF, content_head="old")}, {"a": ItemEntry()}):
+    for other in ({}, {FileId("a"): ItemEntry(content=REF, content_head="old")}, {FileId("a"): ItemEntry()}):
         step = on_answer(before, action, page, transformer, DictIndex(other))
         assert step.records[0].references is None
         assert step.checkpoint is not None
@@ -152,7 +152,7 @@ def test_a_view_fetches_no_bytes_that_are_not_to_be_had() -> None:
     )
     for at, shown, known, wanted in cases:
         page = changes_page(changed(shown), more="2")
-        step = on_answer(at, action, page, transformer, DictIndex({"a": known}))
+        step = on_answer(at, action, page, transformer, DictIndex({FileId("a"): known}))
         assert sync_of(state(step)).contents == wanted
         told = b'"content_status":"too_large"' in bytes(step.records[0].data)  # type: ignore[arg-type]
         assert told == (not wanted)
@@ -255,7 +255,7 @@ def test_a_refusal_that_is_final_is_an_error_and_no_gap() -> None:
 def test_a_file_that_is_listed_older_than_it_was_written_stays_as_it_is() -> None:
     """A list may be behind what a log has said."""
     there = Contents((Mirrored(read({**BLOB, "version": "7"}), Content("stored", REF), "abc"),))
-    known = {"a": ItemEntry(version=8)}
+    known = {FileId("a"): ItemEntry(version=8)}
     assert on_answer(asking(), ReadContent((FileId("a"),)), there, transformer, DictIndex(known)).records == ()
 
 
@@ -272,7 +272,7 @@ def test_contents_that_the_scope_does_not_cover_are_asked_for_by_full_syncs_alon
     assert sync_of(later).contents == ()
     action, page = ReadChanges(USER_CORPUS, PageToken("1")), changes_page(changed(BLOB), more="2")
     assert sync_of(on_answer(later, action, page, transformer)).contents == ()
-    known = {"a": ItemEntry(content=REF, content_head="abc")}
+    known = {FileId("a"): ItemEntry(content=REF, content_head="abc")}
     assert on_answer(later, action, page, transformer, DictIndex(known)).records[0].references is not None
     full = state(begin(replace(ended, owed=owed("full")), CUSTOMER, SCOPE, NOW, 1, transformer))
     assert sync_of(complete(with_listed(full, USER_CORPUS), NOW, transformer)).content == (Reading(USER_CORPUS),)

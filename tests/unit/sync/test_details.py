@@ -189,7 +189,9 @@ def test_a_file_of_the_pass_that_can_not_be_read_is_reported() -> None:
     """The others are gone through."""
     page = DetailsPage((UnreadableItem("bad", "odd"), DetailedFile(A)))
     assert wanted_of(passing(), "user", page) == [Changed(A, revisions=True, comments=True)]
-    step = follow(passing(Reading("user")), ListDetails("user", None), Hanging({A: revisions("1")}, {}, page), a=ItemEntry())
+    step = follow(
+        passing(Reading("user")), ListDetails("user", None), Hanging({A: revisions("1")}, {}, page), a=ItemEntry()
+    )
     assert written(step) == ["upsert revision a/1"]
     assert [(each.resource_type, each.resource_id) for each in step.errors] == [("file", "bad")]
 
@@ -257,7 +259,9 @@ def test_a_file_that_is_deleted_is_not_read_any_more() -> None:
     """Nothing of it may follow its delete."""
     before = syncing("incremental", user=corpus("changes"), scope=WANTED)
     before = with_sync(before, msgspec.structs.replace(sync_of(before), changed=(Changed(A, comments=True),)))
-    step = on_answer(before, ReadChanges("user", token("c1")), changes_page(removed("a"), start="c2"), transformer, holding("a"))
+    step = on_answer(
+        before, ReadChanges("user", token("c1")), changes_page(removed("a"), start="c2"), transformer, holding("a")
+    )
     assert sync_of(step).changed == ()
 
 
@@ -527,7 +531,9 @@ def test_a_list_with_values_that_make_no_sense_is_read_again_a_few_times() -> No
         gaps = tuple(msgspec.structs.replace(gap, state="tried") for gap in settled.gaps)
         checkpoint = msgspec.structs.replace(checkpoint, gaps=gaps)
     assert tries == 1 + SOFT_TRIES
-    ended = complete(state(follow(passing(changed=(Changed(A, revisions=True),)), action, odd, a=ItemEntry())), NOW, transformer)
+    ended = complete(
+        state(follow(passing(changed=(Changed(A, revisions=True),)), action, odd, a=ItemEntry())), NOW, transformer
+    )
     assert b'"completed"' in msgspec.json.encode(ended.records[0].data)
 
 

@@ -65,9 +65,7 @@ CHOSEN = Scope(folder_ids=(ROOT,))
 USERS_LOG = ReadChanges(USER_CORPUS, PageToken("c1"))
 
 
-def step_of(
-    before: Checkpoint, action: Action, answer: Answer, held: Mapping[FileId, ItemEntry] | None = None
-) -> Step:
+def step_of(before: Checkpoint, action: Action, answer: Answer, held: Mapping[FileId, ItemEntry] | None = None) -> Step:
     """The step that an answer comes to, of a mirror that holds those items."""
     return on_answer(before, action, answer, transformer, DictIndex(dict(held or {})))
 
