@@ -34,27 +34,29 @@ def _drop(topics: Topics, *names: str) -> None:
 @pytest.fixture
 def stateless(topics: Topics) -> Topics:
     """The platform's four topics, without ours."""
-    _drop(topics, topics.state)
+    _drop(topics, topics.state, topics.items)
     return topics
 
 
 @pytest.mark.kafka
 def test_topics_makes_our_topic_and_finds_the_others(stateless: Topics) -> None:
-    """The state topic is made, compacted and partitioned as the triggers are; a second run finds it and makes none."""
+    """They are made, compacted and partitioned as the triggers are; a second run finds them and makes none."""
     first = command("topics", environment=stateless.environment)
     assert (first.returncode, first.stderr) == (0, "")
     assert f"created: {stateless.state}, 3 partitions, compacted" in first.stdout
+    assert f"created: {stateless.items}, 3 partitions, compacted" in first.stdout
     assert partitions_of(stateless.bootstrap_servers, stateless.state) == [0, 1, 2]
+    assert partitions_of(stateless.bootstrap_servers, stateless.items) == [0, 1, 2]
     second = command("topics", environment=stateless.environment)
     assert (second.returncode, second.stderr) == (0, "")
     assert "created" not in second.stdout
-    assert second.stdout.count("found: ") == 5
+    assert second.stdout.count("found: ") == 6
 
 
 @pytest.mark.kafka
 def test_topics_makes_all_that_is_missing_where_there_is_no_platform(topics: Topics) -> None:
     """With --platform a bare Kafka is made ready, and a second time there is nothing left to do."""
-    _drop(topics, topics.trigger, topics.webhook, topics.data, topics.errors, topics.state)
+    _drop(topics, topics.trigger, topics.webhook, topics.data, topics.errors, topics.state, topics.items)
     first = command("topics", "--platform", environment=topics.environment)
     assert first.returncode == 0, first.stderr
     assert f"found: {topics.trigger}, 4 partitions" in first.stdout
@@ -70,9 +72,10 @@ def test_topics_check_makes_nothing_and_names_what_is_missing(stateless: Topics)
     found = command("topics", "--check", environment=stateless.environment)
     assert found.returncode == 1
     wrong = found.stderr.splitlines()
-    assert len(wrong) == 2
+    assert len(wrong) == 3
     assert any(f"{stateless.errors} (KAFKA_TOPIC_ERRORS) is missing" in line for line in wrong)
     assert any(f"{stateless.state} (KAFKA_TOPIC_STATE) is missing" in line for line in wrong)
+    assert any(f"{stateless.items} (KAFKA_TOPIC_ITEMS) is missing" in line for line in wrong)
     assert all(line.startswith("wrong: ") for line in wrong)
 
 
@@ -82,7 +85,7 @@ def test_a_topic_that_does_not_fit_is_named(topics: Topics) -> None:
     mixed = {**topics.environment, "KAFKA_TOPIC_STATE": topics.webhook, "KAFKA_TOPIC_WEBHOOK": topics.state}
     found = command("topics", environment=mixed)
     assert found.returncode == 1
-    assert f"{topics.webhook} is not compacted" in found.stderr
+    assert f"{topics.webhook} has cleanup.policy=delete" in found.stderr
 
 
 def test_topics_without_a_broker_says_where_it_looked() -> None:

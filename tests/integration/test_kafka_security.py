@@ -64,7 +64,7 @@ def test_a_password_opens(fortress: Fortress, mechanism: str) -> None:
     """A command finds the topics over TLS with SASL."""
     found = command("topics", "--check", environment=fortress.by_password(KAFKA_SASL_MECHANISM=mechanism))
     assert (found.returncode, found.stderr) == (0, "")
-    assert found.stdout.count("found: ") == 5
+    assert found.stdout.count("found: ") == 6
 
 
 def test_a_certificate_opens(fortress: Fortress) -> None:

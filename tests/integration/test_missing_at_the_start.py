@@ -57,7 +57,7 @@ def test_no_topics(kafka_bootstrap: str, topics: Topics, tmp_path: Path) -> None
         worker.start()
         _wait_not_ready(worker, "kafka")
         said = _said(worker, "kafka")
-        assert len(said) == 4
+        assert len(said) == 5
         for variable, name in (("TRIGGER", late.trigger), ("DATA", late.data), ("ERRORS", late.errors)):
             assert f"the topic {name} (KAFKA_TOPIC_{variable}) is missing; the platform creates it" in said
         assert any(late.state in line and "google-drive-worker topics" in line for line in said)

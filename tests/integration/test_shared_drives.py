@@ -49,7 +49,7 @@ def test_a_joined_drive_is_listed_in_an_incremental_sync(topics: Topics, tmp_pat
 
 
 def test_a_left_drive_leaves_nothing_behind(topics: Topics, tmp_path: Path) -> None:
-    """The drive is deleted with its cause, and a full sync sweeps what was in it."""
+    """The drive and each item that was in it are deleted with their cause; no full sync is needed for it."""
     with staged(generate(CorpusPlan(files=300, users=2)), topics, tmp_path) as stage, stage.worker(SMALL_PAGES):
         drive_id = stage.simulator.apply(_new_drive_joined)
         stage.sync(FIRST, "full_sync")
@@ -58,9 +58,10 @@ def test_a_left_drive_leaves_nothing_behind(topics: Topics, tmp_path: Path) -> N
         stage.sync()
         stage.assert_equal()
         assert not [record for record in stage.mirror.held(FIRST) if record.data.drive_id == drive_id]
-        (deletion,) = [record for record in stage.records if record.operation == "delete"]
-        assert (deletion.resource_type, deletion.resource_id) == ("shared_drive", drive_id)
-        assert len(stage.mirror.completed_syncs(FIRST)) == 2
+        deletions = [record for record in stage.records if record.operation == "delete"]
+        assert ("shared_drive", drive_id) in [(each.resource_type, each.resource_id) for each in deletions]
+        assert len(deletions) > 1
+        assert len(stage.mirror.completed_syncs(FIRST)) == 1
 
 
 def test_a_renamed_drive_is_an_upsert(topics: Topics, tmp_path: Path) -> None:

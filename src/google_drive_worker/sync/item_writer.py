@@ -282,7 +282,8 @@ class ItemWriter:
             is_whole = is_whole or entry.permissions_due
             permissions = self._write_permissions(item_id, entry.permissions, found, is_whole=is_whole)
             passes_on = int(digest_of(found)[:16], 16) if is_folder and entry.has_own_permissions else None
-            entry = replace(entry, permissions=permissions, permissions_due=False, passes_on=passes_on)
+            due = is_whole and bool(found.unreadable)
+            entry = replace(entry, permissions=permissions, permissions_due=due, passes_on=passes_on)
             if found.lossy:
                 self.lossy.append(item_id)
         elif self._permissions is not None:
