@@ -357,7 +357,7 @@ def on_answer(
     step = _decided(checkpoint, sync, action, answer, writer, index, normalizer)
     step = _with_gaps_of_items(step, action, answer, writer, permissions)
     step = _with_news_of_items(step, action, answer, writer, permissions)
-    return _with_what_hangs(step, sync, action, answer, index, normalizer)
+    return _with_what_hangs(checkpoint, step, sync, action, answer, index, normalizer)
 
 
 def _with_news_of_items(
@@ -375,12 +375,15 @@ def _with_news_of_items(
 
 
 def _with_what_hangs(
-    step: Step, sync: Sync, action: Action, answer: Answer, index: ItemIndex, normalizer: Normalizer
+    checkpoint: Checkpoint,
+    step: Step,
+    sync: Sync,
+    action: Action,
+    answer: Answer,
+    index: ItemIndex,
+    normalizer: Normalizer,
 ) -> Step:
-    """The step with what is to be read of its files' revisions, comments and contents."""
-    checkpoint = step.checkpoint
-    if checkpoint is None:
-        return step
+    """The step, decided on `checkpoint`, with what is to be read of its files' revisions, comments and contents."""
     if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
         files = files_in(cast("ItemsAnswer", answer))
         told = isinstance(action, ReadChanges | LookUpRemoved)  # an entry that an item is gone hides what else changed
