@@ -264,6 +264,8 @@ def _is_ours(checkpoint: Checkpoint, removal: Removal, file: DriveFile, writer: 
     is_root = removal.file_id in (checkpoint.scope.folder_ids or ())
     if removal.unseen and not is_root:
         # A link opens items too, with their parents: that it is ours shows in it, or in the folder that it is in.
+        if file.drive_id is not None and not checkpoint.scope.include_shared_drives:
+            return False
         return bool(file.owned_by_me) or file.shared_with_me_time is not None or _is_in_ours(checkpoint, file, writer)
     was_shown = not removal.told and removal.corpus != NO_CORPUS and not is_root  # and no log told that it left
     if file.drive_id is None:
