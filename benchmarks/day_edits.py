@@ -1,0 +1,106 @@
+"""What people do in Drive in the bench of a day: each edit as a call, and the places that it is made in."""
+
+from dataclasses import dataclass
+
+from drive_simulator.edits.edit import ALL_DRIVES, Edit, manager_of
+from drive_simulator.model.access import rank
+from drive_simulator.model.clock import rfc3339
+from drive_simulator.model.items import RANK, Item, SharedDrive, User
+from drive_simulator.model.world import World
+from drive_simulator.truth.reach import Reach, visible
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder, and how many items and folders that the account mirrors are below it."""
+
+    folder: Item
+    items: int
+    folders: int
+
+
+def mirrored_below(world: World, user: User, folder: Item) -> list[Item]:
+    """The items below the folder that a mirror of the user's Drive holds."""
+    reach = Reach(world, user)
+    return [item for item in folder.subtree() if item is not folder and not item.trashed and reach.sees(item)]
+
+
+def place_of(world: World, user: User, folder: Item) -> Place:
+    """The folder with what is below it."""
+    below = mirrored_below(world, user, folder)
+    return Place(folder, len(below), sum(item.is_folder for item in below))
+
+
+def folder_like(
+    world: World, user: User, items: int, folders: int, *, in_drive: bool, apart: tuple[Item, ...] = ()
+) -> Place:
+    """The folder whose size is the nearest to those numbers: of the user's own in My Drive, or of a shared drive.
+
+    None of those in `apart` is taken. Raises ValueError where there is none.
+    """
+    found = [
+        place_of(world, user, item)
+        for item in visible(world, user)
+        if item.is_folder and item not in apart and _is_at_hand(user, item, in_drive=in_drive)
+    ]
+    return min(found, key=lambda each: abs(each.items - items) + abs(each.folders - folders))
+
+
+def drive_like(world: World, user: User, items: int) -> tuple[SharedDrive, Place]:
+    """The shared drive that the user writes, whose size is the nearest to that number, with what is in it."""
+    found = [
+        (drive, place_of(world, user, drive.root))
+        for drive in world.drives.values()
+        if user in drive.members and RANK[drive.members[user].role] >= RANK["writer"]
+    ]
+    return min(found, key=lambda each: abs(each[1].items - items))
+
+
+def files_of(world: World, user: User, count: int) -> list[Item]:
+    """Files of the user's own My Drive, shared with no others."""
+    files = (
+        item
+        for item in visible(world, user)
+        if not item.is_folder and item.owner is user and item.drive is None and not item.grants and item.size > 0
+    )
+    return [item for item, _ in zip(files, range(count), strict=False)]
+
+
+def view(world: World, user: User, item: Item) -> Edit:
+    """The user opens the item."""
+    return patch("view", user, item, {"viewedByMeTime": rfc3339(world.now_ms())})
+
+
+def patch(kind: str, user: User, item: Item, body: dict[str, object]) -> Edit:
+    """The user changes something of the item."""
+    return Edit(kind, user.email, "PATCH", f"files/{item.id}", ALL_DRIVES, body)
+
+
+def rename(actor: User, item: Item, name: str) -> Edit:
+    """The item has another name."""
+    return patch("rename", actor, item, {"name": name})
+
+
+def comment(actor: User, item: Item, text: str) -> Edit:
+    """Somebody says something of the file."""
+    return Edit("comment", actor.email, "POST", f"files/{item.id}/comments", {"fields": "*"}, {"content": text})
+
+
+def share(actor: User, item: Item, other: User, role: str = "reader") -> Edit:
+    """The item is shared with one more; in a shared drive's own id, that one becomes a member."""
+    body = {"type": "user", "role": role, "emailAddress": other.email}
+    return Edit("share", actor.email, "POST", f"files/{item.id}/permissions", ALL_DRIVES, body)
+
+
+def manager(drive: SharedDrive) -> User:
+    """One who manages the drive. Raises ValueError where it has none."""
+    found = manager_of(drive)
+    if found is None:
+        raise ValueError(f"nobody manages the shared drive {drive.name}")
+    return found
+
+
+def _is_at_hand(user: User, item: Item, *, in_drive: bool) -> bool:
+    if in_drive:
+        return item.drive is not None and rank(user, item) >= RANK["writer"] and not item.is_limited
+    return item.drive is None and item.owner is user and not item.grants and not item.is_limited
