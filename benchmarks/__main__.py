@@ -57,7 +57,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--restore", "idle", is_flag=True, help="Also start a worker with 10,000 idle connections.")
 @click.option("--day", "day_alone", is_flag=True, help="Instead measure what changes cost, and a day. No broker.")
 @click.option("--scale", type=click.FloatRange(min=0.01), default=1.0, help="With --day: the size of its Drives.")
-@click.option("--seed", type=int, help="With --day: of its Drives and edits.")
+@click.option("--seed", default=1, help="With --day: of its Drives and edits.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def main(
     *,
@@ -70,7 +70,7 @@ def main(
     idle: bool,
     day_alone: bool,
     scale: float,
-    seed: int | None,
+    seed: int,
     as_json: bool,
 ) -> None:
     """Measure the full path (HTTP, decode, normalize, transactions) beside its floor and the stack most would pick.

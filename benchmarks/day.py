@@ -1,7 +1,5 @@
 """`python -m benchmarks.day`: what a change costs, edit by edit, and over a simulated day of a large Drive."""
 
-import secrets
-
 import click
 import msgspec
 from rich.console import Console
@@ -9,7 +7,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
 from benchmarks import day_table
+from benchmarks.day_google import LOGS
 from benchmarks.day_table import Line, Table
+from benchmarks.day_worker import SyncCost
 
 
 class DayReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,16 +22,15 @@ class DayReport(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command()
 @click.option("--scale", type=click.FloatRange(min=0.01), default=1.0, show_default=True, help="Size of the Drives.")
-@click.option("--seed", type=int, help="Of the Drives and the edits; drawn and printed where it is not given.")
+@click.option("--seed", default=1, show_default=True, help="Of the Drives and the edits.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
-def main(*, scale: float, seed: int | None, as_json: bool) -> None:
+def main(*, scale: float, seed: int, as_json: bool) -> None:
     """Measure what edits cost: records, quota units and calls of the sync that follows. No broker is needed."""
     run(scale=scale, seed=seed, as_json=as_json)
 
 
-def run(*, scale: float, seed: int | None, as_json: bool) -> None:
+def run(*, scale: float, seed: int, as_json: bool) -> None:
     """Measure and print."""
-    seed = secrets.randbelow(10_000) if seed is None else seed
     note = Console(stderr=True, quiet=as_json)
     note.print(f"seed {seed}, scale {scale:g}")
     with _progress(note) as progress:
@@ -65,43 +64,49 @@ def _progress(note: Console) -> Progress:
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print the table for people."""
+    """Print the table for people: a line of its own after a restart only where the figures are others."""
     shown = RichTable(
-        title=f"One edit, then one incremental sync: {table.items:,} items, {table.shared_drives} shared drives, "
-        f"{table.page_size:,} a page"
+        title=f"One edit, then an incremental sync: {table.items:,} items, {table.shared_drives} shared drives, "
+        f"{table.page_size:,} a page, seed {table.seed}",
+        caption="In parentheses: at most. Logs: units of changes.list; further: all others.",
     )
-    shown.add_column("edit")
-    shown.add_column("records")
-    for name in ("at most", "log units", "further units", "at most", "requests"):
-        shown.add_column(name, justify="right")
-    shown.add_column("further calls")
-    shown.add_column("")
+    for name in ("edit", "records", "logs", "further", "requests", ""):
+        shown.add_column(name, justify="left" if name in {"edit", ""} else "right")
     for line in table.lines:
-        _add_line(shown, line)
+        if not line.restarted or line.edit in table.differing:
+            _add_line(shown, line)
     console.print(shown)
+    for line in table.lines:
+        if not line.restarted:
+            below = f" ({line.below})" if line.below else ""
+            console.print(f"{line.edit}{below}: {_told(line.sync)}", highlight=False, soft_wrap=True)
     holding = sum(not line.broken for line in table.lines)
-    console.print(f"{holding} of {len(table.lines)} lines hold")
+    console.print(f"{holding} of {len(table.lines)} lines hold, those after a restart counted apart")
     if table.differing:
         console.print(f"other figures after a restart: {', '.join(table.differing)}")
     else:
-        console.print("after a restart: the same figures, to the unit")
+        console.print("after a restart with an empty state directory: the same figures, to the unit")
 
 
 def _add_line(shown: RichTable, line: Line) -> None:
-    sync, cost = line.sync, line.sync.cost
-    name = "  after a restart" if line.restarted else line.edit + (f" ({line.below})" if line.below else "")
-    further = {method: count for method, count in cost.calls.items() if method != "changes.list"}
+    cost, limit = line.sync.cost, line.limit
+    name = "  after a restart" if line.restarted else line.edit
+    log_limit = "" if limit.log_units is None else f" ({limit.log_units:,})"
     shown.add_row(
         name,
-        ", ".join(f"{number:,} {kind}" for kind, number in sync.records.items()) or "0",
-        f"{line.limit.records:,}",
-        f"{cost.log_units:,}",
-        f"{cost.further_units:,}",
-        f"{line.limit.further_units:,}",
+        f"{line.sync.record_count:,} ({limit.records:,})",
+        f"{cost.log_units:,}{log_limit}",
+        f"{cost.further_units:,} ({limit.further_units:,})",
         f"{cost.requests:,}",
-        ", ".join(f"{count:,} {method}" for method, count in further.items()),
         "holds" if not line.broken else "over: " + ", ".join(line.broken),
     )
+
+
+def _told(sync: SyncCost) -> str:
+    """Its records by kind, and the calls beside the logs, by method."""
+    records = [f"{number:,} {kind}" for kind, number in sync.records.items()]
+    calls = [f"{count:,} {method}" for method, count in sync.cost.calls.items() if method != LOGS]
+    return f"{', '.join(records) or 'no records'}; {', '.join(calls) or 'no calls but for the logs'}"
 
 
 if __name__ == "__main__":
