@@ -1,15 +1,22 @@
 """`python -m benchmarks.day`: what a change costs, edit by edit, and over a simulated day of a large Drive."""
 
+from collections.abc import Iterator
+
 import click
 import msgspec
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from benchmarks import day_table
+from benchmarks import day_course, day_table
+from benchmarks.day_course import Day
 from benchmarks.day_google import LOGS
 from benchmarks.day_table import Line, Table
 from benchmarks.day_worker import SyncCost
+
+_WIDTH = 110
+"""Of what is printed, in characters, where no terminal is wider."""
 
 
 class DayReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +24,8 @@ class DayReport(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int
     scale: float
-    table: Table | None = None
+    table: Table
+    day: Day
 
 
 @click.command()
@@ -34,13 +42,14 @@ def run(*, scale: float, seed: int, as_json: bool) -> None:
     note = Console(stderr=True, quiet=as_json)
     note.print(f"seed {seed}, scale {scale:g}")
     with _progress(note) as progress:
-        report = DayReport(seed=seed, scale=scale, table=_measure_table(progress, seed, scale))
+        table = _measure_table(progress, seed, scale)
+        report = DayReport(seed=seed, scale=scale, table=table, day=_measure_day(progress, seed, scale))
     if as_json:
         click.echo(msgspec.json.encode(report))
         return
-    console = Console()
-    if report.table is not None:
-        print_table(report.table, console)
+    console = Console(width=max(_WIDTH, note.width))
+    print_table(report.table, console)
+    print_day(report.day, console)
 
 
 def _measure_table(progress: Progress, seed: int, scale: float) -> Table:
@@ -50,6 +59,15 @@ def _measure_table(progress: Progress, seed: int, scale: float) -> Table:
         progress.update(task, advance=1, description=text)
 
     return day_table.measure(seed, scale, advance)
+
+
+def _measure_day(progress: Progress, seed: int, scale: float) -> Day:
+    task = progress.add_task("the day", total=day_course.STEPS)
+
+    def advance(text: str) -> None:
+        progress.update(task, advance=1, description=text)
+
+    return day_course.measure(seed, scale, advance)
 
 
 def _progress(note: Console) -> Progress:
@@ -66,12 +84,12 @@ def _progress(note: Console) -> Progress:
 def print_table(table: Table, console: Console) -> None:
     """Print the table for people: a line of its own after a restart only where the figures are others."""
     shown = RichTable(
+        box=SIMPLE,
         title=f"One edit, then an incremental sync: {table.items:,} items, {table.shared_drives} shared drives, "
         f"{table.page_size:,} a page, seed {table.seed}",
         caption="In parentheses: at most. Logs: units of changes.list; further: all others.",
     )
-    for name in ("edit", "records", "logs", "further", "requests", ""):
-        shown.add_column(name, justify="left" if name in {"edit", ""} else "right")
+    _add_columns(shown, "edit", "records", "logs", "further", "requests", "")
     for line in table.lines:
         if not line.restarted or line.edit in table.differing:
             _add_line(shown, line)
@@ -107,6 +125,47 @@ def _told(sync: SyncCost) -> str:
     records = [f"{number:,} {kind}" for kind, number in sync.records.items()]
     calls = [f"{count:,} {method}" for method, count in sync.cost.calls.items() if method != LOGS]
     return f"{', '.join(records) or 'no records'}; {', '.join(calls) or 'no calls but for the logs'}"
+
+
+def print_day(day: Day, console: Console) -> None:
+    """Print the day for people."""
+    shown = RichTable(
+        box=SIMPLE,
+        title=f"A day: {day.items:,} items, {day.shared_drives} shared drives, {day.edits:,} edits, seed {day.seed}",
+    )
+    _add_columns(shown, "kind of edit", "edits", "records", "least", "ratio", "least units")
+    for kind, each in day.kinds.items():
+        ratio = "" if each.ratio is None else f"{each.ratio:.3f}"
+        figures = (each.edits, each.records, each.least)
+        shown.add_row(kind, *(f"{figure:,}" for figure in figures), ratio, f"{each.least_units:,}")
+    console.print(shown)
+    for text in _day_in_words(day):
+        console.print(text, highlight=False, soft_wrap=True)
+
+
+def _day_in_words(day: Day) -> Iterator[str]:
+    syncs, cost, first = day.syncs, day.syncs.cost, day.first
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in syncs.records.items())
+    yield f"{syncs.record_count:,} records: {kinds}"
+    calls = ", ".join(f"{units:,} {method}" for method, units in cost.units_by_method.items())
+    ratio = cost.units / day.least_units
+    yield f"{cost.units:,} quota units, the least {day.least_units:,} ({ratio:.2f}), {cost.requests:,} requests: {calls}"
+    state = f"{syncs.state_bytes:,} bytes of checkpoints and {syncs.items_bytes:,} of index entries"
+    yield f"state written: {state}; by the first full sync {first.state_bytes:,} and {first.items_bytes:,}"
+    hours, after = day_course.AFTERWARDS_S / 3600, day.afterwards
+    yield f"in the {hours:g} hours after the last edit: {after.record_count:,} records, {after.cost.units:,} units"
+    yield f"deleted and yet there: {day.wrong_deletes:,}"
+    yield from day.wrong_delete_examples
+    yield "the mirror is equal" if day.is_equal else f"the mirror is NOT equal: {day.differences}"
+    yield from day.examples
+    if day.troubles:
+        yield f"troubles: {day.troubles}"
+
+
+def _add_columns(shown: RichTable, *names: str) -> None:
+    """The first and a nameless one hold words, the others figures."""
+    for place, name in enumerate(names):
+        shown.add_column(name, justify="right" if place and name else "left", no_wrap=True)
 
 
 if __name__ == "__main__":

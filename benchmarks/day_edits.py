@@ -92,6 +92,43 @@ def share(actor: User, item: Item, other: User, role: str = "reader") -> Edit:
     return Edit("share", actor.email, "POST", f"files/{item.id}/permissions", ALL_DRIVES, body)
 
 
+def trash(actor: User, item: Item, *, trashed: bool) -> Edit:
+    """The item goes to the trash, or comes back."""
+    return patch("trash" if trashed else "restore", actor, item, {"trashed": trashed})
+
+
+def write(actor: User, item: Item, content: bytes) -> Edit:
+    """The file has other bytes."""
+    return Edit("content", actor.email, "PATCH", f"files/{item.id}", ALL_DRIVES, content=content)
+
+
+def move(actor: User, item: Item, folder: Item) -> Edit:
+    """The item goes to another folder. Raises ValueError for what is at the top already."""
+    if item.parent is None:
+        raise ValueError("the top of a Drive goes nowhere")
+    query = {**ALL_DRIVES, "addParents": folder.id, "removeParents": item.parent.id}
+    return Edit("move", actor.email, "PATCH", f"files/{item.id}", query, {})
+
+
+def change_role(actor: User, drive: SharedDrive, member: User, role: str) -> Edit:
+    """A member of the drive has another role."""
+    path = f"files/{drive.id}/permissions/{member.permission_id}"
+    return Edit("role", actor.email, "PATCH", path, ALL_DRIVES, {"role": role})
+
+
+def leave(actor: User, drive: SharedDrive, member: User) -> Edit:
+    """A member of the drive is taken out."""
+    return Edit("leave", actor.email, "DELETE", f"files/{drive.id}/permissions/{member.permission_id}", ALL_DRIVES)
+
+
+def editor_of(item: Item) -> User:
+    """One who may do everything with the item. Raises ValueError where nobody may."""
+    found = item.owner if item.drive is None else manager_of(item.drive)
+    if found is None:
+        raise ValueError(f"nobody may change {item.id}")
+    return found
+
+
 def manager(drive: SharedDrive) -> User:
     """One who manages the drive. Raises ValueError where it has none."""
     found = manager_of(drive)

@@ -1,4 +1,4 @@
-"""The simulated Google in the bench's own process: the worker's client asks it, nothing waits, all calls are counted."""
+"""The simulated Google in the bench's own process: the worker's client asks it, nothing waits, calls are counted."""
 
 import random
 from collections.abc import Mapping
@@ -9,7 +9,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from drive_simulator.api.dispatch import find_route
 from drive_simulator.api.wire import Request
+from drive_simulator.faults.plan import BATCH, Call
 from drive_simulator.model.clock import ManualClock
 from drive_simulator.model.world import World
 from drive_simulator.server.batch import parse_batch, render_batch
@@ -23,6 +25,9 @@ from google_drive_worker.domain.connection import Credentials, Grant
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.http.transport import HttpRequest, HttpResponse
 from google_drive_worker.normalization.pages import decode_page
+
+Answer = tuple[int, Mapping[str, str], bytes]
+"""Status, headers and body."""
 
 ORIGIN = "https://simulated"
 LOGS = "changes.list"
@@ -50,7 +55,7 @@ class WorldTime:
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What a sync asked of Google: HTTP requests (a batch is one), and calls by method (each part of a batch is one)."""
+    """What a sync asked of Google: HTTP requests (a batch is one), and calls by method, parts of batches each."""
 
     requests: int = 0
     calls: Mapping[str, int] = {}
@@ -118,18 +123,33 @@ class DayGoogle:
         """Serve a call of the worker's client."""
         self.simulator.counters.requests += 1
         if request.target == BATCH_PATH:
+            if (refusal := self._strike(Call(BATCH, path=BATCH_PATH))) is not None:
+                return HttpResponse(*refusal)
             parts = parse_batch(request.headers["Content-Type"], request.body or b"")
             answers = [self._serve(part.method, part.path_qs, request.headers) for part in parts]
             content_type, body = render_batch(parts, answers, order=self._die)
             return HttpResponse(200, {"Content-Type": content_type}, body)
         return HttpResponse(*self._serve(request.method, request.target, request.headers))
 
-    def _serve(self, method: str, target: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+    def _serve(self, method: str, target: str, headers: Mapping[str, str]) -> Answer:
         self.clock.advance(_CALL_S)
         path, _, query = target.partition("?")
+        if self.simulator.faults.states():
+            route = find_route(method, path)
+            call = Call(route.method_id, path=path, query=query, file_id=route.path_parameters.get("fileId"))
+            if (refusal := self._strike(call)) is not None:
+                return refusal
         parameters = tuple(parse_qsl(query, keep_blank_values=True))
         response = self.simulator.handle(Request(method, path, parameters, headers))
         return response.status, response.headers, response.body
+
+    def _strike(self, call: Call) -> Answer | None:
+        """What a fault answers in place of Google; it costs no units."""
+        effect = self.simulator.faults.decide(call)
+        error = None if effect is None else effect.api_error(call)
+        if error is None:
+            return None
+        return error.status, {"Content-Type": error.content_type, **error.headers}, error.body()
 
 
 async def _no_grant(_id: ConnectionId, _credentials: Credentials) -> Grant:

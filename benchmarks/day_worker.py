@@ -85,6 +85,7 @@ class DayWorker:
         self._index = DayIndex()
         self._kinds: Counter[Kind] = Counter()
         self._state_bytes = 0
+        self._items_before = 0
         self._errors = 0
         self._means = self._new_means()
 
@@ -110,19 +111,43 @@ class DayWorker:
 
         Raises RuntimeError where it does not end.
         """
-        self.google.take_cost()
-        items_before = self._changelog.bytes_written
-        self._kinds.clear()
-        self._state_bytes = self._errors = 0
+        self._begin_to_count()
         self._take(engine.accept(self._checkpoint, CONNECTION, Owed(kind, CUSTOMER)))
         asyncio.run(self._run_turns())
+        return self._counted()
+
+    def _begin_to_count(self) -> None:
+        self.google.take_cost()
+        self._items_before = self._changelog.bytes_written
+        self._kinds.clear()
+        self._state_bytes = self._errors = 0
+
+    def _counted(self) -> SyncCost:
         return SyncCost(
             {f"{resource_type} {operation}": number for (resource_type, operation), number in self._kinds.items()},
             self.google.take_cost(),
             self._state_bytes,
-            self._changelog.bytes_written - items_before,
+            self._changelog.bytes_written - self._items_before,
             self._errors,
         )
+
+    def settle(self, at_most_s: float) -> SyncCost:
+        """Let the worker do by itself what falls due within that time, without a trigger; the time passes."""
+        self._begin_to_count()
+        until_s = self.google.time.monotonic_s() + at_most_s
+        asyncio.run(self._run_what_is_due(until_s))
+        asyncio.run(self.google.time.sleep(max(0.0, until_s - self.google.time.monotonic_s())))
+        return self._counted()
+
+    async def _run_what_is_due(self, until_s: float) -> None:
+        for _ in range(_MOST_TURNS):
+            checkpoint, now = self._checkpoint, self.google.time.now()
+            due = None if checkpoint is None else engine.due_at(checkpoint, now)
+            rest_s = 0.0 if due is None else max(0.0, (due - now).total_seconds()) + 0.001
+            if due is None or self.google.time.monotonic_s() + rest_s > until_s:
+                return
+            await self.google.time.sleep(rest_s)
+            await take_turn(self._means, CONNECTION, self, lambda: False)
 
     async def _run_turns(self) -> None:
         for _ in range(_MOST_TURNS):
