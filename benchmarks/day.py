@@ -149,7 +149,7 @@ def _day_in_words(day: Day) -> Iterator[str]:
     yield f"{syncs.record_count:,} records: {kinds}"
     calls = ", ".join(f"{units:,} {method}" for method, units in cost.units_by_method.items())
     ratio = cost.units / day.least_units
-    yield f"{cost.units:,} quota units, the least {day.least_units:,} ({ratio:.2f}), {cost.requests:,} requests: {calls}"
+    yield f"{cost.units:,} units, the least {day.least_units:,} ({ratio:.2f}), {cost.requests:,} requests: {calls}"
     state = f"{syncs.state_bytes:,} bytes of checkpoints and {syncs.items_bytes:,} of index entries"
     yield f"state written: {state}; by the first full sync {first.state_bytes:,} and {first.items_bytes:,}"
     hours, after = day_course.AFTERWARDS_S / 3600, day.afterwards

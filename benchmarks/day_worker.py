@@ -75,6 +75,7 @@ class DayWorker:
         self.google = google
         self.troubles: Counter[str] = Counter()
         self._on_record = on_record
+        self._bug: WorkerError | None = None
         self._token = google.simulator.access_token(email)
         self._settings = settings
         self._die = random.Random(seed)  # noqa: S311 - a simulation
@@ -147,11 +148,11 @@ class DayWorker:
             if due is None or self.google.time.monotonic_s() + rest_s > until_s:
                 return
             await self.google.time.sleep(rest_s)
-            await take_turn(self._means, CONNECTION, self, lambda: False)
+            await self._take_turn()
 
     async def _run_turns(self) -> None:
         for _ in range(_MOST_TURNS):
-            await take_turn(self._means, CONNECTION, self, lambda: False)
+            await self._take_turn()
             if self.is_at_rest:
                 return
             checkpoint, now = self._checkpoint, self.google.time.now()
@@ -160,6 +161,12 @@ class DayWorker:
                 break
             await self.google.time.sleep(max(0.0, (due - now).total_seconds()) + 0.001)
         raise RuntimeError(f"the sync does not end: {dict(self.troubles)}")
+
+    async def _take_turn(self) -> None:
+        """Raises `WorkerError` for a bug of the worker's own, which nothing here is to hide."""
+        await take_turn(self._means, CONNECTION, self, lambda: False)
+        if self._bug is not None:
+            raise self._bug
 
     def _take(self, checkpoint: Checkpoint | None) -> None:
         self._checkpoint = checkpoint
@@ -205,6 +212,8 @@ class DayWorker:
         """See `Observer.on_trouble`."""
         del connection_id
         self.troubles[f"{step}: {error.code}"] += 1
+        if error.code == "internal_error":
+            self._bug = error
 
     def on_sync_started(self, checkpoint: Checkpoint) -> None:
         """See `Observer.on_sync_started`."""
