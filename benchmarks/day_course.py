@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from benchmarks.day_draws import COUNTS, Draws, Made, draw_kinds
 from benchmarks.day_google import DayGoogle
-from benchmarks.day_mirror import DayMirror
-from benchmarks.day_truth import Key, Truth, owner_of
+from benchmarks.day_truth import DayTruth
 from benchmarks.day_worker import DayWorker, SyncCost
 from drive_simulator.api.errors import ApiError
 from drive_simulator.corpus.details import Details
@@ -21,6 +20,8 @@ from drive_simulator.faults.presets import PRESETS
 from drive_simulator.model.clock import ManualClock
 from drive_simulator.model.consistency import Consistency
 from drive_simulator.model.items import Item
+from google_drive_worker.demo.field_mirror import FieldMirror
+from google_drive_worker.demo.true_records import Key, owner_of
 
 PAGE_SIZE = 1_000
 SLOTS = 96
@@ -112,10 +113,10 @@ class _Course:
         self._draws = Draws(self._world, self._user, guests, self._die)
         self._editor = Editor(self._world)
         self._google = DayGoogle(self._world, self._clock, PAGE_SIZE, seed)
-        self._mirror = DayMirror(self._on_record)
+        self._mirror = FieldMirror(self._on_record)
         self._worker = DayWorker(self._google, self._user.email, self._mirror.apply, seed=seed)
         on_progress("what is true")
-        self._truth = Truth(self._world, self._user)
+        self._truth = DayTruth(self._world, self._user)
         self._attribution = Attribution()
         self._wrong_deletes: list[str] = []
         self._refused = 0

@@ -11,7 +11,7 @@ from drive_simulator.truth.reach import Reach, visible
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FolderSize:
     """A folder, and how many items and folders that the account mirrors are below it."""
 
     folder: Item
@@ -25,31 +25,31 @@ def mirrored_below(world: World, user: User, folder: Item) -> list[Item]:
     return [item for item in folder.subtree() if item is not folder and not item.trashed and reach.sees(item)]
 
 
-def place_of(world: World, user: User, folder: Item) -> Place:
+def size_of(world: World, user: User, folder: Item) -> FolderSize:
     """The folder with what is below it."""
     below = mirrored_below(world, user, folder)
-    return Place(folder, len(below), sum(item.is_folder for item in below))
+    return FolderSize(folder, len(below), sum(item.is_folder for item in below))
 
 
 def folder_like(
     world: World, user: User, items: int, folders: int, *, in_drive: bool, apart: tuple[Item, ...] = ()
-) -> Place:
+) -> FolderSize:
     """The folder whose size is the nearest to those numbers: of the user's own in My Drive, or of a shared drive.
 
     None of those in `apart` is taken. Raises ValueError where there is none.
     """
     found = [
-        place_of(world, user, item)
+        size_of(world, user, item)
         for item in visible(world, user)
         if item.is_folder and item not in apart and _is_at_hand(user, item, in_drive=in_drive)
     ]
     return min(found, key=lambda each: abs(each.items - items) + abs(each.folders - folders))
 
 
-def drive_like(world: World, user: User, items: int) -> tuple[SharedDrive, Place]:
+def drive_like(world: World, user: User, items: int) -> tuple[SharedDrive, FolderSize]:
     """The shared drive that the user writes, whose size is the nearest to that number, with what is in it."""
     found = [
-        (drive, place_of(world, user, drive.root))
+        (drive, size_of(world, user, drive.root))
         for drive in world.drives.values()
         if user in drive.members and RANK[drive.members[user].role] >= RANK["writer"]
     ]

@@ -35,7 +35,7 @@ _MODEL = unit_model()
 _CALL_S = 0.001
 
 
-class WorldTime:
+class DayTime:
     """The simulated Google's clock, as the worker reads it."""
 
     def __init__(self, clock: ManualClock) -> None:
@@ -54,7 +54,7 @@ class WorldTime:
         self._clock.advance(max(seconds, 0.001) if seconds > 0 else 0.0)
 
 
-class Cost(msgspec.Struct, frozen=True):
+class AskedCost(msgspec.Struct, frozen=True):
     """What a sync asked of Google: HTTP requests (a batch is one), and calls by method, parts of batches each."""
 
     requests: int = 0
@@ -90,14 +90,14 @@ class DayGoogle:
     page_size: int = 1_000
     seed: int = 0
     simulator: Simulator = field(init=False)
-    time: WorldTime = field(init=False)
+    time: DayTime = field(init=False)
     drives: DriveApis = field(init=False)
     _die: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
         self.world.site.origin = ORIGIN
         self.simulator = Simulator(self.world, seed=self.seed)
-        self.time = WorldTime(self.clock)
+        self.time = DayTime(self.clock)
         self._die = random.Random(self.seed)  # noqa: S311 - a simulation
         self.drives = DriveApis(
             base_url=f"{ORIGIN}/drive/v3",
@@ -110,12 +110,12 @@ class DayGoogle:
             decode_listing=decode_page,
         )
 
-    def take_cost(self) -> Cost:
+    def take_cost(self) -> AskedCost:
         """What was asked since the last time this was."""
         counters = self.simulator.counters
         snapshot = counters.snapshot()
         calls = cast("Mapping[str, int]", snapshot["methods"])
-        cost = Cost(counters.requests, dict(calls))
+        cost = AskedCost(counters.requests, dict(calls))
         counters.clear()
         return cost
 

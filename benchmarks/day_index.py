@@ -1,17 +1,17 @@
 """An item index in memory, as fast at a hundred thousand items as the bench of a day needs, and its changelog."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import astuple, replace
 
 from google_drive_worker.domain.ids import FileId
-from google_drive_worker.domain.item_entry import DetailDigests, IndexChanges, ItemEntry
+from google_drive_worker.domain.item_entry import DetailDigests, Digest, IndexChanges, ItemEntry, PermissionDigests
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_entry = msgspec.msgpack.Decoder(ItemEntry).decode
-_decode_details = msgspec.msgpack.Decoder(DetailDigests).decode
+_PERMISSIONS = ItemEntry.__struct_fields__.index("permissions")
 
 V = TypeVar("V")
 
@@ -75,24 +75,23 @@ class DayIndex:
 class IndexChangelog:
     """The index as its topic keeps it: the newest value of each key. `bytes_written` counts keys and values.
 
-    The values are MessagePack: what they come to in the worker's own encoding is its codec's business.
+    Values are MessagePack arrays, and a permission set is written once: about the size of the worker's own encoding.
     """
 
     def __init__(self) -> None:
         self.bytes_written = 0
-        self.messages = 0
         self._entries: dict[FileId, bytes] = {}
         self._details: dict[FileId, bytes] = {}
+        self._sets: dict[Digest, PermissionDigests] = {}
         self._seen: set[FileId] = set()
 
     def append(self, changes: IndexChanges) -> None:
         """Take what a commit changes."""
         for item_id, entry in changes.entries.items():
-            self._put(self._entries, item_id, entry)
+            self._keep(self._entries, item_id, None if entry is None else self._encode_entry(entry))
         for file_id, details in changes.details.items():
-            self._put(self._details, file_id, details)
+            self._keep(self._details, file_id, None if details is None else _encode(astuple(details)))
         if changes.seen:
-            self.messages += 1
             self.bytes_written += 8 * len(changes.seen)
             self._seen.update(changes.seen)
         if changes.ends_seen:
@@ -101,20 +100,35 @@ class IndexChangelog:
     def restore(self) -> DayIndex:
         """The index as a worker reads it that has an empty state directory."""
         index = DayIndex()
-        for changes in self._changes():
-            index.apply(changes)
+        entries = {each: self._decode_entry(value) for each, value in self._entries.items()}
+        details = {
+            each: msgspec.convert(_named(DetailDigests, value), DetailDigests) for each, value in self._details.items()
+        }
+        index.apply(IndexChanges(entries=entries, details=details, seen=tuple(self._seen)))
         return index
 
-    def _changes(self) -> Iterator[IndexChanges]:
-        yield IndexChanges(entries={each: _decode_entry(value) for each, value in self._entries.items()})
-        yield IndexChanges(details={each: _decode_details(value) for each, value in self._details.items()})
-        yield IndexChanges(seen=tuple(self._seen))
+    def _encode_entry(self, entry: ItemEntry) -> bytes:
+        values = list(astuple(entry))
+        if (held := entry.permissions) is not None:
+            if held.digest not in self._sets:
+                self._sets[held.digest] = held
+                self.bytes_written += len(_encode(astuple(held)))
+            values[_PERMISSIONS] = held.digest
+        return _encode(values)
 
-    def _put(self, held: dict[FileId, bytes], key: FileId, value: ItemEntry | DetailDigests | None) -> None:
-        encoded = None if value is None else _encode(value)
-        self.messages += 1
-        self.bytes_written += len(key) + len(encoded or b"")
-        _put(held, key, encoded)
+    def _decode_entry(self, value: bytes) -> ItemEntry:
+        fields = _named(ItemEntry, value)
+        digest = fields.pop("permissions")
+        entry = msgspec.convert(fields, ItemEntry)
+        return entry if digest is None else replace(entry, permissions=self._sets[digest])
+
+    def _keep(self, held: dict[FileId, bytes], key: FileId, value: bytes | None) -> None:
+        self.bytes_written += len(key) + len(value or b"")
+        _put(held, key, value)
+
+
+def _named(kind: type[msgspec.Struct], value: bytes) -> dict[str, Any]:
+    return dict(zip(kind.__struct_fields__, msgspec.msgpack.decode(value), strict=True))
 
 
 def _put(held: dict[FileId, V], key: FileId, value: V | None) -> None:

@@ -155,7 +155,7 @@ class _Bench:
             "a comment added", "", changed, lambda time: day_edits.comment(user, commented, f"Well said, {time}")
         )
 
-    def _of_my_folder(self, place: day_edits.Place) -> Iterator[_Case]:
+    def _of_my_folder(self, place: day_edits.FolderSize) -> Iterator[_Case]:
         world, user, folder, below = self.world, self.user, place.folder, _below(place)
         yield _Case("a folder viewed", below, Limit(1, 0), lambda _: day_edits.view(world, user, folder))
         yield _Case(
@@ -206,7 +206,7 @@ def _starred(user: User, item: Item, time: int) -> Edit:
     return day_edits.patch("star", user, item, {"starred": not time})
 
 
-def _below(place: day_edits.Place) -> str:
+def _below(place: day_edits.FolderSize) -> str:
     return f"{place.items:,} items below, {place.folders:,} of them folders"
 
 

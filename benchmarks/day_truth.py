@@ -1,37 +1,13 @@
 """What a mirror of the account's Drive should hold, by the simulator's truth, and how that changes with each edit."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
-import orjson
-
-from drive_simulator.model.items import Item, User
+from drive_simulator.model.items import User
 from drive_simulator.model.world import World
-from drive_simulator.truth.items import (
-    visible_comments,
-    visible_drives,
-    visible_items,
-    visible_paths,
-    visible_permissions,
-    visible_revisions,
-)
-from google_drive_worker.demo import equality
-from google_drive_worker.demo.equality import Fields
-
-Key = tuple[str, str]
-"""A record's resource type and id."""
+from google_drive_worker.demo.true_records import EVERYTHING, Key, owner_of, pack, true_records
 
 
-def packed(fields: Fields) -> bytes:
-    """The fields in one form: equal fields give equal bytes."""
-    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
-
-
-def owner_of(key: Key) -> str:
-    """The id of the item, or the shared drive, that the record is of or hangs on."""
-    return key[1].partition("/")[0]
-
-
-class Truth:
+class DayTruth:
     """The records that a mirror should hold now, each as a digest. It follows the world by `update`."""
 
     def __init__(self, world: World, user: User) -> None:
@@ -39,7 +15,7 @@ class Truth:
         self._user = user
         self._held: dict[str, dict[Key, int]] = {}
         for key, fields in true_records(world, user):
-            self._held.setdefault(owner_of(key), {})[key] = hash(packed(fields))
+            self._held.setdefault(owner_of(key), {})[key] = hash(pack(fields))
 
     def __contains__(self, key: Key) -> bool:
         return key in self._held.get(owner_of(key), ())
@@ -51,8 +27,8 @@ class Truth:
         """
         items = [self._world.items[each] for each in item_ids if each in self._world.items]
         now: dict[str, dict[Key, int]] = {}
-        for key, fields in true_records(self._world, self._user, items):
-            now.setdefault(owner_of(key), {})[key] = hash(packed(fields))
+        for key, fields in true_records(self._world, self._user, EVERYTHING, items):
+            now.setdefault(owner_of(key), {})[key] = hash(pack(fields))
         touched = set(item_ids) | (now.keys() & self._world.drives.keys())
         changed: dict[Key, str] = {}
         for item_id in touched:
@@ -69,20 +45,3 @@ def least_records(before: Mapping[Key, int], after: Mapping[Key, int]) -> dict[K
     gone = [key for key in before if key not in after]
     items = [key for key in gone if "/" not in key[1]]
     return upserts | dict.fromkeys(items or gone, "delete")
-
-
-def true_records(world: World, user: User, among: Iterable[Item] | None = None) -> Iterator[tuple[Key, Fields]]:
-    """The records of these items (all: None), and those of all shared drives, with the fields that they should have."""
-    items = None if among is None else list(among)
-    paths = visible_paths(world, user, among=items)
-    for item_id, resource in visible_items(world, user, among=items).items():
-        fields = equality.item_fields(resource, paths.get(item_id))
-        yield (str(fields["type"]), item_id), fields
-    for drive_id, resource in visible_drives(world, user).items():
-        yield ("shared_drive", drive_id), equality.drive_fields(resource)
-    for (item_id, own), permission in visible_permissions(world, user, among=items).items():
-        yield ("permission", f"{item_id}/{own}"), equality.permission_fields(item_id, own, permission)
-    for (item_id, own), revision in visible_revisions(world, user, among=items).items():
-        yield ("revision", f"{item_id}/{own}"), equality.revision_fields(item_id, own, revision)
-    for (item_id, own), comment in visible_comments(world, user, among=items).items():
-        yield ("comment", f"{item_id}/{own}"), equality.comment_fields(item_id, own, comment)

@@ -12,7 +12,7 @@ from typing import cast
 
 import msgspec
 
-from benchmarks.day_google import Cost, DayGoogle
+from benchmarks.day_google import AskedCost, DayGoogle
 from benchmarks.day_index import DayIndex, IndexChangelog
 from google_drive_worker.channel_care import Push
 from google_drive_worker.contents import ContentMirror
@@ -46,7 +46,7 @@ class SyncCost(msgspec.Struct, frozen=True):
     """What a sync came to: its records by type and operation, its calls, and the bytes of state that it wrote."""
 
     records: dict[str, int]
-    cost: Cost
+    cost: AskedCost
     state_bytes: int = 0
     items_bytes: int = 0
     errors: int = 0

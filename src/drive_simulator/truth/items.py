@@ -47,20 +47,22 @@ def visible_items(
     include_shared_drives: bool = True,
     among: Iterable[Item] | None = None,
 ) -> dict[str, Resource]:
-    """`visible`, by id, as Drive's file resources."""
+    """`visible`, by id, as Drive's file resources; `among` as there."""
     scope = {"include_trashed": include_trashed, "include_shared_drives": include_shared_drives}
     items = visible(world, user, **scope, among=among)
     return {item.id: file_resource(item, user) for item in items}
 
 
-def visible_paths(world: World, user: User, *, among: Iterable[Item] | None = None) -> dict[str, tuple[str, ...]]:
+def visible_paths(
+    world: World, user: User, *, include_trashed: bool = False, among: Iterable[Item] | None = None
+) -> dict[str, tuple[str, ...]]:
     """By id: the names from the top of the Drive down to each folder that the user sees, its own the last.
 
-    A folder is missing here where the user does not see one of those above it.
+    A folder is missing here where the user does not see one of those above it. `among`: of these items alone.
     """
     reach = Reach(world, user)
     found: dict[str, tuple[str, ...]] = {}
-    for folder in visible(world, user, among=among):
+    for folder in visible(world, user, include_trashed=include_trashed, among=among):
         path = _path_of(folder, user, reach) if folder.is_folder else None
         if path is not None:
             found[folder.id] = path

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from drive_simulator.truth.items import VisibleComment, VisibleReply, VisibleRevision
 
-Fields = dict[str, object]
+RecordFields = dict[str, object]
 """A record's data by documented name; what is absent, null or not compared is left out."""
 
 _AS_WRITTEN = "is as of the item's last write"
@@ -50,7 +50,7 @@ NOT_COMPARED: Mapping[str, Mapping[str, str]] = {
         "quoted_content": "is compared by its text alone, as `quoted`",
     },
 }
-"""By resource type: the documented fields that `Fields` don't have, with the reason."""
+"""By resource type: the documented fields that `RecordFields` don't have, with the reason."""
 
 
 class PermissionTruth(Protocol):
@@ -107,7 +107,7 @@ class PermissionTruth(Protocol):
         ...
 
 
-def record_fields(resource_type: str, data: Mapping[str, object]) -> Fields:
+def record_fields(resource_type: str, data: Mapping[str, object]) -> RecordFields:
     """What is compared of a record's `data`."""
     left_out = NOT_COMPARED.get(resource_type, {})
     fields = {name: _plain(value) for name, value in data.items() if name not in left_out}
@@ -124,10 +124,10 @@ def record_fields(resource_type: str, data: Mapping[str, object]) -> Fields:
     return _without_null(fields)
 
 
-def item_fields(resource: Mapping[str, object], path: Sequence[str] | None = None) -> Fields:
+def item_fields(resource: Mapping[str, object], path: Sequence[str] | None = None) -> RecordFields:
     """What a record of that `File` resource should have; `path` is a folder's."""
     is_folder = resource["mimeType"] == "application/vnd.google-apps.folder"
-    fields: Fields = {"type": "folder" if is_folder else "file"}
+    fields: RecordFields = {"type": "folder" if is_folder else "file"}
     for name, (source, convert) in _ITEM_FIELDS.items():
         value = resource.get(source)
         if value is not None:
@@ -140,14 +140,14 @@ def item_fields(resource: Mapping[str, object], path: Sequence[str] | None = Non
     return _without_null(fields)
 
 
-def drive_fields(resource: Mapping[str, object]) -> Fields:
+def drive_fields(resource: Mapping[str, object]) -> RecordFields:
     """What a record of that `Drive` resource should have."""
-    fields: Fields = {"type": "shared_drive"}
+    fields: RecordFields = {"type": "shared_drive"}
     fields |= {name: convert(resource.get(source)) for name, (source, convert) in _DRIVE_FIELDS.items()}
     return _without_null(fields)
 
 
-def permission_fields(item_id: str, permission_id: str, permission: PermissionTruth) -> Fields:
+def permission_fields(item_id: str, permission_id: str, permission: PermissionTruth) -> RecordFields:
     """What a record of that permission should have."""
     return _without_null(
         {
@@ -168,7 +168,7 @@ def permission_fields(item_id: str, permission_id: str, permission: PermissionTr
     )
 
 
-def revision_fields(file_id: str, revision_id: str, revision: VisibleRevision) -> Fields:
+def revision_fields(file_id: str, revision_id: str, revision: VisibleRevision) -> RecordFields:
     """What a record of that revision should have."""
     return _without_null(
         {
@@ -187,7 +187,7 @@ def revision_fields(file_id: str, revision_id: str, revision: VisibleRevision) -
     )
 
 
-def comment_fields(file_id: str, comment_id: str, comment: VisibleComment) -> Fields:
+def comment_fields(file_id: str, comment_id: str, comment: VisibleComment) -> RecordFields:
     """What a record of that comment should have."""
     return _without_null(
         {
@@ -208,7 +208,7 @@ def comment_fields(file_id: str, comment_id: str, comment: VisibleComment) -> Fi
     )
 
 
-def differing(expected: Fields, actual: Fields) -> list[tuple[str, object, object]]:
+def differing(expected: RecordFields, actual: RecordFields) -> list[tuple[str, object, object]]:
     """The fields in which a record is not what it should be: name, what it should be, what it is."""
     names = [*expected, *(name for name in actual if name not in expected)]
     return [(name, expected.get(name), actual.get(name)) for name in names if expected.get(name) != actual.get(name)]
@@ -315,7 +315,7 @@ def _plain(value: object) -> object:
     return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
-def _mirrored_reply(reply: object) -> Fields:
+def _mirrored_reply(reply: object) -> RecordFields:
     given = reply if isinstance(reply, Mapping) else {}
     left_out = {"author", "html_content", "photo_link"}
     fields = {name: each for name, each in given.items() if name not in left_out}
@@ -323,7 +323,7 @@ def _mirrored_reply(reply: object) -> Fields:
     return _without_null(fields | {"author_name": _of(given.get("author"), "display_name")})
 
 
-def _true_reply(reply: VisibleReply) -> Fields:
+def _true_reply(reply: VisibleReply) -> RecordFields:
     return _without_null(
         {
             "id": reply.id,
@@ -347,5 +347,5 @@ def _sorted(value: object) -> object:
     return sorted(map(str, value)) if isinstance(value, list | tuple) and value else None
 
 
-def _without_null(fields: Mapping[str, object]) -> Fields:
+def _without_null(fields: Mapping[str, object]) -> RecordFields:
     return {name: value for name, value in fields.items() if value is not None}

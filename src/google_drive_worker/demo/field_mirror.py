@@ -6,10 +6,10 @@ from collections.abc import Callable
 import msgspec
 import orjson
 
-from benchmarks.day_truth import Key, owner_of, packed, true_records
 from drive_simulator.model.items import User
 from drive_simulator.model.world import World
 from google_drive_worker.demo.equality import differing, record_fields
+from google_drive_worker.demo.true_records import EVERYTHING, Key, Wanted, owner_of, pack, true_records
 
 
 class _Record(msgspec.Struct, frozen=True, gc=False):
@@ -22,7 +22,7 @@ class _Record(msgspec.Struct, frozen=True, gc=False):
 _decode = msgspec.json.Decoder(_Record).decode
 
 
-class DayMirror:
+class FieldMirror:
     """What a consumer holds. `on_record` is told each record's key and operation, once it is applied."""
 
     def __init__(self, on_record: Callable[[Key, str], None]) -> None:
@@ -40,7 +40,7 @@ class DayMirror:
         if record.operation == "delete":
             self._drop(key)
         elif record.resource_type != "sync":
-            self._held[key] = packed(record_fields(record.resource_type, record.data))
+            self._held[key] = pack(record_fields(record.resource_type, record.data))
             if "/" in record.resource_id:
                 self._hanging.setdefault(owner_of(key), set()).add(key)
         self._on_record(key, record.operation)
@@ -51,7 +51,9 @@ class DayMirror:
             for each in self._hanging.pop(key[1], ()):
                 self._held.pop(each, None)
 
-    def differences(self, world: World, user: User, examples: int = 20) -> tuple[Counter[str], list[str]]:
+    def differences(
+        self, world: World, user: User, wanted: Wanted = EVERYTHING, examples: int = 20
+    ) -> tuple[Counter[str], list[str]]:
         """How many records are missing, unexpected or different, by kind, and some of them in words."""
         counts: Counter[str] = Counter()
         words: list[str] = []
@@ -62,13 +64,13 @@ class DayMirror:
                 words.append(f"{kind} {key[0]} {key[1]}{text}")
 
         unseen = set(self._held)
-        for key, fields in true_records(world, user):
+        for key, fields in true_records(world, user, wanted):
             unseen.discard(key)
             held = self._held.get(key)
             if held is None:
                 note("missing", key)
-            elif held != packed(fields):
-                found = differing(orjson.loads(packed(fields)), orjson.loads(held))
+            elif held != pack(fields):
+                found = differing(orjson.loads(pack(fields)), orjson.loads(held))
                 note("different", key, "".join(f"; {name} is {is_!r}, not {should!r}" for name, should, is_ in found))
         for key in unseen:
             note("unexpected", key)
