@@ -66,7 +66,7 @@ class DayIndex:
         if (before is None) != (entry is None):
             self._sorted = None
         if before is not None and before.parent_id is not None:
-            self._children[before.parent_id].discard(item_id)
+            self._children.get(before.parent_id, set()).discard(item_id)
         if entry is not None and entry.parent_id is not None and not entry.is_gone:
             self._children.setdefault(entry.parent_id, set()).add(item_id)
         _put(self._entries, item_id, entry)

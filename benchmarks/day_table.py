@@ -18,7 +18,7 @@ from drive_simulator.model.items import Item, User
 PAGE_SIZE = 1_000
 MANY_DRIVES = 300
 
-STEPS = 24
+STEPS = 22
 """How often `measure` says what it does."""
 
 _LIST_UNITS, _GET_UNITS, _IN_A_BATCH = 100, 5, 100

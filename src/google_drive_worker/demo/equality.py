@@ -308,6 +308,28 @@ _DRIVE_FIELDS: Mapping[str, tuple[str, Convert]] = {
 }
 
 
+_MADE_FOR_ITEMS = frozenset({"type", "parent_id", "checksums", "path"})
+
+COMPARED: Mapping[str, frozenset[str]] = {
+    "file": frozenset(_ITEM_FIELDS) | _MADE_FOR_ITEMS,
+    "folder": frozenset(_ITEM_FIELDS) | _MADE_FOR_ITEMS,
+    "shared_drive": frozenset(_DRIVE_FIELDS) | {"type"},
+    "permission": frozenset(
+        {"id", "type", "file_id", "role", "grantee_type", "inherited", "email_address", "domain", "expires_at"}
+        | {"allow_file_discovery", "view", "deleted", "inherited_from"}
+    ),
+    "revision": frozenset(
+        {"id", "type", "file_id", "modified_at", "size_bytes", "mime_type", "author_address", "md5", "keep_forever"}
+        | {"published", "export_formats"}
+    ),
+    "comment": frozenset(
+        {"id", "type", "file_id", "content", "created_at", "modified_at", "resolved", "author_name", "anchor"}
+        | {"quoted", "mentions", "assignee", "replies"}
+    ),
+}
+"""By resource type: the names that `RecordFields` may have."""
+
+
 def _plain(value: object) -> object:
     """A record's value without the links to persons' photos."""
     if isinstance(value, Mapping):
