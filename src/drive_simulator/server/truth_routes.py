@@ -62,10 +62,12 @@ def add_truth_routes(app: web.Application, world: World) -> None:
         except ApiError as error:
             return error_response(error)
         end_expired(world)
-        trashed = request.query.get("include_trashed") == "true"
-        drives = request.query.get("include_shared_drives") != "false"
+        options = {
+            "include_trashed": request.query.get("include_trashed") == "true",
+            "include_shared_drives": request.query.get("include_shared_drives") != "false",
+        }
         # The ids are taken at once: the world may change while the lines go out.
-        items = list(visible(world, user, include_trashed=trashed, include_shared_drives=drives))
+        items = list(visible(world, user, among=None, **options))
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         await response.write(_lines({"drive": each} for each in visible_drives(world, user).values()))

@@ -17,7 +17,7 @@ def test_truth_of_some_items_is_the_same_as_in_the_whole() -> None:
     """Items, paths, permissions, revisions and comments are those of the whole, of these items alone."""
     world = generate(CorpusPlan(300, 2, seed=5, details=Details(shared=0.1, commented=0.3, revised=0.2)))
     user = next(iter(world.users.values()))
-    some = random.Random(5).sample(list(world.items.values()), 60)
+    some = random.Random(5).sample(list(world.items.values()), 60)  # noqa: S311 - a simulation
     ids = {item.id for item in some}
     whole, part = visible_items(world, user), visible_items(world, user, among=some)
     assert part == {key: value for key, value in whole.items() if key in ids}
