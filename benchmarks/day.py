@@ -1,6 +1,7 @@
 """`python -m benchmarks.day`: what a change costs, edit by edit, and over a simulated day of a large Drive."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import click
 import msgspec
@@ -15,17 +16,19 @@ from benchmarks.day_google import LOGS
 from benchmarks.day_table import Line, Table
 from benchmarks.day_worker import SyncCost
 
-_WIDTH = 110
+_WIDTH = 120
 """Of what is printed, in characters, where no terminal is wider."""
 
 
 class DayReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was measured."""
+    """All that was measured. `lines_over` and `day_over` name what does not hold; empty lists hold."""
 
     seed: int
     scale: float
     table: Table
     day: Day
+    lines_over: list[tuple[str, bool, list[str]]]
+    day_over: list[str]
 
 
 @click.command()
@@ -43,7 +46,9 @@ def run(*, scale: float, seed: int, as_json: bool) -> None:
     note.print(f"seed {seed}, scale {scale:g}")
     with _progress(note) as progress:
         table = _measure_table(progress, seed, scale)
-        report = DayReport(seed=seed, scale=scale, table=table, day=_measure_day(progress, seed, scale))
+        day = _measure_day(progress, seed, scale)
+    over = [(line.edit, line.restarted, line.broken) for line in table.lines]
+    report = DayReport(seed=seed, scale=scale, table=table, day=day, lines_over=over, day_over=day.broken)
     if as_json:
         click.echo(msgspec.json.encode(report))
         return
@@ -133,11 +138,11 @@ def print_day(day: Day, console: Console) -> None:
         box=SIMPLE,
         title=f"A day: {day.items:,} items, {day.shared_drives} shared drives, {day.edits:,} edits, seed {day.seed}",
     )
-    _add_columns(shown, "kind of edit", "edits", "records", "least", "ratio", "least units")
+    _add_columns(shown, "kind of edit", "edits", "records", "least", "ratio", "units", "least units")
     for kind, each in day.kinds.items():
         ratio = "" if each.ratio is None else f"{each.ratio:.3f}"
         figures = (each.edits, each.records, each.least)
-        shown.add_row(kind, *(f"{figure:,}" for figure in figures), ratio, f"{each.least_units:,}")
+        shown.add_row(kind, *(f"{figure:,}" for figure in figures), ratio, f"{each.units:,}", f"{each.least_units:,}")
     console.print(shown)
     for text in _day_in_words(day):
         console.print(text, highlight=False, soft_wrap=True)
@@ -158,6 +163,7 @@ def _day_in_words(day: Day) -> Iterator[str]:
     yield from day.wrong_delete_examples
     yield "the mirror is equal" if day.is_equal else f"the mirror is NOT equal: {day.differences}"
     yield from day.examples
+    yield "the day holds" if not day.broken else f"the day does not hold: {', '.join(day.broken)}"
     if day.troubles:
         yield f"troubles: {day.troubles}"
 
@@ -165,7 +171,8 @@ def _day_in_words(day: Day) -> Iterator[str]:
 def _add_columns(shown: RichTable, *names: str) -> None:
     """The first and a nameless one hold words, the others figures."""
     for place, name in enumerate(names):
-        shown.add_column(name, justify="right" if place and name else "left", no_wrap=True)
+        justify: Literal["left", "right"] = "right" if place and name else "left"
+        shown.add_column(name, justify=justify, no_wrap=True, overflow="fold", min_width=len(name))
 
 
 if __name__ == "__main__":

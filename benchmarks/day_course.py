@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -17,9 +18,11 @@ from drive_simulator.corpus.generator import CorpusPlan, generate
 from drive_simulator.edits.random_edits import Editor
 from drive_simulator.faults.plan import BATCH, Effect, Match, Rule
 from drive_simulator.faults.presets import PRESETS
+from drive_simulator.model.access import rank
+from drive_simulator.model.capabilities import can_discuss, can_have_revisions
 from drive_simulator.model.clock import ManualClock
 from drive_simulator.model.consistency import Consistency
-from drive_simulator.model.items import Item
+from drive_simulator.model.items import RANK, Item, User
 from google_drive_worker.demo.field_mirror import FieldMirror
 from google_drive_worker.demo.true_records import Key, owner_of
 
@@ -40,6 +43,8 @@ LAGS = Consistency(
     repeated=0.005,
     told_twice=0.01,
 )
+RECORDS_AT_MOST, UNITS_AT_MOST = 1.15, 1.3
+"""Beside the least: the records of each kind of edit, and all units."""
 AFTERWARDS_S = 24 * 3_600.0
 """How long the worker may go on by itself after the last edit: the stated delays are over by then."""
 
@@ -47,11 +52,15 @@ _LIST, _GET, _PAGE = 100, 5, 1_000
 
 
 class KindReport(msgspec.Struct, frozen=True):
-    """Of one kind of edit: how many there were, the records written of what they touched, and the least."""
+    """Of one kind of edit: how many there were, the records written of what they touched, and the least.
+
+    `units` are those of the calls that name an item or folder which they touched.
+    """
 
     edits: int
     records: int
     least: int
+    units: int
     least_units: int
 
     @property
@@ -84,6 +93,14 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     def is_equal(self) -> bool:
         """Whether the mirror is equal at the end."""
         return not self.differences
+
+    @property
+    def broken(self) -> list[str]:
+        """In what the day is not as it should be."""
+        over = [kind for kind, each in self.kinds.items() if each.records > RECORDS_AT_MOST * each.least]
+        over += ["units"] if self.syncs.cost.units > UNITS_AT_MOST * self.least_units else []
+        over += ["deletes of what exists"] if self.wrong_deletes else []
+        return over + ([] if self.is_equal else ["equality"])
 
     @property
     def least_units(self) -> int:
@@ -137,6 +154,7 @@ class _Course:
                 self._worker.restart()
             self._edit(kinds)
             syncs.append(self._worker.sync())
+            self._attribution.count_units(self._google.item_units)
         self._on_progress("the end of the lags")
         afterwards = self._end_lags()
         self._on_progress("the comparison")
@@ -189,7 +207,7 @@ class _Course:
                 self._refused += 1
                 continue
             self._edits[kind] += 1
-            self._least_units[kind] += least_units(made, self._mirrored(made))
+            self._least_units[kind] += least_units(made, self._mirrored(made), self._user)
             self._attribution.note(kind, made.touched)
             touched |= made.touched
         self._clock.advance(SLOT_S / (len(kinds) + 1))
@@ -208,7 +226,11 @@ class _Course:
         attribution = self._attribution
         return {
             kind: KindReport(
-                self._edits[kind], attribution.written[kind], attribution.least[kind], self._least_units[kind]
+                self._edits[kind],
+                attribution.written[kind],
+                attribution.least[kind],
+                attribution.units[kind],
+                self._least_units[kind],
             )
             for kind in (*COUNTS, ELSE)
         }
@@ -223,6 +245,7 @@ class Attribution:
     def __init__(self) -> None:
         self.written: Counter[str] = Counter()
         self.least: Counter[str] = Counter()
+        self.units: Counter[str] = Counter()
         self._ranks = {kind: rank for rank, kind in enumerate(COUNTS)}
         self._now: dict[str, str] = {}
         self._before: dict[str, str] = {}
@@ -240,24 +263,30 @@ class Attribution:
 
     def kind_of(self, key: Key) -> str:
         """The kind of edit that the record is owed to."""
-        item_id = owner_of(key)
+        return self._kind_of_item(owner_of(key))
+
+    def _kind_of_item(self, item_id: str) -> str:
         return self._now.get(item_id) or self._before.get(item_id) or ELSE
 
     def count_least(self, records: Mapping[Key, str]) -> None:
         """These would be enough."""
         self.least.update(map(self.kind_of, records))
 
+    def count_units(self, item_units: Mapping[str, int]) -> None:
+        """Calls that name these items took so many units."""
+        for item_id, units in item_units.items():
+            self.units[self._kind_of_item(item_id)] += units
+
     def count_written(self, key: Key) -> None:
         """A record was written."""
         self.written[self.kind_of(key)] += 1
 
 
-def least_units(made: Made, mirrored: list[Item]) -> int:
-    """The least quota units that the edit takes beside reading the logs, by what Drive's API can answer.
+def least_units(made: Made, mirrored: list[Item], user: User) -> int:
+    """The least quota units that the edit takes the user's mirror beside reading the logs, by what Drive can answer.
 
     The mirror's own index is taken for granted: what it says is not asked.
     """
-    files = sum(not item.is_folder for item in mirrored)
     match made.kind:
         case "file edited":
             return _LIST * (2 if made.edit.kind == "content" else 1)
@@ -268,9 +297,17 @@ def least_units(made: Made, mirrored: list[Item]) -> int:
         case "member changed":
             return _LIST + _LIST * sum(bool(item.grants) for item in mirrored)
         case "restored":
-            return 2 * _LIST * files + (_LIST * -(-len(mirrored) // _PAGE) if len(mirrored) > 1 else 0)
+            lists = sum(map(partial(_lists_of, user), mirrored))
+            return _LIST * (lists + (-(-len(mirrored) // _PAGE) if len(mirrored) > 1 else 0))
         case _:
             return 0
+
+
+def _lists_of(user: User, item: Item) -> int:
+    """How many lists hang on the item that the user may read: revisions and comments."""
+    standing = rank(user, item)
+    has_revisions = can_have_revisions(item) and standing >= RANK["writer"]
+    return has_revisions + (can_discuss(item) and standing >= RANK["commenter"])
 
 
 def together(syncs: list[SyncCost]) -> SyncCost:

@@ -1,6 +1,8 @@
 """The simulated Google in the bench's own process: the worker's client asks it, nothing waits, calls are counted."""
 
 import random
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +35,7 @@ ORIGIN = "https://simulated"
 LOGS = "changes.list"
 _MODEL = unit_model()
 _CALL_S = 0.001
+_PARENT = re.compile(r"'([^']+)' in parents")
 
 
 class DayTime:
@@ -83,7 +86,10 @@ class AskedCost(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class DayGoogle:
-    """Answers the worker's calls from a world. `drives` is the worker's client of it."""
+    """Answers the worker's calls from a world. `drives` is the worker's client of it.
+
+    `item_units` are the units of the calls that the last `take_cost` took, by the item or folder that they name.
+    """
 
     world: World
     clock: ManualClock
@@ -92,6 +98,7 @@ class DayGoogle:
     simulator: Simulator = field(init=False)
     time: DayTime = field(init=False)
     drives: DriveApis = field(init=False)
+    item_units: Counter[str] = field(init=False, default_factory=Counter)
     _die: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -116,6 +123,11 @@ class DayGoogle:
         snapshot = counters.snapshot()
         calls = cast("Mapping[str, int]", snapshot["methods"])
         cost = AskedCost(counters.requests, dict(calls))
+        self.item_units = Counter()
+        for entry in counters.entries():
+            item_id = entry.parameter("fileId") or _folder_in(entry.parameter("q") or "")
+            if item_id is not None:
+                self.item_units[item_id] += int(_MODEL.cost(entry.method_id))
         counters.clear()
         return cost
 
@@ -150,6 +162,12 @@ class DayGoogle:
         if error is None:
             return None
         return error.status, {"Content-Type": error.content_type, **error.headers}, error.body()
+
+
+def _folder_in(query: str) -> str | None:
+    """The folder whose children a query asks for."""
+    found = _PARENT.search(query)
+    return None if found is None else found[1]
 
 
 async def _no_grant(_id: ConnectionId, _credentials: Credentials) -> Grant:

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import day_course, day_table
 from benchmarks.day_course import Attribution, least_units, together
 from benchmarks.day_draws import COUNTS, Made, draw_kinds
-from benchmarks.day_edits import share, view, write
+from benchmarks.day_edits import share, trash, view, write
 from benchmarks.day_google import AskedCost, DayGoogle
 from benchmarks.day_index import DayIndex, IndexChangelog
 from benchmarks.day_table import Limit, Line, Table
@@ -107,6 +107,8 @@ def test_record_is_owed_to_the_weightiest_edit_of_its_item() -> None:
     attribution.note("comment", ["1"])
     assert attribution.kind_of(PERMISSION) == "moved"
     attribution.begin_interval()
+    attribution.count_units({"2": 100, "3": 5})
+    assert attribution.units == {"viewed": 100, day_course.ELSE: 5}
     assert attribution.kind_of(("file", "2")) == "viewed"
     attribution.begin_interval()
     assert attribution.kind_of(("file", "2")) == day_course.ELSE
@@ -121,10 +123,11 @@ def test_least_units_follow_from_what_drive_can_answer() -> None:
     other = list(world.users.values())[1]
 
     def units(kind: str, edit: object, root: Item, mirrored: list[Item]) -> int:
-        return least_units(Made(kind, edit, root, frozenset()), mirrored)  # type: ignore[arg-type]
+        return least_units(Made(kind, edit, root, frozenset()), mirrored, user)  # type: ignore[arg-type]
 
     assert units("viewed", view(world, user, file), file, [file]) == 0
     assert units("file edited", write(user, file, b"new"), file, [file]) == 200
+    assert units("restored", trash(user, file, trashed=False), file, [file]) == 200
     assert units("shared", share(user, folder, other), folder, below) == 5 * (len(below) - 1)
 
 
