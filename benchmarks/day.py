@@ -161,7 +161,8 @@ def _day_in_words(day: Day) -> Iterator[str]:
     yield f"in the {hours:g} hours after the last edit: {after.record_count:,} records, {after.cost.units:,} units"
     yield f"deleted and yet there: {day.wrong_deletes:,}"
     yield from day.wrong_delete_examples
-    yield "the mirror is equal" if day.is_equal else f"the mirror is NOT equal: {day.differences}"
+    equal = "equal" if day.is_equal else f"NOT equal: {day.differences}"
+    yield f"the mirror of {day.held:,} records is {equal}"
     yield from day.examples
     yield "the day holds" if not day.broken else f"the day does not hold: {', '.join(day.broken)}"
     if day.troubles:

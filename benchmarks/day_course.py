@@ -84,6 +84,7 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     least_log_units: int
     wrong_deletes: int
     wrong_delete_examples: list[str]
+    held: int
     differences: dict[str, int]
     examples: list[str]
     troubles: dict[str, int]
@@ -172,6 +173,7 @@ class _Course:
             least_log_units=_LIST * (1 + len(self._world.drives)) * SLOTS,
             wrong_deletes=len(self._wrong_deletes),
             wrong_delete_examples=self._wrong_deletes[:10],
+            held=len(self._mirror),
             differences=dict(differences),
             examples=examples,
             troubles=dict(self._worker.troubles),
