@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import calls, content, fairness, full_path, latency, restore, split
+from benchmarks import calls, content, day, fairness, full_path, latency, restore, split
 from benchmarks.calls import Calls
 from benchmarks.content import Contents
 from benchmarks.fairness import Fairness
@@ -55,6 +55,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--split", "split_too", is_flag=True, help="Also list a million files at a second a page, in parts.")
 @click.option("--fairness", "fair", is_flag=True, help="Also sync 40 Drives on two workers. Takes three minutes.")
 @click.option("--restore", "idle", is_flag=True, help="Also start a worker with 10,000 idle connections.")
+@click.option("--day", "day_alone", is_flag=True, help="Instead measure what changes cost, and a day. No broker.")
+@click.option("--scale", type=click.FloatRange(min=0.01), default=1.0, help="With --day: the size of its Drives.")
+@click.option("--seed", default=1, help="With --day: of its Drives and edits.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def main(
     *,
@@ -65,6 +68,9 @@ def main(
     split_too: bool,
     fair: bool,
     idle: bool,
+    day_alone: bool,
+    scale: float,
+    seed: int,
     as_json: bool,
 ) -> None:
     """Measure the full path (HTTP, decode, normalize, transactions) beside its floor and the stack most would pick.
@@ -72,6 +78,9 @@ def main(
     All of it runs on this machine against one prepared page server and one real broker (KAFKA_BOOTSTRAP_SERVERS, or
     one of its own, for which Java and Maven are needed). Absolute figures depend on the machine: trust the ratios.
     """
+    if day_alone:
+        day.run(scale=scale, seed=seed, as_json=as_json)
+        return
     files = files or (100_000 if quick else 300_000)
     note = Console(stderr=True, quiet=as_json)
     found: dict[str, Any] = {}

@@ -67,7 +67,7 @@ def add_truth_routes(app: web.Application, world: World) -> None:
             "include_shared_drives": request.query.get("include_shared_drives") != "false",
         }
         # The ids are taken at once: the world may change while the lines go out.
-        items = list(visible(world, user, **options))
+        items = list(visible(world, user, among=None, **options))
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         await response.write(_lines({"drive": each} for each in visible_drives(world, user).values()))

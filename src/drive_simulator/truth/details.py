@@ -1,5 +1,6 @@
 """The revisions and comments that somebody should have mirrored, worked out from the model by itself, as `truth` is."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from drive_simulator.api.exports import EXPORT_FORMATS
@@ -69,11 +70,16 @@ def visible_revisions(
     include_trashed: bool = False,
     include_shared_drives: bool = True,
     max_revisions: int | None = None,
+    among: Iterable[Item] | None = None,
 ) -> dict[tuple[str, str], VisibleRevision]:
-    """By file's id and revision's id: the newest `max_revisions` (all: None) of every file that the user may write."""
+    """By file's id and revision's id: the newest `max_revisions` (all: None) of every file that the user may write.
+
+    `among`: of these items alone.
+    """
     found: dict[tuple[str, str], VisibleRevision] = {}
     reach = Reach(world, user)
-    for item in visible(world, user, include_trashed=include_trashed, include_shared_drives=include_shared_drives):
+    scope = {"include_trashed": include_trashed, "include_shared_drives": include_shared_drives}
+    for item in visible(world, user, **scope, among=among):
         if item.mime_type in BARE or item.mime_type.startswith(THIRD_PARTY) or reach.standing(item) < RANK["writer"]:
             continue
         kept = _revisions(world, item)
@@ -125,14 +131,16 @@ def visible_comments(
     include_trashed: bool = False,
     include_shared_drives: bool = True,
     include_deleted: bool = False,
+    among: Iterable[Item] | None = None,
 ) -> dict[tuple[str, str], VisibleComment]:
     """By file's id and comment's id, with replies: those of every file that the user may comment on.
 
-    `include_deleted`: also deleted comments and replies.
+    `include_deleted`: also deleted comments and replies. `among`: of these items alone.
     """
     found: dict[tuple[str, str], VisibleComment] = {}
     reach = Reach(world, user)
-    for item in visible(world, user, include_trashed=include_trashed, include_shared_drives=include_shared_drives):
+    scope = {"include_trashed": include_trashed, "include_shared_drives": include_shared_drives}
+    for item in visible(world, user, **scope, among=among):
         posts = comments_of(item)
         if posts and reach.standing(item) >= RANK["commenter"]:
             for post in posts:

@@ -3,22 +3,27 @@
 A grant whose time has come counts no more, whether or not anybody has looked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from drive_simulator.model.items import RANK, Item, User
 from drive_simulator.model.world import World
 
 
 def visible(
-    world: World, user: User, *, include_trashed: bool = False, include_shared_drives: bool = True
+    world: World,
+    user: User,
+    *,
+    include_trashed: bool = False,
+    include_shared_drives: bool = True,
+    among: Iterable[Item] | None = None,
 ) -> Iterator[Item]:
     """Every item that the user sees: My Drive, what is shared with them, and the drives they are a member of.
 
     Roots are not among them. Trash, also that of a folder above, is left out unless asked for; where no list shows the
-    trash of others, it is no part of what the user has.
+    trash of others, it is no part of what the user has. `among`: of these items alone.
     """
     reach = Reach(world, user)
-    for item in world.items.values():
+    for item in world.items.values() if among is None else among:
         if item.parent is None or (item.drive is not None and not include_shared_drives):
             continue
         if reach.sees(item) and (not item.trashed or (include_trashed and reach.has_in_trash(item))):

@@ -3,6 +3,7 @@
 The API's way to them goes over other code (`access`, `permission_resources`), so that both find each other's mistakes.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from drive_simulator.model.clock import rfc3339
@@ -44,15 +45,21 @@ _Table = dict[str, tuple[_Given, ...]]
 
 
 def visible_permissions(
-    world: World, user: User, *, include_trashed: bool = False, include_shared_drives: bool = True
+    world: World,
+    user: User,
+    *,
+    include_trashed: bool = False,
+    include_shared_drives: bool = True,
+    among: Iterable[Item] | None = None,
 ) -> dict[tuple[str, str], VisiblePermission]:
     """By item's id and permission's id: those of every visible item whose sharing the user may see.
 
     Who may share it may see it: the owner, and writers unless `writersCanShare` is off. The members of shared drives
-    are among them, under the drive's id.
+    are among them, under the drive's id. `among`: of these items alone, members of drives apart.
     """
     reach, tables = Reach(world, user), _Tables(world.now_ms())
-    items = list(visible(world, user, include_trashed=include_trashed, include_shared_drives=include_shared_drives))
+    scope = {"include_trashed": include_trashed, "include_shared_drives": include_shared_drives}
+    items = list(visible(world, user, **scope, among=among))
     if include_shared_drives:
         items += [drive.root for drive in world.drives.values() if reach.sees(drive.root)]
     found: dict[tuple[str, str], VisiblePermission] = {}
