@@ -205,7 +205,7 @@ class ItemWriter:
             return True
         gap = find_gap(self._checkpoint, "item", item_id)
         is_told_again = gap is not None and gap.code == PLACE and is_confirmed(gap)
-        return item_id in self._places.unsure and self.held(item_id) is not None and not is_told_again
+        return item_id in self._places.unsure and self.may_hold(item_id) and not is_told_again
 
     def _is_news(
         self, item_id: FileId, known: ItemEntry | None, version: int | None, *, is_delete: bool = False
