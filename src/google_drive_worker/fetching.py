@@ -4,26 +4,23 @@ An answer that holds items brings along what was found out of them: their permis
 them, what became of their contents. All of it together is one step.
 """
 
-from collections.abc import Awaitable, Generator, Sequence
+from collections.abc import Awaitable, Generator
 from typing import NamedTuple, TypeVar
 
 from google_drive_worker.contents import ContentMirror
-from google_drive_worker.domain.details import DetailsPage
-from google_drive_worker.domain.drive import DriveFile, FilesPage, UnreadableItem, odd_in
+from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.ports import Drive, ObjectStore
 from google_drive_worker.domain.sharing import ItemSharing
 from google_drive_worker.sync import engine
-from google_drive_worker.sync.checkpoint import Changed, Checkpoint
+from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.content import Contents, source_of, wanted_contents
-from google_drive_worker.sync.details import Hanging, wanted_of
-from google_drive_worker.sync.items import NOWHERE, LookedUp, Shared
-from google_drive_worker.sync.page_sharing import items_in, permissions_of, sharing_of, sighted_of
-from google_drive_worker.sync.places import KnownPlaces, outside_of, places_of
+from google_drive_worker.sync.details import Hanging
+from google_drive_worker.sync.items import NOWHERE, Shared
+from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
+from google_drive_worker.sync.places import KnownPlaces, places_of
 from google_drive_worker.sync.plan import (
     Action,
-    ListContent,
-    ListDetails,
     ListDrives,
     ListFiles,
     LookUpDrive,
@@ -70,8 +67,6 @@ _ALONE = (
     ReadChanges,
     WalkFolder,
     LookUpDrive,
-    ListDetails,
-    ListContent,
 )
 """Actions of one corpus, folder or list, which may fail while all others succeed."""
 
@@ -107,10 +102,10 @@ async def alone(drive: Drive, action: Action, call: Awaitable[T]) -> T:
 
 async def _fetch(sources: Sources, checkpoint: Checkpoint, action: Action) -> engine.Answer:
     drive, scope = sources.drive, checkpoint.scope
-    if isinstance(action, ListContent | ReadContent):
+    if isinstance(action, ReadContent):
         return await _contents(sources, checkpoint, action)
-    if isinstance(action, ListDetails | ReadDetails):
-        return await hanging(drive, checkpoint, action, sources.places)
+    if isinstance(action, ReadDetails):
+        return await hanging(drive, action)
     answer = await first_answer(drive, action)
     items = items_in(action, answer)
     if items is None or checkpoint.sync is None:
@@ -123,29 +118,17 @@ async def _fetch(sources: Sources, checkpoint: Checkpoint, action: Action) -> en
     return Shared(items, found, sighted_of(checkpoint, action), places)
 
 
-async def _contents(sources: Sources, checkpoint: Checkpoint, action: ListContent | ReadContent) -> Contents:
-    """The contents of the files on a page, or of those that the action names."""
+async def _contents(sources: Sources, checkpoint: Checkpoint, action: ReadContent) -> Contents:
+    """The contents of the files that the action names."""
     drive, scope = sources.drive, checkpoint.scope
-    page: FilesPage | None = None
-    there: LookedUp = {}
-    odd: list[UnreadableItem] = []
-    if isinstance(action, ListContent):
-        corpus, token = action.corpus, action.page_token
-        page = await drive.list_contents(drive_of(corpus), token, include_trashed=action.include_trashed)
-        items = list(page.items())
-        odd = odd_in(items)
-        files = wanted_contents(checkpoint, corpus, (each for each in items if isinstance(each, DriveFile)))
-    else:
-        there = await drive.get_files(action.file_ids)
-        files = wanted_contents(checkpoint, None, (file for file in there.values() if isinstance(file, DriveFile)))
-    places = await found_by(drive, outside_of(map(sharing_of, files), scope, checkpoint.corpora, sources.places))
-    files = [file for file in files if file.id not in places.outside]
+    there = await drive.get_files(action.file_ids)
+    files = wanted_contents(checkpoint, (file for file in there.values() if isinstance(file, DriveFile)))
     found = await sources.contents.mirror(checkpoint.connection_id, drive, sources.store, scope, files)
     expected = {file.id for file in files if source_of(scope, file) is not None}
     missing = {file_id for file_id, file in there.items() if isinstance(file, NotFound)}
     gone = (missing | expected) - {each.file.id for each in found}
     unread = {file_id: file for file_id, file in there.items() if isinstance(file, ItemUnavailable)}
-    return Contents(found, page, tuple(sorted(gone)), unread, tuple(odd), places)
+    return Contents(found, tuple(sorted(gone)), unread)
 
 
 async def first_answer(drive: Drive, action: Action) -> engine.Answer:
@@ -169,30 +152,17 @@ async def first_answer(drive: Drive, action: Action) -> engine.Answer:
             return await drive.get_drive(DriveId(drive_id))
         case ReadMembers(drives, witnesses):
             return read_members(drives, witnesses, await drive.list_permissions((*drives, *witnesses)))
-        case ListDetails() | ReadDetails() | ListContent() | ReadContent():
-            raise TypeError("what is wanted of a page of files rests on more than a Drive")
+        case ReadDetails() | ReadContent():
+            raise TypeError("what is wanted of files rests on more than a Drive")
 
 
-async def hanging(
-    drive: Drive, checkpoint: Checkpoint, action: ListDetails | ReadDetails, known: KnownPlaces
-) -> Hanging:
-    """Revisions and comments of the files that the action names, or that stand on the page that it asks for."""
-    page: DetailsPage | None = None
-    places = NOWHERE
-    wanted: Sequence[Changed]
-    if isinstance(action, ListDetails):
-        corpus, token = action.corpus, action.page_token
-        page = await drive.list_details(drive_of(corpus), token, include_trashed=action.include_trashed)
-        items = [ItemSharing(each.id, "", each.mime_type, each.drive_id, each.parents) for each in page.read]
-        places = await found_by(drive, outside_of(items, checkpoint.scope, checkpoint.corpora, known))
-        wanted = wanted_of(checkpoint, corpus, page, places.outside)
-    else:
-        wanted = action.changed
-    revised = [each.file_id for each in wanted if each.revisions]
-    commented = [each.file_id for each in wanted if each.comments]
+async def hanging(drive: Drive, action: ReadDetails) -> Hanging:
+    """Revisions and comments of the files that the action names."""
+    revised = [each.file_id for each in action.changed if each.revisions]
+    commented = [each.file_id for each in action.changed if each.comments]
     revisions = await drive.list_revisions(revised) if revised else {}
     comments = await drive.list_comments(commented) if commented else {}
-    return Hanging(revisions, comments, page, places)
+    return Hanging(revisions, comments)
 
 
 async def found_by(drive: Drive, finding: Generator[Question, Reply, T], read: SharingsRead | None = None) -> T:

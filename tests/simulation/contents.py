@@ -16,15 +16,15 @@ from typing import TypeVar, cast
 from google_drive_worker.client.drive_api import DriveApi
 from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.content import Source
-from google_drive_worker.domain.drive import DriveFile, FilesPage, UnreadableItem
-from google_drive_worker.domain.ids import DriveId, FileId, PageToken
+from google_drive_worker.domain.drive import DriveFile, UnreadableItem
+from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.ports import Drive
 from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.fetching import Sources, fetch
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.places import KnownPlaces
-from google_drive_worker.sync.plan import ListContent, ReadContent
+from google_drive_worker.sync.plan import ReadContent
 from google_drive_worker.sync.sharing import FoldersOfConnection
 from google_drive_worker.utils.errors import SkipItem, WorkerError
 from simulation.google import at_once
@@ -59,7 +59,7 @@ class ContentFetch:
         loop: asyncio.AbstractEventLoop,
         store: MemoryStore,
         checkpoint: Checkpoint,
-        action: ListContent | ReadContent,
+        action: ReadContent,
         folders: FoldersOfConnection,
         places: KnownPlaces,
     ) -> None:
@@ -111,11 +111,6 @@ class _AskingDrive:
 
     async def is_served(self) -> bool:
         return await self._ask(lambda drive: drive.is_served())
-
-    async def list_contents(
-        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
-    ) -> FilesPage:
-        return await self._ask(lambda drive: drive.list_contents(drive_id, page_token, include_trashed=include_trashed))
 
     async def get_files(self, file_ids: Sequence[FileId]) -> Mapping[FileId, DriveFile | SkipItem]:
         return await self._ask(lambda drive: drive.get_files(file_ids))

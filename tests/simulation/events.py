@@ -1,6 +1,6 @@
 """Change events: what is said of the logs that are followed, held against the logs themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from drive_simulator.model.change_log import ChangeLog
@@ -19,6 +19,7 @@ class Events:
 
     repeated: list[str] = field(default_factory=list)
     since: dict[str, int] = field(default_factory=dict)
+    _starts: Mapping[str, str] = field(default_factory=dict)
     _said: set[tuple[str, str]] = field(default_factory=set)
 
     def on_record(self, record: ReceivedRecord) -> None:
@@ -30,10 +31,18 @@ class Events:
             self._said.add(said)
 
     def on_checkpoint(self, checkpoint: Checkpoint | None) -> None:
-        """A log is followed from the first place that a checkpoint names, until it is followed no more."""
+        """A log is followed from the first place that a checkpoint names, until it is followed no more.
+
+        A full sync goes on from its own start where Google refuses the place that was read to before it.
+        """
         corpora = {} if checkpoint is None else checkpoint.corpora
         followed = {name: int(each.change_token) for name, each in corpora.items() if each.change_token is not None}
         self.since = {name: self.since.get(name, place) for name, place in followed.items()}
+        starts = {} if checkpoint is None or checkpoint.sync is None else checkpoint.sync.own_starts
+        for name, start in self._starts.items():
+            if name not in starts and followed.get(name) == int(start):
+                self.since[name] = int(start)
+        self._starts = starts
 
 
 def differences_of_events(

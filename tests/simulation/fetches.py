@@ -11,7 +11,7 @@ from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.items import NOWHERE, ItemsAnswer, Shared
 from google_drive_worker.sync.page_sharing import items_in, permissions_of, sighted_of
 from google_drive_worker.sync.places import KnownPlaces, places_of
-from google_drive_worker.sync.plan import Action, ListContent, ReadContent
+from google_drive_worker.sync.plan import Action, ReadContent
 from google_drive_worker.sync.sharing import FoldersOfConnection, Question, Reply
 from google_drive_worker.utils.errors import WorkerError
 from simulation.contents import ContentFetch
@@ -44,7 +44,7 @@ class Fetch:
         drive = google.open(self.settings)
         if self.checkpoint.labels_refused:
             drive = drive.without_labels()
-        if isinstance(self.action, ListContent | ReadContent):
+        if isinstance(self.action, ReadContent):
             if self.contents is None:
                 self.contents = ContentFetch(google.loop, store, self.checkpoint, self.action, self.known, self.places)
             self.answer = self.contents.serve(drive, choice)

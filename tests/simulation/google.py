@@ -33,8 +33,8 @@ from google_drive_worker.http.transport import HttpRequest, HttpResponse, HttpSt
 from google_drive_worker.normalization.pages import decode_page
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.engine import Answer
-from google_drive_worker.sync.plan import Action, ListDetails, ReadDetails
-from google_drive_worker.sync.sharing import ListPermissions, Question, ReadSharings, Reply, nothing_known
+from google_drive_worker.sync.plan import Action, ReadDetails
+from google_drive_worker.sync.sharing import ListPermissions, Question, ReadSharings, Reply
 from google_drive_worker.utils.errors import WorkerError
 from simulation.oddities import Answer as HttpAnswer
 from simulation.oddities import Oddities
@@ -164,11 +164,8 @@ class Google:
 
 def answer(drive: DriveApi, action: Action, checkpoint: Checkpoint) -> Answer | WorkerError:
     """What Google says now to that action; the permissions of its items are asked for after that."""
-    call: Coroutine[object, object, Answer]
-    if isinstance(action, ListDetails | ReadDetails):
-        call = hanging(drive, checkpoint, action, nothing_known())
-    else:  # contents take several answers: see `contents`
-        call = first_answer(drive, action)
+    # Contents take several answers: see `contents`.
+    call = hanging(drive, action) if isinstance(action, ReadDetails) else first_answer(drive, action)
     try:
         return at_once(alone(drive, action, call))
     except WorkerError as error:

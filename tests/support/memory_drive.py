@@ -10,7 +10,7 @@ import msgspec
 from google_drive_worker.domain.channel import Watched
 from google_drive_worker.domain.connection import Connection, Secret
 from google_drive_worker.domain.content import Source
-from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
+from google_drive_worker.domain.details import Comment, Revision
 from google_drive_worker.domain.drive import ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.sharing import ItemSharing, Permission
@@ -55,13 +55,6 @@ class MemoryDrive:
         """Delete a file for good."""
         del self.files[name]
         self.log.append(removed(name))
-
-    async def list_contents(
-        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
-    ) -> FilesPage:
-        """A page of the files, whose contents are asked for."""
-        await self._call(f"contents {page_token}")
-        return await self.list_files(drive_id, page_token, include_trashed=include_trashed)
 
     async def content(self, source: Source) -> AsyncGenerator[bytes, None]:
         """The bytes that `contents` has for the file, or what it raises."""
@@ -163,18 +156,6 @@ class MemoryDrive:
         """The files, those that are there."""
         await self._call(f"get {' '.join(file_ids)}")
         return {each: read(self.files[each]) if each in self.files else NotFound("no such file") for each in file_ids}
-
-    async def list_details(
-        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
-    ) -> DetailsPage:
-        """The files, in the order of their ids."""
-        await self._call(f"details {drive_id} {page_token}")
-        kept = sorted(name for name, each in self.files.items() if include_trashed or not each.get("trashed"))
-        start = 0 if page_token is None else kept.index(page_token) + 1
-        page = kept[start : start + self.page_size]
-        more = page[-1] if start + len(page) < len(kept) else None
-        files = tuple(msgspec.convert(self.files[name], DetailedFile, strict=False) for name in page)
-        return DetailsPage(files, None if more is None else PageToken(more))
 
     async def item_sharings(self, file_ids: Sequence[FileId]) -> Mapping[FileId, ItemSharing | SkipItem]:
         """What tells where their permissions come from."""

@@ -26,9 +26,8 @@ from google_drive_worker.client.view import View, query_literal, query_of
 from google_drive_worker.domain.channel import Watched
 from google_drive_worker.domain.connection import Connection, Secret
 from google_drive_worker.domain.content import Source
-from google_drive_worker.domain.details import Comment, DetailsPage, Revision
+from google_drive_worker.domain.details import Comment, Revision
 from google_drive_worker.domain.drive import (
-    FOLDER_MIME_TYPE,
     ChangesPage,
     DriveFile,
     DrivesPage,
@@ -43,7 +42,6 @@ from google_drive_worker.domain.pages import (
     ListPage,
     read_changes_page,
     read_comments_page,
-    read_details_page,
     read_drives_page,
     read_files_page,
     read_permissions_page,
@@ -74,16 +72,6 @@ _DRIVES_PAGE_SIZE = 100
 
 _LATEST_MS = 253_402_300_799_000
 """The end of the year 9999: the last moment that can be written down."""
-
-_DETAILS_PAGE_SIZE = 200
-"""Files at a time whose revisions and comments are read: as many as fill two batches of each, and few enough that all
-of it together stays within some megabytes, though a file may have two hundred revisions."""
-
-
-_CONTENTS_PAGE_SIZE = 25
-"""Files at a time whose bytes are fetched, all of them in one step."""
-
-_NO_FOLDERS = f"mimeType != '{FOLDER_MIME_TYPE}'"
 
 
 class _ChannelOrder(msgspec.Struct):
@@ -308,31 +296,6 @@ class DriveApi:
         `ItemUnavailable`."""
         wanted = fields.LABELLED_FILE_FIELDS if self._view.label_ids else fields.FILE_FIELDS
         return await self._get_many(file_ids, wanted, _of_one(read_file), self._view.labels)
-
-    async def list_details(
-        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
-    ) -> DetailsPage:
-        """files.list; see `Drive.list_details`."""
-        q = query_of(None, include_trashed=include_trashed)
-        query = [
-            *self._view.listing(drive_id, q, None, _DETAILS_PAGE_SIZE),
-            ("fields", fields.DETAILS_PAGE_FIELDS),
-            *_page(page_token),
-        ]
-        return await self._call(_of(_FILES_LIST, drive_id), "/files", query, read_details_page)
-
-    async def list_contents(
-        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
-    ) -> FilesPage:
-        """files.list; see `Drive.list_contents`."""
-        q = " and ".join(filter(None, [query_of(None, include_trashed=include_trashed), _NO_FOLDERS]))
-        query = [
-            *self._view.listing(drive_id, q, None, _CONTENTS_PAGE_SIZE),
-            ("fields", self._view.labelled(fields.FILES_PAGE_FIELDS)),
-            *self._view.labels,  # its files are written again, as whole as they were
-            *_page(page_token),
-        ]
-        return await self._call(_of(_FILES_LIST, drive_id), "/files", query, read_files_page)
 
     def content(self, source: Source) -> AsyncGenerator[bytes, None]:
         """files.get, files.export or files.download; see `Drive.content`."""

@@ -71,12 +71,6 @@ _POST = (
     "assigneeEmailAddress"
 )
 COMMENT_FIELDS = f"{_POST},anchor,quotedFileContent(mimeType,value),resolved,replies({_POST},action)"
-DETAIL_FIELDS = (
-    "id,mimeType,driveId,parents,trashed,modifiedTime,headRevisionId,capabilities(canReadRevisions,canComment)"
-)
-"""What of a file tells where it is, and whether it can have revisions and comments."""
-
-DETAILS_PAGE_FIELDS = f"nextPageToken,incompleteSearch,files({DETAIL_FIELDS})"
 REVISIONS_PAGE_FIELDS = f"nextPageToken,revisions({REVISION_FIELDS})"
 COMMENTS_PAGE_FIELDS = f"nextPageToken,comments({COMMENT_FIELDS})"
 TIMES_FIELDS = "incompleteSearch,files(modifiedTime)"

@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-from google_drive_worker.domain.drive import FOLDER_MIME_TYPE, WHERE_IT_IS, Int64, UnreadableItem, User
-from google_drive_worker.domain.ids import DriveId, FileId, PageToken
+from google_drive_worker.domain.drive import Int64, User
 from google_drive_worker.domain.lenient import NOT_EMPTY, Resource, is_lossy
 
 
@@ -67,36 +66,3 @@ class Comment(Resource, frozen=True, gc=False):
     assignee_email_address: str | None = None
     replies: tuple[Reply, ...] = ()
     lossy: bool = is_lossy()
-
-
-class DetailedFile(Resource, frozen=True, gc=False):
-    """The part of a `File` that tells where it is, what can hang on it, and which revision is its head."""
-
-    DECISIVE = WHERE_IT_IS
-
-    id: Annotated[FileId, NOT_EMPTY]
-    mime_type: str = "application/octet-stream"
-    drive_id: DriveId | None = None
-    parents: tuple[FileId, ...] | None = None
-    trashed: bool = False
-    modified_time: str | None = None
-    head_revision_id: str | None = None
-    capabilities: dict[str, bool] | None = None
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether it can have children, and so neither revisions nor comments."""
-        return self.mime_type == FOLDER_MIME_TYPE
-
-
-class DetailsPage(Resource, frozen=True, gc=False):
-    """One page of files.list with no more of each file than decides what to ask of it."""
-
-    files: tuple[DetailedFile | UnreadableItem, ...] = ()
-    next_page_token: PageToken | None = None
-    incomplete_search: bool = False
-
-    @property
-    def read(self) -> list[DetailedFile]:
-        """Its files, those that could be read."""
-        return [file for file in self.files if not isinstance(file, UnreadableItem)]

@@ -49,7 +49,9 @@ class ItemEntry(msgspec.Struct, frozen=True, gc=False):
     `permissions` are `None` where they were never written; `permissions_due` says that they are to be asked for.
     `version` is Drive's, as far as it is known. `changed_in` is the sync that last wrote something of the item itself.
     `is_missing`: Google answered once that there is no such item. `gone_at` is when its delete was written (RFC 3339).
-    `head` is what its revisions were last read at: the head revision's id of a blob, the modifiedTime of a document.
+    `has_revisions`, `has_comments` and `has_content` say which of these are mirrored of the file and the account may
+    read, `revisions_due`, `comments_due` and `content_due` that they have yet to be read as they are now.
+    `head` is what its revisions are to be read at: the head revision's id of a blob, the modifiedTime of a document.
     `comments` says whether it had any when they were last read, `None` that they never were; `comments_until` is the
     time (RFC 3339) up to which they were read.
     `content` is where its bytes are, of the edition `content_head`; `content_status` says why they can't be had.
@@ -74,6 +76,12 @@ class ItemEntry(msgspec.Struct, frozen=True, gc=False):
     path: tuple[str, ...] | None = None
     rights: Digest | None = None
     passes_on: Digest | None = None
+    has_revisions: bool = False
+    has_comments: bool = False
+    has_content: bool = False
+    revisions_due: bool = False
+    comments_due: bool = False
+    content_due: bool = False
     head: str | None = None
     comments: bool | None = None
     comments_until: str | None = None

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 
 import msgspec
 
-from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
+from google_drive_worker.domain.details import Comment, Revision
 from google_drive_worker.domain.drive import (
     ChangesPage,
     DrivesPage,
@@ -118,7 +118,6 @@ class _StartPageToken(Resource, frozen=True, gc=False):
 _FILES: PageReader[msgspec.Raw] = PageReader("files", msgspec.Raw)
 _CHANGES: PageReader[msgspec.Raw] = PageReader("changes", msgspec.Raw)
 _DRIVES: PageReader[SharedDrive] = PageReader("drives", SharedDrive)
-_DETAILS: PageReader[DetailedFile] = PageReader("files", DetailedFile)
 _TIMES: PageReader[_Timed] = PageReader("files", _Timed)
 _PERMISSIONS: PageReader[Permission] = PageReader("permissions", Permission)
 _REVISIONS: PageReader[Revision] = PageReader("revisions", Revision, strict=False)
@@ -146,12 +145,6 @@ def read_drives_page(body: bytes) -> DrivesPage:
     """Read a page of drives.list."""
     page = _DRIVES.read(body)
     return DrivesPage(page.items, page.next_page_token)
-
-
-def read_details_page(body: bytes) -> DetailsPage:
-    """Read a page of files.list with what decides what to ask of each file."""
-    page = _DETAILS.read(body)
-    return DetailsPage(page.items, page.next_page_token, page.incomplete_search)
 
 
 def read_times(body: bytes) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Protocol
 from google_drive_worker.domain.channel import Watched
 from google_drive_worker.domain.connection import Connection, Grant, Secret
 from google_drive_worker.domain.content import ContentStatus, Source
-from google_drive_worker.domain.details import Comment, DetailsPage, Revision
+from google_drive_worker.domain.details import Comment, Revision
 from google_drive_worker.domain.drive import (
     Change,
     ChangesPage,
@@ -143,12 +143,6 @@ class Drive(Protocol):
         """changes.list of the user's log (`None`) or of a shared drive's, removals included."""
         ...
 
-    async def list_details(
-        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
-    ) -> DetailsPage:
-        """files.list of one corpus, in no order, with no more of each file than decides what to ask of it."""
-        ...
-
     async def watch_changes(
         self,
         drive_id: DriveId | None,
@@ -167,12 +161,6 @@ class Drive(Protocol):
 
     async def stop_channel(self, channel_id: str, resource_id: str) -> None:
         """channels.stop. Raises `NotFound` where Google has none of these ids."""
-        ...
-
-    async def list_contents(
-        self, drive_id: DriveId | None, page_token: PageToken | None, *, include_trashed: bool
-    ) -> FilesPage:
-        """files.list of one corpus, in no order: a small page, since the bytes of all its files are fetched."""
         ...
 
     def content(self, source: Source) -> AsyncGenerator[bytes, None]:

@@ -41,6 +41,8 @@ class ItemRecord(Record, frozen=True, gc=False):
     the first of its parents. `limits_access` says that a folder's items inherit none of its permissions,
     `has_own_permissions` that not all of its permissions are inherited. `rights` is the digest of a folder's
     capabilities. `modified_time` is `sortable`. `lossy` says that values of it made no sense and were left out.
+    `has_revisions`, `has_comments` and `has_content` say that there may be such of a file, for the account to read;
+    `head` is its head revision's id, or of a document its modifiedTime.
     """
 
     drive_id: DriveId | None = None
@@ -53,6 +55,10 @@ class ItemRecord(Record, frozen=True, gc=False):
     digest: int = 0
     rights: int | None = None
     lossy: bool = False
+    has_revisions: bool = False
+    has_comments: bool = False
+    has_content: bool = False
+    head: str | None = None
 
 
 class PermissionFrame(msgspec.Struct, frozen=True, gc=False):

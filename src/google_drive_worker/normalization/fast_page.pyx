@@ -24,6 +24,7 @@ from msgspec import Raw
 from msgspec.json import decode as _decode, encode as _encode
 
 from google_drive_worker.domain.drive import FOLDER_MIME_TYPE
+from google_drive_worker.domain.file_types import holds_of
 from google_drive_worker.domain.listed import ListedPage, RawItems
 from google_drive_worker.domain.record import ItemRecord
 from google_drive_worker.domain.times import sortable
@@ -219,11 +220,13 @@ cdef object _listed(const uint8_t *text, Py_ssize_t size, Span *spans):
     modified = None
     if spans[MODIFIED].at != NULL:
         modified = _inside(spans[MODIFIED])
-        if spans[MODIFIED].size == SHORT_TIME:
-            modified = sortable(modified)
+    head = (None if spans[HEAD].at == NULL else _text_of(spans[HEAD])) or modified
+    if modified is not None and spans[MODIFIED].size == SHORT_TIME:
+        modified = sortable(modified)
     trashed = spans[TRASHED].at != NULL and spans[TRASHED].at[0] == c"t"
     version = None if spans[VERSION].at == NULL else _number(spans[VERSION])
     kind = "folder" if is_folder else "file"
+    holds = holds_of(_inside(mime[0]))
     return ItemRecord(
         kind,
         _inside(spans[ID]),
@@ -240,6 +243,11 @@ cdef object _listed(const uint8_t *text, Py_ssize_t size, Span *spans):
         spans[HAS_OWN_PERMISSIONS].at != NULL and spans[HAS_OWN_PERMISSIONS].at[0] == c"t",
         digest,
         _rights_of(data, writer.standing) if is_folder and spans[CAPABILITIES_FIELD].at != NULL else None,
+        False,
+        holds.revisions and data.find(b'"can_read_revisions":false', writer.standing) < 0,
+        holds.comments and data.find(b'"can_comment":false', writer.standing) < 0,
+        holds.content,
+        head,
     )
 
 

@@ -173,6 +173,7 @@ cdef enum:
     TRASHED = 6
     DRIVE_ID = 8
     PARENTS = 9
+    HEAD = 11
     MD5 = 12
     LIMITS_ACCESS = 37
     FIRST_OF_PEOPLE = 41

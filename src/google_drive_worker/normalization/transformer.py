@@ -18,6 +18,7 @@ from google_drive_worker.domain.drive import (
     read_file,
     unreadable,
 )
+from google_drive_worker.domain.file_types import holds_of
 from google_drive_worker.domain.lenient import UNREADABLE
 from google_drive_worker.domain.listed import ListedPage
 from google_drive_worker.domain.objects import ObjectRef
@@ -95,7 +96,7 @@ def transform_file(file: DriveFile) -> ItemRecord:
             file.version, file.shared, file.has_augmented_permissions, file.permission_ids, nested.capabilities
         )
     )
-    parents = file.parents
+    parents, holds = file.parents, holds_of(file.mime_type)
     return ItemRecord(
         kind,
         file.id,
@@ -112,6 +113,10 @@ def transform_file(file: DriveFile) -> ItemRecord:
         digest=digest_of(data[:-1], _further(people)),
         rights=digest_of(bytes(nested.capabilities)) if kind == "folder" and nested.capabilities else None,
         lossy=file.lossy,
+        has_revisions=holds.revisions and b'"can_read_revisions":false' not in standing,
+        has_comments=holds.comments and b'"can_comment":false' not in standing,
+        has_content=holds.content,
+        head=file.head_revision_id or file.modified_time,
     )
 
 

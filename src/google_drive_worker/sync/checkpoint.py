@@ -23,7 +23,7 @@ Youngest = Literal["once", "again", "asked"]
 OrderKnown = Literal["unknown", "kept", "ignored"]
 Stage = Literal["start_token", "listing", "changes", "done"]
 ChannelState = Literal["asked", "standing", "lost", "stopping"]
-GapScope = Literal["drives", "corpus", "details", "contents", "folder", "item", "permissions", "revisions", "comments"]
+GapScope = Literal["drives", "corpus", "contents", "folder", "item", "permissions", "revisions", "comments"]
 GapState = Literal["found", "resting", "tried"]
 
 
@@ -246,19 +246,13 @@ class Unfinished(_Value, frozen=True):
     counts: dict[str, int] = {}
 
 
-class Reading(_Value, frozen=True):
-    """A corpus whose files are gone through for what hangs on them: where that goes on.
+class Pass(_Value, frozen=True):
+    """How far the item index was gone through for files of which something is to be read: all files of `corpus`, or of
+    every one (`None`), where the pass `is_whole`; else those of which something is due."""
 
-    `trouble` is how many times in a row its pages could not be had, `restarts` how often its page tokens were refused.
-    `incomplete` says that Google called a search of it incomplete.
-    """
-
-    corpus: str
-    page_token: PageToken | None = None
-    trouble: int = 0
-    restarts: int = 0
-    incomplete: bool = False
-    trail: Trail = Trail()
+    is_whole: bool = False
+    corpus: str | None = None
+    after: FileId | None = None
 
 
 class Changed(_Value, frozen=True):
@@ -283,10 +277,12 @@ class Owed(_Value, frozen=True):
 
 
 class Lost(_Value, frozen=True):
-    """A shared drive that was left, and how far the item index was gone through for what it held."""
+    """A shared drive that was left, and how far the item index was gone through for what it held. Of one that was
+    joined (`is_joined`) something may be held as well, whatever became of it before: it is looked up."""
 
     drive_id: str
     after: FileId | None = None
+    is_joined: bool = False
 
 
 class Unseen(_Value, frozen=True):
@@ -305,9 +301,8 @@ class Sync(_Value, frozen=True):
     `from_trigger` says that it goes on
     from a trigger's cursor, which is the user's log alone: it is not known which shared drives were mirrored, nor how
     far. `restarts` are how often drives.list had to start over, `drives_trail` is of its tokens.
-    `listed` are the corpora whose listing ended in this sync, `details` those that are gone through for what hangs on
-    their files, and `changed` the files to be read anew for it. `content` and `contents` are the same for the bytes of
-    files.
+    `changed` are the next files of which revisions and comments are read, and `details` the passes that bring more of
+    them. `contents` and `content` are the same for the bytes of files.
     `sightings` is how often something was seen to have changed that others inherit their permissions from, a folder or
     a drive. `pass_pages_due` is how many pages of what hangs on files are read before another sync is let in.
     """
@@ -328,10 +323,9 @@ class Sync(_Value, frozen=True):
     restarts: int = 0
     drives_trail: Trail = Trail()
     sightings: int = 0
-    listed: tuple[str, ...] = ()
-    details: tuple[Reading, ...] = ()
+    details: tuple[Pass, ...] = ()
     changed: tuple[Changed, ...] = ()
-    content: tuple[Reading, ...] = ()
+    content: tuple[Pass, ...] = ()
     contents: tuple[FileId, ...] = ()
     pass_pages_due: int = 0
 

@@ -1,11 +1,11 @@
-"""The contents of files: a pass of their own after everything else of a full sync, and what changed afterwards.
+"""The contents of files: read after everything else of a full sync, and what changed afterwards.
 
-It goes as the pass of revisions and comments does (`details`): every corpus that was listed is gone through once more,
-a small page at a time, with a place of its own in the checkpoint; incremental syncs are let in between; and nothing of
-it is under way beside a log. A file's record is written again with where its bytes are, or why they are not to be had.
+It goes as with revisions and comments (`details`): the item index tells which files are looked at (`passes`);
+incremental syncs are let in between; and nothing of it is under way beside a log. A file's record is written again with
+where its bytes are, or why they are not to be had.
 
-A file that the logs tell of keeps the reference to bytes that have not changed, where that is remembered. Otherwise its
-bytes are looked for when the logs are through, and fetched only where the object store does not have them yet.
+A file that the logs tell of keeps the reference to bytes that have not changed. Otherwise its bytes are looked for when
+the logs are through, and fetched only where the object store does not have them yet.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from google_drive_worker.domain.content import Content, ContentStatus, Mirrored, Source
-from google_drive_worker.domain.drive import DriveFile, FilesPage, UnreadableItem
+from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.file_types import holds_of
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.item_entry import IndexChanges, ItemEntry, ItemIndex
@@ -22,30 +22,27 @@ from google_drive_worker.domain.lenient import UNREADABLE, Reader
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, Record
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScope, Reading, Scope, Sync
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScope, Scope, Sync
 from google_drive_worker.sync.error_reports import unread
 from google_drive_worker.sync.gaps import (
+    as_gap,
     close_gaps,
+    find_gap,
     forget_scopes,
-    home_of,
+    is_confirmed,
     note_lossy,
     open_gap,
-    read_on,
-    unreadable_of_pass,
 )
-from google_drive_worker.sync.item_writer import held, is_gone_now
-from google_drive_worker.sync.items import NOWHERE, Places, held_of, misplaced_in
-from google_drive_worker.sync.listing import belongs, corpus_of
-from google_drive_worker.sync.plan import ListContent, ReadContent
-from google_drive_worker.sync.scope import gone_through, wants_contents
+from google_drive_worker.sync.item_writer import held, merged
+from google_drive_worker.sync.listing import home_of_entry
+from google_drive_worker.sync.passes import is_read_anyhow
+from google_drive_worker.sync.plan import ReadContent
+from google_drive_worker.sync.scope import wants_contents
 from google_drive_worker.sync.step import Step, counted, with_gone, with_sync
-from google_drive_worker.utils.errors import ItemUnavailable, SkipItem
+from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 
 MAX_FILE_SIZE_BYTES = 100 * 1024 * 1024
 """How large a file's content may be where its connection does not say."""
-
-CHANGED_AT_MOST = 500
-"""How many files are kept in mind whose contents are to be looked at: beyond it, all are gone through."""
 
 _APPS = "application/vnd.google-apps."
 _THIRD_PARTY = _APPS + "drive-sdk"
@@ -63,19 +60,15 @@ EXPORTS = {
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """The answer to `ListContent`, with its page, and to `ReadContent`.
+    """The answer to `ReadContent`.
 
     A file that can have no content is not in it; `gone` are those that Google does not find any more, `unread` those
-    that can't be had now, `odd` those of the page that can't be read. `places` tells which
-    files were left out.
+    that can't be had now.
     """
 
     found: tuple[Mirrored, ...]
-    page: FilesPage | None = None
     gone: tuple[FileId, ...] = ()
     unread: Mapping[FileId, ItemUnavailable] = {}
-    odd: tuple[UnreadableItem, ...] = ()
-    places: Places = NOWHERE
 
 
 def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
@@ -98,75 +91,61 @@ def source_of(scope: Scope, file: DriveFile) -> Source | Content | None:
     return Source(file, _edition(file), limit_bytes, export_type)
 
 
-def on_metadata_listed(checkpoint: Checkpoint, corpora: Iterable[str]) -> tuple[Reading, ...]:
-    """The corpora to go through for contents, after a listing of these."""
-    return tuple(Reading(name) for name in corpora) if wants_contents(checkpoint) else ()
-
-
 def contents_noted(step: Step, files: Iterable[DriveFile], index: ItemIndex, normalizer: Normalizer) -> Step:
     """The step with the contents of the files that it shows: those that are known to be unchanged are referred to, the
-    others are to be looked at. Those that it deleted need it no more."""
+    others are due to be looked at."""
     checkpoint = step.checkpoint
     if checkpoint is None or checkpoint.sync is None or not checkpoint.scope.sync_content:
         return step
-    sync, scope, entries = checkpoint.sync, checkpoint.scope, step.changes.entries
-    changed = {file_id: None for file_id in sync.contents if not is_gone_now(entries, file_id)}
+    sync, scope = checkpoint.sync, checkpoint.scope
+    if is_read_anyhow(sync):
+        return step
+    entries = dict(step.changes.entries)
     written = {each.resource_id: n for n, each in enumerate(step.records) if _is_upsert_of_file(each)}
     records = list(step.records)
     for file in files:
-        known = held(index, file.id)
-        number = written.get(file.id)
-        if _comes_anyhow(checkpoint, sync, file) or is_gone_now(entries, file.id):
-            continue
-        if number is None and (known is None or file.is_folder):
+        known, number = held(index, file.id), written.get(file.id)
+        after = entries.get(file.id, known)
+        if after is None or after.is_gone or after.is_folder or (number is None and known is None):
             continue
         ref = _known_ref(scope, file, known)
         refusal = None if file.id in sync.contents else _known_refusal(scope, file, known)
         status: ContentStatus | None = refusal if ref is None else "stored"
         if status is not None and number is not None:
             records[number] = normalizer.with_content(records[number], status, ref)
-        elif status is None and wants_contents(checkpoint) and source_of(scope, file) is not None:
-            changed[file.id] = None
-    sync = _with_contents(checkpoint, sync, tuple(changed))
-    return replace(step, records=tuple(records), checkpoint=with_sync(checkpoint, sync))
+        is_due = status is None and wants_contents(checkpoint) and source_of(scope, file) is not None
+        is_due = is_due or (number is None and after.content_due)  # its last record does not tell of its content
+        if after.content_due != is_due:
+            entries[file.id] = replace(after, content_due=is_due)
+    return replace(step, records=tuple(records), changes=replace(step.changes, entries=entries))
 
 
 def _is_upsert_of_file(record: Record) -> bool:
     return record.resource_type == "file" and record.operation == "upsert"
 
 
-def on_content_page(
-    checkpoint: Checkpoint, sync: Sync, action: ListContent, answer: Contents, index: ItemIndex, normalizer: Normalizer
-) -> Step:
-    """A page of the pass is written; the corpus goes on at its token, or is through."""
-    reading = next(each for each in sync.content if each.corpus == action.corpus)
-    written = _write(checkpoint, answer, index, normalizer, corpus=action.corpus)
-    page = answer.page or FilesPage(())
-    checkpoint, odd = unreadable_of_pass(written.checkpoint or checkpoint, ("contents",), answer.odd, action.corpus)
-    checkpoint, doubtful = misplaced_in(
-        checkpoint, answer.places, lambda _: action.corpus, held_of(answer.places, index)
-    )
-    incomplete = page.incomplete_search or any(each.id is None for each in answer.odd)
-    after, checkpoint, errors = read_on(checkpoint, "contents", reading, page.next_page_token, incomplete=incomplete)
-    content = tuple(each for each in (after if each == reading else each for each in sync.content) if each is not None)
-    sync = replace(counted(sync, written.records), content=content)
-    checkpoint = with_sync(with_gone(checkpoint, answer.gone), sync)
-    return replace(written, checkpoint=checkpoint, errors=(*written.errors, *odd, *doubtful, *errors))
-
-
 def on_contents(
     checkpoint: Checkpoint, sync: Sync, action: ReadContent, answer: Contents, index: ItemIndex, normalizer: Normalizer
 ) -> Step:
-    """Changed files are written again with what became of their contents."""
-    written = _write(checkpoint, answer, index, normalizer, corpus=None)
+    """Files are written again with what became of their contents."""
+    before, written = checkpoint, _write(checkpoint, answer, index, normalizer)
     left = tuple(each for each in sync.contents if each not in action.file_ids)
     sync = replace(counted(sync, written.records), contents=left)
     checkpoint = with_gone(written.checkpoint or checkpoint, answer.gone)
-    checkpoint, doubtful = misplaced_in(checkpoint, answer.places, lambda _: USER_CORPUS, held_of(answer.places, index))
-    # What was asked for and is not in the answer is gone, or has left the scope: nothing of it is owed any more.
-    answered = {each.file.id for each in answer.found} | answer.unread.keys()
-    checkpoint = close_gaps(checkpoint, [("contents", each) for each in action.file_ids if each not in answered])
-    return replace(written, checkpoint=with_sync(checkpoint, sync), errors=(*written.errors, *doubtful))
+    # What was asked for and is not in the answer has none any more: nothing of it is owed.
+    found = {each.file.id for each in answer.found}
+    left_out = {each: known for each in action.file_ids if each not in found and (known := held(index, each))}
+    owed = {each for each in left_out if each in answer.unread or _is_sought(before, answer, each)}
+    entries = {each: replace(known, content_due=each in owed) for each, known in left_out.items()}
+    checkpoint = close_gaps(checkpoint, [("contents", each) for each in action.file_ids if each not in owed | found])
+    changes = merged(written.changes, IndexChanges({each: e for each, e in entries.items() if e != left_out[each]}))
+    return replace(written, checkpoint=with_sync(checkpoint, sync), changes=changes)
+
+
+def _is_sought(checkpoint: Checkpoint, answer: Contents, file_id: FileId) -> bool:
+    """Whether a file that Google does not find is looked for once more: one such answer proves nothing, and the log
+    tells whether it is gone."""
+    return file_id in answer.gone and not is_confirmed(find_gap(checkpoint, "contents", file_id))
 
 
 def on_refused_contents(checkpoint: Checkpoint) -> Checkpoint:
@@ -179,20 +158,12 @@ def on_refused_contents(checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, sync=left, contents_refused=True)
 
 
-def wanted_contents(checkpoint: Checkpoint, corpus: str | None, files: Iterable[DriveFile]) -> list[DriveFile]:
-    """Those of the files whose contents are mirrored, as far as they are in scope; of a page, those of the corpus
-    itself."""
-    return [
-        file
-        for file in files
-        if (checkpoint.scope.include_trashed or not file.trashed)
-        and (corpus is None or belongs(checkpoint, corpus, file.drive_id))
-    ]
+def wanted_contents(checkpoint: Checkpoint, files: Iterable[DriveFile]) -> list[DriveFile]:
+    """Those of the files whose contents are mirrored."""
+    return [file for file in files if checkpoint.scope.include_trashed or not file.trashed]
 
 
-def _write(
-    checkpoint: Checkpoint, answer: Contents, index: ItemIndex, normalizer: Normalizer, *, corpus: str | None
-) -> Step:
+def _write(checkpoint: Checkpoint, answer: Contents, index: ItemIndex, normalizer: Normalizer) -> Step:
     records: list[Record] = []
     errors: list[ErrorReport] = []
     entries: dict[FileId, ItemEntry | None] = {}
@@ -202,12 +173,12 @@ def _write(
         # What is not held was deleted, and Google's search still shows it; or it is new, and a log will tell of it.
         if known is None or _is_behind(mirrored.file, known):
             continue
+        home = home_of_entry(checkpoint, known)
         if mirrored.file.lossy:
-            checkpoint = note_lossy(checkpoint, "item", file_id, corpus or USER_CORPUS)
+            checkpoint = note_lossy(checkpoint, "item", file_id, home)
         record = normalizer.transform_file(mirrored.file)
         records.append(normalizer.with_content(record, content.status, content.ref))
         if isinstance(content.problem, ItemUnavailable):
-            home = corpus or home_of(checkpoint, "contents", file_id)
             checkpoint, more = open_gap(checkpoint, "contents", file_id, home, content.problem)
             errors += more
         else:
@@ -223,12 +194,22 @@ def _write(
             content=content.ref,
             content_head=mirrored.head,
             content_status=status,
+            content_due=isinstance(content.problem, ItemUnavailable),
         )
         if entry != known:
             entries[file_id] = entry
     for file_id, problem in answer.unread.items():
-        home = corpus or home_of(checkpoint, "contents", file_id)
+        known = held(index, file_id)
+        home = USER_CORPUS if known is None else home_of_entry(checkpoint, known)
         checkpoint, more = open_gap(checkpoint, "contents", file_id, home, problem)
+        errors += more
+    for file_id in answer.gone:
+        known = held(index, file_id)
+        if known is None or not _is_sought(checkpoint, answer, file_id):
+            continue
+        problem = as_gap(NotFound("Google does not find the file"))
+        home = home_of_entry(checkpoint, known)
+        checkpoint, more = open_gap(checkpoint, "contents", file_id, home, problem, missing=True)
         errors += more
     return Step(checkpoint, tuple(records), tuple(errors), IndexChanges(entries))
 
@@ -260,21 +241,6 @@ def _known_refusal(scope: Scope, file: DriveFile, known: ItemEntry | None) -> Co
     if isinstance(source, Content):
         return source.status if source.status == known.content_status else None
     return known.content_status if source is not None and source.head == known.content_head else None
-
-
-def _comes_anyhow(checkpoint: Checkpoint, sync: Sync, file: DriveFile) -> bool:
-    """Whether the file's turn comes with all of its corpus."""
-    return corpus_of(checkpoint, file.drive_id) in sync.listed
-
-
-def _with_contents(checkpoint: Checkpoint, sync: Sync, file_ids: tuple[FileId, ...]) -> Sync:
-    if len(file_ids) <= CHANGED_AT_MOST and not sync.content:
-        return replace(sync, contents=file_ids)
-    everything = tuple(Reading(name) for name in gone_through(checkpoint) if name not in sync.listed)
-    if len(file_ids) <= CHANGED_AT_MOST and not (everything and set(everything) <= set(sync.content)):
-        return replace(sync, contents=file_ids)
-    # Also what was gone through already: they may stand on any page.
-    return replace(sync, contents=(), content=everything)
 
 
 _CAPABILITIES: Reader[dict[str, bool] | None] = Reader(dict[str, bool] | None)

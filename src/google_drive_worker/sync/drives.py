@@ -14,7 +14,7 @@ from google_drive_worker.domain.item_entry import DetailDigests, IndexChanges, I
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import Record
 from google_drive_worker.domain.times import from_rfc3339, rfc3339, sortable
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Lost, Removal
+from google_drive_worker.sync.checkpoint import NO_CORPUS, USER_CORPUS, Checkpoint, Corpus, Lost, Removal
 from google_drive_worker.sync.gap_retries import list_now
 from google_drive_worker.sync.gaps import forget_corpus, forget_items
 from google_drive_worker.sync.item_writer import gone_entry
@@ -89,6 +89,8 @@ def on_drive_change(
         return _left(checkpoint, drive_id, normalizer)
     known = checkpoint.corpora.get(drive_id)
     if known is None:
+        if drive_id not in checkpoint.expected and all(each.drive_id != drive_id for each in checkpoint.lost):
+            checkpoint = replace(checkpoint, lost=(*checkpoint.lost, Lost(drive_id, is_joined=True)))
         checkpoint = _joined(checkpoint, change.drive)
     else:
         # Who is a member may be what has changed.
@@ -171,7 +173,6 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
             sync,
             walks=tuple(walk for walk in sync.walks if walk.drive_id != drive_id),
             removals=tuple(removal for removal in sync.removals if removal.corpus != drive_id),
-            listed=tuple(name for name in sync.listed if name != drive_id),
             details=tuple(each for each in sync.details if each.corpus != drive_id),
             content=tuple(each for each in sync.content if each.corpus != drive_id),
         )
@@ -202,6 +203,9 @@ def delete_lost(checkpoint: Checkpoint, index: ItemIndex, normalizer: Normalizer
     removals: list[Removal] = []
     for item_id, entry in entries:
         if entry.corpus != lost.drive_id or entry.is_gone:
+            continue
+        if lost.is_joined:
+            removals += [Removal(item_id, NO_CORPUS, unseen=True)] if item_id != entry.corpus else []
             continue
         is_of_now = (entry.changed_in or "") >= sync.sync_id or index.is_seen(item_id)  # perhaps since it was left
         if shared.may_be(entry) or is_of_now:

@@ -49,16 +49,12 @@ from google_drive_worker.sync.checkpoint import (
 from google_drive_worker.sync.content import (
     Contents,
     contents_noted,
-    on_content_page,
     on_contents,
 )
 from google_drive_worker.sync.details import (
     Hanging,
     files_in,
-    noted,
     on_details,
-    on_details_page,
-    on_metadata_done,
     pass_page_read,
 )
 from google_drive_worker.sync.drives import delete_lost, on_drive_found
@@ -98,10 +94,9 @@ from google_drive_worker.sync.listing import corpus_of, on_drives, on_files, on_
 from google_drive_worker.sync.look_ups import on_looked_up, without_shown
 from google_drive_worker.sync.members import misjudged, on_members
 from google_drive_worker.sync.page_sharing import sighted_of
+from google_drive_worker.sync.passes import note_due, read_on
 from google_drive_worker.sync.plan import (
     Action,
-    ListContent,
-    ListDetails,
     ListDrives,
     ListFiles,
     LookUpDrive,
@@ -357,7 +352,7 @@ def on_answer(
     step = _decided(checkpoint, sync, action, answer, writer, index, normalizer)
     step = _with_gaps_of_items(step, action, answer, writer, permissions)
     step = _with_news_of_items(step, action, answer, writer, permissions)
-    return _with_what_hangs(checkpoint, step, sync, action, answer, index, normalizer)
+    return _with_what_hangs(step, action, answer, writer, index, normalizer)
 
 
 def _with_news_of_items(
@@ -365,7 +360,7 @@ def _with_news_of_items(
 ) -> Step:
     """The step with what its items tell beside their records: witnesses, what is out of sight, what is there again."""
     if permissions is not None and isinstance(action, ListFiles | ReadChanges | WalkFolder | LookUpRemoved):
-        step = with_witnesses(step, cast("ItemsAnswer", answer), permissions)
+        step = with_witnesses(step, cast("ItemsAnswer", answer), permissions, writer.shown)
     if writer.hidden and step.checkpoint is not None:
         # Its drive may have been left between the answer and the question, and be joined again before a log says so.
         step = replace(step, checkpoint=with_gone(step.checkpoint, writer.hidden))
@@ -375,24 +370,15 @@ def _with_news_of_items(
 
 
 def _with_what_hangs(
-    checkpoint: Checkpoint,
-    step: Step,
-    sync: Sync,
-    action: Action,
-    answer: Answer,
-    index: ItemIndex,
-    normalizer: Normalizer,
+    step: Step, action: Action, answer: Answer, writer: ItemWriter, index: ItemIndex, normalizer: Normalizer
 ) -> Step:
-    """The step, decided on `checkpoint`, with what is to be read of its files' revisions, comments and contents."""
-    if isinstance(action, ReadChanges | WalkFolder | LookUpRemoved):
-        files = files_in(cast("ItemsAnswer", answer))
-        told = isinstance(action, ReadChanges | LookUpRemoved)  # an entry that an item is gone hides what else changed
-        # A full sync that walks folders lists nothing: all that hangs on what they hold is to be written again.
-        anew = sync.kind == "full" and bool(checkpoint.scope.folder_ids)
-        step = noted(step, files, index, normalizer, told=told, anew=anew)
-    if checkpoint.scope.sync_content and _may_have_content(checkpoint, action):
+    """The step with what is to be read of its files' revisions, comments and contents."""
+    if not isinstance(action, ListFiles | ReadChanges | WalkFolder | LookUpRemoved):
+        return step
+    checkpoint = step.checkpoint
+    if checkpoint is not None and checkpoint.scope.sync_content:
         step = contents_noted(step, files_in(cast("ItemsAnswer", answer)), index, normalizer)
-    return step
+    return note_due(step, writer.due)
 
 
 def _with_gaps_of_items(
@@ -440,7 +426,7 @@ def _with_gaps_of_items(
 def _home_of(checkpoint: Checkpoint, action: Action, answer: Answer, item_id: FileId) -> str:
     """The corpus that the gap of an answer's item is counted in: of one that the answer does not show, as before."""
     match action:
-        case ListFiles(corpus) | ListDetails(corpus) | ListContent(corpus):
+        case ListFiles(corpus):
             return corpus
         case WalkFolder(walk):
             return corpus_of(checkpoint, walk.drive_id)
@@ -454,14 +440,6 @@ def _home_of(checkpoint: Checkpoint, action: Action, answer: Answer, item_id: Fi
         case _:
             pass
     return next((gap.corpus for gap in checkpoint.gaps if gap.id == item_id), USER_CORPUS)
-
-
-def _may_have_content(checkpoint: Checkpoint, action: Action) -> bool:
-    """Whether the action's answer brings files of which what hangs on them may have been written before."""
-    if isinstance(action, ListFiles):
-        corpus = checkpoint.corpora.get(action.corpus)
-        return corpus is not None and corpus.relisted
-    return isinstance(action, ReadChanges | WalkFolder | LookUpRemoved)
 
 
 def _decided(
@@ -501,12 +479,8 @@ def _decided_of_files(
 ) -> Step:
     """What comes after the metadata: what hangs on files, and their contents."""
     match action, answer:
-        case ListDetails(), Hanging():
-            return on_details_page(checkpoint, sync, action, answer, index, normalizer)
         case ReadDetails(), Hanging():
             return on_details(checkpoint, sync, action, answer, index, normalizer)
-        case ListContent(), Contents():
-            return on_content_page(checkpoint, sync, action, answer, index, normalizer)
         case ReadContent(), Contents():
             return on_contents(checkpoint, sync, action, answer, index, normalizer)
         case _:
@@ -531,10 +505,6 @@ def _is_first_of_more(action: Action, answer: Answer) -> bool:
             return more is not None
         case ListDrives(None), DrivesPage(next_page_token=more):
             return more is not None
-        case ListDetails(_, None), Hanging(page=page):
-            return page is not None and page.next_page_token is not None
-        case ListContent(_, None), Contents(page=files):
-            return files is not None and files.next_page_token is not None
         case _:
             return False
 
@@ -564,9 +534,9 @@ def complete(
         if looked.records or not looked.changes.is_empty:
             return looked
         checkpoint, sync = after, after.sync
-    begun = on_metadata_done(checkpoint, sync)
-    if begun is not None:
-        return Step(begun)
+    more = read_on(checkpoint, sync, index)
+    if more is not None:
+        return more
     ended = rfc3339(now)
     checkpoint, errors = report_missing(checkpoint)
     checkpoint = settle(without_unlisted(checkpoint) if sync.kind == "full" else checkpoint, now, rests)

@@ -10,7 +10,7 @@ from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.reports import CredentialsRefused
 from google_drive_worker.domain.times import due_moment, rfc3339
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, GapScope, Parked, Walk
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Parked, Walk
 from google_drive_worker.sync.content import on_refused_contents
 from google_drive_worker.sync.details import on_refused, pass_page_failed
 from google_drive_worker.sync.drives import is_listed_through, leave_drive, no_longer_expected, with_users_files_again
@@ -29,8 +29,6 @@ from google_drive_worker.sync.labels import on_refused_labels
 from google_drive_worker.sync.parts import PROOF_TIMES, asked, is_trusted, part_asked, parts_of, start_over
 from google_drive_worker.sync.plan import (
     Action,
-    ListContent,
-    ListDetails,
     ListDrives,
     ListFiles,
     LookUpDrive,
@@ -103,9 +101,9 @@ def on_failure(
             return _on_missing_drive(checkpoint, drive_id, error, normalizer)
         case SkipItem(), _:
             return _on_trouble(checkpoint, action, error) or park(checkpoint, step_name(action), error, now, jitter)
-        case Terminal(code="insufficient_scope"), ListDetails() | ReadDetails():  # the rest goes on without
+        case Terminal(code="insufficient_scope"), ReadDetails():  # the rest goes on without
             return Step(on_refused(_given_up(checkpoint, action)), errors=(report_of(checkpoint, error),))
-        case Terminal(code="insufficient_scope"), ListContent() | ReadContent():
+        case Terminal(code="insufficient_scope"), ReadContent():
             return Step(on_refused_contents(_given_up(checkpoint, action)), errors=(report_of(checkpoint, error),))
         case _:
             return park(checkpoint, step_name(action), error, now, jitter)
@@ -116,8 +114,6 @@ def _on_trouble(checkpoint: Checkpoint, action: Action, error: SkipItem) -> Step
     match action:
         case TakeStartToken() | ListFiles() | ReadChanges() | LookUpDrive():
             return _on_trouble_of_a_corpus(checkpoint, action, error)
-        case ListDetails() | ListContent():
-            return _on_trouble_of_a_pass(_doubted(checkpoint, action.corpus, error), action, error)
         case WalkFolder(walk):
             return _on_trouble_of_a_walk(checkpoint, walk, error)
         case LookUpRemoved(file_ids):
@@ -167,28 +163,6 @@ def _held(checkpoint: Checkpoint, name: str, error: WorkerError) -> Step:
     """The step that goes on without a corpus; what it rested for is not asked for any more in this sync."""
     checkpoint, errors = hold_corpus(without_rest(checkpoint, name), name, error)
     return Step(checkpoint, errors=errors)
-
-
-def _on_trouble_of_a_pass(checkpoint: Checkpoint, action: ListDetails | ListContent, error: WorkerError) -> Step:
-    """A page of a pass can't be had: the pass goes on from there, and after some tries without this corpus."""
-    sync = checkpoint.sync
-    if sync is None:
-        return Step(checkpoint)
-    is_details = isinstance(action, ListDetails)
-    readings = sync.details if is_details else sync.content
-    reading = next(each for each in readings if each.corpus == action.corpus)
-    if isinstance(error, PageTokenRejected):
-        again = replace(reading, page_token=None, restarts=reading.restarts + 1)
-    else:
-        again = replace(reading, trouble=reading.trouble + 1)
-    errors: tuple[ErrorReport, ...] = ()
-    left = tuple(again if each == reading else each for each in readings)
-    if max(again.trouble, again.restarts) > TRIES_AT_ONCE:
-        left = tuple(each for each in readings if each != reading)
-        scope: GapScope = "details" if is_details else "contents"
-        checkpoint, errors = open_gap(_given_up(checkpoint, action), scope, reading.corpus, reading.corpus, error)
-    sync = replace(sync, details=left) if is_details else replace(sync, content=left)
-    return Step(with_sync(checkpoint, sync), errors=errors)
 
 
 def _on_trouble_of_a_walk(checkpoint: Checkpoint, walk: Walk, error: WorkerError) -> Step:
@@ -296,8 +270,6 @@ def _on_rejected_token(
             return _on_trouble_of_a_walk(checkpoint, walk, error)
         case ListDrives():
             return _on_trouble_of_drives(checkpoint, error)
-        case ListDetails() | ListContent():
-            return _on_trouble_of_a_pass(checkpoint, action, error)
         case _:
             return park(checkpoint, step_name(action), error, now, jitter)
 

@@ -15,13 +15,13 @@ from google_drive_worker.sync.checkpoint import (
     Corpus,
     Gap,
     GapScope,
-    Reading,
+    Pass,
     Removal,
     Stage,
     Sync,
 )
 from google_drive_worker.sync.gaps import SOFT_TRIES, to_list_again
-from google_drive_worker.sync.scope import gone_through, lists, wants_contents, wants_details, with_roots
+from google_drive_worker.sync.scope import lists, wants_contents, wants_details, with_roots
 from google_drive_worker.sync.step import owe_full, with_corpus
 
 T = TypeVar("T")
@@ -112,12 +112,9 @@ def _taken_up(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Checkpoint:
     if not lists(scope, name):
         checkpoint = with_roots(checkpoint)
         sync = checkpoint.sync or sync
-    if name in gone_through(checkpoint):
-        whole = (Reading(name),)
-        details = _joined(sync.details, whole if wants_details(checkpoint) else ())
-        sync = replace(
-            sync, details=details, content=_joined(sync.content, whole if wants_contents(checkpoint) else ())
-        )
+    whole = (Pass(is_whole=True, corpus=name),)
+    details = _joined(sync.details, whole if wants_details(checkpoint) else ())
+    sync = replace(sync, details=details, content=_joined(sync.content, whole if wants_contents(checkpoint) else ()))
     if name == USER_CORPUS and scope.include_shared_drives:
         sync = replace(sync, drives_listed=False, drives_token=None)
     gaps = tuple(
@@ -138,8 +135,7 @@ def _with_work(checkpoint: Checkpoint, gap: Gap) -> Checkpoint:
     """The checkpoint with what fills the gap to be done in its sync."""
     if gap.scope == "corpus":  # a drive that the list of drives left out
         return replace(checkpoint, expected=_joined(checkpoint.expected, (gap.id,)))
-    is_of_all = gap.scope == "details" or (gap.scope == "contents" and gap.id == gap.corpus)
-    if checkpoint.sync is None or (is_of_all and gap.corpus not in checkpoint.corpora):  # that drive's own gap is first
+    if checkpoint.sync is None:
         return checkpoint
     return replace(checkpoint, sync=_with_work_of(checkpoint.sync, gap))
 
@@ -149,10 +145,6 @@ def _with_work_of(sync: Sync, gap: Gap) -> Sync:
     match gap.scope:
         case "drives":
             return replace(sync, drives_listed=False, drives_token=None)
-        case "details":
-            return replace(sync, details=_joined(sync.details, (Reading(gap.corpus),)))
-        case "contents" if gap.id == gap.corpus:
-            return replace(sync, content=_joined(sync.content, (Reading(gap.corpus),)))
         case "contents":
             return replace(sync, contents=_joined(sync.contents, (file_id,)))
         case "folder" if gap.walk is not None and not gap.missing:

@@ -15,13 +15,13 @@ listing that corpus again.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import UnreadableItem
-from google_drive_worker.domain.ids import FileId, PageToken
+from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.record import ErrorReport, NamedGap
 from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
@@ -29,13 +29,11 @@ from google_drive_worker.sync.checkpoint import (
     Corpus,
     Gap,
     GapScope,
-    Reading,
     Stage,
     Walk,
 )
 from google_drive_worker.sync.error_reports import notice_of, report_of
 from google_drive_worker.sync.step import with_corpus
-from google_drive_worker.sync.tokens import follow, is_given_up, no_progress, stalled
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem, WorkerError
 
 GAPS_AT_MOST = 1_000
@@ -66,6 +64,7 @@ _RESOURCES: dict[GapScope, str] = {
     "permissions": "file",
     "revisions": "file",
     "comments": "file",
+    "contents": "file",
 }
 
 
@@ -233,19 +232,13 @@ def _resource_of(scope: GapScope, gap_id: str, corpus: str) -> str:
         return "shared_drive"
     if scope in _RESOURCES:
         return _RESOURCES[scope]
-    if scope == "contents" and gap_id != corpus:
-        return "file"
     return "my_drive" if gap_id == USER_CORPUS else "shared_drive"
 
 
 def _what(scope: GapScope, gap_id: str, corpus: str) -> str:
-    if scope == "contents" and gap_id != corpus:
-        return "its contents"
     return {
         "drives": "the list of shared drives",
         "corpus": "all of the drive",
-        "details": "the drive's revisions and comments",
-        "contents": "the drive's contents",
         "folder": "what is in the folder",
         "item": "the item",
     }.get(scope, f"its {scope}")
@@ -316,21 +309,6 @@ def unreadable(problem: str) -> ItemUnavailable:
     return ItemUnavailable(f"Google sent an item that does not fit its type: {problem}", code="unreadable_item")
 
 
-def unreadable_of_pass(
-    checkpoint: Checkpoint, scopes: Sequence[GapScope], items: Iterable[UnreadableItem], corpus: str
-) -> Opened:
-    """Note files on a page of a pass that could not be read: what the pass wants of them is owed. One error record a
-    file; those without an id are owed with the whole pass."""
-    reports: list[ErrorReport] = []
-    for item in items:
-        new: tuple[ErrorReport, ...] = ()
-        for scope in scopes if item.id is not None else ():
-            checkpoint, more = open_gap(checkpoint, scope, item.id or "", corpus, unreadable(item.problem))
-            new = new or more
-        reports += new
-    return Opened(checkpoint, tuple(reports))
-
-
 PLACE = "place_unknown"
 """The code of gaps of what may be in scope."""
 
@@ -361,25 +339,6 @@ def hold_corpus(checkpoint: Checkpoint, name: str, error: WorkerError) -> Opened
     return open_gap(with_corpus(checkpoint, name, corpus), "corpus", name, name, error)
 
 
-def read_on(
-    checkpoint: Checkpoint, scope: GapScope, reading: Reading, token: PageToken | None, *, incomplete: bool
-) -> tuple[Reading | None, Checkpoint, tuple[ErrorReport, ...]]:
-    """Return the reading after a page, `None` where the pass is through its corpus; a gap where it did not see all."""
-    corpus = reading.corpus
-    reading = replace(reading, incomplete=reading.incomplete or incomplete, trouble=0)
-    trail = follow(reading.trail, reading.page_token, token)
-    if trail is None:
-        again = replace(reading, page_token=None, trail=stalled(reading.trail))
-        if not is_given_up(again.trail):
-            return again, checkpoint, ()
-        return None, *open_gap(checkpoint, scope, corpus, corpus, no_progress("the files of a drive"))
-    if token is not None:
-        return replace(reading, page_token=token, trail=trail), checkpoint, ()
-    if reading.incomplete:
-        return None, *open_gap(checkpoint, scope, corpus, corpus, incomplete_search("of the drive"))
-    return None, close_gaps(checkpoint, [(scope, corpus)]), ()
-
-
 def to_list_again(corpus: Corpus) -> Corpus:
     """Return the corpus with a whole listing owed, which its gap brings; its log goes on meanwhile."""
     return replace(corpus, unlisted=True, parts=(), listing_token=None)
@@ -401,7 +360,7 @@ def forget_items(checkpoint: Checkpoint, item_ids: Collection[str]) -> Checkpoin
     return checkpoint if len(kept) == len(checkpoint.gaps) else replace(checkpoint, gaps=kept)
 
 
-_OF_A_CORPUS: frozenset[GapScope] = frozenset({"drives", "corpus", "details"})
+_OF_A_CORPUS: frozenset[GapScope] = frozenset({"drives", "corpus"})
 """Scopes whose ids are not an item's."""
 
 

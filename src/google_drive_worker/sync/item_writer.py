@@ -13,13 +13,21 @@ from google_drive_worker.domain.drive import UnreadableItem
 from google_drive_worker.domain.ids import FileId, SyncId
 from google_drive_worker.domain.item_entry import (
     DetailDigests,
+    Digest,
     IndexChanges,
     ItemEntry,
     ItemIndex,
     PermissionDigests,
 )
 from google_drive_worker.domain.ports import Normalizer
-from google_drive_worker.domain.record import DeleteCause, ErrorReport, ItemRecord, PermissionFrame, Record
+from google_drive_worker.domain.record import (
+    DeleteCause,
+    ErrorReport,
+    ItemRecord,
+    PermissionFrame,
+    Record,
+    ResourceType,
+)
 from google_drive_worker.domain.sharing import PermissionSet
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Sync
 from google_drive_worker.sync.error_reports import skipped
@@ -72,7 +80,7 @@ class ItemWriter:
     records of single permissions that can't be read. `questions` are items
     that a list shows and that are known to be gone: they are to be looked up. `lossy` are items of which values made no
     sense, `misplaced` those that may be out of scope. `shown` are all items that are there and in scope, written or
-    not, and `dropped` those that are not, held or not;
+    not, `due` those of them of which something is to be read, and `dropped` those that are not, held or not;
     `spreading` are the folders among them that have changed in a way that reaches what is below them, `emptied` those
     that are there and not in scope any more.
 
@@ -99,6 +107,7 @@ class ItemWriter:
         self.entries: dict[FileId, ItemEntry | None] = {}
         self.details: dict[FileId, DetailDigests | None] = {}
         self.shown: set[FileId] = set()
+        self.due: dict[FileId, ItemEntry] = {}
         self.dropped: set[FileId] = set()
         self.spreading: list[FileId] = []
         self.emptied: list[FileId] = []
@@ -256,9 +265,10 @@ class ItemWriter:
         """Write the permissions of a shared drive that differ from those written last, and deletes of those that are
         gone. Its entry is one of a folder that is its own corpus."""
         known = self.held(item_id) or ItemEntry(is_folder=True, corpus=item_id)
-        is_whole = self._is_due(item_id, known)
+        is_whole = known.permissions_due or self._is_due(item_id, known)
         permissions = self._write_permissions(item_id, known.permissions, found, is_whole=is_whole)
-        self.entries[item_id] = replace(known, permissions=permissions, changed_in=self._sync_id)
+        due = is_whole and bool(found.unreadable)
+        self.entries[item_id] = replace(known, permissions=permissions, permissions_due=due, changed_in=self._sync_id)
 
     def _write_item(self, record: ItemRecord) -> None:
         item_id = FileId(record.resource_id)
@@ -269,6 +279,8 @@ class ItemWriter:
         is_folder = record.resource_type == "folder"
         path = self._path_of(item_id) if is_folder else None
         entry = self._described(record, held, path)
+        if held is not None and not is_folder:
+            entry = self._without_unreadable(item_id, held, entry)
         is_whole = held is None or self._is_due(item_id, held)
         if held is None and self._in_doubt:
             # It is not known what the mirror holds of it: with the item goes whatever hangs on it.
@@ -302,6 +314,10 @@ class ItemWriter:
 
     def _keep(self, item_id: FileId, known: ItemEntry | None, entry: ItemEntry) -> None:
         self.shown.add(item_id)
+        if entry.revisions_due or entry.comments_due or entry.content_due:
+            self.due[item_id] = entry
+        else:
+            self.due.pop(item_id, None)
         held = None if known is None or known.is_gone else known
         if held is None or entry != held:
             self.entries[item_id] = replace(entry, changed_in=self._sync_id)
@@ -314,6 +330,14 @@ class ItemWriter:
         """The entry as the record has it; what the record does not tell stays as it was."""
         before = held or ItemEntry()
         is_folder = record.resource_type == "folder"
+        scope = self._checkpoint.scope
+        revisions_due = comments_due = content_due = False
+        if scope.sync_revisions and record.has_revisions:
+            revisions_due = before.revisions_due or not before.has_revisions or before.head != record.head
+        if scope.sync_comments and record.has_comments:
+            comments_due = before.comments_due or before.comments is None or self._may_have_comments(record, before)
+        if scope.sync_content and record.has_content:
+            content_due = before.content_due or held is None
         return replace(
             before,
             is_folder=is_folder,
@@ -327,7 +351,44 @@ class ItemWriter:
             is_missing=False,
             path=path,
             rights=record.rights,
+            has_revisions=record.has_revisions,
+            has_comments=record.has_comments,
+            has_content=record.has_content,
+            revisions_due=revisions_due,
+            comments_due=comments_due,
+            content_due=content_due,
+            head=record.head if scope.sync_revisions and not is_folder else before.head,
         )
+
+    def _may_have_comments(self, record: ItemRecord, before: ItemEntry) -> bool:
+        """Whether a file that is held may have comments that were not read. `version` rises with every change but the
+        account's own view of a file; whether it does with a comment is not documented. A list tells of no change."""
+        if self._listed:
+            return False
+        is_view = before.version is not None and before.version == record.version and before.digest != record.digest
+        return not is_view
+
+    def _without_unreadable(self, file_id: FileId, before: ItemEntry, entry: ItemEntry) -> ItemEntry:
+        """The entry, with the deletes written of what hangs on the file and the account may not read any more."""
+        is_less = (before.has_revisions and not entry.has_revisions) or (before.has_comments and not entry.has_comments)
+        if not is_less:
+            return entry
+        lost: list[tuple[ResourceType, tuple[tuple[str, Digest], ...]]] = []
+        written = self.details[file_id] if file_id in self.details else self._index.details(file_id)
+        if written is None:
+            return entry
+        if before.has_revisions and not entry.has_revisions and written.revisions is not None:
+            lost.append(("revision", written.revisions))
+            entry, written = replace(entry, head=None), replace(written, revisions=None)
+        if before.has_comments and not entry.has_comments and written.comments is not None:
+            lost.append(("comment", written.comments))
+            entry, written = replace(entry, comments=None), replace(written, comments=None)
+        for kind, held_of_it in lost:
+            self.records.extend(
+                self._normalizer.deletion(kind, f"{file_id}/{each}", "access_lost") for each, _ in held_of_it
+            )
+            self.details[file_id] = None if written == DetailDigests() else written
+        return entry
 
     def _path_of(self, item_id: FileId) -> tuple[str, ...] | None:
         """A folder's path, where it is mirrored and known. One whose path can't be had now is read again."""

@@ -11,7 +11,6 @@ from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.sync.error_reports import report_of
 from google_drive_worker.sync.plan import (
     Action,
-    ListContent,
     ListFiles,
     LookUpRemoved,
     ReadChanges,
@@ -40,7 +39,7 @@ def on_refused_labels(checkpoint: Checkpoint, action: Action, error: WorkerError
     The call asked for them. Of others that were under way with it and are refused as well, nothing more is reported.
     What is asked of an item is refused every day, since it is gone: of that only a call that is called bad counts.
     """
-    if not isinstance(action, ListFiles | ReadChanges | ListContent | WalkFolder | LookUpRemoved | ReadContent):
+    if not isinstance(action, ListFiles | ReadChanges | WalkFolder | LookUpRemoved | ReadContent):
         return None
     if not isinstance(error, Terminal | SkipItem) and not _is_unexplained(error):
         return None

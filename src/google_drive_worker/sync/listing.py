@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import DrivesPage, FilesPage, UnreadableItem, odd_in
 from google_drive_worker.domain.ids import DriveId, FileId, PageToken
+from google_drive_worker.domain.item_entry import ItemEntry
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport, ItemRecord
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Part, Stage, Sync
@@ -262,6 +263,11 @@ def corpus_of(checkpoint: Checkpoint, drive_id: DriveId | None) -> str:
     return str(drive_id) if drive_id in checkpoint.corpora else USER_CORPUS
 
 
+def home_of_entry(checkpoint: Checkpoint, entry: ItemEntry) -> str:
+    """Return the corpus that speaks for an item that the index holds."""
+    return entry.corpus if entry.corpus in checkpoint.corpora else USER_CORPUS
+
+
 def is_listed_by(checkpoint: Checkpoint, corpus: str, drive_id: DriveId | None) -> bool:
     """Whether a listing of the corpus is to bring an item of that drive: where drives are named, the user's brings
     nothing of other drives, which it shows as well."""
@@ -284,10 +290,7 @@ def _listed(checkpoint: Checkpoint, name: str, corpus: Corpus) -> Opened:
         }
     # The part that failed may have been another sync's; whatever it was, all is listed now.
     checkpoint = without_rest(checkpoint, name, of_its_listing=True)
-    sync = checkpoint.sync
-    if sync is not None and name not in sync.listed and not corpus.relisted:
-        sync = replace(sync, listed=(*sync.listed, name))
-    checkpoint = replace(checkpoint, corpora=corpora, sync=sync)
+    checkpoint = replace(checkpoint, corpora=corpora)
     if not corpus.incomplete:
         folders = [gap for gap in checkpoint.gaps if gap.scope == "folder" and gap.corpus == name]
         read: list[GapKey] = [("folder", gap.id) for gap in folders if not gap.missing and gap.code != PLACE]

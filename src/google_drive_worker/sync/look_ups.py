@@ -18,6 +18,7 @@ from google_drive_worker.sync.checkpoint import (
     Sync,
     Walk,
 )
+from google_drive_worker.sync.drives import is_listed_through
 from google_drive_worker.sync.error_reports import notice_of
 from google_drive_worker.sync.gaps import (
     PLACE,
@@ -31,7 +32,7 @@ from google_drive_worker.sync.gaps import (
 from google_drive_worker.sync.item_writer import ItemWriter
 from google_drive_worker.sync.items import LookedUp
 from google_drive_worker.sync.plan import LookUpRemoved, waits_for_log
-from google_drive_worker.sync.scope import MY_DRIVE, with_roots
+from google_drive_worker.sync.scope import MY_DRIVE, lists, with_roots
 from google_drive_worker.sync.step import (
     Step,
     counted,
@@ -241,9 +242,12 @@ def _no_root(checkpoint: Checkpoint, folder_id: FileId) -> ErrorReport:
 def _is_listed_anyhow(checkpoint: Checkpoint, sync: Sync, removal: Removal, file: DriveFile) -> bool:
     """Whether a full sync has listed the drive that the item is in: that wrote it, or its log will, unless only a link
     opens it."""
+    drive = checkpoint.corpora.get(file.drive_id or "")
+    if drive is None or sync.kind != "full" or removal.corpus != USER_CORPUS:
+        return False
     is_shared = file.shared_with_me_time is not None or bool(file.parents)
-    listed = sync.kind == "full" and removal.corpus == USER_CORPUS and file.drive_id in sync.listed and is_shared
-    return listed and removal.file_id not in (checkpoint.scope.folder_ids or ())
+    is_listed = lists(checkpoint.scope, file.drive_id or "") and is_listed_through(drive)
+    return is_shared and is_listed and removal.file_id not in (checkpoint.scope.folder_ids or ())
 
 
 def _is_in_ours(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter) -> bool:

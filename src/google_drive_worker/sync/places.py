@@ -86,17 +86,6 @@ def places_of(answer: ItemsAnswer, scope: Scope, drives: Container[str], known: 
     return Places(outside, paths, roots, doubtful.unsure, doubtful.unread, frozenset(pathless), doubtful.hidden)
 
 
-def outside_of(items: Iterable[ItemSharing], scope: Scope, drives: Container[str], known: KnownPlaces) -> Finding:
-    """Find which of some files are out of scope; see `places_of`. No paths are looked for."""
-    items = tuple(items) if is_restricted(scope) else ()
-    if not items:
-        return NOWHERE
-    search = _Search(items, known)
-    yield from search.read_above(items)
-    outside = frozenset(item.id for item in items if not search.is_within(item, scope, drives))
-    return search.doubtful(items, outside, scope)._replace(outside=outside)
-
-
 def _folders_of(answer: ItemsAnswer) -> ItemsAnswer | None:
     """The answer without most of what is no folder, which need not be decoded once more then; `None` where none is.
 

@@ -17,8 +17,11 @@ REMOVALS_AT_ONCE = 50
 CONTENTS_AT_ONCE = 25
 """Of how many files the contents are looked at in one step: a turn ends when they are all there."""
 
-CHANGED_AT_ONCE = 50
-"""Of how many changed files the revisions and comments are read in one step: few enough that a step stays short."""
+CHANGED_AT_ONCE = 100
+"""Of how many files the revisions and comments are read in one step: what fits into a batch of each."""
+
+SIDE_BY_SIDE = 2
+"""How many such steps are under way at a time."""
 
 MEMBERS_AT_ONCE = 100
 """Of how many drives the members are read in one step: what fits into a batch."""
@@ -110,26 +113,10 @@ class ReadMembers(msgspec.Struct, frozen=True):
     witnesses: tuple[FileId, ...] = ()
 
 
-class ListDetails(msgspec.Struct, frozen=True):
-    """The next page of a corpus' files for what hangs on them, and the revisions and comments of these."""
-
-    corpus: str
-    page_token: PageToken | None
-    include_trashed: bool = False
-
-
 class ReadDetails(msgspec.Struct, frozen=True):
     """revisions.list and comments.list of changed files."""
 
     changed: tuple[Changed, ...]
-
-
-class ListContent(msgspec.Struct, frozen=True):
-    """The next page of a corpus' files, and the contents of these."""
-
-    corpus: str
-    page_token: PageToken | None
-    include_trashed: bool = False
 
 
 class ReadContent(msgspec.Struct, frozen=True):
@@ -148,9 +135,7 @@ Action = (
     | LookUpRemoved
     | LookUpDrive
     | ReadMembers
-    | ListDetails
     | ReadDetails
-    | ListContent
     | ReadContent
 )
 
@@ -161,8 +146,6 @@ def step_name(action: Action) -> str:
         case ListFiles(corpus, _, _, TimeRange(since, until)) if since or until:
             return f"ListFiles:{corpus}:{since or ''}..{until or ''}"
         case TakeStartToken(corpus) | ListFiles(corpus) | ProveOrder(corpus) | ReadChanges(corpus):
-            return f"{type(action).__name__}:{corpus}"
-        case ListDetails(corpus) | ListContent(corpus):
             return f"{type(action).__name__}:{corpus}"
         case WalkFolder(walk):
             return f"WalkFolder:{walk.folder_id}"
@@ -182,8 +165,8 @@ def without_rest(checkpoint: Checkpoint, corpus: str, *, of_its_listing: bool = 
 
 
 def fetch_key(action: Action) -> Action | str:
-    """What may be under way once at a time: a part's page, else whatever has the step's name."""
-    return action if isinstance(action, ListFiles) else step_name(action)
+    """What may be under way once at a time: a part's page, a few files, else whatever has the step's name."""
+    return action if isinstance(action, ListFiles | ReadDetails | ReadContent) else step_name(action)
 
 
 def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
@@ -207,20 +190,26 @@ def still_wanted(checkpoint: Checkpoint, action: Action) -> bool:
             return _is_log_open(corpus) and corpus is not None and corpus.change_token == token
         case WalkFolder(walk):
             return checkpoint.sync is not None and walk in checkpoint.sync.walks
-        case ListDetails() | ReadDetails() | ListContent() | ReadContent():
-            return checkpoint.sync is not None and _still_read(checkpoint.sync, action)
+        case ReadDetails(changed):
+            return checkpoint.sync is not None and set(changed) <= set(checkpoint.sync.changed)
+        case ReadContent(file_ids):
+            return checkpoint.sync is not None and set(file_ids) <= set(checkpoint.sync.contents)
         case ListDrives(token):
             sync = checkpoint.sync
             return sync is not None and not sync.drives_listed and sync.drives_token == token
         case LookUpRemoved():
             return checkpoint.sync is not None
         case LookUpDrive(drive_id):
-            corpus = checkpoint.corpora.get(drive_id)
-            if corpus is None:
-                return checkpoint.sync is not None and drive_id in checkpoint.expected
-            return corpus.doubtful and not corpus.held
+            return _is_in_question(checkpoint, drive_id)
         case ReadMembers(drives):
             return any(drive in checkpoint.corpora and checkpoint.corpora[drive].members_due for drive in drives)
+
+
+def _is_in_question(checkpoint: Checkpoint, drive_id: FileId) -> bool:
+    corpus = checkpoint.corpora.get(drive_id)
+    if corpus is None:
+        return checkpoint.sync is not None and drive_id in checkpoint.expected
+    return corpus.doubtful and not corpus.held
 
 
 def waits_for_log(checkpoint: Checkpoint, removal: Removal) -> bool:
@@ -233,18 +222,6 @@ def waits_for_log(checkpoint: Checkpoint, removal: Removal) -> bool:
 
 def _is_log_open(corpus: Corpus | None) -> bool:
     return corpus is not None and corpus.stage == "changes" and not corpus.held
-
-
-def _still_read(sync: Sync, action: ListDetails | ReadDetails | ListContent | ReadContent) -> bool:
-    match action:
-        case ListDetails(name, token):
-            return any((each.corpus, each.page_token) == (name, token) for each in sync.details)
-        case ReadDetails(changed):
-            return set(changed) <= set(sync.changed)
-        case ListContent(name, token):
-            return any((each.corpus, each.page_token) == (name, token) for each in sync.content)
-        case ReadContent(file_ids):
-            return set(file_ids) <= set(sync.contents)
 
 
 def drive_of(corpus: str) -> DriveId | None:
@@ -303,23 +280,19 @@ def plan(checkpoint: Checkpoint) -> list[Action]:
         return [*actions, *(log for log in logs if log.corpus == USER_CORPUS)]
     listings = _listings(checkpoint, users_too=known)
     actions += [*listings, *_proofs(checkpoint, listings), *logs]
-    return actions or _details(checkpoint, sync) or _contents(checkpoint, sync)
+    return actions or _details(sync) or _contents(sync)
 
 
-def _details(checkpoint: Checkpoint, sync: Sync) -> list[Action]:
-    """Changed files first; then a page of each corpus that is gone through."""
-    if sync.changed:
-        return [ReadDetails(sync.changed[:CHANGED_AT_ONCE])]
-    trashed = checkpoint.scope.include_trashed
-    return [ListDetails(each.corpus, each.page_token, trashed) for each in sync.details]
+def _details(sync: Sync) -> list[Action]:
+    """A few files at a time, side by side."""
+    starts = range(0, len(sync.changed), CHANGED_AT_ONCE)
+    return [ReadDetails(sync.changed[at : at + CHANGED_AT_ONCE]) for at in starts[:SIDE_BY_SIDE]]
 
 
-def _contents(checkpoint: Checkpoint, sync: Sync) -> list[Action]:
-    """Changed files first; then a page of each corpus that is gone through."""
-    if sync.contents:
-        return [ReadContent(sync.contents[:CONTENTS_AT_ONCE])]
-    trashed = checkpoint.scope.include_trashed
-    return [ListContent(each.corpus, each.page_token, trashed) for each in sync.content]
+def _contents(sync: Sync) -> list[Action]:
+    """A few files at a time, side by side."""
+    starts = range(0, len(sync.contents), CONTENTS_AT_ONCE)
+    return [ReadContent(sync.contents[at : at + CONTENTS_AT_ONCE]) for at in starts[:SIDE_BY_SIDE]]
 
 
 def _listings(checkpoint: Checkpoint, *, users_too: bool) -> list[ListFiles]:

@@ -44,12 +44,6 @@ def wants_contents(checkpoint: Checkpoint) -> bool:
     return checkpoint.scope.sync_content and not checkpoint.contents_refused
 
 
-def gone_through(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """The corpora in which something is in scope, or may be below a chosen folder."""
-    scope = checkpoint.scope
-    return tuple(name for name in checkpoint.corpora if scope.folder_ids or lists(scope, name))
-
-
 def with_roots(checkpoint: Checkpoint, folder_ids: Sequence[FileId] | None = None) -> Checkpoint:
     """The checkpoint with folders that the scope names, these or all of them, to be looked up, and walked: some of them
     may be seen only now, or all that is below them has to be written anew."""

@@ -11,6 +11,7 @@ from google_drive_worker.domain.item_entry import DetailDigests, Digest, IndexCh
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import Record, ResourceType
 from google_drive_worker.sync.checkpoint import NO_CORPUS, Checkpoint, Removal, Scope, Sync, Unseen
+from google_drive_worker.sync.passes import begin_passes
 from google_drive_worker.sync.step import Step, counted, with_sync
 
 SCANNED_AT_ONCE = 5_000
@@ -44,6 +45,7 @@ def look_for_unseen(checkpoint: Checkpoint, sync: Sync, index: ItemIndex, normal
             break
     unseen = Unseen(None if is_done else after, is_done)
     sync = replace(counted(sync, narrowing.records), unseen=unseen, removals=(*sync.removals, *due))
+    sync = begin_passes(checkpoint, sync) if is_done else sync
     return Step(with_sync(checkpoint, sync), tuple(narrowing.records), changes=narrowing.changes)
 
 

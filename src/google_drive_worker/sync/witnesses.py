@@ -9,7 +9,7 @@ was written, everything that was written of the drive may be out of date, and th
 `permissionIds`, which everybody sees who sees the item, would tell of one who left, but of no role that has changed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -59,21 +59,20 @@ def is_contradicted(corpus: Corpus, found: Found) -> bool:
     return False
 
 
-def with_witnesses(step: Step, answer: ItemsAnswer, permissions: Found) -> Step:
-    """Return the step with witnesses of what it wrote, out of an answer with those permissions."""
+def with_witnesses(step: Step, answer: ItemsAnswer, permissions: Found, there: Container[FileId]) -> Step:
+    """Return the step with witnesses, out of an answer with those permissions: items of it that are `there`."""
     checkpoint, entries = step.checkpoint, step.changes.entries
     corpora = {} if checkpoint is None else checkpoint.corpora
     hiding = {name: dict(each.witnesses) for name, each in corpora.items() if hides_members(each)}
     if checkpoint is None or not hiding:
         return step
     gone = {file_id for file_id, each in entries.items() if each is None or each.is_gone}
-    shown = {*entries, *step.changes.seen} - gone
     digests: dict[int, str] = {}
     for item in sharings_in(answer):
         found = permissions.get(item.id)
         witnesses = hiding.get(item.drive_id or "")
-        is_written = item.id in shown and item.id not in gone
-        if witnesses is None or not isinstance(found, PermissionSet) or not is_written:
+        is_there = item.id in there and item.id not in gone
+        if witnesses is None or not isinstance(found, PermissionSet) or not is_there:
             continue
         if not found.is_visible:
             gone.add(item.id)
