@@ -11,6 +11,8 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.message import Incoming, Outgoing
 from google_drive_worker.domain.partitioning import partition_of
@@ -259,6 +261,7 @@ class Ownership:
                 self._dropped(message, heeded.outcome)
                 return False
             self._observer.on_notification(heeded.outcome)
+            owed = replace(owed, corpora=(heeded.corpus,))
         if notice is None or not notice.is_sync:
             checkpoint = engine.accept(checkpoint, connection_id, owed)
         partition.write(Entry([], connection_id, checkpoint, position))

@@ -5,6 +5,7 @@ from datetime import timedelta
 from google_drive_worker.domain.times import LONGEST_REST
 from google_drive_worker.sync import engine, failure
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint
+from google_drive_worker.sync.members import READ_EVERY
 from google_drive_worker.sync.plan import plan
 from simulation.findings import Broken
 from simulation.run import FETCHES_AT_ONCE, Run
@@ -28,6 +29,9 @@ def settle(run: Run) -> None:
         run.refuse_labels(refused=False)
     run.google.oddities.met.clear()
     run.trigger("full" if run.google.oddities.lasting else "incremental")
+    _work_off(run)
+    run.wait(READ_EVERY.total_seconds() + 1)  # the members of drives are in no log
+    run.trigger("incremental")
     _work_off(run)
     rounds = 0
     while _log_has_news(run):

@@ -195,6 +195,18 @@ class Run:
         self._note(f"trigger {kind}")
         self.triggers.append(Owed(kind, CUSTOMER, None, self.known_cursor if with_cursor else None))
 
+    def ask_for_any(self) -> None:
+        """The platform asks for a sync of any kind, or Google notifies of one corpus' log."""
+        draw = self.die.random()
+        if draw >= 0.4:
+            self.trigger("full" if draw >= 0.8 else "incremental")
+            return
+        corpora = () if self.checkpoint is None else tuple(self.checkpoint.corpora)
+        if corpora:
+            corpus = self.die.choice(corpora)
+            self._note(f"notify {corpus}")
+            self.triggers.append(Owed("incremental", CUSTOMER, corpora=(corpus,)))
+
     def change_settings(self) -> None:
         """The customer wants other things mirrored; a trigger tells of it, as the Control Plane would."""
         committed = self.log.restore()

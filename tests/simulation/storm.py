@@ -32,7 +32,7 @@ def random_step(run: Run) -> None:
     elif draw < 0.95:
         run.intake()
     elif draw < 0.962:
-        run.trigger("full" if die.random() < 0.2 else "incremental")
+        run.ask_for_any()
     elif draw < 0.970:
         run.wait(die.choice((0.5, 5.0, 30.0, 600.0)))
     elif draw < 0.975:

@@ -117,11 +117,13 @@ class Stop(NamedTuple):
 
 
 class Heeded(NamedTuple):
-    """What a notification came to: `outcome` names it; the checkpoint is `None` where it is dropped."""
+    """What a notification came to: `outcome` names it; the checkpoint is `None` where it is dropped. It tells of
+    the log of `corpus`."""
 
     outcome: str
     checkpoint: Checkpoint | None = None
     owes: bool = False
+    corpus: str = USER_CORPUS
 
 
 def due_at(checkpoint: Checkpoint, address: str | None, now: datetime) -> datetime | None:
@@ -217,7 +219,7 @@ def on_watched(
     )
     checkpoint = _with(checkpoint, channel_id, _after(made, "confirmed"))
     if first and checkpoint.owed is None:
-        checkpoint = replace(checkpoint, owed=Owed("incremental", checkpoint.customer_id))
+        checkpoint = replace(checkpoint, owed=Owed("incremental", checkpoint.customer_id, corpora=(channel.corpus,)))
     return checkpoint
 
 
@@ -257,7 +259,8 @@ def heed(checkpoint: Checkpoint | None, notice: Notice, now: datetime) -> Heeded
     checkpoint = _with(checkpoint, notice.channel_id, _after(told, "confirmed"))
     if channel.state == "lost" and checkpoint.watching is not None:  # it can be stopped now
         checkpoint = replace(checkpoint, watching=replace(checkpoint.watching, due=rfc3339(now)))
-    return Heeded("confirmed" if notice.is_sync else "accepted", checkpoint, owes=not notice.is_sync)
+    outcome = "confirmed" if notice.is_sync else "accepted"
+    return Heeded(outcome, checkpoint, owes=not notice.is_sync, corpus=channel.corpus)
 
 
 def untold(checkpoint: Checkpoint, corpus: str, page: ChangesPage) -> Checkpoint:

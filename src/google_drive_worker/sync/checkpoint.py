@@ -127,7 +127,8 @@ class Corpus(_Value, frozen=True):
     `sighted` is the sync's `sightings` when such a thing was last seen in this corpus: what was found out before of
     its items' permissions is out of date. `members` is a digest of the shared drive's members as they were last
     written, `relisted` says that it is listed again because of them, and
-    `members_due` says that they are to be read again, before anything else of the drive. `rights` and `drive_digest`
+    `members_due` says that they are to be read again, before anything else of the drive; they were read last in a sync
+    that began at `members_at`. `rights` and `drive_digest`
     are the drive's `SharedDrive.rights` and `digest` as they were last seen. `unexplained` says that the user's log
     told of the drive though these are the same, `members_new` that its members changed in this sync, which explains
     that. `joined` is a drive that a log or a look-up brought, until it is listed. `witnesses` are items that tell of
@@ -158,6 +159,7 @@ class Corpus(_Value, frozen=True):
     members: str | None = None
     relisted: bool = False
     members_due: bool = False
+    members_at: str | None = None
     rights: tuple[str, ...] | None = None
     drive_digest: str | None = None
     unexplained: bool = False
@@ -268,12 +270,14 @@ class Owed(_Value, frozen=True):
     """A sync that was asked for and has not begun; `page_token` counts only where the worker has no cursor.
 
     `customer_id` is who the trigger says the connection is of, which the connection itself has yet to confirm.
+    `corpora` are those whose change logs are to be read, `None` for all.
     """
 
     kind: SyncKind
     customer_id: CustomerId
     source: Source | None = None
     page_token: PageToken | None = None
+    corpora: tuple[str, ...] | None = None
 
 
 class Lost(_Value, frozen=True):

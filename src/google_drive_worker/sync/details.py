@@ -78,7 +78,7 @@ def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
     if owed.kind == "full" or not checkpoint.scope.mirrors_as(scope):
         return replace(checkpoint, sync=None)
     sync = replace(sync, pass_pages_due=1 + len(checkpoint.corpora) // LOGS_A_PAGE)
-    return replace(checkpoint, scope=scope, owed=None, sync=sync, corpora=to_follow(checkpoint.corpora, scope))
+    return replace(checkpoint, scope=scope, owed=None, sync=sync, corpora=to_follow(checkpoint.corpora, owed.corpora))
 
 
 def goes_first(checkpoint: Checkpoint) -> bool:

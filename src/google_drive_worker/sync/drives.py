@@ -202,17 +202,16 @@ def delete_lost(checkpoint: Checkpoint, index: ItemIndex, normalizer: Normalizer
     details: dict[FileId, DetailDigests | None] = {}
     removals: list[Removal] = []
     for item_id, entry in entries:
-        if entry.corpus != lost.drive_id or entry.is_gone:
+        if entry.corpus != lost.drive_id or entry.is_gone or item_id == lost.drive_id:
             continue
         if lost.is_joined:
-            removals += [Removal(item_id, NO_CORPUS, unseen=True)] if item_id != entry.corpus else []
+            removals.append(Removal(item_id, NO_CORPUS))
             continue
         is_of_now = (entry.changed_in or "") >= sync.sync_id or index.is_seen(item_id)  # perhaps since it was left
         if shared.may_be(entry) or is_of_now:
             removals.append(Removal(item_id, lost.drive_id, told=True))
             continue
-        if item_id != entry.corpus:
-            records.append(normalizer.deletion("folder" if entry.is_folder else "file", item_id, "access_lost"))
+        records.append(normalizer.deletion("folder" if entry.is_folder else "file", item_id, "access_lost"))
         gone[item_id] = gone_entry(entry, sync, entry.version)
         if index.details(item_id) is not None:
             details[item_id] = None

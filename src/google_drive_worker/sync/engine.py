@@ -92,7 +92,7 @@ from google_drive_worker.sync.items import (
 )
 from google_drive_worker.sync.listing import corpus_of, on_drives, on_files, on_order, on_start_token
 from google_drive_worker.sync.look_ups import on_looked_up, without_shown
-from google_drive_worker.sync.members import misjudged, on_members
+from google_drive_worker.sync.members import misjudged, on_members, with_members_due
 from google_drive_worker.sync.page_sharing import sighted_of
 from google_drive_worker.sync.passes import note_due, read_on
 from google_drive_worker.sync.plan import (
@@ -157,11 +157,17 @@ def accept(checkpoint: Checkpoint | None, connection_id: ConnectionId, owed: Owe
     wishes = [] if checkpoint.owed is None else [checkpoint.owed, *checkpoint.contested]
     before = next((wish for wish in wishes if wish.customer_id == owed.customer_id), None)
     if before is not None:  # the older cursor counts: the newer one leaves out what lies between
-        owed = replace(owed, kind="full" if before.kind == "full" else owed.kind, page_token=before.page_token)
+        kind: SyncKind = "full" if before.kind == "full" else owed.kind
+        owed = replace(owed, kind=kind, page_token=before.page_token, corpora=_both(before.corpora, owed.corpora))
     # Whose the connection is, is known when the sync begins: till then no customer's wish takes another's place.
     others = [wish for wish in wishes if wish.customer_id != owed.customer_id]
     others.sort(key=lambda wish: wish.customer_id != checkpoint.customer_id)  # who it was of last is kept first
     return replace(checkpoint, owed=owed, contested=tuple(others[:MAX_CONTESTED]), parked=parked)
+
+
+def _both(before: tuple[str, ...] | None, after: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The corpora that one of two wishes names, `None` where one wants all."""
+    return None if before is None or after is None else tuple(dict.fromkeys((*before, *after)))
 
 
 def due_at(checkpoint: Checkpoint, now: datetime) -> datetime | None:
@@ -202,7 +208,7 @@ def begin(
     refused = tuple(_mismatch(checkpoint, wish) for wish in wishes if wish.customer_id != customer_id)
     owed = next((wish for wish in wishes if wish.customer_id == customer_id), None)
     if owed is None and not wishes and customer_id == checkpoint.customer_id and has_due(checkpoint, now):
-        owed = Owed("incremental", customer_id)
+        owed = Owed("incremental", customer_id, corpora=())
         checkpoint = replace(checkpoint, parked=None)  # what it says is of a sync that is over
     if owed is None:
         kept = replace(checkpoint, customer_id=customer_id, owed=None, contested=()) if checkpoint.corpora else None
@@ -217,7 +223,7 @@ def begin(
     user = _user_before(checkpoint, customer_id)
     if customer_id != checkpoint.customer_id or not checkpoint.scope.mirrors_as(scope):
         checkpoint = replace(checkpoint, gaps=())
-    corpora = {} if anew else _corpora_to_follow(checkpoint, owed, scope)
+    corpora = {} if anew else _corpora_to_follow(checkpoint, owed, scope, now)
     kind: SyncKind = "incremental" if corpora else "full"
     # Drives are enumerated by a full sync, and where a trigger's cursor, which is the user's log alone, is all we have.
     from_trigger = kind == "incremental" and not checkpoint.corpora
@@ -287,11 +293,13 @@ def _read_logs(checkpoint: Checkpoint, customer_id: CustomerId) -> dict[str, Pag
     return {**before, **read}
 
 
-def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope) -> dict[str, Corpus]:
+def _corpora_to_follow(checkpoint: Checkpoint, owed: Owed, scope: Scope, now: datetime) -> dict[str, Corpus]:
     if checkpoint.corpora:
         if not checkpoint.scope.mirrors_as(scope):
             return {}
-        followed = to_follow(checkpoint.corpora, scope)
+        followed = to_follow(checkpoint.corpora, owed.corpora)
+        if scope.sync_permissions:
+            followed = with_members_due(followed, now)
         return {name: replace(corpus, sighted=0) for name, corpus in followed.items()}
     if owed.page_token is not None:
         return {USER_CORPUS: Corpus("changes", owed.page_token)}

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from google_drive_worker.domain.ids import FileId
+from google_drive_worker.domain.item_entry import IndexChanges
 from google_drive_worker.domain.ports import Normalizer
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.reports import CredentialsRefused
@@ -206,7 +207,7 @@ def _on_trouble_of_drives(checkpoint: Checkpoint, error: WorkerError) -> Step:
     return Step(checkpoint, errors=errors)
 
 
-def _on_missing_drive(checkpoint: Checkpoint, drive_id: str, error: NotFound, normalizer: Normalizer) -> Step:
+def _on_missing_drive(checkpoint: Checkpoint, drive_id: FileId, error: NotFound, normalizer: Normalizer) -> Step:
     """Google does not find a drive by its id: it is left where Google said so before, a rest ago, and else a gap.
 
     The user's log is read on first: where the drive was left since, it tells so.
@@ -216,11 +217,12 @@ def _on_missing_drive(checkpoint: Checkpoint, drive_id: str, error: NotFound, no
         checkpoint = no_longer_expected(checkpoint, drive_id)
         if is_gone:
             checkpoint, left = leave_drive(checkpoint, drive_id, normalizer)
-            return Step(checkpoint, tuple(left))
+            return Step(checkpoint, tuple(left), changes=IndexChanges({drive_id: None}))
     elif is_gone:
         was_listed = is_listed_through(corpus)
         checkpoint, left = leave_drive(checkpoint, drive_id, normalizer)
-        return Step(checkpoint if was_listed else with_users_files_again(checkpoint), tuple(left))
+        checkpoint = checkpoint if was_listed else with_users_files_again(checkpoint)
+        return Step(checkpoint, tuple(left), changes=IndexChanges({drive_id: None}))
     else:
         checkpoint = with_corpus(checkpoint, drive_id, replace(corpus, held=True))
         user = checkpoint.corpora[USER_CORPUS]

@@ -152,17 +152,21 @@ class ItemWriter:
 
     def write_view(self, record: ItemRecord) -> None:
         """Write an item of which only the account's own view has changed: its version is that of its entry."""
-        held = self.held(FileId(record.resource_id))
-        if held is not None and held.version is not None and held.version == record.version:
+        item_id = FileId(record.resource_id)
+        held = self.held(item_id)
+        is_view = held is not None and held.version is not None and held.version == record.version
+        if is_view and not self.is_outside(item_id):
             self._write_item(record)
 
     def delete(self, record: Record, *, is_by_place: bool = False) -> None:
         """Write a delete, with which goes what hangs on the item (docs/records.md). One that rests on where the item
         is waits for the folders above it."""
+        item_id = FileId(record.resource_id)
         if record.resource_type not in _ITEMS:
             self.records.append(record)
+            if record.resource_type == "shared_drive":  # its members' records go with it
+                self.entries[item_id] = None
             return
-        item_id = FileId(record.resource_id)
         known = self.entry(item_id)
         if self._listed and not self._is_news(item_id, known, record.version, is_delete=True):
             return

@@ -1,17 +1,21 @@
 """What the members of shared drives come to: records that hang on the drive, and a drive that is listed anew.
 
 Somebody else's joining a drive is in no log that is sure to tell, and it changes the permissions of every item inside.
-So the members are read at the beginning of each sync, and again whenever a log speaks of the drive. A digest of them in
-the checkpoint tells whether anything has changed. Where the account may not see the members, some of the drive's items
+So the members are read whenever a log speaks of the drive, in each full sync, and once a day. A digest of them in the
+checkpoint tells whether anything has changed. Where the account may not see the members, some of the drive's items
 tell (`witnesses`).
 """
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.record import ErrorReport
 from google_drive_worker.domain.sharing import PermissionSet
-from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Sync, Walk
+from google_drive_worker.domain.times import from_rfc3339
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Sync, Walk
 from google_drive_worker.sync.gaps import as_gap, close_gaps, open_gap
 from google_drive_worker.sync.item_writer import ItemWriter
 from google_drive_worker.sync.listing import without_listing
@@ -21,6 +25,9 @@ from google_drive_worker.sync.sharing import Found, digest_of
 from google_drive_worker.sync.step import Step, counted, owe_full, sighted, with_corpus, with_sync
 from google_drive_worker.sync.witnesses import is_contradicted
 from google_drive_worker.utils.errors import NotFound
+
+READ_EVERY = timedelta(days=1)
+"""How often the members of a drive are read that no log speaks of."""
 
 MISJUDGED = "misjudged"
 """Stands for a digest where items may have been written with members that were not: no digest is like it."""
@@ -35,7 +42,7 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
         members = found.get(drive_id)
         if corpus is None or members is None or not corpus.members_due:
             continue
-        corpus = replace(corpus, members_due=False)
+        corpus = replace(corpus, members_due=False, members_at=sync.started_at)
         if not isinstance(members, PermissionSet):
             problem = as_gap(members)
             missing = isinstance(members, NotFound)
@@ -62,6 +69,19 @@ def on_members(checkpoint: Checkpoint, sync: Sync, action: ReadMembers, found: F
     if anew:
         checkpoint = with_roots(checkpoint)
     return Step(checkpoint, tuple(writer.records), (*errors, *writer.errors), writer.changes)
+
+
+def with_members_due(corpora: Mapping[str, Corpus], now: datetime) -> dict[str, Corpus]:
+    """Return the corpora of a sync that begins, with the members to be read that were not read for long."""
+    return {
+        name: replace(corpus, members_due=True) if name != USER_CORPUS and _is_old(corpus, now) else corpus
+        for name, corpus in corpora.items()
+    }
+
+
+def _is_old(corpus: Corpus, now: datetime) -> bool:
+    """Whether the members were read long ago, or at a time that is yet to come."""
+    return corpus.members_at is None or not timedelta(0) <= now - from_rfc3339(corpus.members_at) < READ_EVERY
 
 
 def misjudged(checkpoint: Checkpoint, permissions: Found) -> Checkpoint | None:

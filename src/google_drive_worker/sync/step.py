@@ -1,7 +1,7 @@
 """A step: what one answer of Google's comes to, committed as a whole or not at all."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from operator import attrgetter
 
 import msgspec
@@ -10,7 +10,7 @@ from google_drive_worker.domain.ids import FileId, SyncId
 from google_drive_worker.domain.item_entry import IndexChanges
 from google_drive_worker.domain.record import ErrorReport, Record
 from google_drive_worker.domain.reports import Report
-from google_drive_worker.sync.checkpoint import NO_CORPUS, USER_CORPUS, Checkpoint, Corpus, Owed, Removal, Scope, Sync
+from google_drive_worker.sync.checkpoint import NO_CORPUS, USER_CORPUS, Checkpoint, Corpus, Owed, Removal, Sync
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 
 _kind_of = attrgetter("resource_type", "operation")
@@ -116,13 +116,12 @@ def counted(sync: Sync, records: Iterable[Record]) -> Sync:
     return msgspec.structs.replace(sync, counts=counts)
 
 
-def to_follow(corpora: Mapping[str, Corpus], scope: Scope) -> dict[str, Corpus]:
-    """The corpora with their logs to be read on, and before these their members, where permissions are mirrored."""
+def to_follow(corpora: Mapping[str, Corpus], names: Collection[str] | None) -> dict[str, Corpus]:
+    """The corpora with the logs of those named (`None`: of all) to be read on."""
     return {
         name: msgspec.structs.replace(
             corpus,
-            stage="changes" if corpus.stage == "done" else corpus.stage,
-            members_due=scope.sync_permissions and name != USER_CORPUS,
+            stage="changes" if corpus.stage == "done" and (names is None or name in names) else corpus.stage,
             members_new=False,
         )
         for name, corpus in corpora.items()
