@@ -30,6 +30,8 @@ from support.memory_store import MemoryStore
 
 _SEEN = frozenset({"file", "folder", "shared_drive", "permission", "revision", "comment"})
 _LISTED = frozenset({"file", "folder", "shared_drive", "permission"})
+_OF_MEMBERS = frozenset({"join_drive", "leave_drive", "change_member"})
+"""Edits of a drive's members."""
 
 
 class Checks:
@@ -60,12 +62,15 @@ class Checks:
         self._removed: dict[str, int] = {}
         self._mark: tuple[tuple[SyncId | None, int], int] | None = None
         self._replay_is_clean = False
+        self._members_are_read = True
         self._check_at: SyncId | None = None
         self._failed: tuple[ListFiles, str] | None = None
 
-    def on_edit(self, settings: ConnectionSettings) -> None:
+    def on_edit(self, settings: ConnectionSettings, kind: str = "") -> None:
         """What is asked of the mirror has changed: a full sync under way need not come to it without a later one."""
         self._replay_is_clean = False
+        if kind in _OF_MEMBERS:
+            self._members_are_read = False
         self.sights.look(settings)
 
     def on_begun(self, sync_id: SyncId) -> None:
@@ -110,6 +115,10 @@ class Checks:
         if item is None or item.drive is None or item.is_root:
             return False
         return not any(grant.id == own for grant in item.grants or ())
+
+    def on_members(self) -> None:
+        """The members of drives were read: no log is sure to tell of an edit of them."""
+        self._members_are_read = True
 
     def on_listed(self) -> None:
         """A page was listed: edits until then are in the replay of the logs. It is the next sync's page where one that
@@ -160,7 +169,7 @@ class Checks:
             raise Broken(f"events that were told twice: {self._log.events.repeated}")
         self._judge_sweep(settings)
         if self._check_at is not None and is_all:
-            if self._replay_is_clean:
+            if self._replay_is_clean and self._members_are_read:
                 self.on_rest("completed", settings, labels_too=labels_too)
             self._check_at = None
 

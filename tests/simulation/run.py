@@ -36,7 +36,7 @@ from google_drive_worker.sync.details import let_in
 from google_drive_worker.sync.drives import delete_lost, is_lost_due
 from google_drive_worker.sync.labels import asks_for_labels
 from google_drive_worker.sync.places import Place
-from google_drive_worker.sync.plan import ListFiles, fetch_key, plan, scope_of
+from google_drive_worker.sync.plan import ListFiles, ReadMembers, fetch_key, plan, scope_of
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import Retryable, WorkerError
@@ -138,7 +138,7 @@ class Run:
         except ApiError:
             self.done["refused edit"] += 1
         self.clock.advance(0.001)
-        self.checks.on_edit(self.settings)
+        self.checks.on_edit(self.settings, edit.kind)
 
     def ignore_order(self) -> None:
         """Google stops minding the order that is asked for, or minds it again."""
@@ -275,6 +275,8 @@ class Run:
         self._note(f"serve {flight.action}")
         if isinstance(flight.action, ListFiles):
             self.checks.on_listed()
+        elif isinstance(flight.action, ReadMembers):
+            self.checks.on_members()
         flight.serve(self.google, self.store, choice, self.done)
 
     def arrive(self, choice: int = 0, fault: WorkerError | None = None) -> None:
