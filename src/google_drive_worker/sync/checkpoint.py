@@ -199,7 +199,7 @@ class Removal(_Value, frozen=True):
     `corpus` is where that was found out (`NO_CORPUS`: in none). `told` says that an entry of a change log tells that it
     left that corpus: only then does one look-up without a result mean that it is gone. `again` says that it was in that
     corpus all the same when it was looked up: the log is read on before it is asked once more. `unseen` says that the
-    index holds it and no list showed it.
+    index holds it and no list showed it, or its drive was left or joined.
     """
 
     file_id: FileId

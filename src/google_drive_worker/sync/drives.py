@@ -205,11 +205,11 @@ def delete_lost(checkpoint: Checkpoint, index: ItemIndex, normalizer: Normalizer
         if entry.corpus != lost.drive_id or entry.is_gone or item_id == lost.drive_id:
             continue
         if lost.is_joined:
-            removals.append(Removal(item_id, NO_CORPUS))
+            removals.append(Removal(item_id, NO_CORPUS, unseen=True))
             continue
         is_of_now = (entry.changed_in or "") >= sync.sync_id or index.is_seen(item_id)  # perhaps since it was left
         if shared.may_be(entry) or is_of_now:
-            removals.append(Removal(item_id, lost.drive_id, told=True))
+            removals.append(Removal(item_id, lost.drive_id, told=True, unseen=True))
             continue
         records.append(normalizer.deletion("folder" if entry.is_folder else "file", item_id, "access_lost"))
         gone[item_id] = gone_entry(entry, sync, entry.version)

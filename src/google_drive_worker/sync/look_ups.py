@@ -251,10 +251,16 @@ def _is_listed_anyhow(checkpoint: Checkpoint, sync: Sync, removal: Removal, file
 
 
 def _is_in_ours(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter) -> bool:
-    """Whether an item is in a folder of ours that lets everyone in who sees it, or at the top of a drive of ours."""
+    """Whether an item is in a folder of ours that lets everyone in who sees it, or at the top of a drive of ours. Other
+    folders may be such as well, but at the end of a full sync, which has listed what they let in."""
+    is_full = checkpoint.sync is not None and checkpoint.sync.kind == "full"
     for parent_id in file.parents or ():
         parent = writer.held(parent_id)
-        if str(parent_id) == file.drive_id and parent_id in checkpoint.corpora:
+        if str(parent_id) == file.drive_id:
+            if parent_id in checkpoint.corpora:
+                return True
+            continue
+        if not is_full and not writer.is_known_gone(parent_id):
             return True
         if parent is not None and not parent.limits_access:
             return True
