@@ -130,21 +130,17 @@ def pass_through(drives: int, answer_to: Callable[[Action], Answer], *, at_most:
 
 @pytest.mark.parametrize("drives", [2, LOGS_A_PAGE, 3 * LOGS_A_PAGE])
 def test_the_passes_end_however_often_a_trigger_comes(drives: int) -> None:
-    """Between two syncs that are let in some files are read, and more of them for each 50 logs that such a sync
+    """Between two syncs that are let in the passes take files, and once more for each 50 logs that such a sync
     reads."""
     passage = pass_through(drives, answer_of_quiet_logs, at_most=20_000)
     assert passage.checkpoint.sync is None
     assert passage.files_read() == (Counter(FILES), Counter(FILES))
     happened = passage.happened
     times = [at for at, each in enumerate(happened) if each == "let in"]
-    between = [sum(isinstance(each, ReadDetails | ReadContent) for each in happened[i:j]) for i, j in pairwise(times)]
-    pages = 1 + (drives + 1) // LOGS_A_PAGE
-    assert set(between[:-1]) == {pages}
-    # What stands in the sync is 200 files, then 50.
-    assert len(times) >= (250 // CHANGED_AT_ONCE + 250 // CONTENTS_AT_ONCE) // pages
+    between = [sum(each == "complete" for each in happened[i:j]) for i, j in pairwise(times)]
+    assert set(between) == {1 + (drives + 1) // LOGS_A_PAGE}
 
 
-@pytest.mark.xfail(reason="the changed files of each sync that is let in are the page that was due", strict=True)
 @pytest.mark.parametrize("drives", [2, LOGS_A_PAGE, 3 * LOGS_A_PAGE])
 def test_the_passes_end_though_each_sync_that_is_let_in_has_changed_files(drives: int) -> None:
     """Files that the logs tell of do not keep the passes from going on, with a trigger after every step."""
@@ -168,14 +164,25 @@ def test_a_sync_that_is_let_in_reads_the_logs_that_it_names() -> None:
     assert plan(after) == [ReadChanges("drive-1", token("c1"))]
 
 
-def test_files_that_were_read_are_a_page_less_that_is_due() -> None:
-    """Those whose contents were looked at as well."""
-    before = state_after_let_in(passing(2))
+def test_files_that_were_read_are_one_less_that_is_due_where_no_pass_is_left() -> None:
+    """Those whose contents were looked at as well; as long as a pass is left, it has to go on."""
+    let = state_after_let_in(passing(2))
     files = (Changed(FILES[0], comments=True),)
-    before = with_sync(before, msgspec.structs.replace(sync_of(before), changed=files, contents=(FILES[0],)))
-    for action in (ReadDetails(files), ReadContent((FILES[0],))):
-        step = on_answer(before, action, answer_of_quiet_logs(action), transformer, holding_files())
-        assert (sync_of(before).pass_pages_due, sync_of(step).pass_pages_due) == (1, 0)
+    for passes, due in (((), 0), (sync_of(let).content, 1)):
+        sync = msgspec.structs.replace(
+            sync_of(let), changed=files, contents=(FILES[0],), details=(), content=passes, pass_pages_due=1
+        )
+        for action in (ReadDetails(files), ReadContent((FILES[0],))):
+            step = on_answer(with_sync(let, sync), action, answer_of_quiet_logs(action), transformer, holding_files())
+            assert sync_of(step).pass_pages_due == due
+
+
+def test_a_full_sync_whose_passes_are_through_closes_before_another_is_let_in() -> None:
+    """Only the files that stand in it are left to be read."""
+    before = asked_again(passing(2))
+    left = msgspec.structs.replace(sync_of(before), changed=(Changed(FILES[0]),), details=(), content=())
+    assert let_in(with_sync(before, left), WANTED) is None
+    assert let_in(with_sync(before, msgspec.structs.replace(left, kind="incremental")), WANTED) is not None
 
 
 def test_a_page_that_fails_holds_up_no_log() -> None:
