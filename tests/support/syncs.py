@@ -26,7 +26,7 @@ from google_drive_worker.sync.checkpoint import (
     Sync,
     SyncKind,
 )
-from google_drive_worker.sync.step import Step, with_sync
+from google_drive_worker.sync.step import Step
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CONNECTION = ConnectionId("conn_abc")
@@ -59,11 +59,6 @@ def syncing(kind: SyncKind, *, user: Corpus | None = None, scope: Scope | None =
     corpora = {USER_CORPUS: user or corpus("done")} | {f"drive-{name}": each for name, each in drives.items()}
     sync = Sync(SYNC, kind, "2026-11-23T12:00:00.000Z", SOURCE)
     return Checkpoint(CONNECTION, CUSTOMER, scope=scope or Scope(), sync=sync, corpora=corpora, last_sync_id=SYNC)
-
-
-def with_listed(before: Checkpoint, *names: str) -> Checkpoint:
-    """Those corpora were listed in the sync."""
-    return with_sync(before, msgspec.structs.replace(sync_of(before), listed=names))
 
 
 def sync_of(step_or_checkpoint: Step | Checkpoint) -> Sync:

@@ -25,6 +25,7 @@ from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine
 from google_drive_worker.sync.checkpoint import Checkpoint, Gap, Parked, SyncKind
+from google_drive_worker.sync.passes import QUEUED_AT_MOST
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.turn import LOOK_AGAIN_S, Means, take_turn
 from google_drive_worker.utils.errors import (
@@ -215,7 +216,8 @@ async def test_one_turn_works_off_all_that_is_owed(details: bool, syncs: list[st
     """A trigger that came during the sync is another sync in the same turn, or let in before what hangs on files."""
     made = Bench()
     made.connect(details=details)
-    made.drive.put(file("a"))
+    for number in range(2 * QUEUED_AT_MOST):
+        made.drive.put(file(f"f{number}"))
     made.owe()
     asked = iter([True])
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.drive import ChangesPage
 from google_drive_worker.normalization import transformer
-from google_drive_worker.sync.checkpoint import Checkpoint, Reading, Scope
+from google_drive_worker.sync.checkpoint import Checkpoint, Pass, Scope
 from google_drive_worker.sync.details import let_in
 from google_drive_worker.sync.engine import begin, on_answer
 from google_drive_worker.sync.plan import ReadChanges
@@ -159,7 +159,7 @@ def test_asking_for_events_needs_no_full_sync(wish: Scope) -> None:
 def test_a_sync_that_is_let_in_before_comments_heeds_the_wish() -> None:
     """Events begin with the logs that it reads."""
     before = syncing("full", user=corpus("done"), scope=Scope(sync_comments=True))
-    before = with_sync(before, replace(sync_of(before), details=(Reading("user"),)))
+    before = with_sync(before, replace(sync_of(before), details=(Pass(is_whole=True),)))
     after = let_in(replace(before, owed=owed("incremental")), Scope(sync_comments=True, sync_changes=True))
     assert after is not None
     assert sync_of(after).details

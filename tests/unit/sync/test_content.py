@@ -3,18 +3,17 @@
 from msgspec.structs import replace
 
 from google_drive_worker.domain.content import Content, Mirrored
-from google_drive_worker.domain.drive import FilesPage, UnreadableItem
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.item_entry import ItemEntry
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.times import from_rfc3339
 from google_drive_worker.normalization import transformer
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Reading, Scope
-from google_drive_worker.sync.content import CHANGED_AT_MOST, Contents, source_of
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, Pass, Scope, Unseen
+from google_drive_worker.sync.content import Contents, source_of
 from google_drive_worker.sync.details import let_in
 from google_drive_worker.sync.engine import begin, complete, on_answer
 from google_drive_worker.sync.failure import on_failure
-from google_drive_worker.sync.plan import ListContent, ReadChanges, ReadContent, plan
+from google_drive_worker.sync.plan import ReadChanges, ReadContent, plan
 from google_drive_worker.utils.errors import ItemUnavailable, SkipItem, Terminal
 from support.dict_index import DictIndex, holding
 from support.syncs import (
@@ -29,11 +28,13 @@ from support.syncs import (
     state,
     sync_of,
     syncing,
-    with_listed,
 )
 
 SCOPE = Scope(include_shared_drives=False, sync_content=True)
 REF = ObjectRef("s3://b/k", 3, "abc", "text/plain")
+MAY = ItemEntry(has_content=True)
+"""A file with bytes that nothing is known of."""
+
 BLOB = file("a", mimeType="text/plain", sha256Checksum="abc", size="3", version="7")
 
 
@@ -42,43 +43,41 @@ def reading() -> Checkpoint:
     return replace(syncing("incremental"), scope=SCOPE, corpora={USER_CORPUS: Corpus("changes", PageToken("1"))})
 
 
-def test_a_full_sync_goes_through_its_corpora_for_contents_when_all_else_is_done() -> None:
-    """A page at a time; its closing record stands at the end."""
+def passing() -> Checkpoint:
+    """A full sync of which contents are all that is left."""
     done = replace(syncing("full"), scope=SCOPE, corpora={USER_CORPUS: Corpus("done", PageToken("1"))})
-    assert done.sync is not None
-    done = replace(done, sync=replace(done.sync, listed=(USER_CORPUS,)))
-    begun = complete(done, NOW, transformer).checkpoint
-    assert begun is not None
-    assert plan(begun) == [ListContent(USER_CORPUS, None)]
+    return replace(done, sync=replace(sync_of(done), content=(Pass(is_whole=True),), unseen=Unseen(is_done=True)))
 
-    page = FilesPage(next_page_token=PageToken("2"))
+
+def test_a_full_sync_reads_the_contents_of_all_files_when_all_else_is_done() -> None:
+    """Those that the index holds; its closing record stands at the end."""
+    index = DictIndex({FileId("a"): MAY, FileId("b"): ItemEntry()})
+    begun = state(complete(passing(), NOW, transformer, index=index))
+    assert plan(begun) == [ReadContent((FileId("a"),))]
+
     found = (Mirrored(read(BLOB), Content("stored", REF), "abc"),)
-    step = on_answer(begun, ListContent(USER_CORPUS, None), Contents(found, page), transformer, holding("a"))
+    step = on_answer(begun, ReadContent((FileId("a"),)), Contents(found), transformer, index)
     (record,) = step.records
     assert record.references is not None
     assert record.references.content_ref == REF
     assert b'"content_status":"stored"' in bytes(record.data)  # type: ignore[arg-type]
     known = step.changes.entries[FileId("a")] or ItemEntry()
-    assert (known.content, known.content_head) == (REF, "abc")
-    assert step.checkpoint is not None
-    assert plan(step.checkpoint) == [ListContent(USER_CORPUS, PageToken("2"))]
-
-    last = on_answer(step.checkpoint, ListContent(USER_CORPUS, PageToken("2")), Contents((), FilesPage()), transformer)
-    assert last.checkpoint is not None
-    assert plan(last.checkpoint) == []
-    assert complete(last.checkpoint, NOW, transformer).records[0].resource_type == "sync"
+    assert (known.content, known.content_head, known.content_due) == (REF, "abc", False)
+    assert plan(state(step)) == []
+    index.apply(step.changes)
+    assert complete(state(step), NOW, transformer, index=index).records[0].resource_type == "sync"
 
 
-def test_a_file_of_the_pass_that_can_not_be_read_is_reported() -> None:
-    """Its page goes on."""
-    passing = replace(syncing("full"), scope=SCOPE, corpora={USER_CORPUS: Corpus("done", PageToken("1"))})
-    assert passing.sync is not None
-    passing = replace(passing, sync=replace(passing.sync, content=(Reading(USER_CORPUS),)))
-    odd = (UnreadableItem("bad", "odd"),)
-    step = on_answer(passing, ListContent(USER_CORPUS, None), Contents((), FilesPage(), odd=odd), transformer)
+def test_a_file_that_can_not_be_read_is_a_gap_of_its_contents() -> None:
+    """It is reported, and due still."""
+    problem = ItemUnavailable("the file's metadata can't be read", code="unreadable_item")
+    answer = Contents((), unread={FileId("a"): problem})
+    step = on_answer(asking(), ReadContent((FileId("a"),)), answer, transformer, DictIndex({FileId("a"): MAY}))
     assert [(each.code, each.resource_type, each.resource_id) for each in step.errors] == [
-        ("unreadable_item", "file", "bad")
+        ("unreadable_item", "file", "a")
     ]
+    assert [(gap.scope, gap.id) for gap in state(step).gaps] == [("contents", "a")]
+    assert step.changes.entries == {FileId("a"): replace(MAY, content_due=True)}
 
 
 def test_what_became_of_a_content_that_is_not_to_be_had_is_told_once() -> None:
@@ -99,20 +98,14 @@ def test_what_became_of_a_content_that_is_not_to_be_had_is_told_once() -> None:
 
 
 def test_a_file_that_is_not_found_any_more_is_kept_in_mind() -> None:
-    """Its drive may have been left, and be joined again before the log that says so is read."""
-    before = reading()
-    assert before.sync is not None
-    done = {USER_CORPUS: Corpus("done", PageToken("1"))}
-    changed = replace(before, sync=replace(before.sync, contents=(FileId("a"),)), corpora=done)
-    passing = replace(before, sync=replace(before.sync, content=(Reading(USER_CORPUS),)), corpora=done)
-    for at, action, page in (
-        (changed, ReadContent((FileId("a"),)), None),
-        (passing, ListContent(USER_CORPUS, None), FilesPage()),
-    ):
-        step = on_answer(at, action, Contents((), page, gone=(FileId("a"),)), transformer)
+    """Its drive may have been left, and be joined again before the log that says so is read. One that is held is looked
+    for once more."""
+    answer = Contents((), gone=(FileId("a"),))
+    for index, gaps in ((DictIndex(), []), (DictIndex({FileId("a"): MAY}), [("contents", "a", True)])):
+        step = on_answer(asking(), ReadContent((FileId("a"),)), answer, transformer, index)
         assert step.records == ()
-        assert step.checkpoint is not None
-        assert [each.file_id for each in step.checkpoint.gone] == ["a"]
+        assert [each.file_id for each in state(step).gone] == ["a"]
+        assert [(gap.scope, gap.id, gap.missing) for gap in state(step).gaps] == gaps
 
 
 def test_a_changed_file_keeps_the_reference_to_bytes_that_are_the_same() -> None:
@@ -175,16 +168,6 @@ def test_a_refusal_is_remembered_with_its_file() -> None:
         assert (known.content, known.content_status) == ((None, "too_large") if content.ref is None else (REF, None))
 
 
-def test_more_changed_files_than_are_kept_in_mind_are_all_gone_through() -> None:
-    """The checkpoint stays small."""
-    before = reading()
-    many = [changed({**BLOB, "id": f"f{number}"}) for number in range(CHANGED_AT_MOST + 1)]
-    step = on_answer(before, ReadChanges(USER_CORPUS, PageToken("1")), changes_page(*many, more="2"), transformer)
-    assert step.checkpoint is not None
-    assert step.checkpoint.sync is not None
-    assert (step.checkpoint.sync.contents, step.checkpoint.sync.content) == ((), (Reading(USER_CORPUS),))
-
-
 def test_an_incremental_sync_is_let_in_between() -> None:
     """It becomes part of the pass' sync."""
     sync = syncing("full").sync
@@ -193,7 +176,7 @@ def test_an_incremental_sync_is_let_in_between() -> None:
         syncing("full"),
         scope=SCOPE,
         corpora={USER_CORPUS: Corpus("done", PageToken("1"))},
-        sync=replace(sync, content=(Reading(USER_CORPUS),)),
+        sync=replace(sync, content=(Pass(is_whole=True),)),
         owed=owed("incremental"),
     )
     after = let_in(resting, SCOPE)
@@ -275,7 +258,8 @@ def test_contents_that_the_scope_does_not_cover_are_asked_for_by_full_syncs_alon
     known = {FileId("a"): ItemEntry(content=REF, content_head="abc")}
     assert on_answer(later, action, page, transformer, DictIndex(known)).records[0].references is not None
     full = state(begin(replace(ended, owed=owed("full")), CUSTOMER, SCOPE, NOW, 1, transformer))
-    assert sync_of(complete(with_listed(full, USER_CORPUS), NOW, transformer)).content == (Reading(USER_CORPUS),)
+    index = DictIndex({FileId("a"): replace(MAY, changed_in=sync_of(full).sync_id)})
+    assert sync_of(complete(full, NOW, transformer, index=index)).contents == ("a",)
 
 
 def test_a_file_that_is_not_held_is_not_written_with_its_content() -> None:

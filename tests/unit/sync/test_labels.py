@@ -5,13 +5,12 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.normalization import transformer
-from google_drive_worker.sync.checkpoint import Checkpoint, Reading, Scope, SyncKind, Walk
+from google_drive_worker.sync.checkpoint import Checkpoint, Pass, Scope, SyncKind, Walk
 from google_drive_worker.sync.engine import begin
 from google_drive_worker.sync.failure import on_failure
 from google_drive_worker.sync.labels import asks_for_labels
 from google_drive_worker.sync.plan import (
     Action,
-    ListContent,
     ListFiles,
     LookUpRemoved,
     ReadChanges,
@@ -60,14 +59,13 @@ def test_calls_that_were_under_way_with_the_refused_one_are_made_again_too() -> 
     [
         WalkFolder(Walk(FileId("f"))),
         LookUpRemoved((FileId("a"),)),
-        ListContent("user", None),
         ReadContent((FileId("a"),)),
     ],
 )
 def test_whatever_asks_for_labels_is_asked_for_without_them(action: Action) -> None:
     """A folder's files, those that are looked up, and those whose contents are mirrored: nothing of it is given up."""
     before = syncing("full", user=corpus("done"), scope=WANTED)
-    sync = replace(sync_of(before), walks=(Walk(FileId("f")),), content=(Reading("user"),), contents=(FileId("a"),))
+    sync = replace(sync_of(before), walks=(Walk(FileId("f")),), content=(Pass(is_whole=True),), contents=(FileId("a"),))
     before = with_sync(before, sync)
     step = failed(before, action, REFUSED)
     assert (state(step).labels_refused, state(step).parked) == (True, None)
