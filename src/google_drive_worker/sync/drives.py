@@ -32,6 +32,9 @@ from google_drive_worker.sync.step import (
 SCANNED_AT_ONCE = 2_000
 """How many entries of the index one step goes through for what a left drive held: each may be a delete."""
 
+LOOKED_UP_AT_ONCE = 500
+"""How many items of a joined drive stand in the checkpoint to be looked up."""
+
 CLOCKS_APART = timedelta(minutes=5)
 """How far Google's clock and ours may be apart."""
 
@@ -182,20 +185,27 @@ def leave_drive(checkpoint: Checkpoint, drive_id: str, normalizer: Normalizer) -
 
 
 def is_lost_due(checkpoint: Checkpoint) -> bool:
-    """Whether what a left drive held is to be deleted before anything else: the drive was joined again."""
-    return checkpoint.sync is not None and any(each.drive_id in checkpoint.corpora for each in checkpoint.lost)
+    """Whether the index is gone through now for what a drive holds that was joined, perhaps again: what it finds is
+    looked up, a few items at a time."""
+    sync = checkpoint.sync
+    if sync is None or len(sync.removals) >= LOOKED_UP_AT_ONCE:
+        return False
+    return any(each.drive_id in checkpoint.corpora for each in checkpoint.lost)
 
 
 def delete_lost(checkpoint: Checkpoint, index: ItemIndex, normalizer: Normalizer) -> Step:
-    """Go on through the index, and delete the next items of the first shared drive that was left.
+    """Go on through the index, and delete the next items of a shared drive that was left.
 
     That waits until all logs are read (`engine.complete`): an item may have moved to another drive of ours, whose log
-    tells so. One that was joined again does not wait, since its listing writes what it finds.
+    tells so. What a drive held that was joined again is not deleted but looked up, whatever its place is by now.
     """
-    lost, sync = checkpoint.lost[0], checkpoint.sync
-    if sync is None:
+    sync = checkpoint.sync
+    if sync is None or not checkpoint.lost:
         return Step(checkpoint)
-    entries = index.scan(lost.after, SCANNED_AT_ONCE)
+    joined = (each for each in checkpoint.lost if each.drive_id in checkpoint.corpora)
+    lost = next(joined, checkpoint.lost[0])
+    is_looked_up = lost.is_joined or lost.drive_id in checkpoint.corpora
+    entries = index.scan(lost.after, LOOKED_UP_AT_ONCE if is_looked_up else SCANNED_AT_ONCE)
     shared = _SharedByName(index)
     records: list[Record] = []
     gone: dict[FileId, ItemEntry | None] = {}
@@ -204,7 +214,7 @@ def delete_lost(checkpoint: Checkpoint, index: ItemIndex, normalizer: Normalizer
     for item_id, entry in entries:
         if entry.corpus != lost.drive_id or entry.is_gone or item_id == lost.drive_id:
             continue
-        if lost.is_joined:
+        if is_looked_up:
             removals.append(Removal(item_id, NO_CORPUS, unseen=True))
             continue
         is_of_now = (entry.changed_in or "") >= sync.sync_id or index.is_seen(item_id)  # perhaps since it was left
@@ -216,8 +226,9 @@ def delete_lost(checkpoint: Checkpoint, index: ItemIndex, normalizer: Normalizer
         if index.details(item_id) is not None:
             details[item_id] = None
     rest = (replace(lost, after=entries[-1][0]),) if entries else ()
+    others = tuple(each for each in checkpoint.lost if each != lost)
     sync = replace(counted(sync, records), removals=tuple(dict.fromkeys((*sync.removals, *removals))))
-    checkpoint = forget_items(replace(checkpoint, lost=(*rest, *checkpoint.lost[1:]), sync=sync), gone.keys())
+    checkpoint = forget_items(replace(checkpoint, lost=(*rest, *others), sync=sync), gone.keys())
     return Step(checkpoint, tuple(records), changes=IndexChanges(gone, details))
 
 
