@@ -14,7 +14,7 @@ from google_drive_worker.channel_care import Push, random_channel_ids
 from google_drive_worker.client.clock_offset import ClockOffset
 from google_drive_worker.client.quota import QUOTA_MODELS, QuotaModel
 from google_drive_worker.client.setup import open_drives
-from google_drive_worker.config import HEALTH_OFF, Settings
+from google_drive_worker.config import HEALTH_OFF, Settings, waits_of
 from google_drive_worker.connections.mutual_tls import CertificateFiles
 from google_drive_worker.connections.setup import Owner, connections_file, control_plane
 from google_drive_worker.contents import ContentMirror
@@ -52,6 +52,7 @@ from google_drive_worker.storage.setup import object_stores
 from google_drive_worker.storage.store import BucketStores
 from google_drive_worker.sync import channels, engine
 from google_drive_worker.sync.gap_retries import GapRests
+from google_drive_worker.sync.rechecks import Rechecks
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.system_clock import SystemClock
 from google_drive_worker.telemetry import Telemetry, log
@@ -304,6 +305,7 @@ class _Wiring:
             include_shared_drives=settings.gdrive_include_shared_drives,
             folders=KnownFolders(),
             places=KnownFolders(),
+            rechecks=Rechecks(waits_of(settings.sync_list_again_after_s), settings.sync_verify_units_per_min / 60),
             gap_rests=GapRests(settings.sync_gap_retry_s, confirm_s=settings.sync_confirm_after_s),
             fetches_allowed=lambda: min(settings.gdrive_max_concurrent_listings, scheduler.share(FETCHES_IN_ALL)),
         )

@@ -24,6 +24,8 @@ HEALTH_OFF = -1
 """`HEALTH_PORT` when there shall be no health server."""
 
 _MAX_SHOWN_CHARS = 80
+_WAITS_AT_MOST = 8
+_LONGEST_WAIT_S = 24 * 3_600.0
 _TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SERVERS = re.compile(r"[^\s,:@/]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?")
@@ -88,6 +90,23 @@ def _upper(value: object) -> object:
 
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
+
+
+def _waits(text: str) -> str:
+    try:
+        waits_of(text)
+    except ValueError:
+        mend = "set up to eight numbers of seconds from 1 to 86,400 with commas between them, or none"
+        raise ValueError(f"is no list of waits; {mend}") from None
+    return text
+
+
+def waits_of(text: str) -> tuple[float, ...]:
+    """Return the seconds of a list with commas; `none` has no seconds. Raises ValueError where it is no such list."""
+    waits = () if text == "none" else tuple(float(each) for each in text.split(","))
+    if len(waits) > _WAITS_AT_MOST or not all(1 <= each <= _LONGEST_WAIT_S for each in waits):
+        raise ValueError("out of bounds")
+    return waits
 
 
 Text = Annotated[str, Field(min_length=1, max_length=256)]
@@ -190,6 +209,20 @@ class Settings(BaseSettings):
         le=43_200,
         description="How long after Google first says that it does not find a drive, a folder or an item it is looked "
         "up again; only the second answer deletes it. Some minutes: a proxy can answer 404 for one.",
+    )
+    sync_list_again_after_s: Annotated[str, AfterValidator(_waits)] = Field(
+        default="600,7200",
+        description="After how many seconds what was listed because it became visible (a full sync, a joined drive, a "
+        "folder that was gained, moved or shared) is listed again, once for each number: Google's lists lag, and leave "
+        "items out. It costs 100 quota units for each page of it. `none`: never.",
+    )
+    sync_verify_units_per_min: float = Field(
+        default=100.0,
+        ge=0,
+        le=100_000,
+        description="How many quota units a minute a connection spends on asking for all its items by their ids, for "
+        "what no change log tells: 5 an item, and 100 for a file's comments where these are mirrored. A round takes a "
+        "day at least. Spent 3,000 at a time, once a day at least. 0: never.",
     )
     worker_commit_interval_ms: int = Field(
         default=200, ge=0, le=60_000, description="How long finished pages wait for others to share a transaction with."

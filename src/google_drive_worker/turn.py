@@ -39,6 +39,7 @@ from google_drive_worker.sync.plan import (
     scope_of,
     step_name,
 )
+from google_drive_worker.sync.rechecks import NO_RECHECKS, Rechecks, postpone_rechecks
 from google_drive_worker.sync.sharing import KnownFolders
 from google_drive_worker.sync.step import Step
 from google_drive_worker.utils.errors import (
@@ -118,7 +119,7 @@ class Means:
     `include_shared_drives` counts where a connection has no setting of its own; `fetches_allowed` is asked again and
     again how many calls side by side one connection may have now; `folders` is what is known of the permissions of
     folders, of all connections, and `places` of where they are; `push` is where notifications go;
-    `gap_rests` is how long what could not be read rests.
+    `gap_rests` is how long what could not be read rests, `rechecks` what is asked for again by itself.
     """
 
     connections: Connections
@@ -136,6 +137,7 @@ class Means:
     places: KnownFolders[Place]
     push: Push
     gap_rests: GapRests = GAP_RESTS
+    rechecks: Rechecks = NO_RECHECKS
 
 
 async def take_turn(means: Means, connection_id: ConnectionId, ledger: Ledger, is_over: Callable[[], bool]) -> None:
@@ -268,8 +270,9 @@ class _Turn:
             return
         is_unknown = isinstance(error, UnknownConnection)
         if checkpoint.owed is None and checkpoint.sync is None:
-            # Only gaps are due: they wait. That the connection can't be had is told when it is wanted for a sync.
-            after = postpone(checkpoint, self._means.clock.now(), self._means.gap_rests)
+            # Only gaps and rechecks are due: they wait. That the connection can't be had is told when a sync is wanted.
+            now = self._means.clock.now()
+            after = postpone_rechecks(postpone(checkpoint, now, self._means.gap_rests), now)
             if after is not checkpoint:
                 self.write(checkpoint, after)
             if not is_unknown and step != engine.TURN:
@@ -405,7 +408,7 @@ class _Turn:
     async def _complete(self, checkpoint: Checkpoint) -> None:
         means, now = self._means, self._means.clock.now()
         index = self._ledger.index(self._connection_id)
-        step = engine.complete(checkpoint, now, means.normalizer, means.gap_rests, index)
+        step = engine.complete(checkpoint, now, means.normalizer, means.gap_rests, means.rechecks, index)
         await self._store_and_write(engine.COMPLETING, lambda: self._current(checkpoint), lambda _: step)
 
     def _current(self, checkpoint: Checkpoint) -> Checkpoint | None:

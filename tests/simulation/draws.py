@@ -19,6 +19,7 @@ from drive_simulator.model.world import World
 from drive_simulator.truth.reach import visible
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.times import rfc3339
+from google_drive_worker.sync.rechecks import NO_RECHECKS, Rechecks
 from simulation.content_edits import edit_of_content
 from simulation.drive_edits import sharing_in_a_drive
 from simulation.low_roles import LOW_ROLES
@@ -197,3 +198,10 @@ def _membership(size: Size, world: World, user: User, die: random.Random) -> Edi
     role = die.choice(LOW_ROLES) if size.low_role else "writer"
     body = {"type": "user", "role": role, "emailAddress": user.email}
     return Edit("join_drive", manager.email, "POST", path, query, body)
+
+
+def draw_rechecks(size: Size, seed: int) -> Rechecks:
+    """What is listed again, and how long after: always where lists lag or leave items out, else in some runs."""
+    if size.consistency is None and seed % 3:
+        return NO_RECHECKS
+    return Rechecks(relist_after_s=(400.0, 4_000.0))

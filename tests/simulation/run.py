@@ -47,6 +47,7 @@ from simulation.draws import (
     draw_bad_files,
     draw_edit,
     draw_other_settings,
+    draw_rechecks,
     draw_settings,
     draw_world,
 )
@@ -106,6 +107,7 @@ class Run:
         self.folders = KnownFolders[PermissionSet](limit=self.folders_known)
         self.places = KnownFolders[Place](limit=self.folders_known)
         self.index = DictIndex()
+        self.rechecks = draw_rechecks(self.size, self.seed)
         self.pending: list[Entry] = []
         self.flights: list[Fetch] = []
         self.known_cursor: PageToken | None = None
@@ -378,7 +380,8 @@ class Run:
         self._note("complete")
         check_cursors(checkpoint)
         as_wanted = checkpoint.scope == scope_of(self.settings, include_shared_drives=True)  # since it began
-        step = engine.complete(checkpoint, self.google.time.now(), transformer, index=self.index)
+        now = self.google.time.now()
+        step = engine.complete(checkpoint, now, transformer, rechecks=self.rechecks, index=self.index)
         ends = step.checkpoint is not None and step.checkpoint.sync is None
         full = checkpoint.sync is not None and checkpoint.sync.kind == "full"
         whole = full and step.checkpoint is not None and not step.checkpoint.gaps

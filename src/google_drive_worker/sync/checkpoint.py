@@ -289,6 +289,31 @@ class Lost(_Value, frozen=True):
     is_joined: bool = False
 
 
+class Relisting(_Value, frozen=True):
+    """A corpus, or what is below a folder (`walk`), that is listed again after a while: see `rechecks`.
+
+    `times` is how often that was done. `due_at` (RFC 3339) is when it is done next, `None` until the sync ends that
+    brought it about, or that does it.
+    """
+
+    corpus: str
+    walk: Walk | None = None
+    times: int = 0
+    due_at: str | None = None
+
+
+class Verification(_Value, frozen=True):
+    """How far the present round of the verification has come through the item index, by the id of an item: see
+    `rechecks`. Times are RFC 3339. `units` is what the last slice cost; `due_at` is when the next one is due, `None`
+    while a sync does it."""
+
+    after: FileId | None = None
+    rounds: int = 0
+    units: int = 0
+    began_at: str = ""
+    due_at: str | None = None
+
+
 class Unseen(_Value, frozen=True):
     """How far the item index was gone through, at the end of a full sync, for items that it did not see."""
 
@@ -309,6 +334,7 @@ class Sync(_Value, frozen=True):
     them. `contents` and `content` are the same for the bytes of files.
     `sightings` is how often something was seen to have changed that others inherit their permissions from, a folder or
     a drive. `pass_pages_due` is how many times the passes take files before another sync is let in.
+    `is_verifying` says that a slice of the verification is yet to be taken.
     """
 
     sync_id: SyncId
@@ -332,6 +358,7 @@ class Sync(_Value, frozen=True):
     content: tuple[Pass, ...] = ()
     contents: tuple[FileId, ...] = ()
     pass_pages_due: int = 0
+    is_verifying: bool = False
 
 
 class Parked(_Value, frozen=True):
@@ -397,6 +424,7 @@ class Checkpoint(_Value, frozen=True):
     `lost` are shared drives that were left, as long as items of them may be held.
     `gaps` are what could not be read and is asked for again by itself, `unfinished` the full sync whose closing record
     named some of them.
+    `relistings` and `verification` are what is asked for again by itself.
     `watching` is about push channels, `None` where none was ever wanted. `unknown_since` is when the connection's
     source first said that there is no such connection; see `forgetting`.
     """
@@ -418,6 +446,8 @@ class Checkpoint(_Value, frozen=True):
     lost: tuple[Lost, ...] = ()
     gaps: tuple[Gap, ...] = ()
     unfinished: Unfinished | None = None
+    relistings: tuple[Relisting, ...] = ()
+    verification: Verification | None = None
     watching: Watching | None = None
     labels_refused: bool = False
     details_refused: bool = False
@@ -471,7 +501,10 @@ def decode_checkpoint(value: bytes) -> Checkpoint:
             checkpoint.unknown_since,
             watching.due,
             *(gap.retry_at for gap in checkpoint.gaps),
+            *(relisting.due_at for relisting in checkpoint.relistings),
         ]
+        if checkpoint.verification is not None:
+            moments += [checkpoint.verification.began_at, checkpoint.verification.due_at]
         for channel in watching.channels:
             moments += [channel.made_at, channel.expires_at, channel.retry_at]
         for moment in filter(None, moments):

@@ -111,6 +111,15 @@ from google_drive_worker.sync.plan import (
     step_name,
     still_wanted,
 )
+from google_drive_worker.sync.rechecks import (
+    NO_RECHECKS,
+    Rechecks,
+    begin_due,
+    next_recheck,
+    note_listed,
+    settle_rechecks,
+    verify_on,
+)
 from google_drive_worker.sync.scope import follows, holds_drive, with_roots
 from google_drive_worker.sync.sharing import Found
 from google_drive_worker.sync.step import Step, counted, to_follow, with_gone, with_sync
@@ -176,7 +185,9 @@ def due_at(checkpoint: Checkpoint, now: datetime) -> datetime | None:
     A rest that looks longer than any that is asked for is over.
     """
     if checkpoint.owed is None and checkpoint.sync is None:
-        retry, parked = next_retry(checkpoint, now), checkpoint.parked
+        moments = (next_retry(checkpoint, now), next_recheck(checkpoint, now))
+        retry = min((moment for moment in moments if moment is not None), default=None)
+        parked = checkpoint.parked
         if retry is None or parked is None or not parked.until:
             return retry
         return max(retry, due_moment(parked.until, now))
@@ -207,7 +218,7 @@ def begin(
     wishes = (*(() if checkpoint.owed is None else (checkpoint.owed,)), *checkpoint.contested)
     refused = tuple(_mismatch(checkpoint, wish) for wish in wishes if wish.customer_id != customer_id)
     owed = next((wish for wish in wishes if wish.customer_id == customer_id), None)
-    if owed is None and not wishes and customer_id == checkpoint.customer_id and has_due(checkpoint, now):
+    if owed is None and not wishes and customer_id == checkpoint.customer_id and _is_due_by_itself(checkpoint, now):
         owed = Owed("incremental", customer_id, corpora=())
         checkpoint = replace(checkpoint, parked=None)  # what it says is of a sync that is over
     if owed is None:
@@ -222,7 +233,7 @@ def begin(
     expected = tuple(name for name in drives if follows(scope, name))
     user = _user_before(checkpoint, customer_id)
     if customer_id != checkpoint.customer_id or not checkpoint.scope.mirrors_as(scope):
-        checkpoint = replace(checkpoint, gaps=())
+        checkpoint = replace(checkpoint, gaps=(), relistings=(), verification=None)
     corpora = {} if anew else _corpora_to_follow(checkpoint, owed, scope, now)
     kind: SyncKind = "incremental" if corpora else "full"
     # Drives are enumerated by a full sync, and where a trigger's cursor, which is the user's log alone, is all we have.
@@ -260,13 +271,22 @@ def begin(
         details_refused=kind == "incremental" and checkpoint.details_refused,
         contents_refused=kind == "incremental" and checkpoint.contents_refused,
     )
-    checkpoint = with_roots(read_again(checkpoint, now)) if kind == "full" else try_due(checkpoint, now)
+    if kind == "full":
+        checkpoint = with_roots(read_again(replace(checkpoint, relistings=()), now))
+    else:
+        checkpoint = begin_due(try_due(checkpoint, now), now)
     if kind == "incremental":
         return Step(checkpoint, errors=refused)
     gone = {FileId(name): gone_entry(ItemEntry(is_folder=True, corpus=name), sync, None) for name in dropped}
     changes = IndexChanges(gone, ends_seen=True, wipes=is_another)
     opening = normalizer.sync_record(_summary(checkpoint, sync))
     return Step(checkpoint, (opening, *deletions), refused, changes)
+
+
+def _is_due_by_itself(checkpoint: Checkpoint, now: datetime) -> bool:
+    """Whether something is to be asked for again without anybody's wish."""
+    recheck = next_recheck(checkpoint, now)
+    return has_due(checkpoint, now) or (recheck is not None and recheck <= now)
 
 
 def _known_drives(checkpoint: Checkpoint, customer_id: CustomerId) -> tuple[str, ...]:
@@ -331,7 +351,7 @@ def on_answer(
     Nothing either, where permissions in it may be out of date: it is asked for again then. `index` is the connection's
     part of the item index, the steps before this one included.
     """
-    sync = checkpoint.sync
+    before, sync = checkpoint, checkpoint.sync
     if sync is None or not still_wanted(checkpoint, action):
         return Step(checkpoint)
     permissions: Found | None = {} if checkpoint.scope.sync_permissions else None
@@ -360,7 +380,7 @@ def on_answer(
     step = _decided(checkpoint, sync, action, answer, writer, index, normalizer)
     step = _with_gaps_of_items(step, action, answer, writer, permissions)
     step = _with_news_of_items(step, action, answer, writer, permissions)
-    return _with_what_hangs(step, action, answer, writer, index, normalizer)
+    return note_listed(before, _with_what_hangs(step, action, answer, writer, index, normalizer), action)
 
 
 def _with_news_of_items(
@@ -522,6 +542,7 @@ def complete(
     now: datetime,
     normalizer: Normalizer,
     rests: GapRests = GAP_RESTS,
+    rechecks: Rechecks = NO_RECHECKS,
     index: ItemIndex = EMPTY_INDEX,
 ) -> Step:
     """Nothing is left to fetch: the sync ends, a full one with its closing record, and the cursors stand.
@@ -542,12 +563,13 @@ def complete(
         if looked.records or not looked.changes.is_empty:
             return looked
         checkpoint, sync = after, after.sync
-    more = read_on(checkpoint, sync, index)
+    more = verify_on(checkpoint, sync, index) or read_on(checkpoint, sync, index)
     if more is not None:
         return more
     ended = rfc3339(now)
     checkpoint, errors = report_missing(checkpoint)
     checkpoint = settle(without_unlisted(checkpoint) if sync.kind == "full" else checkpoint, now, rests)
+    checkpoint = settle_rechecks(checkpoint, now, rechecks)
     summary, gaps = _summary(checkpoint, sync, ended), hard_gaps(checkpoint)
     report = SyncEnded(
         connection_id=checkpoint.connection_id,
