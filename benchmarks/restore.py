@@ -17,6 +17,7 @@ from benchmarks.worker_process import START_S, wait_until_open, worker_process
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken, SyncId
 from google_drive_worker.kafka.state_store import restore
 from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, decode_checkpoint, encode_checkpoint
+from google_drive_worker.sync.state_records import decode_state
 
 CONNECTIONS = 10_000
 PARTITIONS = 16
@@ -149,7 +150,8 @@ def _read(topics: Topics, connections: int) -> float:
     config = {"bootstrap.servers": topics.bootstrap_servers, "group.id": f"{topics.prefix}.worker"}
     names = topics.name("trigger"), topics.name("state")
     began_s = time.monotonic()
-    found = sum(len(restore(config, *names, number, START_S).checkpoints) for number in range(PARTITIONS))
+    stored = (restore(config, *names, number, START_S).state for number in range(PARTITIONS))
+    found = sum(len(decode_state(state).checkpoints) for state in stored)
     if found != connections:
         raise RuntimeError(f"{connections} connections were written, and {found} restored")
     return time.monotonic() - began_s

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
-from google_drive_worker.domain.ports import Clock
-from google_drive_worker.kafka.intake import Intake
+from google_drive_worker.domain.ports import Clock, TriggerSource
 from google_drive_worker.kafka.notifications import NotificationIntake
 from google_drive_worker.ownership import Ownership
 from google_drive_worker.reporter import Reporter
@@ -29,7 +28,7 @@ WATCH_S = 5.0
 class Parts:
     """What runs, once it is known how many partitions there are."""
 
-    intake: Intake
+    intake: TriggerSource
     ownership: Ownership
     scheduler: Scheduler
     reporter: Reporter

@@ -10,11 +10,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from google_drive_worker.domain.message import Headers, Incoming
+from google_drive_worker.domain.ports import TriggerListener
 from google_drive_worker.utils.errors import Fenced
 
 POLL_S = 0.1
@@ -38,34 +39,10 @@ HANDOVER_S = 60.0
 _MISSING = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
 
 
-class Listener(Protocol):
-    """Who hears of it all, on the event loop."""
-
-    async def on_assigned(self, partitions: list[int]) -> None:
-        """These partitions are ours: open them."""
-        ...
-
-    async def on_revoked(self, partitions: list[int]) -> None:
-        """These go to somebody else as soon as this returns: commit what is ready and let go."""
-        ...
-
-    async def on_lost(self, partitions: list[int]) -> None:
-        """These are somebody else's already: let go, commit nothing."""
-        ...
-
-    async def on_messages(self, messages: list[Incoming]) -> None:
-        """Messages, in order within each partition."""
-        ...
-
-    def on_trouble(self, problem: str) -> None:
-        """The broker says something that a person should know; the client goes on trying by itself."""
-        ...
-
-
 class Intake:
-    """Consumes one topic as a member of the group. `config` is the consumer's."""
+    """A `TriggerSource`: consumes one topic as a member of the group. `config` is the consumer's."""
 
-    def __init__(self, config: Mapping[str, Any], topic: str, listener: Listener) -> None:
+    def __init__(self, config: Mapping[str, Any], topic: str, listener: TriggerListener) -> None:
         self._config = {
             **config,
             "enable.auto.commit": False,
