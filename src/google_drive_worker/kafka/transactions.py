@@ -25,7 +25,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from google_drive_worker.domain.message import ANY_PARTITION, Batch, Headers, KeyedValue, RecordBatch
 from google_drive_worker.messages.record import IDEMPOTENCY_KEY_AT, output_headers
-from google_drive_worker.utils.errors import Fenced, Retryable
+from google_drive_worker.utils.errors import Fenced, InstanceFenced, Retryable
 
 COMMIT_TRIES = 5
 """How often one batch is tried: a rebalance under way aborts a commit or two, and the next one goes through."""
@@ -38,6 +38,9 @@ _FENCED = {
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
 }
+
+_EXPELLED = {KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID}
+"""The group has another generation: a rebalance under way, or one that the worker did not take part in."""
 
 BATCH_BYTES = 2 << 20
 """How large a batch of messages may be before it is compressed: twice librdkafka's own default, since half as many
@@ -121,8 +124,9 @@ class TransactionalWriter:
     def commit(self, batch: Batch) -> None:
         """Write the batch in one transaction.
 
-        Raises `Fenced` where another worker owns the partition, and `Retryable` where the outcome is not known or the
-        broker refuses on and on. After either, this writer is done with.
+        Raises `Fenced` where another worker owns the partition, `InstanceFenced` where one has this worker's identity
+        in the group, and `Retryable` where the outcome is not known or the broker refuses on and on. After any, this
+        writer is done with.
         """
         for left in reversed(range(COMMIT_TRIES)):
             try:
@@ -131,6 +135,8 @@ class TransactionalWriter:
                 error = problem.args[0]
                 if error.fatal() or error.code() in _FENCED or not error.txn_requires_abort():
                     raise _verdict(problem) from problem
+                if error.code() == KafkaError.FENCED_INSTANCE_ID:
+                    raise _verdict(problem) from problem  # nothing to be gained by trying again
                 self._abort()
                 if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
                     self._batches.refused()  # a producer's batches can't be made smaller: the next one's are
@@ -237,6 +243,10 @@ def _retrying(call: Callable[[float], Any], timeout_s: float) -> None:
 
 def _verdict(problem: KafkaException) -> Fenced | Retryable:
     error = problem.args[0]
+    if error.code() == KafkaError.FENCED_INSTANCE_ID:
+        return InstanceFenced(f"another worker joined the group under this one's group.instance.id: {error.str()}")
     if error.code() in _FENCED or error.fatal():
         return Fenced(f"another worker took the partition over: {error.str()}")
+    if error.code() in _EXPELLED:
+        return Fenced(f"the consumer group went on without this worker: {error.str()}")
     return Retryable(f"the transaction did not go through: {error.str()}", code="kafka_unavailable")
