@@ -23,17 +23,21 @@ def differences_of_details(
 
     The `blurred` revisions may lack their size.
     """
-    scope = {
-        "include_trashed": settings.include_trashed,
-        "include_shared_drives": bool(settings.include_shared_drives),
-    }
+    trashed, shared_drives = settings.include_trashed, bool(settings.include_shared_drives)
     expected: dict[tuple[str, str], _Shown] = {}
     if settings.sync_revisions:
-        revisions = visible_revisions(world, user, max_revisions=settings.max_revisions, **scope)
+        revisions = visible_revisions(
+            world,
+            user,
+            include_trashed=trashed,
+            include_shared_drives=shared_drives,
+            max_revisions=settings.max_revisions,
+        )
         for (file_id, own_id), each in revisions.items():
             expected["revision", f"{file_id}/{own_id}"] = (each.modified_time, each.size, None, None)
     if settings.sync_comments:
-        for (file_id, own_id), said in visible_comments(world, user, **scope).items():
+        comments = visible_comments(world, user, include_trashed=trashed, include_shared_drives=shared_drives)
+        for (file_id, own_id), said in comments.items():
             shown = (said.modified_time, None, said.content, said.resolved)
             expected["comment", f"{file_id}/{own_id}"] = shown
     held = {

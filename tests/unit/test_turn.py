@@ -215,6 +215,7 @@ async def test_one_turn_works_off_all_that_is_owed(details: bool, syncs: list[st
     """A trigger that came during the sync is another sync in the same turn, or let in before what hangs on files."""
     made = Bench()
     made.connect(details=details)
+    made.drive.put(file("a"))
     made.owe()
     asked = iter([True])
 

@@ -308,7 +308,7 @@ class Sync(_Value, frozen=True):
     `changed` are the next files of which revisions and comments are read, and `details` the passes that bring more of
     them. `contents` and `content` are the same for the bytes of files.
     `sightings` is how often something was seen to have changed that others inherit their permissions from, a folder or
-    a drive. `pass_pages_due` is how many pages of what hangs on files are read before another sync is let in.
+    a drive. `pass_pages_due` is how many times the passes take files before another sync is let in.
     """
 
     sync_id: SyncId

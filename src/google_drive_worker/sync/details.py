@@ -3,7 +3,7 @@
 A list of each file's costs a hundred times what a file costs in a listing, so the metadata comes first. Which files are
 read, the item index tells (`passes`). In a full sync that is part of it, whose closing record stands at its end; but an
 incremental sync that is asked for meanwhile is not kept waiting: between two steps the logs are read on (`let_in`).
-However often that is, a few files at least are read in between (`pass_pages_due`).
+However often that is, the passes go on in between (`pass_pages_due`).
 
 They are read only while nothing else is: what a log says of a file comes before or after what hangs on it, never
 between.
@@ -47,7 +47,7 @@ from google_drive_worker.sync.step import Step, counted, is_hidden, to_follow, w
 from google_drive_worker.utils.errors import ItemUnavailable, NotFound, SkipItem
 
 LOGS_A_PAGE = 50
-"""For how many change logs that a sync reads which is let in a few files more are read before the next one."""
+"""For how many change logs that a sync reads which is let in the passes take files once more before the next one."""
 
 
 class Hanging(msgspec.Struct, frozen=True):
@@ -66,9 +66,10 @@ def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
     left of the sync is not just that.
 
     An incremental sync becomes part of this one: the logs are read on. So a file whose comments can't be had holds up
-    no other's changes. The next one is let in when as many pages of the pass were read as are due then. For a full
-    sync, or another scope, the running one ends without a closing record, since not all was read and the next one reads
-    all of it again. A wish in another customer's name waits for the end: it may come to nothing.
+    no other's changes. The next one is let in when the passes have taken the next files so many times as are due then,
+    for which all that was noted by then is read. For a full sync, or another scope, the running one ends without a
+    closing record, since not all was read and the next one reads all of it again. A wish in another customer's name
+    waits for the end: it may come to nothing.
     """
     sync, owed = checkpoint.sync, checkpoint.owed
     if sync is None or owed is None or not goes_first(checkpoint):
@@ -82,19 +83,23 @@ def let_in(checkpoint: Checkpoint, scope: Scope) -> Checkpoint | None:
 
 
 def goes_first(checkpoint: Checkpoint) -> bool:
-    """Whether what is owed goes before what is left of the sync."""
+    """Whether what is owed goes before what is left of the sync. A full sync whose passes are through reads the few
+    files that are left and closes first: it would not close otherwise, where each sync that is let in adds some."""
     sync, owed = checkpoint.sync, checkpoint.owed
     if sync is None or owed is None or not is_all_that_is_left(checkpoint):
         return False
-    return owed.kind == "full" or sync.pass_pages_due == 0
+    if owed.kind == "full":
+        return True
+    is_closing = sync.kind == "full" and not (sync.details or sync.content)
+    return sync.pass_pages_due == 0 and not is_closing
 
 
 def pass_page_read(step: Step, action: Action) -> Step:
-    """Return the step with one less due, where the action read a few files."""
+    """Return the step with one less due, where the action read a few files and no pass is left to go on."""
     sync = None if step.checkpoint is None else step.checkpoint.sync
     if step.checkpoint is None or sync is None or sync.pass_pages_due == 0:
         return step
-    if not isinstance(action, ReadDetails | ReadContent):
+    if not isinstance(action, ReadDetails | ReadContent) or sync.details or sync.content:
         return step
     sync = replace(sync, pass_pages_due=sync.pass_pages_due - 1)
     return replace(step, checkpoint=with_sync(step.checkpoint, sync))

@@ -187,6 +187,18 @@ class ItemWriter:
             return
         self.records.append(record)
         self._keep_gone(item_id, held or ItemEntry(is_folder=record.resource_type == "folder"), record.version)
+        if held is not None and held.parent_id is not None and record.version is None:  # it was not shown
+            self._doubt_below(held.parent_id)
+
+    def _doubt_below(self, folder_id: FileId) -> None:
+        """Have what is below a folder looked at again when a log names the folder next, as it is or another.
+
+        An item is out of sight while its folder limits access; no log names the item when the folder does not any more,
+        and by the time that its own log is read, the folder is again as the index holds it.
+        """
+        folder = self.held(folder_id)
+        if folder is not None and folder.rights is not None:
+            self.entries[folder_id] = replace(folder, rights=None)
 
     def _keep_gone(self, item_id: FileId, known: ItemEntry, version: int | None) -> None:
         self.entries[item_id] = gone_entry(known, self._checkpoint.sync, version)

@@ -252,7 +252,8 @@ def _is_listed_anyhow(checkpoint: Checkpoint, sync: Sync, removal: Removal, file
 
 def _is_in_ours(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter) -> bool:
     """Whether an item is in a folder of ours that lets everyone in who sees it, or at the top of a drive of ours. Other
-    folders may be such as well, but at the end of a full sync, which has listed what they let in."""
+    folders may be such as well, but at the end of a full sync, which has listed what they let in. Of a drive that is
+    not followed, the account sees a folder only because it is shared with the account, which lets it in."""
     is_full = checkpoint.sync is not None and checkpoint.sync.kind == "full"
     for parent_id in file.parents or ():
         parent = writer.held(parent_id)
@@ -262,7 +263,7 @@ def _is_in_ours(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter) -> 
             continue
         if not is_full and not writer.is_known_gone(parent_id):
             return True
-        if parent is not None and not parent.limits_access:
+        if parent is not None and not (parent.limits_access and file.drive_id in checkpoint.corpora):
             return True
     return False
 

@@ -19,6 +19,9 @@ from google_drive_worker.sync.step import Step, with_sync
 QUEUED_AT_MOST = 200
 """How many files stand in the sync: more would weigh on every step. The others are found in the index."""
 
+CONTENTS_TAKEN = 50
+"""How many files a pass takes at a time whose bytes are read: these can take long."""
+
 SCANNED_AT_ONCE = 5_000
 """How many entries one step goes through: few enough that nothing else waits for it."""
 
@@ -52,9 +55,11 @@ def note_due(step: Step, due: Mapping[FileId, ItemEntry]) -> Step:
     if wants_details(checkpoint):
         changed = {each.file_id: each for each in sync.changed}
         for file_id, entry in shown.items():
-            both = _with_earlier(due_of(file_id, entry), entry, changed.pop(file_id, None))
+            both = _with_earlier(due_of(file_id, entry), entry, changed.get(file_id))
             if both.revisions or both.comments:
-                changed[file_id] = both
+                changed[file_id] = both  # in its place: what is cut off at the end is due in the index
+            else:
+                changed.pop(file_id, None)
         kept = tuple(changed.values())
         sync = replace(sync, changed=kept[:QUEUED_AT_MOST], details=_with_rest(sync.details, kept))
     if wants_contents(checkpoint):
@@ -93,13 +98,17 @@ def due_of(file_id: FileId, entry: ItemEntry) -> Changed:
 
 
 def read_on(checkpoint: Checkpoint, sync: Sync, index: ItemIndex) -> Step | None:
-    """Return the step that takes the next files out of the index; `None` where all passes are through."""
+    """Return the step that takes the next files out of the index; `None` where all passes are through.
+
+    That is what another sync waits for which is let in between (`let_in`), however many files that one adds.
+    """
+    sync = replace(sync, pass_pages_due=max(0, sync.pass_pages_due - 1))
     if sync.details:
         left, files = _next(sync.details, index, _Wanted(checkpoint, ("revisions", "comments")).of_details)
         changed = tuple(each for each in files if isinstance(each, Changed))
         return Step(with_sync(checkpoint, replace(sync, details=left, changed=changed)))
     if sync.content:
-        left, files = _next(sync.content, index, _Wanted(checkpoint, ("contents",)).of_content)
+        left, files = _next(sync.content, index, _Wanted(checkpoint, ("contents",)).of_content, CONTENTS_TAKEN)
         contents = tuple(each for each in files if isinstance(each, str))
         return Step(with_sync(checkpoint, replace(sync, content=left, contents=contents)))
     return None
@@ -108,8 +117,10 @@ def read_on(checkpoint: Checkpoint, sync: Sync, index: ItemIndex) -> Step | None
 Want = Callable[[Pass, FileId, ItemEntry], Changed | FileId | None]
 
 
-def _next(passes: tuple[Pass, ...], index: ItemIndex, want: Want) -> tuple[tuple[Pass, ...], list[Changed | FileId]]:
-    """What the first pass finds next, and the passes that are left."""
+def _next(
+    passes: tuple[Pass, ...], index: ItemIndex, want: Want, limit: int = QUEUED_AT_MOST
+) -> tuple[tuple[Pass, ...], list[Changed | FileId]]:
+    """What the first pass finds next, so many at the most, and the passes that are left."""
     at, rest = passes[0], passes[1:]
     found: list[Changed | FileId] = []
     scanned = 0
@@ -122,7 +133,7 @@ def _next(passes: tuple[Pass, ...], index: ItemIndex, want: Want) -> tuple[tuple
             wanted = None if entry.is_gone or entry.is_folder else want(at, file_id, entry)
             if wanted is not None:
                 found.append(wanted)
-            if len(found) == QUEUED_AT_MOST:
+            if len(found) == limit:
                 return (at, *rest), found
     return (at, *rest), found
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from google_drive_worker.client import fields
-from google_drive_worker.domain.details import Comment, DetailedFile, DetailsPage, Revision
+from google_drive_worker.domain.details import Comment, Revision
 from google_drive_worker.domain.drive import Change, ChangesPage, DriveFile, DrivesPage, FilesPage, SharedDrive, User
 from google_drive_worker.domain.sharing import ItemSharing, Permission
 from google_drive_worker.normalization.labels import LabelInfo
@@ -86,8 +86,6 @@ def without_named_maps(tree: Tree) -> Tree:
         (fields.labelled(fields.FILES_PAGE_FIELDS), FilesPage),
         (fields.labelled(fields.CHANGES_PAGE_FIELDS), ChangesPage),
         (fields.DRIVES_PAGE_FIELDS, DrivesPage),
-        (fields.DETAIL_FIELDS, DetailedFile),
-        (fields.DETAILS_PAGE_FIELDS, DetailsPage),
         (fields.REVISION_FIELDS, Revision),
         (fields.COMMENT_FIELDS, Comment),
     ],
@@ -119,7 +117,6 @@ def assert_known(tree: Tree, schema: Tree) -> None:
         (fields.labelled(fields.SHARED_CHANGES_PAGE_FIELDS), "ChangeList"),
         (fields.PERMISSIONS_PAGE_FIELDS, "PermissionList"),
         (fields.SHARING_FIELDS, "File"),
-        (fields.DETAILS_PAGE_FIELDS, "FileList"),
         (fields.TIMES_FIELDS, "FileList"),
         (fields.REVISIONS_PAGE_FIELDS, "RevisionList"),
         (fields.COMMENTS_PAGE_FIELDS, "CommentList"),

@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from google_drive_worker.domain.details import Comment, DetailedFile, Reply, Revision
-from google_drive_worker.domain.drive import DriveFile, SharedDrive, UnreadableItem, odd_in, read_file
+from google_drive_worker.domain.details import Comment, Reply, Revision
+from google_drive_worker.domain.drive import DriveFile, FilesPage, SharedDrive, UnreadableItem, odd_in, read_file
 from google_drive_worker.domain.ids import DriveId, FileId
 from google_drive_worker.domain.lenient import UNREADABLE
 from google_drive_worker.domain.pages import (
     LOST_AT_MOST,
     read_changes_page,
     read_comments_page,
-    read_details_page,
     read_drives_page,
     read_files_page,
     read_permissions_page,
@@ -31,7 +30,7 @@ from google_drive_worker.normalization.pages import decode_page
 from google_drive_worker.normalization.transformer import read_page
 
 READERS: dict[str, list[Callable[[bytes], Any]]] = {
-    "files": [read_files_page, decode_page, read_details_page],
+    "files": [read_files_page, decode_page],
     "changes": [read_changes_page],
     "drives": [read_drives_page],
     "permissions": [read_permissions_page],
@@ -128,9 +127,11 @@ def test_an_element_without_id_stands_among_the_others_as_unreadable() -> None:
         page_of("drives", [{"id": "1"}, 7, {"id": "2", "capabilities": {"canEdit": None}}])
     ).drives
     assert drives[::2] == (SharedDrive(DriveId("1")), SharedDrive(DriveId("2"), capabilities={}, lossy=True))
-    files = read_details_page(page_of("files", [{"id": "1"}, {"id": ""}, {"id": "2", "headRevisionId": 5}]))
-    assert files.read == [DetailedFile(FileId("1")), DetailedFile(FileId("2"))]
-    for elements in (revisions, comments, drives, files.files):
+    files = tuple(
+        read_files_page(page_of("files", [{"id": "1"}, {"id": ""}, {"id": "2", "headRevisionId": 5}])).items()
+    )
+    assert files[::2] == (DriveFile(FileId("1")), DriveFile(FileId("2"), lossy=True))
+    for elements in (revisions, comments, drives, files):
         [odd] = odd_in(elements)
         assert odd.id is None
         assert elements[1] is odd
@@ -173,19 +174,22 @@ def test_many_lost_replies_are_counted() -> None:
 
 @pytest.mark.parametrize("trashed", ["true", "false", 1])
 def test_a_file_is_in_the_trash_for_all_readers_or_for_none(trashed: object) -> None:
-    """In quotes too: the same resource is read for its record, its permissions and what hangs on it."""
+    """In quotes too: the same resource is read for its record and for its permissions."""
     resource = sent(id="f", trashed=trashed)
-    [file] = read_details_page(page_of("files", [json.loads(resource)])).read
+    [file] = decode_page(page_of("files", [json.loads(resource)])).items()
     sharing = read_sharing(resource)
+    assert isinstance(file, DriveFile)
     assert sharing is not None
     assert file.trashed == sharing.trashed == read_file(resource).trashed == (trashed != "false")
 
 
-def test_a_details_file_whose_place_makes_no_sense_keeps_its_id() -> None:
-    """So that it can be asked for."""
-    page = read_details_page(page_of("files", [{"id": "1", "trashed": 7}, {"id": "2"}]))
-    assert [each.id for each in odd_in(page.files)] == ["1"]
-    assert page.read == [DetailedFile(FileId("2"))]
+@pytest.mark.parametrize("read", [read_files_page, decode_page])
+def test_a_file_whose_place_makes_no_sense_keeps_its_id(read: Callable[[bytes], FilesPage]) -> None:
+    """An element whose `trashed` cannot be read stays on the page under its id, so that it can be asked for."""
+    odd, other = read(page_of("files", [{"id": "1", "trashed": 7}, {"id": "2"}])).items()
+    assert isinstance(odd, UnreadableItem)
+    assert odd.id == "1"
+    assert other == DriveFile(FileId("2"))
 
 
 @pytest.mark.parametrize("half", ["\\ud800", "\\udc00", "\\ud800x", "\\uDBFF\\ud83d\\ude00"])

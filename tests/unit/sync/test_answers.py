@@ -586,14 +586,13 @@ def test_what_was_gone_is_looked_up_again_when_a_drive_of_ours_turns_up() -> Non
     step = answered(before, log_of(), changes_page(drive_change(D)))
     assert sync_of(step).removals == GONE
     assert state(step).gone == ()
-    again = with_sync(state(step), replace(sync_of(step), kind="full", listed=(D,)))  # it may be back since
+    again = with_sync(state(step), replace(sync_of(step), kind="full"))  # it may be back since
     assert written(looked_up(again, "x", read(in_drive("x", D)))) == ["upsert file x"]
 
 
 def test_what_a_full_sync_listed_with_its_drive_is_left_to_it() -> None:
     """The listing wrote the item, or the drive's log will: what is in neither is opened by a link alone."""
     before = removing(syncing("full", d=corpus("changes")), ("x", "user"))
-    before = with_sync(before, replace(sync_of(before), listed=(D,)))
     step = looked_up(before, "x", read(in_drive("x", D, parents=["limited"])))
     assert (written(step), sync_of(step).removals) == ([], ())
 

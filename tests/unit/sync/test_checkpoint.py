@@ -10,26 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from google_drive_worker.domain.ids import PageToken
+from google_drive_worker.domain.item_entry import ItemEntry
 from google_drive_worker.domain.times import TimeRange
 from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
     VERSION,
+    Changed,
     Checkpoint,
     CheckpointProblem,
     decode_checkpoint,
     encode_checkpoint,
 )
 from google_drive_worker.sync.parts import is_trusted
+from google_drive_worker.sync.passes import read_on
 from google_drive_worker.sync.plan import (
-    ListContent,
-    ListDetails,
     ListFiles,
     ProveOrder,
     ReadContent,
     ReadDetails,
     plan,
 )
-from support.syncs import CONNECTION, CUSTOMER, corpus, ids, syncing
+from support.dict_index import DictIndex
+from support.syncs import CONNECTION, CUSTOMER, corpus, ids, state, sync_of, syncing
 
 RETIRED = {"proven", "restarts", "restarted"}
 """Fields of a corpus and its parts that a listing can do without."""
@@ -73,16 +75,17 @@ def test_a_golden_file_holds_what_it_is_named_for() -> None:
 
 
 def test_a_golden_file_of_contents_under_way_goes_on_where_it_was() -> None:
-    """Changed files first, then each corpus at its token."""
+    """The files that stand in the sync come first, then those that follow them in the index."""
     checkpoint = decode_checkpoint((Path(__file__).parent / "checkpoints" / "v1-contents-under-way.json").read_bytes())
     assert checkpoint.scope.export_formats == {"application/vnd.google-apps.document": "application/pdf"}
     assert plan(checkpoint) == [ReadContent(ids("1aB", "1cD"))]
     assert checkpoint.sync is not None
-    sync = msgspec.structs.replace(checkpoint.sync, contents=())
-    assert plan(msgspec.structs.replace(checkpoint, sync=sync)) == [
-        ListContent(USER_CORPUS, PageToken("~!!~content9")),
-        ListContent("0Adrive01PVA", None),
-    ]
+    file = ItemEntry(has_content=True)
+    index = DictIndex(dict.fromkeys(ids("1aB", "1cD", "1eF"), file) | dict.fromkeys(ids("1gH"), ItemEntry()))
+    step = read_on(checkpoint, msgspec.structs.replace(checkpoint.sync, contents=()), index)
+    assert step is not None
+    assert (sync_of(step).contents, sync_of(step).content) == (ids("1eF"), ())
+    assert plan(state(step)) == [ReadContent(ids("1eF"))]
 
 
 def test_a_golden_file_of_parts_holds_each_of_them() -> None:
@@ -112,7 +115,7 @@ def test_a_golden_file_of_a_proven_order_is_not_asked_again() -> None:
 
 
 def test_a_golden_file_of_the_pass_goes_on_where_it_was() -> None:
-    """Changed files first, then a page of each corpus that is gone through."""
+    """The files that stand in the sync come first, then those that follow them in the index."""
     stored = (Path(__file__).parent / "checkpoints" / "v1-revisions-and-comments-under-way.json").read_bytes()
     checkpoint = decode_checkpoint(stored)
     assert checkpoint.in_doubt
@@ -120,8 +123,13 @@ def test_a_golden_file_of_the_pass_goes_on_where_it_was() -> None:
     assert checkpoint.sync is not None
     assert plan(checkpoint) == [ReadDetails(checkpoint.sync.changed)]
     assert [each.head for each in checkpoint.sync.changed] == ["0B-head", "2026-11-20T08:00:00.000Z"]
-    later = msgspec.structs.replace(checkpoint, sync=msgspec.structs.replace(checkpoint.sync, changed=()))
-    assert plan(later)[0] == ListDetails(USER_CORPUS, PageToken("~!!~details2"), checkpoint.scope.include_trashed)
+    file = ItemEntry(has_revisions=True, has_comments=True, head="2B-head")
+    index = DictIndex(dict.fromkeys(ids("1aB", "1cD", "1eF"), file) | dict.fromkeys(ids("1gH"), ItemEntry()))
+    step = read_on(checkpoint, msgspec.structs.replace(checkpoint.sync, changed=()), index)
+    assert step is not None
+    last = Changed(ids("1eF")[0], revisions=True, comments=True, head="2B-head")
+    assert (sync_of(step).changed, sync_of(step).details) == ((last,), ())
+    assert plan(state(step)) == [ReadDetails((last,))]
 
 
 def test_unknown_fields_are_passed_over() -> None:

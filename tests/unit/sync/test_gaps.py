@@ -362,7 +362,7 @@ def test_an_incomplete_search_is_a_gap_of_the_corpus_which_is_listed_again() -> 
     assert (gap.scope, gap.id, gap.code) == ("corpus", USER_CORPUS, "incomplete_search")
     assert plan(state(last)) == [ReadChanges(USER_CORPUS, token("c1"))]
     done = with_corpus(state(last), USER_CORPUS, replace(state(last).corpora[USER_CORPUS], stage="done"))
-    ended = state(complete(with_sync(done, replace(sync_of(done), listed=())), NOW, transformer, RESTS))
+    ended = state(complete(done, NOW, transformer, RESTS))
     due = due_at(ended, NOW)
     assert due is not None
     begun = state(begin(ended, CUSTOMER, Scope(), due, 7, transformer))

@@ -14,7 +14,7 @@ from google_drive_worker.sync.checkpoint import (
     Checkpoint,
     Gap,
     Parked,
-    Reading,
+    Pass,
     Removal,
     Scope,
     Walk,
@@ -72,9 +72,8 @@ def busy() -> Checkpoint:
             sync_of(before),
             walks=(walk(D), walk(E)),
             removals=(Removal(FileId("x"), D), Removal(FileId("y"), E)),
-            listed=(D, E),
-            details=(Reading(D), Reading(E)),
-            content=(Reading(D), Reading(E)),
+            details=(Pass(is_whole=True, corpus=D), Pass(is_whole=True, corpus=E)),
+            content=(Pass(is_whole=True, corpus=D), Pass(is_whole=True, corpus=E)),
         ),
     )
 
@@ -84,7 +83,7 @@ def left() -> Checkpoint:
     return leave_drive(busy(), D, transformer)[0]
 
 
-@pytest.mark.parametrize("field", ["walks", "removals", "listed", "details", "content"])
+@pytest.mark.parametrize("field", ["walks", "removals", "details", "content"])
 def test_nothing_that_is_left_to_do_is_of_a_drive_that_was_left(field: str) -> None:
     """What is of the other drive stays, in its place."""
     before = getattr(sync_of(busy()), field)
@@ -94,7 +93,7 @@ def test_nothing_that_is_left_to_do_is_of_a_drive_that_was_left(field: str) -> N
 def test_what_is_planned_after_a_drive_was_left_is_not_of_it() -> None:
     """Whatever comes first: the plan is followed to its end."""
     checkpoint = left()
-    for done in ({}, {"removals": (), "walks": ()}, {"details": ()}, {"content": ()}):
+    for done in ({}, {"removals": (), "walks": ()}):
         checkpoint = with_sync(checkpoint, replace(sync_of(checkpoint), **done))
         assert not [action for action in plan(checkpoint) if D in repr(action)]
 
@@ -137,7 +136,7 @@ def test_a_drive_left_before_it_was_read_has_the_users_files_listed_again_in_a_f
     [
         (f"ListFiles:{D}", False),
         (f"ListFiles:{D}:2026-01-01T00:00:00..", False),
-        (f"ListContent:{D}", False),
+        (f"ReadChanges:{D}", False),
         (f"ListFiles:{E}", True),
         ("ListDrives", True),
     ],

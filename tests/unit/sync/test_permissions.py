@@ -1,5 +1,7 @@
 """What steps write of permissions: beside their items, those that were revoked, and the members of drives."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 
@@ -7,6 +9,7 @@ from google_drive_worker.domain.drive import UnreadableItem
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.item_entry import ItemEntry, PermissionDigests
 from google_drive_worker.domain.sharing import UNSEEN, Permission, PermissionSet, set_of
+from google_drive_worker.domain.times import rfc3339
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import Checkpoint, Corpus, Scope, Stage, Walk
 from google_drive_worker.sync.engine import begin, on_answer
@@ -289,13 +292,32 @@ def test_a_drive_whose_members_are_not_seen_any_more_is_no_item_to_look_up() -> 
 
 
 def test_members_are_read_before_anything_else() -> None:
-    """At the beginning of each incremental sync, and for every drive that is joined."""
+    """In an incremental sync, where they were not read for long, and for every drive that is joined."""
     idle = msgspec.structs.replace(due(), sync=None, owed=owed("incremental"))
     assert plan(state(begin(idle, CUSTOMER, WANTED, NOW, 1, transformer))) == [ReadMembers((FileId(D),))]
     full = with_sync(LISTING, msgspec.structs.replace(sync_of(LISTING), drives_listed=False))
     planned = plan(state(on_answer(full, plan(full)[0], drives_page(D), transformer)))
     assert ReadMembers((FileId(D),)) in planned
     assert not any(isinstance(each, ListFiles) for each in planned)
+
+
+@pytest.mark.parametrize(
+    ("age", "is_read"),
+    [
+        (None, True),
+        (timedelta(0), False),
+        (timedelta(hours=23, minutes=59), False),
+        (timedelta(days=1), True),
+        (timedelta(seconds=-1), True),
+    ],
+)
+def test_members_of_which_no_log_tells_are_read_once_a_day(age: timedelta | None, is_read: bool) -> None:
+    """A sync that begins reads them where they were last read a day ago, never, or at a time that is yet to come."""
+    read_at = None if age is None else rfc3339(NOW - age)
+    drive = Corpus("done", token("c1"), members="old", members_at=read_at)
+    idle = msgspec.structs.replace(with_corpus(FOLLOWING, D, drive), sync=None, owed=owed("incremental"))
+    begun = begin(idle, CUSTOMER, WANTED, NOW, 1, transformer)
+    assert state(begun).corpora[D] == msgspec.structs.replace(drive, stage="changes", members_due=is_read)
 
 
 def test_a_member_who_left_is_deleted() -> None:
@@ -357,6 +379,7 @@ def test_a_change_of_members_lists_the_drive_anew(now: PermissionSet) -> None:
         "listing",
         token("c1"),
         members=digest_of(now),
+        members_at=sync_of(before).started_at,
         members_new=True,
         relisted=True,
         sighted=1,

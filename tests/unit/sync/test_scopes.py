@@ -1,11 +1,11 @@
 """What the engine makes of items in and out of a restricted scope."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import pytest
 from msgspec.structs import replace
 
-from google_drive_worker.domain.details import DetailedFile, DetailsPage
 from google_drive_worker.domain.drive import DriveFile
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.item_entry import ItemEntry
@@ -17,16 +17,16 @@ from google_drive_worker.sync.checkpoint import (
     Checkpoint,
     Corpus,
     Gap,
-    Reading,
+    Pass,
     Removal,
     Scope,
     SyncKind,
     Walk,
 )
 from google_drive_worker.sync.content import Contents
-from google_drive_worker.sync.details import CHANGED_AT_MOST, wanted_of
-from google_drive_worker.sync.engine import Answer, on_answer
+from google_drive_worker.sync.engine import Answer, complete, on_answer
 from google_drive_worker.sync.items import ItemsAnswer, Places, Shared
+from google_drive_worker.sync.passes import QUEUED_AT_MOST
 from google_drive_worker.sync.plan import (
     Action,
     ListFiles,
@@ -38,10 +38,11 @@ from google_drive_worker.sync.plan import (
     WalkFolder,
     plan,
 )
-from google_drive_worker.sync.step import Step, with_sync
+from google_drive_worker.sync.step import Step, with_corpus, with_sync
 from google_drive_worker.utils.errors import NotFound
 from support.dict_index import DictIndex
 from support.syncs import (
+    NOW,
     D,
     E,
     changed,
@@ -157,41 +158,47 @@ def walking(scope: Scope, kind: SyncKind, **drives: Corpus) -> Checkpoint:
     return with_sync(before, replace(sync_of(before), walks=(Walk(ROOT),)))
 
 
-def test_a_full_sync_that_walks_reads_anew_what_hangs_on_files_that_are_remembered() -> None:
-    """It is swept otherwise, since none of it was written in this sync."""
-    held = {FileId("a"): ItemEntry(head="h", comments=True)}
+def test_a_full_sync_that_walks_reads_what_hangs_on_files_at_its_end() -> None:
+    """All of it is written again, what stayed as it was as well; an incremental sync reads nothing of such a file."""
+    held = ItemEntry(has_revisions=True, has_comments=True, head="h", comments=True)
     page = placed(files_page(file("a", headRevisionId="h", parents=[ROOT])))
     scope = replace(CHOSEN, sync_revisions=True, sync_comments=True)
-    step = step_of(walking(scope, "full"), WalkFolder(Walk(ROOT)), page, held)
-    assert sync_of(step).changed == (Changed(FileId("a"), revisions=True, comments=True, head="h"),)
-    assert sync_of(step_of(walking(scope, "incremental"), WalkFolder(Walk(ROOT)), page, held)).changed == ()
+    for kind, read_at_end in (
+        ("full", (Changed(FileId("a"), revisions=True, comments=True, head="h"),)),
+        ("incremental", None),
+    ):
+        index = DictIndex({FileId("a"): held})
+        before = walking(scope, cast("SyncKind", kind))
+        step = on_answer(before, WalkFolder(Walk(ROOT)), page, transformer, index)
+        assert (sync_of(step).changed, sync_of(step).walks) == ((), ())
+        index.apply(step.changes)
+        ended = state(complete(with_corpus(state(step), USER_CORPUS, corpus("done")), NOW, transformer, index=index))
+        assert (None if ended.sync is None else ended.sync.changed) == read_at_end
 
 
-@pytest.mark.parametrize(
-    ("scope", "corpora"),
-    [
-        (WITH_ALL, ("user", D)),
-        (replace(WITH_ALL, folder_ids=None, drive_ids=(D,)), (D,)),
-    ],
-)
-def test_too_many_files_to_keep_in_mind_are_looked_for_where_the_scope_is(
-    scope: Scope, corpora: tuple[str, ...]
-) -> None:
-    """A page of a pass that has yet to begin needs nothing more in mind."""
-    many = [file(f"f{number}", parents=[ROOT]) for number in range(CHANGED_AT_MOST + 1)]
+@pytest.mark.parametrize("scope", [WITH_ALL, replace(WITH_ALL, folder_ids=None, drive_ids=(D,))])
+def test_too_many_changed_files_are_found_in_the_index(scope: Scope) -> None:
+    """A few stand in the sync, and one pass brings the others, however many more there are."""
+    names = [f"f{number:03}" for number in range(QUEUED_AT_MOST + 1)]
     before = walking(scope, "incremental", d=corpus("changes"))
-    step = step_of(before, WalkFolder(Walk(ROOT)), placed(files_page(*many, more="2")))
-    assert sync_of(step).details == tuple(Reading(name) for name in corpora)
-    assert sync_of(step).content == tuple(Reading(name) for name in corpora)
-    more = step_of(state(step), WalkFolder(Walk(ROOT, page_token=PageToken("2"))), placed(files_page(file("g"))))
-    assert (sync_of(more).changed, sync_of(more).contents) == ((), ())
-    assert sync_of(more).details == sync_of(step).details
+    page = files_page(*(file(name, parents=[ROOT]) for name in names), more="2")
+    first = step_of(before, WalkFolder(Walk(ROOT)), placed(page))
+    last = placed(files_page(file("g", parents=[ROOT])))
+    more = step_of(state(first), WalkFolder(Walk(ROOT, page_token=PageToken("2"))), last)
+    queued = ids(*names)[:QUEUED_AT_MOST]
+    for step in (first, more):
+        assert sync_of(step).changed == tuple(Changed(each, comments=True) for each in queued)
+        assert sync_of(step).contents == queued
+        assert (sync_of(step).details, sync_of(step).content) == ((Pass(),), (Pass(),))
 
 
-def test_of_a_page_of_the_pass_nothing_is_asked_that_is_out_of_scope() -> None:
-    """A corpus that only some chosen folders are in is gone through as a whole."""
-    page = DetailsPage((DetailedFile(FileId("in")), DetailedFile(FileId("out"))))
-    assert [each.file_id for each in wanted_of(following(WITH_ALL), "user", page, ids("out"))] == ["in"]
+def test_nothing_is_read_of_a_file_that_is_out_of_scope() -> None:
+    """The log of a corpus tells of all that is in it, and only some chosen folders of it are mirrored."""
+    page = changes_page(changed(file("in")), changed(file("out")))
+    step = step_of(following(WITH_ALL), USERS_LOG, placed(page, "out"))
+    assert written(step) == ["upsert file in"]
+    assert sync_of(step).changed == (Changed(FileId("in"), comments=True),)
+    assert sync_of(step).contents == ids("in")
 
 
 def test_a_content_is_asked_for_no_more_when_its_file_is_gone_from_the_scope() -> None:

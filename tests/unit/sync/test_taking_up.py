@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from google_drive_worker.domain.details import DetailsPage
 from google_drive_worker.domain.ids import FileId
 from google_drive_worker.domain.item_entry import ItemEntry
 from google_drive_worker.domain.record import ErrorReport
@@ -13,11 +12,11 @@ from google_drive_worker.domain.times import due_moment, rfc3339
 from google_drive_worker.normalization import transformer
 from google_drive_worker.sync.checkpoint import (
     USER_CORPUS,
+    Changed,
     Checkpoint,
     Corpus,
     Gap,
     Parked,
-    Reading,
     Removal,
     Scope,
     Walk,
@@ -29,12 +28,12 @@ from google_drive_worker.sync.gaps import GAPS_AT_MOST, TOO_MANY, TRIES_AT_ONCE,
 from google_drive_worker.sync.items import NOWHERE, Places, Shared
 from google_drive_worker.sync.places import DEPTH_AT_MOST
 from google_drive_worker.sync.plan import (
-    ListDetails,
     ListDrives,
     ListFiles,
     LookUpDrive,
     LookUpRemoved,
     ReadChanges,
+    ReadDetails,
     TakeStartToken,
     WalkFolder,
     plan,
@@ -71,7 +70,10 @@ NAMELESS: dict[str, object] = {"changeType": "file", "file": {"name": "no id"}}
 def ended(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint after its sync is through."""
     corpora = {name: replace(each, stage="done") for name, each in checkpoint.corpora.items()}
-    return state(complete(replace(checkpoint, corpora=corpora), NOW, transformer))
+    checkpoint = replace(checkpoint, corpora=corpora)
+    while checkpoint.sync is not None:
+        checkpoint = state(complete(checkpoint, NOW, transformer))
+    return checkpoint
 
 
 def tried(idle: Checkpoint) -> Checkpoint:
@@ -141,22 +143,29 @@ def test_values_that_make_no_sense_are_never_too_many() -> None:
 def test_lists_that_are_not_found_are_believed_the_second_time_however_many() -> None:
     """Files of some types have no comments, whatever they are: a drive full of them comes to an end."""
     files = [FileId(f"file-{number}") for number in range(GAPS_AT_MOST + 1)]
+    asked = tuple(Changed(each, comments=True) for each in files)
     before = syncing("full", d=corpus("done"), scope=Scope(sync_comments=True))
-    before = with_sync(before, replace(sync_of(before), details=(Reading(D),)))
-    answer = Hanging({}, {each: NotFound("no comments") for each in files}, DetailsPage(files=()))
-    held = DictIndex({each: ItemEntry(corpus=D) for each in files})
-    first = state(on_answer(before, ListDetails(D, None), answer, transformer, held))
-    assert [gap.code for gap in first.gaps] == [TOO_MANY]
-    again = with_corpus(tried(ended(first)), D, corpus("done"))
-    again = replace(again, sync=replace(sync_of(again), details=(Reading(D),)))
-    second = on_answer(again, ListDetails(D, None), answer, transformer)
+    before = with_sync(before, replace(sync_of(before), changed=asked))
+    answer = Hanging({}, {each: NotFound("no comments") for each in files})
+    due = ItemEntry(corpus=D, has_comments=True, comments_due=True)
+    index = DictIndex(dict.fromkeys(files, due))
+    first = on_answer(before, ReadDetails(asked), answer, transformer, index)
+    assert [gap.code for gap in state(first).gaps] == [TOO_MANY]
+    index.apply(first.changes)
+    assert index.entries == dict.fromkeys(files, due)
+    again = with_corpus(tried(ended(state(first))), D, corpus("done"))
+    again = replace(again, sync=replace(sync_of(again), changed=asked))
+    second = on_answer(again, ReadDetails(asked), answer, transformer, index)
     assert [gap.code for gap in state(second).gaps] == [TOO_MANY]  # till the listing is through
-    assert second.errors == ()
+    assert (second.errors, sync_of(second).changed) == ((), ())
+    index.apply(second.changes)
+    assert index.entries == dict.fromkeys(files, replace(due, comments=False, comments_due=False))
 
 
 @pytest.mark.parametrize("scope", [Scope(folder_ids=ids("chosen")), Scope(drive_ids=("elsewhere",))])
 def test_what_a_lost_log_entry_owes_is_never_more_than_the_scope(scope: Scope) -> None:
-    """The page is read again first. Then the folders that are named are walked anew; My Drive is not listed."""
+    """The page is read again first. Then the folders that are named are walked; My Drive is not listed, and no log is
+    read for that."""
     before = syncing("incremental", user=corpus("changes"), scope=scope)
     action, page = ReadChanges(USER_CORPUS, token("c1")), changes_page(NAMELESS, start="c2")
     for _ in range(TRIES_AT_ONCE):
@@ -167,7 +176,7 @@ def test_what_a_lost_log_entry_owes_is_never_more_than_the_scope(scope: Scope) -
     assert [report.code for report in step.errors] == ["unreadable_item"]
     assert [gap.id for gap in state(step).gaps] == [USER_CORPUS]
     again = tried(ended(state(step)))
-    assert again.corpora[USER_CORPUS].stage == "changes"
+    assert again.corpora[USER_CORPUS] == replace(state(step).corpora[USER_CORPUS], unlisted=False)
     assert sync_of(again).removals == tuple(Removal(root, USER_CORPUS) for root in scope.folder_ids or ())
     assert plan(again) == [ListDrives(None)]  # the entry may have told of one
 
@@ -206,26 +215,6 @@ def test_a_rest_is_heeded_where_only_gaps_are_due() -> None:
     rests = replace(idle, parked=Parked("internal_error", "Turn", until=rfc3339(until)))
     assert due_at(rests, due) == until
     assert state(begin(rests, CUSTOMER, rests.scope, until, 7, transformer)).parked is None
-
-
-def test_a_pass_whose_later_token_is_refused_each_time_is_a_gap() -> None:
-    """That its first page is read each time is no progress."""
-    before = syncing("full", user=corpus("done"), d=corpus("done"), scope=Scope(sync_comments=True))
-    checkpoint = with_sync(before, replace(sync_of(before), details=(Reading(D),)))
-    page = Hanging({}, {}, DetailsPage(files=(), next_page_token=token("two")))
-    asked = 0
-    while sync_of(checkpoint).details:
-        [action] = plan(checkpoint)
-        assert isinstance(action, ListDetails)
-        refused = PageTokenRejected("refused")
-        step = (
-            on_answer(checkpoint, action, page, transformer)
-            if action.page_token is None
-            else on_failure(checkpoint, action, refused, NOW, 0.5, transformer)
-        )
-        checkpoint, asked = state(step), asked + 1
-        assert asked <= 4 * TRIES_AT_ONCE
-    assert [(gap.scope, gap.id) for gap in checkpoint.gaps] == [("details", D)]
 
 
 def test_a_listing_in_no_order_whose_later_token_is_refused_each_time_is_a_gap() -> None:
@@ -377,23 +366,18 @@ def test_what_a_listing_showed_is_not_deleted_when_its_values_are_looked_at_agai
     assert written(step) == ["upsert file a"]
 
 
-def test_a_pass_notes_files_of_which_it_is_not_known_whether_they_are_in_scope() -> None:
-    """What hangs on them follows when they have been looked up."""
-    scope = replace(CHOSEN, sync_comments=True)
-    before = syncing("full", user=corpus("done"), scope=scope)
-    before = with_sync(before, replace(sync_of(before), details=(Reading(USER_CORPUS),)))
-    outside = frozenset(ids("a", "b", "c"))
-    for places, gaps in (
-        (NOWHERE, set()),
-        (
-            Places(outside, unsure=outside, unread=frozenset(ids("a")), hidden={FileId("s"): True, FileId("t"): False}),
-            {"s", "t", "b"},
-        ),
-    ):
-        answer = Hanging({}, {}, DetailsPage(files=()), places)
-        known = {FileId("b"): ItemEntry()}
-        step = on_answer(before, ListDetails(USER_CORPUS, None), answer, transformer, DictIndex(known))
-        assert {gap.id for gap in hard_gaps(state(step))} == gaps
+def test_nothing_is_read_of_a_file_until_it_is_known_to_be_in_scope() -> None:
+    """Its revisions and comments follow when it was looked up, and the folders above it were there."""
+    before = syncing("incremental", user=corpus("changes"), scope=replace(CHOSEN, sync_comments=True))
+    outside = frozenset(ids("a"))
+    step = placed(before, Places(outside, unsure=outside, hidden={FileId("s"): True}), "a")
+    assert (written(step), sync_of(step).changed) == ([], ())
+    again = tried(ended(state(step)))
+    assert plan(again) == [LookUpRemoved(ids("s", "a"))]
+    answer = Shared({FileId("a"): read(file("a", version="3"))}, {}, 0, NOWHERE)
+    there = on_answer(again, LookUpRemoved(ids("a")), answer, transformer, DictIndex({FileId("a"): ItemEntry()}))
+    assert written(there) == ["upsert file a"]
+    assert sync_of(there).changed == (Changed(FileId("a"), comments=True),)
 
 
 def test_a_folder_whose_path_was_not_found_is_read_again() -> None:
