@@ -1,9 +1,9 @@
-"""The partitions that this worker owns: opened when assigned, opened anew after trouble, let go of when revoked.
+"""The partitions that this worker owns: opened when assigned, opened again after trouble, let go of when revoked.
 
 There is one way back from any trouble, the same as after a crash: the turns of the partition end, its writer is given
 up, and it is opened from what is committed. Opening is, in this order: take the transactional id, read the committed
 offset, read the state to its end and then the item index, let messages come. The order is what makes a takeover exact:
-once the id is taken, nobody else can change offset or state.
+once the id is taken, no other worker can change offset or state.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ ROOM_TIMEOUT_S = 20.0
 """How long the intake waits for commits to catch up with it; well under what a rebalance may take."""
 
 REOPEN_BASE_S = 0.5
-"""The first rest before a partition in trouble is opened anew."""
+"""The first rest before a partition in trouble is opened again."""
 
 REOPEN_CAP_S = 30.0
 """The longest such rest."""
@@ -157,7 +157,7 @@ class Ownership:
         await self._let_go(partitions)
 
     async def on_lost(self, partitions: list[int]) -> None:
-        """Somebody else's already: drop everything."""
+        """Another worker's already: drop everything."""
         assert self._scheduler is not None  # noqa: S101 - connect() comes first
         await self._scheduler.abort(partitions)
         await self._let_go(partitions)
@@ -199,7 +199,7 @@ class Ownership:
     async def on_notifications(self, messages: list[Incoming]) -> list[Outgoing]:
         """Take notifications in; what concerns partitions of ours is committed when this returns the rest.
 
-        Raises `Retryable` or `TimeoutError` where a commit failed: its partition is opened anew without them.
+        Raises `Retryable` or `TimeoutError` where a commit failed: its partition is opened again without them.
         """
         outgoing: list[Outgoing] = []
         touched: set[OwnedPartition] = set()
@@ -225,7 +225,7 @@ class Ownership:
         async with asyncio.timeout(ROOM_TIMEOUT_S):
             for partition in touched:
                 if not await partition.committed():
-                    raise Retryable("a commit failed, and its partition is opened anew")
+                    raise Retryable("a commit failed, and its partition is opened again")
         return outgoing
 
     def _home_of(self, connection_id: ConnectionId) -> OwnedPartition | None:

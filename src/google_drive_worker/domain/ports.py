@@ -346,7 +346,7 @@ class PartitionLog(Protocol):
 class Restore(Protocol):
     """Reads what is committed of a partition."""
 
-    async def __call__(self, partition: int) -> StoredPartition:
+    async def __call__(self, partition: int, /) -> StoredPartition:
         """Read it to the committed end. To be called after `PartitionLog.open`, never before.
 
         Raises `Retryable` where the broker does not answer in time.

@@ -220,6 +220,7 @@ class InMemorySource:
         self._group = group
         self._listener = listener
         self._metadata: GroupMetadata | None = None
+        self._assigned: set[int] = set()
         self._positions: dict[int, int] = {}
         self._failure: BaseException | None = None
         self._wake = asyncio.Event()
@@ -248,7 +249,8 @@ class InMemorySource:
 
     async def find_out(self) -> None:
         """Learn, as a member does that was expelled without knowing it, that its partitions are another's."""
-        lost, self._metadata = sorted(self._positions), None
+        lost, self._metadata = sorted(self._assigned), None
+        self._assigned.clear()
         self._positions.clear()
         async with self._calling:
             await self._listener.on_lost(lost)
@@ -286,6 +288,7 @@ class InMemorySource:
     async def assign(self, partitions: Iterable[int]) -> None:
         """These are the member's from now on."""
         if new := list(partitions):
+            self._assigned.update(new)
             async with self._calling:
                 await self._listener.on_assigned(new)
 
@@ -294,6 +297,7 @@ class InMemorySource:
         if going := list(partitions):
             async with self._calling:
                 await self._listener.on_revoked(going)
+            self._assigned.difference_update(going)
             for number in going:
                 self.hold(number)
 

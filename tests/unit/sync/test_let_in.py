@@ -17,8 +17,6 @@ from google_drive_worker.sync.content import Contents
 from google_drive_worker.sync.details import LOGS_A_PAGE, Hanging, goes_first, let_in
 from google_drive_worker.sync.engine import Answer, accept, complete, on_answer
 from google_drive_worker.sync.plan import (
-    CHANGED_AT_ONCE,
-    CONTENTS_AT_ONCE,
     Action,
     ReadChanges,
     ReadContent,

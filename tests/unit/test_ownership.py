@@ -1,0 +1,419 @@
+"""The life of owned partitions, on the cluster in memory: opened, written to, opened again, let go of, and fenced."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from google_drive_worker.domain.ids import ConnectionId
+from google_drive_worker.domain.message import Batch, Incoming, Outgoing, StoredPartition
+from google_drive_worker.domain.partitioning import partition_of
+from google_drive_worker.domain.ports import PartitionLog
+from google_drive_worker.entry import Entry
+from google_drive_worker.handlers.trigger import TriggerHandler
+from google_drive_worker.index.partition_index import PartitionIndex
+from google_drive_worker.index.store import Identity, LocalStore
+from google_drive_worker.kafka.in_memory_clients import InMemorySource
+from google_drive_worker.outbox import Outbox
+from google_drive_worker.ownership import REOPEN_CAP_S, Ownership
+from google_drive_worker.partition import CommitLimits, Committed
+from google_drive_worker.scheduler import Scheduler, Seat
+from google_drive_worker.sync.state_records import decode_state
+from google_drive_worker.utils.errors import Fenced, Retryable, WorkerError
+from support.clock import ManualClock
+from support.partition_logs import MemoryCluster
+
+PARTITIONS = 3
+CONNECTION = ConnectionId("conn_abc")
+HOME = partition_of(CONNECTION, PARTITIONS)
+DEADLINE_S = 10.0
+
+
+class Happenings:
+    """An `Observer` that keeps what it is told, and wakes who waits for it."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[int, int, str]] = []
+        self.opened: list[tuple[int, int]] = []
+        self.damaged: dict[ConnectionId, str] = {}
+        self.closed: list[tuple[int, WorkerError | None]] = []
+        self.commits = 0
+        self._told = asyncio.Event()
+
+    def on_message(self, message: Incoming, outcome: str) -> None:
+        """Keep where it was and what it came to."""
+        self.messages.append((message.partition, message.offset, outcome))
+        self._told.set()
+
+    def on_notification(self, outcome: str) -> None:
+        """There are none here."""
+
+    def on_commit(self, partition: int, committed: Committed) -> None:
+        """Count it."""
+        self.commits += 1
+        self._told.set()
+
+    def on_opened(self, partition: int, connections: int, damaged: dict[ConnectionId, str]) -> None:
+        """Keep the partition with the number of its connections."""
+        self.opened.append((partition, connections))
+        self.damaged |= damaged
+        self._told.set()
+
+    def on_closed(self, partition: int, problem: WorkerError | None) -> None:
+        """Keep why."""
+        self.closed.append((partition, problem))
+        self._told.set()
+
+    def on_broker_trouble(self, problem: str) -> None:
+        """Nothing comes of it here."""
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until what was told fulfils the condition."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not holds():
+                self._told.clear()
+                await self._told.wait()
+
+
+class Gate:
+    """Trouble on the way to the cluster: `openings` and `commits` fail that often; commits wait while it is shut."""
+
+    def __init__(self) -> None:
+        self.openings = 0
+        self.commits = 0
+        self.waiting = asyncio.Event()
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+
+    def shut(self) -> None:
+        """Let no commit through."""
+        self.waiting.clear()
+        self.is_open.clear()
+
+
+class GuardedLog:
+    """A `PartitionLog` behind a gate. A commit that waits there goes on in the background, as a thread's call does."""
+
+    def __init__(self, log: PartitionLog, gate: Gate) -> None:
+        self._log = log
+        self._gate = gate
+        self.abandoned: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Fails as often as the gate says."""
+        if self._gate.openings:
+            self._gate.openings -= 1
+            raise Retryable("the broker does not answer")
+        await self._log.open()
+
+    async def commit(self, batch: Batch) -> None:
+        """Fails as often as the gate says; waits while it is shut."""
+        if self._gate.commits:
+            self._gate.commits -= 1
+            raise Retryable("the broker does not answer")
+        self._gate.waiting.set()
+        await self._gate.is_open.wait()
+        await self._log.commit(batch)
+
+    async def close(self) -> None:
+        """Nothing stands in its way."""
+        await self._log.close()
+
+
+class OwnIndex:
+    """An `OpenIndex` over a store in a directory."""
+
+    def __init__(self, directory: Path, number: int) -> None:
+        self._store = LocalStore(directory / f"{number}", Identity("cluster", "topic", number, "boot"))
+        self.index = PartitionIndex(self._store)
+
+    def close(self, *, is_settled: bool) -> None:
+        """Close the store."""
+        self._store.close()
+
+
+class Life:
+    """A worker's ownership with its membership in the group; its scheduler gives no turns."""
+
+    def __init__(self, cluster: MemoryCluster, directory: Path) -> None:
+        self.cluster = cluster
+        self.happenings = Happenings()
+        self.gate = Gate()
+        self.clock = ManualClock()
+        numbers = iter(range(1_000))
+        self.ownership = Ownership(
+            handler=TriggerHandler("google-drive", PARTITIONS),
+            outbox=Outbox(
+                integration_id="google-drive",
+                data_topic=cluster.names.data,
+                errors_topic=cluster.names.errors,
+                new_message_ids=lambda count: [f"message-{next(numbers)}".encode() for _ in range(count)],
+                clock=self.clock,
+            ),
+            new_log=lambda number: GuardedLog(cluster.log(self.source.group_metadata, number), self.gate),
+            restore=self._restore,
+            open_index=lambda number: OwnIndex(directory, number),
+            clock=self.clock,
+            partitions=PARTITIONS,
+            limits=CommitLimits(interval_s=0.0),
+            observer=self.happenings,
+            on_commit=lambda committed: None,
+            release_s=DEADLINE_S,
+        )
+        self.source = InMemorySource(cluster.group, self.ownership)
+        self.scheduler = Scheduler(self._take_turn, lambda _: self.clock.now(), self.clock, at_once=1, turn_s=1.0)
+
+    async def _restore(self, number: int) -> StoredPartition:
+        return await self.cluster.restore(number)
+
+    async def _take_turn(self, seat: Seat, is_over: Callable[[], bool]) -> None:
+        raise AssertionError("no turn is given here")
+
+    async def until_open(self, *numbers: int) -> None:
+        """Wait until these partitions are open, all of them by default."""
+        wanted = set(numbers or range(PARTITIONS))
+        await self.happenings.until(lambda: wanted <= self.ownership.ready)
+
+    async def until_committed(self, commits: int = 1) -> None:
+        """Wait for so many commits in all."""
+        await self.happenings.until(lambda: self.happenings.commits >= commits)
+
+    def write(self, value: bytes) -> None:
+        """Write a message into the connection's partition."""
+        partition = self.ownership.partition(HOME)
+        assert partition is not None
+        partition.write(Entry([Outgoing(self.cluster.names.data, b"key", value, [], HOME)]))
+
+
+class Town:
+    """A cluster and its workers."""
+
+    def __init__(self, directory: Path, stack: AsyncExitStack) -> None:
+        self.cluster = MemoryCluster()
+        self._directory = directory
+        self._stack = stack
+        self._made = 0
+
+    async def worker(self) -> Life:
+        """One more worker, which joins the group; at the end it leaves."""
+        self._made += 1
+        return await self._stack.enter_async_context(self._living(self._directory / str(self._made)))
+
+    @asynccontextmanager
+    async def _living(self, directory: Path) -> AsyncIterator[Life]:
+        life = Life(self.cluster, directory)
+        async with asyncio.TaskGroup() as group:
+            life.ownership.connect(life.source, life.scheduler, group)
+            life.source.start()
+            yield life
+            life.gate.is_open.set()
+            await life.source.stop()
+        assert life.source.failure is None
+
+    def trigger(self, kind: str = "full_sync", *, connection: str = CONNECTION, partition: int = HOME) -> None:
+        """A trigger for a connection."""
+        value = {
+            "message_id": "m1",
+            "customer_id": "cust_1",
+            "integration_id": "google-drive",
+            "integration_connection_id": connection,
+            "trigger_type": kind,
+        }
+        names = self.cluster.names
+        self.cluster.broker.append(names.trigger, connection.encode(), json.dumps(value).encode(), [], partition)
+
+    async def state(self, number: int = HOME) -> tuple[int, dict[str, str]]:
+        """The committed position, and what each connection of the partition owes."""
+        stored = await self.cluster.restore(number)
+        checkpoints = decode_state(stored.state).checkpoints
+        return stored.position, {name: each.owed.kind for name, each in checkpoints.items() if each.owed}
+
+    async def written(self) -> list[bytes | None]:
+        """The committed records."""
+        return [value for _, value in await self.cluster.committed(self.cluster.names.data, HOME)]
+
+
+@asynccontextmanager
+async def a_town(directory: Path) -> AsyncIterator[Town]:
+    """A cluster without workers; those that come leave it at the end."""
+    async with asyncio.timeout(DEADLINE_S), AsyncExitStack() as stack:
+        yield Town(directory, stack)
+
+
+async def test_an_assigned_partition_is_opened_and_accepts_triggers(tmp_path: Path) -> None:
+    """What a trigger owes is committed with the position after it, and a turn is asked for."""
+    async with a_town(tmp_path) as town:
+        worker = await town.worker()
+        await worker.until_open()
+        assert worker.ownership.assigned == worker.ownership.ready == {0, 1, 2}
+        town.trigger()
+        await worker.until_committed()
+        assert await town.state() == (1, {CONNECTION: "full"})
+        assert worker.happenings.messages == [(HOME, 0, "accepted")]
+        assert worker.scheduler.waiting == 1
+
+
+async def test_what_is_committed_is_there_for_the_next_owner(tmp_path: Path) -> None:
+    """It begins after the last trigger, with its checkpoints, and asks a turn for each connection."""
+    async with a_town(tmp_path) as town:
+        first = await town.worker()
+        await first.until_open()
+        town.trigger()
+        await first.until_committed()
+        await first.source.stop()
+        assert first.ownership.assigned == set()
+        second = await town.worker()
+        await second.until_open()
+        assert (HOME, 1) in second.happenings.opened
+        assert second.scheduler.waiting == 1
+        town.trigger("incremental", connection="conn_def", partition=partition_of("conn_def", PARTITIONS))
+        await second.until_committed()
+        assert [outcome for *_, outcome in second.happenings.messages] == ["accepted"]
+
+
+async def test_a_trigger_on_a_wrong_partition_is_passed_on_to_its_own(tmp_path: Path) -> None:
+    """It is accepted there: by way of the topic, in the transaction that moves the position past it."""
+    async with a_town(tmp_path) as town:
+        worker = await town.worker()
+        await worker.until_open()
+        wrong = (HOME + 1) % PARTITIONS
+        town.trigger(partition=wrong)
+        await worker.until_committed(2)
+        assert worker.happenings.messages == [(wrong, 0, "passed_on"), (HOME, 0, "accepted")]
+        assert await town.state(wrong) == (1, {})
+        assert await town.state() == (1, {CONNECTION: "full"})
+
+
+async def test_a_revoked_partition_commits_what_is_written_first(tmp_path: Path) -> None:
+    """The member that gets it waits for that, and finds it."""
+    async with a_town(tmp_path) as town:
+        first = await town.worker()
+        await first.until_open()
+        first.gate.shut()
+        first.write(b"under way")
+        await first.gate.waiting.wait()
+        first.write(b"pending")
+        leaving = asyncio.create_task(first.source.stop(), name="leaving")
+        second = await town.worker()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert HOME not in second.ownership.assigned
+        assert HOME in first.ownership.ready
+        first.gate.is_open.set()
+        await leaving
+        await second.until_open()
+        assert await town.written() == [b"under way", b"pending"]
+        assert [problem for _, problem in first.happenings.closed] == [None] * PARTITIONS
+
+
+async def test_a_lost_partition_drops_what_is_not_committed(tmp_path: Path) -> None:
+    """It is another worker's already."""
+    async with a_town(tmp_path) as town:
+        worker = await town.worker()
+        await worker.until_open()
+        worker.write(b"committed")
+        await worker.until_committed()
+        worker.gate.shut()
+        worker.write(b"under way")
+        await worker.gate.waiting.wait()
+        worker.write(b"pending")
+        await town.cluster.group.expel(worker.source)
+        await worker.source.find_out()
+        assert worker.ownership.assigned == worker.ownership.ready == set()
+        worker.gate.is_open.set()
+        assert await town.written() == [b"committed"]
+
+
+async def test_a_partition_in_trouble_is_opened_again_after_growing_rests(tmp_path: Path) -> None:
+    """Each rest is twice the one before, up to a limit; a partition that is well does not wait for it."""
+    async with a_town(tmp_path) as town:
+        town.cluster.broker.append(town.cluster.names.trigger, None, b"another integration's", [], 0)
+        worker = await town.worker()
+        worker.gate.openings = 3 * 9
+        await worker.until_open()
+        rests = worker.clock.sleeps
+        assert len(rests) == 3 * 9
+        assert sorted(rests)[::PARTITIONS][:4] == [1.0, 2.0, 4.0, 8.0]
+        assert max(rests) == REOPEN_CAP_S
+        assert all(isinstance(problem, Retryable) for _, problem in worker.happenings.closed)
+
+
+async def test_what_a_failed_commit_held_comes_again(tmp_path: Path) -> None:
+    """The partition is opened from what is committed, and the trigger is read once more."""
+    async with a_town(tmp_path) as town:
+        worker = await town.worker()
+        await worker.until_open()
+        worker.gate.commits = 2
+        town.trigger()
+        await worker.until_committed()
+        assert await town.state() == (1, {CONNECTION: "full"})
+        assert worker.happenings.messages == [(HOME, 0, "accepted")] * 3
+        assert [number for number, _ in worker.happenings.closed] == [HOME] * 2
+        assert worker.clock.sleeps == [1.0, 2.0]
+
+
+async def test_a_zombies_commit_is_fenced_by_the_next_owner(tmp_path: Path) -> None:
+    """It was frozen when the group gave its partitions away, and the next owner has opened them since."""
+    async with a_town(tmp_path) as town:
+        zombie = await town.worker()
+        await zombie.until_open()
+        zombie.gate.shut()
+        zombie.write(b"late")
+        await zombie.gate.waiting.wait()
+        await town.cluster.group.expel(zombie.source)
+        heir = await town.worker()
+        await heir.until_open()
+        heir.write(b"in time")
+        await heir.until_committed()
+        zombie.gate.is_open.set()
+        await zombie.happenings.until(lambda: bool(zombie.happenings.closed))
+        [(number, problem), *_] = zombie.happenings.closed
+        assert number == HOME
+        assert isinstance(problem, Fenced)
+        assert await town.written() == [b"in time"]
+        await zombie.source.find_out()
+        assert zombie.ownership.assigned == set()
+
+
+async def test_a_zombies_commit_is_fenced_by_the_groups_generation(tmp_path: Path) -> None:
+    """Also before any other worker has opened the partition."""
+    async with a_town(tmp_path) as town:
+        zombie = await town.worker()
+        await zombie.until_open()
+        zombie.gate.shut()
+        zombie.write(b"late")
+        await zombie.gate.waiting.wait()
+        await town.cluster.group.expel(zombie.source)
+        zombie.gate.is_open.set()
+        await zombie.happenings.until(lambda: bool(zombie.happenings.closed))
+        assert isinstance(zombie.happenings.closed[0][1], Fenced)
+        assert await town.written() == []
+        await zombie.source.find_out()
+
+
+async def test_a_damaged_state_record_costs_its_connection_alone(tmp_path: Path) -> None:
+    """It starts over; the others of the partition are as they were."""
+    async with a_town(tmp_path) as town:
+        state = town.cluster.names.state
+        town.cluster.broker.append(state, b"conn_damaged", b"{", [], HOME)
+        worker = await town.worker()
+        await worker.until_open()
+        assert list(worker.happenings.damaged) == ["conn_damaged"]
+        town.trigger()
+        await worker.until_committed()
+        assert await town.state() == (1, {CONNECTION: "full"})
+
+
+async def test_state_of_a_newer_worker_keeps_its_partition_closed(tmp_path: Path) -> None:
+    """The others are open; it is tried over and over, for the day the newer worker's record is gone."""
+    async with a_town(tmp_path) as town:
+        state = town.cluster.names.state
+        town.cluster.broker.append(state, b"conn_new", b'{"version": 99}', [], HOME)
+        worker = await town.worker()
+        await worker.until_open(*({0, 1, 2} - {HOME}))
+        await worker.happenings.until(lambda: len(worker.happenings.closed) > 2)
+        assert HOME not in worker.ownership.ready
+        assert {problem.code for _, problem in worker.happenings.closed if problem} == {"newer_state"}
+        town.cluster.broker.append(state, b"conn_new", None, [], HOME)
+        await worker.until_open()
