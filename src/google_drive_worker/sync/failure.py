@@ -40,9 +40,9 @@ from google_drive_worker.sync.plan import (
     ReadDetails,
     TakeStartToken,
     WalkFolder,
+    due_removals,
     step_name,
     still_wanted,
-    waits_for_log,
     without_rest,
 )
 from google_drive_worker.sync.step import Step, give_up, with_corpus, with_sync
@@ -185,7 +185,7 @@ def _on_trouble_of_look_ups(checkpoint: Checkpoint, file_ids: Iterable[FileId], 
     if sync is None:
         return Step(checkpoint)
     checkpoint = _given_up(checkpoint, LookUpRemoved(()))
-    due = [removal for removal in sync.removals if removal.file_id in asked and not waits_for_log(checkpoint, removal)]
+    due = [removal for removal in due_removals(checkpoint) if removal.file_id in asked]
     for removal in due:
         corpus = home_of(checkpoint, "item", removal.file_id, removal.corpus or USER_CORPUS)
         checkpoint, more = open_gap(checkpoint, "item", removal.file_id, corpus, as_gap(error), told=removal.told)

@@ -31,7 +31,7 @@ from google_drive_worker.sync.gaps import (
 )
 from google_drive_worker.sync.item_writer import ItemWriter
 from google_drive_worker.sync.items import LookedUp
-from google_drive_worker.sync.plan import LookUpRemoved, waits_for_log
+from google_drive_worker.sync.plan import LookUpRemoved, due_removals
 from google_drive_worker.sync.scope import MY_DRIVE, lists, with_roots
 from google_drive_worker.sync.step import (
     Step,
@@ -65,13 +65,13 @@ def on_looked_up(
     It may stand in that corpus' log too. But where the entry came before, and a page of the other log that was on its
     way meanwhile after it, no other step would correct it.
     """
-    asked = set(action.file_ids)
+    asked, due = set(action.file_ids), set(due_removals(checkpoint))
     errors: list[ErrorReport] = []
     walked: list[Walk] = []
     left: list[Removal] = []
     for removal in sync.removals:
         answer = found.get(removal.file_id)
-        if removal.file_id not in asked or waits_for_log(checkpoint, removal):
+        if removal.file_id not in asked or removal not in due:
             left.append(removal)
         elif isinstance(answer, DriveFile) and _is_contradicted(checkpoint, removal, answer):
             drive = checkpoint.corpora[removal.corpus]
@@ -115,11 +115,14 @@ _UNDECIDED = ItemUnavailable("a log told that it left its drive, and can't be re
 
 
 def without_shown(checkpoint: Checkpoint, shown: Container[str]) -> Checkpoint:
-    """Return the checkpoint without the items to be looked up once more that an answer has shown."""
+    """Return the checkpoint without the items to be looked up that an answer has shown: once more, or because nothing
+    told of them."""
     sync = checkpoint.sync
-    if sync is None or not any(removal.again for removal in sync.removals):
+    if sync is None or not any(removal.again or removal.unseen for removal in sync.removals):
         return checkpoint
-    left = tuple(removal for removal in sync.removals if not (removal.again and removal.file_id in shown))
+    left = tuple(
+        removal for removal in sync.removals if not ((removal.again or removal.unseen) and removal.file_id in shown)
+    )
     return with_sync(checkpoint, replace(sync, removals=left))
 
 
@@ -252,8 +255,8 @@ def _is_listed_anyhow(checkpoint: Checkpoint, sync: Sync, removal: Removal, file
 
 def _is_in_ours(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter) -> bool:
     """Whether an item is in a folder of ours that lets everyone in who sees it, or at the top of a drive of ours. Other
-    folders may be such as well, but at the end of a full sync, which has listed what they let in. Of a drive that is
-    not followed, the account sees a folder only because it is shared with the account, which lets it in."""
+    folders may be such as well, but at the end of a full sync, which has listed what they let in. One
+    above which the account sees no folder is shared with the account itself, which lets it in."""
     is_full = checkpoint.sync is not None and checkpoint.sync.kind == "full"
     for parent_id in file.parents or ():
         parent = writer.held(parent_id)
@@ -263,7 +266,7 @@ def _is_in_ours(checkpoint: Checkpoint, file: DriveFile, writer: ItemWriter) -> 
             continue
         if not is_full and not writer.is_known_gone(parent_id):
             return True
-        if parent is not None and not (parent.limits_access and file.drive_id in checkpoint.corpora):
+        if parent is not None and (not parent.limits_access or parent.parent_id is None):
             return True
     return False
 

@@ -212,12 +212,23 @@ def _is_in_question(checkpoint: Checkpoint, drive_id: FileId) -> bool:
     return corpus.doubtful and not corpus.held
 
 
-def waits_for_log(checkpoint: Checkpoint, removal: Removal) -> bool:
-    """Whether the log that told of the removal, and the folders that it names, are read before the item is looked up
-    once more."""
-    walks = () if checkpoint.sync is None else checkpoint.sync.walks
-    is_walked = any(str(walk.drive_id) == removal.corpus for walk in walks)
-    return removal.again and (is_walked or _is_log_open(checkpoint.corpora.get(removal.corpus)))
+def due_removals(checkpoint: Checkpoint) -> list[Removal]:
+    """Return the removed items that may be looked up now.
+
+    One that is looked up once more waits for the log that told of the removal, and for the folders that it names. One
+    that the index holds and nothing told of waits until all folders are walked: most are shown by that.
+    """
+    sync = checkpoint.sync
+    if sync is None:
+        return []
+    walked = {str(walk.drive_id) for walk in sync.walks}
+    is_told_first = bool(sync.walks) or not all(removal.unseen for removal in sync.removals)
+    return [
+        removal
+        for removal in sync.removals
+        if not (removal.unseen and is_told_first)
+        and not (removal.again and (removal.corpus in walked or _is_log_open(checkpoint.corpora.get(removal.corpus))))
+    ]
 
 
 def _is_log_open(corpus: Corpus | None) -> bool:
@@ -316,7 +327,7 @@ def _proofs(checkpoint: Checkpoint, listings: list[ListFiles]) -> list[ProveOrde
 
 def _look_ups(checkpoint: Checkpoint, sync: Sync) -> list[Action]:
     actions: list[Action] = []
-    due = [removal.file_id for removal in sync.removals if not waits_for_log(checkpoint, removal)]
+    due = [removal.file_id for removal in due_removals(checkpoint)]
     if due:
         actions.append(LookUpRemoved(tuple(due[:REMOVALS_AT_ONCE])))
     trashed = checkpoint.scope.include_trashed
