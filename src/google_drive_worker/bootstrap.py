@@ -287,7 +287,7 @@ class _Wiring:
             on_commit=reporter.on_commit,
             release_s=RELEASE_S,
         )
-        intake = Intake(self._consumer_config(), self._names.trigger, ownership)
+        intake = Intake(self._trigger_config(), self._names.trigger, ownership)
         notifications = None
         if settings.gdrive_webhook_address is not None:
             notifications = NotificationIntake(
@@ -343,6 +343,10 @@ class _Wiring:
             self._telemetry.object_store(problem)
             await self._clock.sleep(STORE_WATCH_S)
         self._telemetry.object_store(None)
+
+    def _trigger_config(self) -> dict[str, Any]:
+        instance_id = self._settings.kafka_group_instance_id
+        return self._consumer_config() | ({} if instance_id is None else {"group.instance.id": instance_id})
 
     def _consumer_config(self) -> dict[str, Any]:
         return {

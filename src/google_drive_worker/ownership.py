@@ -26,7 +26,7 @@ from google_drive_worker.scheduler import Scheduler, Seat
 from google_drive_worker.sync import channels, engine
 from google_drive_worker.sync.checkpoint import CheckpointProblem
 from google_drive_worker.sync.state_records import StateRead, decode_state
-from google_drive_worker.utils.errors import Fenced, Retryable, WorkerError, origin
+from google_drive_worker.utils.errors import Fenced, InstanceFenced, Retryable, WorkerError, origin
 
 ROOM_TIMEOUT_S = 20.0
 """How long the intake waits for commits to catch up with it; well under what a rebalance may take."""
@@ -263,6 +263,9 @@ class Ownership:
             began_s = self._clock.monotonic_s()
             try:
                 await self._open_and_run(number)
+            except InstanceFenced as error:
+                self._observer.on_closed(number, error)
+                raise  # there is no way back: the other worker has this one's partitions
             except (Fenced, Retryable) as error:
                 problem = error
             except Exception as bug:

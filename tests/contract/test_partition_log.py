@@ -1,5 +1,6 @@
 """The worker's Kafka ports: what holds on a real broker holds on the cluster in memory, and the other way round."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,8 +9,8 @@ import pytest
 
 from google_drive_worker.domain.message import Batch, Outgoing, RecordBatch
 from google_drive_worker.messages.record import output_headers
-from google_drive_worker.utils.errors import Fenced
-from support.partition_logs import Cluster, KafkaCluster, Member, MemoryCluster, RecordingListener
+from google_drive_worker.utils.errors import Fenced, InstanceFenced
+from support.partition_logs import DEADLINE_S, Cluster, KafkaCluster, Member, MemoryCluster, RecordingListener
 
 
 @pytest.fixture(params=["memory", pytest.param("broker", marks=pytest.mark.kafka)])
@@ -21,10 +22,12 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
 
 
 @asynccontextmanager
-async def joined(cluster: Cluster, *, holds: bool = False) -> AsyncIterator[tuple[Member, RecordingListener]]:
+async def joined(
+    cluster: Cluster, instance_id: str | None = None, *, holds: bool = False
+) -> AsyncIterator[tuple[Member, RecordingListener]]:
     """A member of the group, which leaves it at the end."""
     listener = RecordingListener(holds=holds)
-    listener.member = member = cluster.member(listener)
+    listener.member = member = cluster.member(listener, instance_id)
     member.start()
     try:
         yield member, listener
@@ -213,3 +216,46 @@ async def test_partitions_move_to_a_member_that_joins_and_back(cluster: Cluster)
         await first.until(lambda: first.owned == {0, 1, 2})
         assert second.revoked == second.assigned
         assert first.lost == second.lost == []
+
+
+async def test_a_static_member_that_returns_gets_its_partitions_back(cluster: Cluster) -> None:
+    """The others of the group are not disturbed, neither when it leaves nor when it returns."""
+    async with joined(cluster, "stays") as (staying, other):
+        await other.until(lambda: other.owned == {0, 1, 2})
+        async with joined(cluster, "leaves") as (_, first):
+            await first.until(lambda: bool(first.owned))
+            owned = set(first.owned)
+            await other.until(lambda: len(other.owned) == 2)
+        generation = staying.group_metadata()
+        async with joined(cluster, "leaves") as (member, again):
+            await again.until(lambda: again.owned == owned)
+            [number] = owned
+            log = cluster.log(member.group_metadata, number)
+            await log.open()
+            await log.commit(Batch(5))
+            assert (await cluster.restore(number)).position == 5
+            await log.close()
+        assert staying.group_metadata() == generation
+        assert (len(other.revoked), other.lost) == (1, [])
+
+
+async def test_an_instance_that_joins_twice_fences_the_first(cluster: Cluster) -> None:
+    """The first one's commits fail, and its source says that it has ended."""
+    listener = RecordingListener()
+    listener.member = first = cluster.member(listener, "same")
+    first.start()
+    await listener.until(lambda: listener.owned == {0, 1, 2})
+    old: Any = first.group_metadata()
+    log = cluster.log(lambda: old)
+    await log.open()
+    async with joined(cluster, "same") as (_, heir):
+        await heir.until(lambda: heir.owned == {0, 1, 2})
+        with pytest.raises(InstanceFenced):
+            await log.commit(batch(cluster, 9, b"late", a=b"late"))
+        async with asyncio.timeout(DEADLINE_S):
+            while first.failure is None:  # noqa: ASYNC110 - its end is no event
+                await asyncio.sleep(0.05)
+        assert isinstance(first.failure, InstanceFenced)
+        await first.stop()
+        await log.close()
+    assert await cluster.restore() == (0, {})

@@ -61,8 +61,8 @@ class Cluster(Protocol):
     @property
     def names(self) -> Topics: ...
 
-    def member(self, listener: TriggerListener) -> Member:
-        """A member of the group that has yet to start."""
+    def member(self, listener: TriggerListener, instance_id: str | None = None) -> Member:
+        """A member of the group that has yet to start; a static one where it has an id."""
         ...
 
     def log(self, group_metadata: GroupMetadata, partition: int = 0) -> PartitionLog:
@@ -169,9 +169,9 @@ class MemoryCluster:
         self.group = InMemoryGroup(self.broker, names.group_id, names.trigger)
         self._own = OwnTopics(names.trigger, names.state, names.items)
 
-    def member(self, listener: TriggerListener) -> Member:
+    def member(self, listener: TriggerListener, instance_id: str | None = None) -> Member:
         """See `Cluster.member`."""
-        return InMemorySource(self.group, listener)
+        return InMemorySource(self.group, listener, instance_id)
 
     def log(self, group_metadata: GroupMetadata, partition: int = 0) -> PartitionLog:
         """See `Cluster.log`."""
@@ -224,11 +224,12 @@ class KafkaCluster:
         self._client = {"bootstrap.servers": names.bootstrap_servers, "log_level": 0}
         self._consumer = {**self._client, "group.id": names.group_id}
 
-    def member(self, listener: TriggerListener) -> Member:
+    def member(self, listener: TriggerListener, instance_id: str | None = None) -> Member:
         """See `Cluster.member`."""
-        return Intake(
-            {**self._consumer, "session.timeout.ms": 6_000, "heartbeat.interval.ms": 200}, self.names.trigger, listener
-        )
+        config: dict[str, Any] = {**self._consumer, "session.timeout.ms": 6_000, "heartbeat.interval.ms": 200}
+        if instance_id is not None:
+            config |= {"group.instance.id": instance_id, "session.timeout.ms": 30_000}
+        return Intake(config, self.names.trigger, listener)
 
     def log(self, group_metadata: GroupMetadata, partition: int = 0) -> PartitionLog:
         """See `Cluster.log`."""

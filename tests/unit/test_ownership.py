@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.message import Batch, Incoming, Outgoing, StoredPartition
 from google_drive_worker.domain.partitioning import partition_of
@@ -20,9 +22,9 @@ from google_drive_worker.ownership import REOPEN_CAP_S, Ownership
 from google_drive_worker.partition import CommitLimits, Committed
 from google_drive_worker.scheduler import Scheduler, Seat
 from google_drive_worker.sync.state_records import decode_state
-from google_drive_worker.utils.errors import Fenced, Retryable, WorkerError
+from google_drive_worker.utils.errors import Fenced, InstanceFenced, Retryable, WorkerError, first_of
 from support.clock import ManualClock
-from support.partition_logs import MemoryCluster
+from support.partition_logs import MemoryCluster, RecordingListener
 
 PARTITIONS = 3
 CONNECTION = ConnectionId("conn_abc")
@@ -136,7 +138,7 @@ class OwnIndex:
 class Life:
     """A worker's ownership with its membership in the group; its scheduler gives no turns."""
 
-    def __init__(self, cluster: MemoryCluster, directory: Path) -> None:
+    def __init__(self, cluster: MemoryCluster, directory: Path, instance_id: str | None = None) -> None:
         self.cluster = cluster
         self.happenings = Happenings()
         self.gate = Gate()
@@ -161,7 +163,7 @@ class Life:
             on_commit=lambda committed: None,
             release_s=DEADLINE_S,
         )
-        self.source = InMemorySource(cluster.group, self.ownership)
+        self.source = InMemorySource(cluster.group, self.ownership, instance_id)
         self.scheduler = Scheduler(self._take_turn, lambda _: self.clock.now(), self.clock, at_once=1, turn_s=1.0)
 
     async def _restore(self, number: int) -> StoredPartition:
@@ -417,3 +419,28 @@ async def test_state_of_a_newer_worker_keeps_its_partition_closed(tmp_path: Path
         assert {problem.code for _, problem in worker.happenings.closed if problem} == {"newer_state"}
         town.cluster.broker.append(state, b"conn_new", None, [], HOME)
         await worker.until_open()
+
+
+async def test_a_worker_whose_instance_is_taken_ends(tmp_path: Path) -> None:
+    """A commit may find it out before the membership does: there is no way back for it."""
+    cluster = MemoryCluster()
+    life = Life(cluster, tmp_path, "same")
+    listener = RecordingListener()
+    listener.member = cluster.member(listener, "same")
+
+    async def live() -> None:
+        async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as group:
+            life.ownership.connect(life.source, life.scheduler, group)
+            life.source.start()
+            await life.until_open()
+            assert listener.member is not None
+            listener.member.start()
+            await listener.until(lambda: bool(listener.owned))
+            life.write(b"late")
+
+    with pytest.raises(ExceptionGroup) as ended:
+        await live()
+    assert isinstance(first_of(ended.value), InstanceFenced)
+    assert isinstance(life.source.failure, InstanceFenced)
+    assert await cluster.committed(cluster.names.data, HOME) == []
+    await listener.member.stop()

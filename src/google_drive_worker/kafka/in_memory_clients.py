@@ -18,6 +18,9 @@ BATCH = 500
 """Messages handed to the listener at a time."""
 
 
+_INSTANCE_FENCED = "another worker joined the consumer group under this one's instance id"
+
+
 class OwnTopics(NamedTuple):
     """The topics that a partition's log writes to by role."""
 
@@ -110,7 +113,7 @@ class InMemoryGroup:
     def check(self, metadata: GroupMetadata) -> None:
         """See `Membership.check`. Raises `InstanceFenced` where another member has the member's identity."""
         if metadata.member_id in self._fenced:
-            raise InstanceFenced("another worker joined the group under this one's group.instance.id")
+            raise InstanceFenced(_INSTANCE_FENCED)
         if metadata.member_id not in self._members or metadata.generation != self._generation:
             raise Fenced("the consumer group has a newer generation")
 
@@ -281,7 +284,7 @@ class InMemorySource:
 
     def fence(self) -> None:
         """Another member has its identity."""
-        self._failure = InstanceFenced("another worker joined the group under this one's group.instance.id")
+        self._failure = InstanceFenced(_INSTANCE_FENCED)
         if self._task is not None:
             self._task.cancel()
 

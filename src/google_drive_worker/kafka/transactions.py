@@ -244,7 +244,10 @@ def _retrying(call: Callable[[float], Any], timeout_s: float) -> None:
 def _verdict(problem: KafkaException) -> Fenced | Retryable:
     error = problem.args[0]
     if error.code() == KafkaError.FENCED_INSTANCE_ID:
-        return InstanceFenced(f"another worker joined the group under this one's group.instance.id: {error.str()}")
+        return InstanceFenced(
+            "another worker joined the consumer group under this one's KAFKA_GROUP_INSTANCE_ID; "
+            "give each worker an id of its own"
+        )
     if error.code() in _FENCED or error.fatal():
         return Fenced(f"another worker took the partition over: {error.str()}")
     if error.code() in _EXPELLED:
