@@ -15,9 +15,10 @@ from benchmarks.measure import resident_mb_of
 from benchmarks.surroundings import Surroundings, Topics, fresh_topics, surroundings
 from benchmarks.worker_process import START_S, wait_until_open, worker_process
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken, SyncId
+from google_drive_worker.domain.partitioning import partition_of
 from google_drive_worker.kafka.state_store import restore
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, decode_checkpoint, encode_checkpoint
-from google_drive_worker.sync.state_records import decode_state
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, decode_checkpoint
+from google_drive_worker.sync.state_records import StateRecords, decode_state
 
 CONNECTIONS = 10_000
 PARTITIONS = 16
@@ -136,10 +137,11 @@ def _write_state(topics: Topics, names: list[str]) -> int:
     producer = Producer({"bootstrap.servers": topics.bootstrap_servers, "partitioner": "murmur2_random"})
     size_bytes = 0
     for name in names:
-        value = encode_checkpoint(idle_checkpoint(name))
-        size_bytes += len(value)
-        producer.produce(topics.name("state"), value, name)
-        producer.poll(0)
+        number = partition_of(name, PARTITIONS)
+        for key, value in StateRecords().replace(ConnectionId(name), idle_checkpoint(name)):
+            size_bytes += len(value or b"")
+            producer.produce(topics.name("state"), value, key, number)
+            producer.poll(0)
     if producer.flush(START_S):
         raise RuntimeError("the broker did not take the state")
     return size_bytes
@@ -187,7 +189,7 @@ def _serve_one(topics: Topics, name: str) -> float:
         while time.monotonic() - asked_s < START_S:
             found = reader.poll(0.1)
             value = None if found is None or found.error() is not None else found.value()
-            if isinstance(value, bytes):
+            if isinstance(value, bytes) and found is not None and b"\0" not in (found.key() or b""):
                 checkpoint = decode_checkpoint(value)
                 if checkpoint.sync is None and checkpoint.owed is None:
                     return time.monotonic() - asked_s

@@ -283,7 +283,7 @@ class Ownership:
         try:
             await partition_log.open()
             stored = await self._restore(number)
-            checkpoints, damaged = _decoded(stored.state)
+            checkpoints, damaged, records = _decoded(stored.state)
             opened = await asyncio.to_thread(self._open_index, number)
             partition = OwnedPartition(
                 number,
@@ -291,6 +291,7 @@ class Ownership:
                 checkpoints,
                 stored.position,
                 clock=self._clock,
+                records=records,
                 index=opened.index,
                 limits=self._limits,
                 on_commit=lambda committed: self._committed(number, committed),

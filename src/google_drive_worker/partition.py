@@ -12,7 +12,7 @@ from google_drive_worker.domain.ports import Clock, PartitionLog
 from google_drive_worker.entry import Entry
 from google_drive_worker.index.partition_index import PartitionIndex
 from google_drive_worker.sync.checkpoint import Checkpoint
-from google_drive_worker.sync.state_records import encode_state
+from google_drive_worker.sync.state_records import StateRecords
 
 QUIET_S = 5.0
 """How long a position alone waits for company: after a crash that much of the topic is skipped once more."""
@@ -67,6 +67,7 @@ class OwnedPartition:
         position: int,
         *,
         clock: Clock,
+        records: StateRecords,
         index: PartitionIndex,
         limits: CommitLimits,
         on_commit: Callable[[Committed], None],
@@ -78,6 +79,7 @@ class OwnedPartition:
         self._clock = clock
         self._limits = limits
         self._on_commit = on_commit
+        self._records = records
         self._index = index
         self._pending: list[Entry] = []
         self._pending_bytes = 0
@@ -227,15 +229,11 @@ class OwnedPartition:
             self._settled.notify_all()
 
     def _batch(self, entries: list[Entry]) -> Batch:
-        """The entries as one transaction: of each connection's checkpoints the last."""
+        """The entries as one transaction: of each connection's checkpoints what the last one changes."""
         last = {entry.connection_id: entry.checkpoint for entry in entries if entry.connection_id is not None}
         return Batch(
             max((entry.position for entry in entries if entry.position is not None), default=self.position),
             [message for entry in entries for message in entry.writes],
-            [
-                record
-                for connection_id, checkpoint in last.items()
-                for record in encode_state(connection_id, checkpoint)
-            ],
+            [record for each in last.items() for record in self._records.replace(*each)],
             [message for entry in entries if entry.items is not None for message in entry.items.messages],
         )

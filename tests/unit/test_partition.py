@@ -16,7 +16,8 @@ from google_drive_worker.index.codec import ENTRY
 from google_drive_worker.index.partition_index import PartitionIndex
 from google_drive_worker.index.store import Identity, LocalStore
 from google_drive_worker.partition import CommitLimits, Committed, OwnedPartition
-from google_drive_worker.sync.checkpoint import Checkpoint, encode_checkpoint
+from google_drive_worker.sync.checkpoint import Checkpoint
+from google_drive_worker.sync.state_records import StateRecords
 from google_drive_worker.utils.errors import Fenced, Retryable, WorkerError
 from support.clock import ManualClock
 from support.syncs import CUSTOMER, syncing
@@ -74,6 +75,7 @@ class Bench:
             checkpoints or {},
             100,
             clock=ManualClock(),
+            records=StateRecords(),
             index=PartitionIndex(self.store),
             limits=limits,
             on_commit=self.on_commit,
@@ -310,8 +312,8 @@ async def test_of_a_connections_checkpoints_the_last_of_a_transaction_is_written
         made.partition.write(Entry([], ConnectionId("conn_abc"), None))
         made.log.gate.set()
         await made.partition.flushed()
-        ended = Checkpoint(ConnectionId("conn_def"), CUSTOMER)
-        assert made.log.batches[-1].state == [(b"conn_abc", None), (b"conn_def", encode_checkpoint(ended))]
+        kept = StateRecords().replace(ConnectionId("conn_def"), Checkpoint(ConnectionId("conn_def"), CUSTOMER))
+        assert made.log.batches[-1].state == [(b"conn_abc", None), *kept]
 
 
 async def test_a_partition_whose_commit_failed_is_not_settled(tmp_path: Path) -> None:
