@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
-from google_drive_worker.domain.ports import Clock, TriggerSource
-from google_drive_worker.kafka.notifications import NotificationIntake
+from google_drive_worker.domain.ports import Clock, MessageSource, TriggerSource
 from google_drive_worker.ownership import Ownership
 from google_drive_worker.reporter import Reporter
 from google_drive_worker.scheduler import Scheduler
@@ -33,7 +32,7 @@ class Parts:
     scheduler: Scheduler
     reporter: Reporter
     watch_store: Callable[[], Coroutine[None, None, None]]
-    notifications: NotificationIntake | None = None
+    notifications: MessageSource | None = None
 
 
 Lacks = Callable[[], Awaitable[dict[str, list[str]]]]
@@ -62,7 +61,7 @@ class Worker:
         self._shutdown_s = shutdown_s
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set. Raises what can't be mended from within, for the process to end."""
+        """Work until `stop` is set. Raises what can't be fixed from within, for the process to end."""
         if not await self._until_complete(stop):
             return
         parts = self._assemble()

@@ -354,8 +354,8 @@ class Restore(Protocol):
         ...
 
 
-class TriggerSource(Protocol):
-    """The worker's membership in the consumer group, and the messages of the partitions that the group gives it."""
+class MessageSource(Protocol):
+    """A membership in a consumer group, whose listener hears of assignments and messages."""
 
     @property
     def failure(self) -> BaseException | None:
@@ -369,6 +369,10 @@ class TriggerSource(Protocol):
     async def stop(self) -> None:
         """Leave the group in good order; the listener hears of every partition as revoked."""
         ...
+
+
+class TriggerSource(MessageSource, Protocol):
+    """The triggers of the partitions that the group gives to this worker, each from where it is asked for."""
 
     def begin_at(self, partition: int, offset: int) -> None:
         """Let the partition's messages come, from that offset on; what was on its way before is dropped."""
