@@ -19,7 +19,7 @@ from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.connection import AccessToken, Connection, ConnectionSettings, Secret
 from google_drive_worker.domain.ids import ConnectionId, CustomerId
 from google_drive_worker.domain.ports import ObjectStore
-from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.entry import Entry
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine

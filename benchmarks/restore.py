@@ -15,8 +15,10 @@ from benchmarks.measure import resident_mb_of
 from benchmarks.surroundings import Surroundings, Topics, fresh_topics, surroundings
 from benchmarks.worker_process import START_S, wait_until_open, worker_process
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, PageToken, SyncId
+from google_drive_worker.domain.partitioning import partition_of
 from google_drive_worker.kafka.state_store import restore
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, decode_checkpoint, encode_checkpoint
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, Corpus, decode_checkpoint
+from google_drive_worker.sync.state_records import StateRecords, decode_state
 
 CONNECTIONS = 10_000
 PARTITIONS = 16
@@ -135,10 +137,11 @@ def _write_state(topics: Topics, names: list[str]) -> int:
     producer = Producer({"bootstrap.servers": topics.bootstrap_servers, "partitioner": "murmur2_random"})
     size_bytes = 0
     for name in names:
-        value = encode_checkpoint(idle_checkpoint(name))
-        size_bytes += len(value)
-        producer.produce(topics.name("state"), value, name)
-        producer.poll(0)
+        number = partition_of(name, PARTITIONS)
+        for key, value in StateRecords().replace(ConnectionId(name), idle_checkpoint(name)):
+            size_bytes += len(value or b"")
+            producer.produce(topics.name("state"), value, key, number)
+            producer.poll(0)
     if producer.flush(START_S):
         raise RuntimeError("the broker did not take the state")
     return size_bytes
@@ -149,7 +152,8 @@ def _read(topics: Topics, connections: int) -> float:
     config = {"bootstrap.servers": topics.bootstrap_servers, "group.id": f"{topics.prefix}.worker"}
     names = topics.name("trigger"), topics.name("state")
     began_s = time.monotonic()
-    found = sum(len(restore(config, *names, number, START_S).checkpoints) for number in range(PARTITIONS))
+    stored = (restore(config, *names, number, START_S).state for number in range(PARTITIONS))
+    found = sum(len(decode_state(state).checkpoints) for state in stored)
     if found != connections:
         raise RuntimeError(f"{connections} connections were written, and {found} restored")
     return time.monotonic() - began_s
@@ -185,7 +189,7 @@ def _serve_one(topics: Topics, name: str) -> float:
         while time.monotonic() - asked_s < START_S:
             found = reader.poll(0.1)
             value = None if found is None or found.error() is not None else found.value()
-            if isinstance(value, bytes):
+            if isinstance(value, bytes) and found is not None and b"\0" not in (found.key() or b""):
                 checkpoint = decode_checkpoint(value)
                 if checkpoint.sync is None and checkpoint.owed is None:
                     return time.monotonic() - asked_s

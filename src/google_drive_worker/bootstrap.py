@@ -19,7 +19,8 @@ from google_drive_worker.connections.mutual_tls import CertificateFiles
 from google_drive_worker.connections.setup import Owner, connections_file, control_plane
 from google_drive_worker.contents import ContentMirror
 from google_drive_worker.domain.connection import Secret
-from google_drive_worker.domain.ports import Clock, Drives
+from google_drive_worker.domain.message import StoredPartition
+from google_drive_worker.domain.ports import Clock, Drives, PartitionLog
 from google_drive_worker.handlers.trigger import TriggerHandler
 from google_drive_worker.handlers.webhook import WebhookHandler
 from google_drive_worker.http.retry import RetryPolicy
@@ -28,7 +29,7 @@ from google_drive_worker.index.slots import take_slot
 from google_drive_worker.kafka.intake import Intake
 from google_drive_worker.kafka.message_ids import new_message_ids
 from google_drive_worker.kafka.notifications import NotificationIntake
-from google_drive_worker.kafka.partition import CommitLimits
+from google_drive_worker.kafka.partition_log import KafkaPartitionLog
 from google_drive_worker.kafka.topics import survey
 from google_drive_worker.kafka.transactions import BatchLimit
 from google_drive_worker.kafka_clients import (
@@ -46,6 +47,7 @@ from google_drive_worker.observability.logs import configure_logging
 from google_drive_worker.observability.metrics import Metrics
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.ownership import Ownership
+from google_drive_worker.partition import CommitLimits
 from google_drive_worker.reporter import Reporter
 from google_drive_worker.scheduler import Scheduler, Seat
 from google_drive_worker.storage.setup import object_stores
@@ -258,6 +260,14 @@ class _Wiring:
         )
         batches = BatchLimit()
         reporter = Reporter(self._owner.reports, clock, telemetry.on_report_failed)
+
+        def new_log(number: int) -> PartitionLog:
+            writer = self._openers.new_writer(settings, number, intake.group_metadata, batches)
+            return KafkaPartitionLog(f"commit-{number}", writer)
+
+        async def restore(partition: int) -> StoredPartition:
+            return await asyncio.to_thread(self._openers.restore, settings, partition)
+
         ownership = Ownership(
             partitions=self._partitions,
             webhooks=WebhookHandler(
@@ -269,8 +279,8 @@ class _Wiring:
             ),
             handler=TriggerHandler(settings.worker_integration_id, self._partitions),
             outbox=outbox,
-            new_writer=lambda number: self._openers.new_writer(settings, number, intake.group_metadata, batches),
-            restore=lambda number: self._openers.restore(settings, number),
+            new_log=new_log,
+            restore=restore,
             clock=clock,
             open_index=IndexOpener(settings, self._slot).open,
             limits=CommitLimits(settings.worker_commit_interval_ms / 1000, settings.worker_commit_max_records),
@@ -278,7 +288,7 @@ class _Wiring:
             on_commit=reporter.on_commit,
             release_s=RELEASE_S,
         )
-        intake = Intake(self._consumer_config(), self._names.trigger, ownership)
+        intake = Intake(self._trigger_config(), self._names.trigger, ownership)
         notifications = None
         if settings.gdrive_webhook_address is not None:
             notifications = NotificationIntake(
@@ -335,6 +345,10 @@ class _Wiring:
             self._telemetry.object_store(problem)
             await self._clock.sleep(STORE_WATCH_S)
         self._telemetry.object_store(None)
+
+    def _trigger_config(self) -> dict[str, Any]:
+        instance_id = self._settings.kafka_group_instance_id
+        return self._consumer_config() | ({} if instance_id is None else {"group.instance.id": instance_id})
 
     def _consumer_config(self) -> dict[str, Any]:
         return {

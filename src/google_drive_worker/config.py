@@ -37,6 +37,12 @@ def _topic_name(name: str) -> str:
     return name
 
 
+def _instance_id(text: str) -> str:
+    if not _TOPIC_NAME.fullmatch(text) or text in {".", ".."}:
+        raise ValueError("is no id for Kafka; set 1 to 249 letters, digits, dots, dashes and underscores")
+    return text
+
+
 def _servers(text: str) -> str:
     if not all(_SERVERS.fullmatch(server.strip()) for server in text.split(",")):
         raise ValueError("is no list of servers; set host:port, and more of them after commas")
@@ -133,6 +139,11 @@ class Settings(BaseSettings):
     )
     kafka_consumer_group_id: Text = Field(
         default="google-drive-worker", description="Consumer group; workers of one group share the partitions."
+    )
+    kafka_group_instance_id: Annotated[str, AfterValidator(_instance_id)] | None = Field(
+        default=None,
+        description="This worker's own name in the group, another one for each worker: where it returns within "
+        "`KAFKA_SESSION_TIMEOUT_MS` it gets its partitions back, and no other worker is disturbed.",
     )
     kafka_security_protocol: Annotated[SecurityProtocol, BeforeValidator(_upper)] = Field(
         default="PLAINTEXT", description="How brokers are spoken to; `SSL` and `SASL_SSL` keep others from reading."

@@ -10,11 +10,12 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from google_drive_worker.config import Settings
+from google_drive_worker.domain.message import StoredPartition
 from google_drive_worker.index.partition_index import PartitionIndex
 from google_drive_worker.index.slots import Slot, boot_id
 from google_drive_worker.index.store import Identity, LocalStore, leave_clean, open_store
 from google_drive_worker.kafka.item_log import OffsetOutOfRange, committed_end, replay, topic_identity
-from google_drive_worker.kafka.state_store import Restored, restore
+from google_drive_worker.kafka.state_store import restore
 from google_drive_worker.kafka.topics import BrokerTrouble, TopicNames
 from google_drive_worker.kafka.transactions import BatchLimit, GroupMetadata, TransactionalWriter
 from google_drive_worker.utils.errors import Retryable
@@ -112,7 +113,7 @@ def new_writer(
     )
 
 
-def restore_partition(settings: Settings, number: int) -> Restored:
+def restore_partition(settings: Settings, number: int) -> StoredPartition:
     """Read what is committed of a partition; blocks, and raises as `state_store.restore` does."""
     config = {**kafka_config(settings), "group.id": settings.kafka_consumer_group_id}
     return restore(config, settings.kafka_topic_trigger, settings.kafka_topic_state, number, BROKER_TIMEOUT_S)
@@ -186,7 +187,7 @@ class Openers(NamedTuple):
     """How a partition is opened. A build for tests has others, to show that each fence is needed."""
 
     new_writer: Callable[[Settings, int, GroupMetadata, BatchLimit], TransactionalWriter] = new_writer
-    restore: Callable[[Settings, int], Restored] = restore_partition
+    restore: Callable[[Settings, int], StoredPartition] = restore_partition
 
 
 OPENERS = Openers()

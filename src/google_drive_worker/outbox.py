@@ -9,7 +9,7 @@ from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Clock
 from google_drive_worker.domain.record import ErrorReport, RecordContext
 from google_drive_worker.domain.times import rfc3339
-from google_drive_worker.kafka.entry import Entry, Tally, TooLarge
+from google_drive_worker.entry import Entry, Tally, TooLarge
 from google_drive_worker.messages.error import encode_error, error_headers
 from google_drive_worker.messages.record import RecordEncoder
 from google_drive_worker.messages.references import payload_of, referring

@@ -1,14 +1,14 @@
-"""The partitions that this worker owns: opened when assigned, opened anew after trouble, let go of when revoked.
+"""The partitions that this worker owns: opened when assigned, opened again after trouble, let go of when revoked.
 
 There is one way back from any trouble, the same as after a crash: the turns of the partition end, its writer is given
 up, and it is opened from what is committed. Opening is, in this order: take the transactional id, read the committed
 offset, read the state to its end and then the item index, let messages come. The order is what makes a takeover exact:
-once the id is taken, nobody else can change offset or state.
+once the id is taken, no other worker can change offset or state.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -16,45 +16,26 @@ from msgspec.structs import replace
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.message import Incoming, Outgoing
 from google_drive_worker.domain.partitioning import partition_of
-from google_drive_worker.domain.ports import Clock
+from google_drive_worker.domain.ports import Clock, PartitionLog, Restore, TriggerSource
+from google_drive_worker.entry import Entry
 from google_drive_worker.handlers.base import Accept, Drop, Handler, PassOn, Reject, Skip
 from google_drive_worker.index.partition_index import PartitionIndex
-from google_drive_worker.kafka.entry import Entry
-from google_drive_worker.kafka.partition import CommitLimits, Committed, OwnedPartition
-from google_drive_worker.kafka.state_store import Restored
-from google_drive_worker.kafka.transactions import TransactionalWriter
-from google_drive_worker.kafka.writer_thread import WriterThread
 from google_drive_worker.outbox import Outbox
+from google_drive_worker.partition import CommitLimits, Committed, OwnedPartition
 from google_drive_worker.scheduler import Scheduler, Seat
 from google_drive_worker.sync import channels, engine
-from google_drive_worker.utils.errors import Fenced, Retryable, WorkerError, origin
-
-OPEN_TIMEOUT_S = 20.0
-"""How long a partition's writer may take to open: the broker first ends what the owner before left open."""
-
-CLOSE_TIMEOUT_S = 5.0
-"""How long letting go waits for a commit under way: longer only makes the group wait."""
+from google_drive_worker.sync.checkpoint import CheckpointProblem
+from google_drive_worker.sync.state_records import StateRead, decode_state
+from google_drive_worker.utils.errors import Fenced, InstanceFenced, Retryable, WorkerError, origin
 
 ROOM_TIMEOUT_S = 20.0
 """How long the intake waits for commits to catch up with it; well under what a rebalance may take."""
 
 REOPEN_BASE_S = 0.5
-"""The first rest before a partition in trouble is opened anew."""
+"""The first rest before a partition in trouble is opened again."""
 
 REOPEN_CAP_S = 30.0
 """The longest such rest."""
-
-
-class Source(Protocol):
-    """Where the partitions' messages come from: the consumer."""
-
-    def begin_at(self, partition: int, offset: int) -> None:
-        """Let messages come from that offset on."""
-        ...
-
-    def hold(self, partition: int) -> None:
-        """Let none come."""
-        ...
 
 
 class OpenIndex(Protocol):
@@ -99,10 +80,10 @@ class Observer(Protocol):
 
 
 class Ownership:
-    """Holds the owned partitions, and hears of messages and rebalances as the consumer's listener.
+    """A `TriggerListener` that holds the owned partitions.
 
-    `new_writer`, `restore` and `open_index` are for a partition's number; what they do blocks, and has its own time
-    limits.
+    `new_log`, `restore` and `open_index` are for a partition's number, and have their own time limits; `open_index`
+    blocks.
     `partitions` is how many the trigger topic has. `webhooks` decides on notifications, where any are read.
     `on_commit` hears of every transaction that went through, after the observer. `release_s` is how long turns may
     take to end when a partition is revoked.
@@ -114,8 +95,8 @@ class Ownership:
         handler: Handler,
         webhooks: Handler | None = None,
         outbox: Outbox,
-        new_writer: Callable[[int], TransactionalWriter],
-        restore: Callable[[int], Restored],
+        new_log: Callable[[int], PartitionLog],
+        restore: Restore,
         open_index: Callable[[int], OpenIndex],
         clock: Clock,
         partitions: int,
@@ -127,7 +108,7 @@ class Ownership:
         self._handler = handler
         self._webhooks = webhooks
         self._outbox = outbox
-        self._new_writer = new_writer
+        self._new_log = new_log
         self._restore = restore
         self._clock = clock
         self._open_index = open_index
@@ -138,11 +119,11 @@ class Ownership:
         self._release_s = release_s
         self._held: dict[int, asyncio.Task[None]] = {}
         self._open: dict[int, OwnedPartition] = {}
-        self._source: Source | None = None
+        self._source: TriggerSource | None = None
         self._scheduler: Scheduler | None = None
         self._group: asyncio.TaskGroup | None = None
 
-    def connect(self, source: Source, scheduler: Scheduler, group: asyncio.TaskGroup) -> None:
+    def connect(self, source: TriggerSource, scheduler: Scheduler, group: asyncio.TaskGroup) -> None:
         """Name the consumer, the scheduler and the task group to work with, before the consumer starts."""
         self._source, self._scheduler, self._group = source, scheduler, group
 
@@ -176,7 +157,7 @@ class Ownership:
         await self._let_go(partitions)
 
     async def on_lost(self, partitions: list[int]) -> None:
-        """Somebody else's already: drop everything."""
+        """Another worker's already: drop everything."""
         assert self._scheduler is not None  # noqa: S101 - connect() comes first
         await self._scheduler.abort(partitions)
         await self._let_go(partitions)
@@ -218,7 +199,7 @@ class Ownership:
     async def on_notifications(self, messages: list[Incoming]) -> list[Outgoing]:
         """Take notifications in; what concerns partitions of ours is committed when this returns the rest.
 
-        Raises `Retryable` or `TimeoutError` where a commit failed: its partition is opened anew without them.
+        Raises `Retryable` or `TimeoutError` where a commit failed: its partition is opened again without them.
         """
         outgoing: list[Outgoing] = []
         touched: set[OwnedPartition] = set()
@@ -244,7 +225,7 @@ class Ownership:
         async with asyncio.timeout(ROOM_TIMEOUT_S):
             for partition in touched:
                 if not await partition.committed():
-                    raise Retryable("a commit failed, and its partition is opened anew")
+                    raise Retryable("a commit failed, and its partition is opened again")
         return outgoing
 
     def _home_of(self, connection_id: ConnectionId) -> OwnedPartition | None:
@@ -282,6 +263,9 @@ class Ownership:
             began_s = self._clock.monotonic_s()
             try:
                 await self._open_and_run(number)
+            except InstanceFenced as error:
+                self._observer.on_closed(number, error)
+                raise  # there is no way back: the other worker has this one's partitions
             except (Fenced, Retryable) as error:
                 problem = error
             except Exception as bug:
@@ -293,41 +277,38 @@ class Ownership:
     async def _open_and_run(self, number: int) -> None:
         assert self._source is not None  # noqa: S101 - connect() comes first
         assert self._scheduler is not None  # noqa: S101
-        writer, thread = self._new_writer(number), WriterThread(f"commit-{number}")
+        partition_log = self._new_log(number)
         opened: OpenIndex | None = None
         partition: OwnedPartition | None = None
         try:
-            await thread.call(writer.open, OPEN_TIMEOUT_S)
-            restored = await asyncio.to_thread(self._restore, number)
+            await partition_log.open()
+            stored = await self._restore(number)
+            checkpoints, damaged, records = _decoded(stored.state)
             opened = await asyncio.to_thread(self._open_index, number)
             partition = OwnedPartition(
                 number,
-                writer,
-                thread,
-                restored.checkpoints,
-                restored.position,
+                partition_log,
+                checkpoints,
+                stored.position,
                 clock=self._clock,
+                records=records,
                 index=opened.index,
                 limits=self._limits,
                 on_commit=lambda committed: self._committed(number, committed),
             )
             self._open[number] = partition
             self._scheduler.admit(number)
-            self._source.begin_at(number, restored.position)
-            self._observer.on_opened(number, len(restored.checkpoints), restored.damaged)
-            for connection_id in list(restored.checkpoints):
+            self._source.begin_at(number, stored.position)
+            self._observer.on_opened(number, len(checkpoints), damaged)
+            for connection_id in list(checkpoints):
                 self._scheduler.ask(Seat(number, connection_id))
             await partition.run()
         finally:
             self._open.pop(number, None)
             self._source.hold(number)
-            writer.give_up()
             try:
-                await self._scheduler.abort([number])
-                with contextlib.suppress(Retryable):  # a broker that does not answer holds nobody up
-                    await thread.call(writer.close, CLOSE_TIMEOUT_S)
+                await asyncio.gather(self._scheduler.abort([number]), partition_log.close())
             finally:
-                thread.end()
                 if opened is not None:
                     is_settled = partition is not None and partition.is_settled
                     await asyncio.to_thread(opened.close, is_settled=is_settled)
@@ -344,3 +325,10 @@ class Ownership:
             await asyncio.wait(tasks.values())
         for number in tasks:
             self._observer.on_closed(number, None)
+
+
+def _decoded(state: Mapping[bytes, bytes]) -> StateRead:
+    try:
+        return decode_state(state)
+    except CheckpointProblem as problem:
+        raise Retryable(f"{problem}; run a newer worker", code="newer_state") from None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.ports import Clock, Reports
 from google_drive_worker.domain.reports import CredentialsRefused, Report
-from google_drive_worker.kafka.partition import Committed
+from google_drive_worker.partition import Committed
 from google_drive_worker.utils.errors import Retryable, Terminal, WorkerError, origin
 
 WAITING_AT_MOST = 10_000

@@ -10,9 +10,9 @@ from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.message import Incoming
 from google_drive_worker.domain.reports import Report, SyncEnded
 from google_drive_worker.domain.times import due_moment, from_rfc3339
-from google_drive_worker.kafka.partition import Committed
 from google_drive_worker.observability.health import Readiness
 from google_drive_worker.observability.metrics import Metrics
+from google_drive_worker.partition import Committed
 from google_drive_worker.sync.checkpoint import Checkpoint
 from google_drive_worker.utils.errors import WorkerError, category_of
 

@@ -21,8 +21,8 @@ from google_drive_worker.domain.item_entry import ItemIndex
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.ports import Clock, Connections, Drive, Drives, Normalizer, ObjectStores
 from google_drive_worker.domain.sharing import PermissionSet
+from google_drive_worker.entry import Entry, TooLarge
 from google_drive_worker.fetching import Sources, fetch
-from google_drive_worker.kafka.entry import Entry, TooLarge
 from google_drive_worker.messages.references import PAYLOAD_TYPE
 from google_drive_worker.sync import channels, engine, failure
 from google_drive_worker.sync.checkpoint import Checkpoint, Owed, Scope

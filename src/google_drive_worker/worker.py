@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
-from google_drive_worker.domain.ports import Clock
-from google_drive_worker.kafka.intake import Intake
-from google_drive_worker.kafka.notifications import NotificationIntake
+from google_drive_worker.domain.ports import Clock, MessageSource, TriggerSource
 from google_drive_worker.ownership import Ownership
 from google_drive_worker.reporter import Reporter
 from google_drive_worker.scheduler import Scheduler
@@ -29,12 +27,12 @@ WATCH_S = 5.0
 class Parts:
     """What runs, once it is known how many partitions there are."""
 
-    intake: Intake
+    intake: TriggerSource
     ownership: Ownership
     scheduler: Scheduler
     reporter: Reporter
     watch_store: Callable[[], Coroutine[None, None, None]]
-    notifications: NotificationIntake | None = None
+    notifications: MessageSource | None = None
 
 
 Lacks = Callable[[], Awaitable[dict[str, list[str]]]]
@@ -63,7 +61,7 @@ class Worker:
         self._shutdown_s = shutdown_s
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set. Raises what can't be mended from within, for the process to end."""
+        """Work until `stop` is set. Raises what can't be fixed from within, for the process to end."""
         if not await self._until_complete(stop):
             return
         parts = self._assemble()

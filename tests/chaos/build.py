@@ -24,7 +24,8 @@ from confluent_kafka import Consumer, TopicPartition
 from google_drive_worker import kafka_clients
 from google_drive_worker.bootstrap import run_worker
 from google_drive_worker.config import Settings, load_settings
-from google_drive_worker.kafka.state_store import Restored, restore
+from google_drive_worker.domain.message import StoredPartition
+from google_drive_worker.kafka.state_store import restore
 from google_drive_worker.kafka.transactions import BatchLimit, GroupMetadata, TransactionalWriter
 from google_drive_worker.kafka_clients import BROKER_TIMEOUT_S, Openers, kafka_config, producer_config
 from google_drive_worker.system_clock import SystemClock
@@ -48,7 +49,7 @@ class JumpingClock(SystemClock):
 
 def openers_without(fences: frozenset[str]) -> Openers:
     """How partitions are opened with those fences taken out."""
-    unread: dict[int, Restored] = {}
+    unread: dict[int, StoredPartition] = {}
     process = uuid.uuid4().hex
 
     def new_writer(
@@ -68,19 +69,19 @@ def openers_without(fences: frozenset[str]) -> Openers:
             timeout_s=BROKER_TIMEOUT_S,
         )
 
-    def read(settings: Settings, number: int) -> Restored:
+    def read(settings: Settings, number: int) -> StoredPartition:
         if "stable" in fences:
             return _restore_unstable(settings, number)
         return kafka_clients.restore_partition(settings, number)
 
-    def open_with(settings: Settings, number: int) -> Restored:
+    def open_with(settings: Settings, number: int) -> StoredPartition:
         restored = unread[number] if "order" in fences else read(settings, number)
-        return Restored(restored.position, {}, {}) if "restore" in fences else restored
+        return StoredPartition(restored.position, {}) if "restore" in fences else restored
 
     return Openers(new_writer, open_with)
 
 
-def _restore_unstable(settings: Settings, number: int) -> Restored:
+def _restore_unstable(settings: Settings, number: int) -> StoredPartition:
     """The position as it stands, whatever is under way; the checkpoints by way of a group that nobody commits for."""
     group = {**kafka_config(settings), "group.id": settings.kafka_consumer_group_id}
     consumer = Consumer({**group, "isolation.level": "read_uncommitted"})

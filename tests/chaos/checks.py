@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,9 +12,11 @@ import msgspec
 
 from chaos.segments import Session, Transaction
 from google_drive_worker.demo.mirror import ReceivedRecord
+from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.times import TimeRange
-from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, CheckpointProblem, decode_checkpoint
+from google_drive_worker.sync.checkpoint import USER_CORPUS, Checkpoint, CheckpointProblem
 from google_drive_worker.sync.parts import asked, parts_of
+from google_drive_worker.sync.state_records import join, split_key
 from support.consume import Message
 
 T = TypeVar("T")
@@ -45,15 +48,39 @@ class Log:
 def log_of(
     data: Sequence[Transaction], state: Sequence[Transaction], records: Iterable[Message], states: Iterable[Message]
 ) -> Log:
-    """Put a partition's transactions and its committed messages together. State records that are none are left out."""
+    """Put a partition's transactions and its committed messages together."""
     decode = msgspec.json.Decoder(ReceivedRecord).decode
-    checkpoints = {}
-    for message in states:
-        try:
-            checkpoints[message.offset] = decode_checkpoint(message.value or b"")
-        except CheckpointProblem:
-            continue
-    return Log(data, state, {message.offset: decode(message.value or b"") for message in records}, checkpoints)
+    received = {message.offset: decode(message.value or b"") for message in records}
+    return Log(data, state, received, _checkpoints(state, states))
+
+
+def _checkpoints(transactions: Sequence[Transaction], states: Iterable[Message]) -> dict[int, Checkpoint]:
+    """What a connection's state records come to after each transaction, at the offset of its last one there.
+
+    State that can't be read is left out.
+    """
+    homes = {offset: at for at, each in enumerate(transactions) for span in each.spans for offset in _offsets(span)}
+    heads: dict[ConnectionId, bytes | None] = {}
+    corpora: dict[ConnectionId, dict[str, bytes]] = defaultdict(dict)
+    found: dict[tuple[int, ConnectionId], tuple[int, Checkpoint]] = {}
+    for message in sorted(states, key=lambda message: message.offset):
+        connection_id, corpus = split_key(message.key or b"")
+        if corpus is None:
+            heads[connection_id] = message.value
+        elif message.value is None:
+            corpora[connection_id].pop(corpus, None)
+        else:
+            corpora[connection_id][corpus] = message.value
+        with suppress(CheckpointProblem):
+            checkpoint, _ = join(heads.get(connection_id) or b"", corpora[connection_id])
+            home = homes.get(message.offset, -1 - message.offset)
+            found[home, connection_id] = (message.offset, checkpoint)
+    return dict(found.values())
+
+
+def _offsets(span: tuple[int, int]) -> range:
+    first, last = span
+    return range(first, last + 1)
 
 
 def from_old_owners(transactions: Sequence[Transaction], taken_over_ms: Sequence[int] = ()) -> int:
@@ -119,8 +146,8 @@ def _written(log: Log) -> tuple[dict[Key, set[int]], dict[Session, Counter[Key]]
 
 
 def _within(transaction: Transaction, by_offset: Mapping[int, T]) -> Iterable[T]:
-    for first, last in transaction.spans:
-        for offset in range(first, last + 1):
+    for span in transaction.spans:
+        for offset in _offsets(span):
             if offset in by_offset:
                 yield by_offset[offset]
 

@@ -145,5 +145,5 @@ async def test_state_of_an_aborted_or_open_transaction_is_not_restored(topics: T
         if end is not None:
             await asyncio.to_thread(end)
     restored = await asyncio.to_thread(restore, _consumer(topics), topics.trigger, topics.state, 0, DEADLINE_S)
-    assert restored.checkpoints == {CONNECTION: kept}
+    assert restored.state == {CONNECTION.encode(): encode_checkpoint(kept)}
     await asyncio.to_thread(platform.abort)

@@ -1,5 +1,6 @@
 """Workers of one group: each connection is one worker's, and somebody takes over where one goes."""
 
+import json
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -91,3 +92,47 @@ def test_a_connection_in_mid_sync_changes_hands(topics: Topics, tmp_path: Path) 
             assert not first.lines("partition_reopening")
             assert [entry for entry in stage.simulator.counters.repeated_pages() if entry.method_id in PAGES] == []
             assert stage.mirror.duplicates.total() == 0
+
+
+def test_a_static_member_returns_to_its_partitions(topics: Topics, tmp_path: Path) -> None:
+    """Stopped or killed, it gets them back within the session timeout, and the other worker is not disturbed."""
+    world = generate(CorpusPlan(files=50, shared_drives=1, users=6, seed=9))
+    with ExitStack() as stack:
+        stage = stack.enter_context(staged(world, topics, tmp_path))
+        first, second = (
+            stack.enter_context(stage.worker({"KAFKA_SESSION_TIMEOUT_MS": "30000", "KAFKA_GROUP_INSTANCE_ID": name}))
+            for name in ("worker-0", "worker-1")
+        )
+        first.wait_until(lambda: bool(_owned(second)) and len(_owned(first) | _owned(second)) == 3, "shared")
+        first.wait_until(lambda: not _owned(first) & _owned(second), "shared out")
+        owned, others = _owned(first), _partition_lines(second)
+        for end in (first.terminate, first.kill):
+            opened = len(first.lines("partition_opened"))
+            end()
+            first.start()
+            first.wait_until(lambda before=opened: len(first.lines("partition_opened")) == before + len(owned), "back")  # type: ignore[misc]
+            assert {line["partition"] for line in first.lines("partition_opened")[opened:]} == owned
+            for connection in CONNECTIONS:
+                stage.trigger(connection, "full_sync")
+            stage.settle(*CONNECTIONS)
+        assert _partition_lines(second) == others
+        stage.assert_equal(*CONNECTIONS)
+
+
+def test_a_worker_whose_instance_id_is_taken_ends(topics: Topics, tmp_path: Path) -> None:
+    """It says why; the one that took it has all its partitions."""
+    world = generate(CorpusPlan(files=10, shared_drives=1, users=1, seed=9))
+    settings = {"KAFKA_GROUP_INSTANCE_ID": "worker-0"}
+    with staged(world, topics, tmp_path) as stage, stage.worker(settings) as first:
+        first.wait_until(lambda: len(_owned(first)) == 3, "all")
+        with stage.worker(settings) as second:
+            second.wait_until(lambda: not first.running, "the first has ended")
+            second.wait_until(lambda: len(_owned(second)) == 3, "all")
+            last = json.loads(first.tail(1))
+            assert (last["event"], last["code"]) == ("worker_failed", "instance_fenced")
+            assert "KAFKA_GROUP_INSTANCE_ID" in last["message"]
+
+
+def _partition_lines(worker: WorkerProcess) -> list[tuple[str, int]]:
+    """What the worker's log tells of its partitions."""
+    return [(line["event"], line["partition"]) for line in worker.lines() if line["event"].startswith("partition_")]

@@ -9,7 +9,7 @@ import msgspec
 from drive_simulator.truth.items import VisiblePermission
 from google_drive_worker.demo.mirror import Difference, Mirror, Truth, compare
 from google_drive_worker.domain.drive import SharedDrive, read_file
-from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.entry import Entry
 from google_drive_worker.sync.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
 from simulation.events import Events
 from simulation.google import CONNECTION

@@ -20,7 +20,7 @@ from drive_simulator.model.sharing import end_expired
 from google_drive_worker.domain.connection import ConnectionSettings
 from google_drive_worker.domain.ids import FileId, PageToken
 from google_drive_worker.domain.sharing import PermissionSet
-from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.entry import Entry
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine, failure

@@ -8,7 +8,7 @@ import json
 import random
 import threading
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -57,6 +57,7 @@ class Stage:
     mirror: Mirror = field(default_factory=lambda: Mirror(read_object))
     records: list[ReceivedRecord] = field(default_factory=list)
     _latest: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _corpora: dict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     _workers: int = 0
     turn: threading.RLock = field(default_factory=threading.RLock)
 
@@ -153,7 +154,8 @@ class Stage:
         """The connection's checkpoint as it is committed now; empty where there is none."""
         with self.turn:
             self._note_states(self.states.read_to_end())
-            return self._latest.get(connection_id, {})
+            head = self._latest.get(connection_id, {})
+            return {**head, "corpora": dict(self._corpora[connection_id])} if head else {}
 
     def under_way(self) -> set[str]:
         """The connections of which a sync is in progress, as it is committed now."""
@@ -222,7 +224,13 @@ class Stage:
 
     def _note_states(self, messages: list[Message]) -> None:
         for message in messages:
-            self._latest[(message.key or b"").decode()] = _state(message.value)
+            name, is_corpus, corpus = (message.key or b"").decode().partition("\0")
+            if not is_corpus:
+                self._latest[name] = _state(message.value)
+            elif message.value is None:
+                self._corpora[name].pop(corpus, None)
+            else:
+                self._corpora[name][corpus] = _state(message.value)
 
     def _logs(self) -> str:
         paths = sorted(self.directory.glob("worker-*.log"))

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.record import ErrorReport
-from google_drive_worker.kafka.entry import Entry, Tally, TooLarge
+from google_drive_worker.entry import Entry, Tally, TooLarge
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync.checkpoint import Checkpoint

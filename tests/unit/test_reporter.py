@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from google_drive_worker.domain.ids import ConnectionId, CustomerId, SyncId
 from google_drive_worker.domain.reports import CredentialsRefused, Report, SyncEnded
-from google_drive_worker.kafka.entry import Entry
-from google_drive_worker.kafka.partition import Committed
+from google_drive_worker.entry import Entry
+from google_drive_worker.partition import Committed
 from google_drive_worker.reporter import AT_ONCE, TRIES, Reporter
 from google_drive_worker.utils.errors import Retryable, Terminal, WorkerError
 from support.clock import ManualClock

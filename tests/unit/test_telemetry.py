@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from google_drive_worker.client.calls import CallReport
 from google_drive_worker.client.load import BreakerState
 from google_drive_worker.domain.message import Incoming
-from google_drive_worker.kafka.entry import Entry, Tally
-from google_drive_worker.kafka.partition import Committed
+from google_drive_worker.entry import Entry, Tally
 from google_drive_worker.normalization import transformer
 from google_drive_worker.observability.health import Readiness
 from google_drive_worker.observability.metrics import Metrics
+from google_drive_worker.partition import Committed
 from google_drive_worker.sync.checkpoint import Checkpoint, Parked
 from google_drive_worker.sync.engine import complete
 from google_drive_worker.telemetry import Telemetry, state_of

@@ -20,7 +20,7 @@ from google_drive_worker.domain.item_entry import ItemIndex
 from google_drive_worker.domain.reports import SyncEnded
 from google_drive_worker.domain.sharing import Permission
 from google_drive_worker.domain.times import rfc3339
-from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.entry import Entry
 from google_drive_worker.normalization import transformer
 from google_drive_worker.outbox import Outbox
 from google_drive_worker.sync import engine

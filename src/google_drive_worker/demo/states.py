@@ -37,14 +37,14 @@ def trouble(value: bytes) -> str | None:
 
 
 class LatestStates:
-    """The last state record of each connection, with its offset, as a reader hands them over."""
+    """The head of each connection's last state, with its offset, as a reader hands them over."""
 
     def __init__(self) -> None:
         self._latest: dict[str, tuple[int, bytes]] = {}
 
     def take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
-        """Take one record of the state topic."""
-        if key is not None:
+        """Take one record of the state topic; those of single corpora have a NUL in their key."""
+        if key is not None and b"\0" not in key:
             self._latest[key.decode(errors="replace")] = (offset, value or b"{}")
 
     def mark(self, connection_id: str) -> int:

@@ -48,3 +48,29 @@ class RecordBatch(msgspec.Struct, frozen=True, gc=False):
     values: list[bytes]
     idempotency_keys: list[bytes]
     size_bytes: int
+
+
+KeyedValue = tuple[bytes, bytes | None]
+"""A message of a compacted topic: its key, and its value or (`None`) a tombstone."""
+
+
+class Batch(NamedTuple):
+    """What one transaction writes, encoded.
+
+    `position` is where the consumer group goes on in the partition of the trigger topic once it is committed.
+    `messages` go to the topics that they name, in order. `state` and `items` go to the partition of the same number of
+    the state topic and of the items topic.
+    """
+
+    position: int
+    messages: Sequence[RecordBatch | Outgoing] = ()
+    state: Sequence[KeyedValue] = ()
+    items: Sequence[KeyedValue] = ()
+
+
+class StoredPartition(NamedTuple):
+    """What is committed of a partition: the group's `position` in the trigger topic, and the latest value of each key
+    of its part of the state topic."""
+
+    position: int
+    state: dict[bytes, bytes]

@@ -19,6 +19,7 @@ from google_drive_worker.domain.drive import (
 )
 from google_drive_worker.domain.ids import ConnectionId, DriveId, FileId, PageToken
 from google_drive_worker.domain.item_entry import Digest, PermissionDigests
+from google_drive_worker.domain.message import Batch, Incoming, StoredPartition
 from google_drive_worker.domain.objects import ObjectRef
 from google_drive_worker.domain.record import (
     DeleteCause,
@@ -313,4 +314,94 @@ class Normalizer(Protocol):
 
     def sync_record(self, summary: SyncSummary) -> Record:
         """The record that opens or closes a full sync."""
+        ...
+
+
+class PartitionLog(Protocol):
+    """Writes one owned partition: records, state, index entries and the consumer's position, all or nothing.
+
+    A log is opened once. After a call that raised it can only be closed.
+    """
+
+    async def open(self) -> None:
+        """Take the partition: no log that was opened for it before can commit anything more.
+
+        Raises `Retryable` where the broker does not answer in time, `Fenced` where it was closed meanwhile.
+        """
+        ...
+
+    async def commit(self, batch: Batch) -> None:
+        """Write the batch in one transaction; when it returns, readers of what is committed see all of it.
+
+        Raises `Fenced` where another worker owns the partition, `InstanceFenced` where another one has this one's
+        identity, and `Retryable` where the outcome is not known or the broker refuses on and on.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of it at once, in a few seconds at the most: nothing more is tried. Never raises a `WorkerError`."""
+        ...
+
+
+class Restore(Protocol):
+    """Reads what is committed of a partition."""
+
+    async def __call__(self, partition: int, /) -> StoredPartition:
+        """Read it to the committed end. To be called after `PartitionLog.open`, never before.
+
+        Raises `Retryable` where the broker does not answer in time.
+        """
+        ...
+
+
+class MessageSource(Protocol):
+    """A membership in a consumer group, whose listener hears of assignments and messages."""
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it, if anything but `stop` did."""
+        ...
+
+    def start(self) -> None:
+        """Join the group; the listener hears of it from now on. To be called on the listener's event loop."""
+        ...
+
+    async def stop(self) -> None:
+        """Leave the group in good order; the listener hears of every partition as revoked."""
+        ...
+
+
+class TriggerSource(MessageSource, Protocol):
+    """The triggers of the partitions that the group gives to this worker, each from where it is asked for."""
+
+    def begin_at(self, partition: int, offset: int) -> None:
+        """Let the partition's messages come, from that offset on; what was on its way before is dropped."""
+        ...
+
+    def hold(self, partition: int) -> None:
+        """Let no more messages of the partition come until `begin_at`."""
+        ...
+
+
+class TriggerListener(Protocol):
+    """Who hears of assignments and messages, on the event loop. The source waits for each call to return."""
+
+    async def on_assigned(self, partitions: list[int]) -> None:
+        """These partitions are ours: open them. They are held until `begin_at`."""
+        ...
+
+    async def on_revoked(self, partitions: list[int]) -> None:
+        """These go to another member as soon as this returns: commit what is ready and let go."""
+        ...
+
+    async def on_lost(self, partitions: list[int]) -> None:
+        """These are another member's already: let go, commit nothing."""
+        ...
+
+    async def on_messages(self, messages: list[Incoming]) -> None:
+        """Messages, in order within each partition."""
+        ...
+
+    def on_trouble(self, problem: str) -> None:
+        """The broker says something that a person should know; the client goes on trying by itself."""
         ...

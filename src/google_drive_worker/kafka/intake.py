@@ -10,12 +10,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from google_drive_worker.domain.message import Headers, Incoming
-from google_drive_worker.utils.errors import Fenced
+from google_drive_worker.domain.ports import TriggerListener
+from google_drive_worker.utils.errors import Fenced, InstanceFenced, Retryable
 
 POLL_S = 0.1
 """How long one poll waits: the longest that a command to the thread has to wait as well."""
@@ -37,35 +38,13 @@ HANDOVER_S = 60.0
 
 _MISSING = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
 
-
-class Listener(Protocol):
-    """Who hears of it all, on the event loop."""
-
-    async def on_assigned(self, partitions: list[int]) -> None:
-        """These partitions are ours: open them."""
-        ...
-
-    async def on_revoked(self, partitions: list[int]) -> None:
-        """These go to somebody else as soon as this returns: commit what is ready and let go."""
-        ...
-
-    async def on_lost(self, partitions: list[int]) -> None:
-        """These are somebody else's already: let go, commit nothing."""
-        ...
-
-    async def on_messages(self, messages: list[Incoming]) -> None:
-        """Messages, in order within each partition."""
-        ...
-
-    def on_trouble(self, problem: str) -> None:
-        """The broker says something that a person should know; the client goes on trying by itself."""
-        ...
+_INSTANCE_FENCED = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
 
 
 class Intake:
-    """Consumes one topic as a member of the group. `config` is the consumer's."""
+    """A `TriggerSource`: consumes one topic as a member of the group. `config` is the consumer's."""
 
-    def __init__(self, config: Mapping[str, Any], topic: str, listener: Listener) -> None:
+    def __init__(self, config: Mapping[str, Any], topic: str, listener: TriggerListener) -> None:
         self._config = {
             **config,
             "enable.auto.commit": False,
@@ -74,7 +53,7 @@ class Intake:
             "isolation.level": "read_committed",
             "partition.assignment.strategy": "cooperative-sticky",
             "allow.auto.create.topics": False,
-            "error_cb": lambda error: self._tell(error.str()),
+            "error_cb": self._on_error,
         }
         self._topic = topic
         self._listener = listener
@@ -83,6 +62,7 @@ class Intake:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._failed: BaseException | None = None
+        self._fatal: KafkaError | None = None
         self._metadata: Any = None
         # Tickets tell messages apart by the opening of their partition that they belong to: `wanted` is the loop's.
         self._wanted: dict[int, int] = {}
@@ -162,6 +142,7 @@ class Intake:
             while not self._stopping.is_set() and time.monotonic() - member_s < ORPHANED_S:
                 self._run_commands(consumer)
                 self._poll(consumer)
+                self._raise_fatal()
                 self._note_metadata(consumer)
                 if self._metadata is not None:
                     member_s = time.monotonic()
@@ -209,7 +190,7 @@ class Intake:
             elif error.code() in _MISSING:
                 self._tell(f"the topic {self._topic} is missing")
             else:
-                self._tell(error.str())
+                self._on_error(error)
         if messages:
             self._wait_for(self._deliver(messages, current))
 
@@ -242,6 +223,22 @@ class Intake:
     def _wait_for(self, heard: Coroutine[Any, Any, None]) -> None:
         assert self._loop is not None  # noqa: S101 - start() set it
         asyncio.run_coroutine_threadsafe(heard, self._loop).result(HANDOVER_S)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - librdkafka's own code, in its spelling
+            self._fatal = error
+        self._tell(error.str())
+
+    def _raise_fatal(self) -> None:
+        """Raise where the client can do nothing any more: it says so once, and is silent from then on."""
+        if self._fatal is None:
+            return
+        if _INSTANCE_FENCED in self._fatal.str():  # the code that a fatal error is of is in its text alone
+            raise InstanceFenced(
+                "another worker joined the consumer group under this one's KAFKA_GROUP_INSTANCE_ID; "
+                "give each worker an id of its own"
+            )
+        raise Retryable(f"the consumer can't go on: {self._fatal.str()}", code="kafka_unavailable")
 
     def _tell(self, problem: str) -> None:
         if self._loop is not None:

@@ -1,13 +1,12 @@
-"""The state topic: a connection's checkpoints, compacted, read back when a partition is assigned."""
+"""The state topic, compacted: the latest value of each key, read back when a partition is assigned."""
 
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from google_drive_worker.domain.ids import ConnectionId
-from google_drive_worker.sync.checkpoint import Checkpoint, CheckpointProblem, decode_checkpoint
+from google_drive_worker.domain.message import StoredPartition
 from google_drive_worker.utils.errors import Retryable
 
 BATCH = 1000
@@ -18,26 +17,13 @@ END_WAIT_MS = 10
 what every takeover of a partition takes."""
 
 
-class Restored(NamedTuple):
-    """What is committed of a partition.
-
-    `position` is where the group goes on in the trigger topic; `damaged` are state records that could not be read.
-    """
-
-    position: int
-    checkpoints: dict[ConnectionId, Checkpoint]
-    damaged: dict[ConnectionId, str]
-
-
 def restore(
     config: Mapping[str, Any], trigger_topic: str, state_topic: str, partition: int, timeout_s: float
-) -> Restored:
+) -> StoredPartition:
     """Read what is committed of the partition. To be called after `init_transactions`, never before. Blocks.
 
-    `config` names the consumer group, which is asked for its position and not joined. A damaged record is left out: its
-    connection starts over with a full sync. One that a newer worker wrote stops the restoring, as nothing good comes of
-    going on without it.
-    Raises `Retryable` where the broker does not answer in time, or the state is newer than this worker.
+    `config` names the consumer group, which is asked for its position and not joined.
+    Raises `Retryable` where the broker does not answer in time.
     """
     consumer = Consumer(
         {
@@ -58,22 +44,7 @@ def restore(
         ) from problem
     finally:
         consumer.close()
-    return _decoded(position, values)
-
-
-def _decoded(position: int, values: Mapping[bytes, bytes]) -> Restored:
-    restored = Restored(position, {}, {})
-    for key, value in values.items():
-        connection_id = ConnectionId(key.decode("utf-8", "replace"))
-        try:
-            restored.checkpoints[connection_id] = decode_checkpoint(value)
-        except CheckpointProblem as problem:
-            if problem.newer:
-                raise Retryable(
-                    f"the state of {connection_id} is {problem}; run a newer worker", code="newer_state"
-                ) from None
-            restored.damaged[connection_id] = str(problem)
-    return restored
+    return StoredPartition(position, values)
 
 
 def _position(consumer: Consumer, here: TopicPartition, timeout_s: float) -> int:

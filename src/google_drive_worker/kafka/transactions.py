@@ -3,9 +3,9 @@
 The steps of a commit:
 
 1. begin;
-2. produce the messages of all entries, in their order;
-3. produce what they change of the item index to the items topic, and the last checkpoint of each connection to the
-   state topic, into the partitions of the same number;
+2. produce the messages, in their order;
+3. produce the changes of the item index to the items topic and those of the state to the state topic, into the
+   partitions of the same number;
 4. send the position in the trigger topic, with the consumer's group metadata: sent each time, also unchanged, because a
    worker whose group generation is over is refused here;
 5. commit.
@@ -18,16 +18,14 @@ transactions.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from google_drive_worker.domain.message import ANY_PARTITION, Headers, RecordBatch
-from google_drive_worker.kafka.entry import Entry
+from google_drive_worker.domain.message import ANY_PARTITION, Batch, Headers, KeyedValue, RecordBatch
 from google_drive_worker.messages.record import IDEMPOTENCY_KEY_AT, output_headers
-from google_drive_worker.sync.checkpoint import encode_checkpoint
-from google_drive_worker.utils.errors import Fenced, Retryable
+from google_drive_worker.utils.errors import Fenced, InstanceFenced, Retryable
 
 COMMIT_TRIES = 5
 """How often one batch is tried: a rebalance under way aborts a commit or two, and the next one goes through."""
@@ -40,6 +38,9 @@ _FENCED = {
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
 }
+
+_EXPELLED = {KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID}
+"""The group has another generation: a rebalance under way, or one that the worker did not take part in."""
 
 BATCH_BYTES = 2 << 20
 """How large a batch of messages may be before it is compressed: twice librdkafka's own default, since half as many
@@ -65,7 +66,7 @@ GroupMetadata = Callable[[], Any]
 
 
 class TransactionalWriter:
-    """Writes one partition's entries. Every call blocks and belongs to one thread, the partition's own.
+    """Writes one partition's batches. Every call blocks and belongs to one thread, the partition's own.
 
     `config` is the producer's; `timeout_s` bounds each call to the broker. `batches` is shared by the worker's writers.
     """
@@ -120,20 +121,22 @@ class TransactionalWriter:
                 producer.purge()
                 producer.flush(0)
 
-    def commit(self, entries: Iterable[Entry], position: int) -> None:
-        """Write the entries in one transaction.
+    def commit(self, batch: Batch) -> None:
+        """Write the batch in one transaction.
 
-        Raises `Fenced` where another worker owns the partition, and `Retryable` where the outcome is not known or the
-        broker refuses on and on. After either, this writer is done with.
+        Raises `Fenced` where another worker owns the partition, `InstanceFenced` where one has this worker's identity
+        in the group, and `Retryable` where the outcome is not known or the broker refuses on and on. After any, this
+        writer is done with.
         """
-        entries = list(entries)
         for left in reversed(range(COMMIT_TRIES)):
             try:
-                self._try_commit(entries, position)
+                self._try_commit(batch)
             except KafkaException as problem:
                 error = problem.args[0]
                 if error.fatal() or error.code() in _FENCED or not error.txn_requires_abort():
                     raise _verdict(problem) from problem
+                if error.code() == KafkaError.FENCED_INSTANCE_ID:
+                    raise _verdict(problem) from problem  # nothing to be gained by trying again
                 self._abort()
                 if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
                     self._batches.refused()  # a producer's batches can't be made smaller: the next one's are
@@ -147,31 +150,34 @@ class TransactionalWriter:
             else:
                 return
 
-    def _try_commit(self, entries: list[Entry], position: int) -> None:
+    def _try_commit(self, batch: Batch) -> None:
         producer = self._required()
         if self._given_up:
             raise Fenced("the partition was let go of while its writer was trying")
         producer.begin_transaction()
-        self._produce(producer, entries)
-        last = {entry.connection_id: entry.checkpoint for entry in entries if entry.connection_id is not None}
-        for connection_id, checkpoint in last.items():
-            value = None if checkpoint is None else encode_checkpoint(checkpoint)
-            _produce(producer, self._state_topic, connection_id.encode(), value, [], self._partition)
-        offsets = [TopicPartition(self._trigger_topic, self._partition, position)]
+        self._produce(producer, batch)
+        offsets = [TopicPartition(self._trigger_topic, self._partition, batch.position)]
         metadata = self._group_metadata()
         _retrying(lambda left_s: producer.send_offsets_to_transaction(offsets, metadata, left_s), self._timeout_s)
         _retrying(producer.commit_transaction, self._timeout_s)
 
-    def _produce(self, producer: Producer, entries: list[Entry]) -> None:
+    def _produce(self, producer: Producer, batch: Batch) -> None:
         try:
-            for entry in entries:
-                _produce_all(producer, entry)
-                for key, value in entry.items.messages if entry.items is not None else ():
-                    _produce(producer, self._items_topic, key, value, _NO_HEADERS, self._partition)
+            for message in batch.messages:
+                if isinstance(message, RecordBatch):
+                    _produce_records(producer, message)
+                else:
+                    _produce(producer, *message)
+            self._produce_own(producer, self._items_topic, batch.items)
+            self._produce_own(producer, self._state_topic, batch.state)
         except KafkaException as problem:
             if problem.args[0].code() == KafkaError._STATE:  # noqa: SLF001 - librdkafka's own code, in its spelling
                 producer.commit_transaction(self._timeout_s)  # the transaction has failed already, and this tells why
             raise
+
+    def _produce_own(self, producer: Producer, topic: str, values: Sequence[KeyedValue]) -> None:
+        for key, value in values:
+            _produce(producer, topic, key, value, _NO_HEADERS, self._partition)
 
     def _abort(self) -> None:
         producer = self._required()
@@ -187,13 +193,6 @@ class TransactionalWriter:
 
 
 _NO_HEADERS: Headers = []
-
-
-def _produce_all(producer: Producer, entry: Entry) -> None:
-    if entry.records is not None:
-        _produce_records(producer, entry.records)
-    for outgoing in entry.outgoing:
-        _produce(producer, *outgoing)
 
 
 def _produce_records(producer: Producer, batch: RecordBatch) -> None:
@@ -244,6 +243,13 @@ def _retrying(call: Callable[[float], Any], timeout_s: float) -> None:
 
 def _verdict(problem: KafkaException) -> Fenced | Retryable:
     error = problem.args[0]
+    if error.code() == KafkaError.FENCED_INSTANCE_ID:
+        return InstanceFenced(
+            "another worker joined the consumer group under this one's KAFKA_GROUP_INSTANCE_ID; "
+            "give each worker an id of its own"
+        )
     if error.code() in _FENCED or error.fatal():
         return Fenced(f"another worker took the partition over: {error.str()}")
+    if error.code() in _EXPELLED:
+        return Fenced(f"the consumer group went on without this worker: {error.str()}")
     return Retryable(f"the transaction did not go through: {error.str()}", code="kafka_unavailable")

@@ -1,7 +1,8 @@
-"""The checkpoint: all that the worker knows of a connection between two steps, one state record each.
+"""The checkpoint: all that the worker knows of a connection between two steps.
 
-It is written in the same transaction as the records it accounts for, so it is never ahead of them. Every shipped
-version has a golden file in `tests/unit/sync/checkpoints/` that must load; added fields need a default.
+Its state records are its head and its corpora: see `state_records`. They are written in the same transaction as the
+records that they account for, so they are never ahead of them. Every shipped version has a golden file in
+`tests/unit/sync/checkpoints/` that must load; added fields need a default.
 """
 
 from typing import Literal
@@ -12,8 +13,9 @@ from google_drive_worker.domain.ids import ConnectionId, CustomerId, DriveId, Fi
 from google_drive_worker.domain.record import Source
 from google_drive_worker.domain.times import from_rfc3339
 
-VERSION = 1
-"""Raised only when an older worker could not go on from what a newer one wrote."""
+VERSION = 2
+"""Of the state records as they are written. Raised only when an older worker could not go on from what a newer one
+wrote. In version 1 a checkpoint was one record."""
 
 USER_CORPUS = "user"
 """Key of the user's own corpus (what they own and what is shared with them) beside the shared drives' ids."""
@@ -412,7 +414,7 @@ class Watching(_Value, frozen=True):
 
 
 class Checkpoint(_Value, frozen=True):
-    """The state of one connection.
+    """The state of one connection. `version` is that of the record that it was read from, and 1 in memory.
 
     `expected` are shared drives that were mirrored before, which a full sync has to find: one that the list of drives
     lacks is looked up.
@@ -431,7 +433,7 @@ class Checkpoint(_Value, frozen=True):
 
     connection_id: ConnectionId
     customer_id: CustomerId
-    version: int = VERSION
+    version: int = 1
     scope: Scope = Scope()
     owed: Owed | None = None
     contested: tuple[Owed, ...] = ()
@@ -476,6 +478,7 @@ class _Versioned(msgspec.Struct):
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Checkpoint)
+_CORPUS_DECODER = msgspec.json.Decoder(Corpus)
 _VERSION_DECODER = msgspec.json.Decoder(_Versioned)
 
 
@@ -512,3 +515,16 @@ def decode_checkpoint(value: bytes) -> Checkpoint:
     except (msgspec.MsgspecError, ValueError, RecursionError) as problem:
         raise CheckpointProblem(f"not a checkpoint: {problem}") from problem
     return checkpoint
+
+
+def encode_corpus(corpus: Corpus) -> bytes:
+    """Encode it as the value of a state record of its own."""
+    return _ENCODER.encode(corpus)
+
+
+def decode_corpus(value: bytes) -> Corpus:
+    """Read the state record of a corpus. Raises `CheckpointProblem` where it is damaged."""
+    try:
+        return _CORPUS_DECODER.decode(value)
+    except (msgspec.MsgspecError, RecursionError) as problem:
+        raise CheckpointProblem(f"not a corpus: {problem}") from problem

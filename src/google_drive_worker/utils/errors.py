@@ -15,6 +15,7 @@
     │   └── Misconfigured    found at the start; its text names the variable and the mend
     ├── InvalidMessage       a message that can't be read: an error record, then done
     └── Fenced               another worker owns this partition now: drop everything, write nothing
+        └── InstanceFenced   another worker has this one's identity in the group: end
 
 A text is for a person and never holds a secret.
 """
@@ -148,6 +149,12 @@ class Fenced(WorkerError):
     """This worker no longer owns the partition."""
 
     code = "fenced"
+
+
+class InstanceFenced(Fenced):
+    """Another worker joined the consumer group under this worker's identity: this one can do nothing any more."""
+
+    code = "instance_fenced"
 
 
 Category = Literal["retriable", "terminal", "reauth", "skipped_item", "invalid_message"]

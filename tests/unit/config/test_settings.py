@@ -97,6 +97,11 @@ def test_settings_do_not_change() -> None:
             "a topic",
             "is no name of a Kafka topic; set 1 to 249 letters, digits, dots, dashes and underscores",
         ),
+        (
+            "KAFKA_GROUP_INSTANCE_ID",
+            "pod/0",
+            "is no id for Kafka; set 1 to 249 letters, digits, dots, dashes and underscores",
+        ),
         ("KAFKA_BOOTSTRAP_SERVERS", "a:b:c", "is no list of servers; set host:port, and more of them after commas"),
     ],
 )

@@ -7,15 +7,12 @@ from typing import NamedTuple
 
 from google_drive_worker.domain.ids import ConnectionId
 from google_drive_worker.domain.item_entry import IndexChanges, ItemIndex
-from google_drive_worker.domain.ports import Clock
-from google_drive_worker.index.partition_index import PartitionIndex, Written
-from google_drive_worker.kafka.entry import Entry
-from google_drive_worker.kafka.transactions import TransactionalWriter
-from google_drive_worker.kafka.writer_thread import WriterThread
+from google_drive_worker.domain.message import Batch
+from google_drive_worker.domain.ports import Clock, PartitionLog
+from google_drive_worker.entry import Entry
+from google_drive_worker.index.partition_index import PartitionIndex
 from google_drive_worker.sync.checkpoint import Checkpoint
-
-COMMIT_TIMEOUT_S = 25.0
-"""When a commit is given up: longer than each of its calls may take, well under the transaction's own timeout."""
+from google_drive_worker.sync.state_records import StateRecords
 
 QUIET_S = 5.0
 """How long a position alone waits for company: after a crash that much of the topic is skipped once more."""
@@ -58,30 +55,31 @@ class OwnedPartition:
     """The checkpoints as they will be once all that was written is committed, and the way to write more.
 
     Reading and writing happen on the event loop without a pause between them, so that steps of a connection never
-    overtake one another. `run` commits, and ends with an error when the partition has to be opened anew.
+    overtake one another. `run` commits, and ends with an error when the partition has to be opened again. `log` is
+    open by then.
     """
 
     def __init__(
         self,
         number: int,
-        writer: TransactionalWriter,
-        thread: WriterThread,
+        log: PartitionLog,
         checkpoints: dict[ConnectionId, Checkpoint],
         position: int,
         *,
         clock: Clock,
+        records: StateRecords,
         index: PartitionIndex,
         limits: CommitLimits,
         on_commit: Callable[[Committed], None],
     ) -> None:
         self.number = number
         self.position = position
-        self._writer = writer
-        self._thread = thread
+        self._log = log
         self._checkpoints = checkpoints
         self._clock = clock
         self._limits = limits
         self._on_commit = on_commit
+        self._records = records
         self._index = index
         self._pending: list[Entry] = []
         self._pending_bytes = 0
@@ -162,7 +160,7 @@ class OwnedPartition:
         return self._done >= mark
 
     async def run(self) -> None:
-        """Commit what is written, until cancelled. Raises `Fenced` or `Retryable` as the writer does."""
+        """Commit what is written, until cancelled. Raises `Fenced` or `Retryable` as the log does."""
         try:
             while True:
                 await self._written.wait()
@@ -208,27 +206,34 @@ class OwnedPartition:
     @property
     def is_settled(self) -> bool:
         """Whether all that was written is committed and in the index's store."""
-        return not self._pending and not self._busy
+        return self._done == self._taken
 
-    def _commit_and_apply(self, batch: list[Entry], position: int, written: list[Written]) -> None:
-        """The store is brought up to what is committed, and never ahead of it."""
-        self._writer.commit(batch, position)
-        self._index.apply(written)
-
-    async def _commit(self, batch: list[Entry]) -> None:
-        position = max((entry.position for entry in batch if entry.position is not None), default=self.position)
+    async def _commit(self, entries: list[Entry]) -> None:
         began_s = self._clock.monotonic_s()
+        batch = self._batch(entries)
+        written = [entry.items for entry in entries if entry.items is not None]
         self._busy = True
         try:
-            written = [entry.items for entry in batch if entry.items is not None]
-            await self._thread.call(lambda: self._commit_and_apply(batch, position, written), COMMIT_TIMEOUT_S)
+            await self._log.commit(batch)
+            # The store is brought up to what is committed, and never ahead of it.
+            await asyncio.to_thread(self._index.apply, written)
         finally:
             self._busy = False
         self._index.applied(written)
-        self.position = position
+        self.position = batch.position
         self._pending_bytes -= self._committing_bytes
         self._committing_bytes = 0
-        self._done += len(batch)
-        self._on_commit(Committed(batch, self._clock.monotonic_s() - began_s))
+        self._done += len(entries)
+        self._on_commit(Committed(entries, self._clock.monotonic_s() - began_s))
         async with self._settled:
             self._settled.notify_all()
+
+    def _batch(self, entries: list[Entry]) -> Batch:
+        """The entries as one transaction: of each connection's checkpoints what the last one changes."""
+        last = {entry.connection_id: entry.checkpoint for entry in entries if entry.connection_id is not None}
+        return Batch(
+            max((entry.position for entry in entries if entry.position is not None), default=self.position),
+            [message for entry in entries for message in entry.writes],
+            [record for each in last.items() for record in self._records.replace(*each)],
+            [message for entry in entries if entry.items is not None for message in entry.items.messages],
+        )

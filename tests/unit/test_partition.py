@@ -1,8 +1,7 @@
 """An owned partition: how steps become transactions."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,52 +10,54 @@ import pytest
 
 from google_drive_worker.domain.ids import ConnectionId, FileId
 from google_drive_worker.domain.item_entry import DetailDigests, IndexChanges, ItemEntry
-from google_drive_worker.domain.message import Outgoing
+from google_drive_worker.domain.message import Batch, Outgoing
+from google_drive_worker.entry import Entry
 from google_drive_worker.index.codec import ENTRY
 from google_drive_worker.index.partition_index import PartitionIndex
 from google_drive_worker.index.store import Identity, LocalStore
-from google_drive_worker.kafka.entry import Entry
-from google_drive_worker.kafka.partition import CommitLimits, Committed, OwnedPartition
-from google_drive_worker.kafka.transactions import TransactionalWriter
-from google_drive_worker.kafka.writer_thread import WriterThread
+from google_drive_worker.partition import CommitLimits, Committed, OwnedPartition
 from google_drive_worker.sync.checkpoint import Checkpoint
-from google_drive_worker.utils.errors import Fenced, WorkerError
+from google_drive_worker.sync.state_records import StateRecords
+from google_drive_worker.utils.errors import Fenced, Retryable, WorkerError
 from support.clock import ManualClock
 from support.syncs import CUSTOMER, syncing
 
 
-class MemoryWriter(TransactionalWriter):
-    """Keeps what is committed in memory: all of a call's entries, or none where it fails."""
+class GatedLog:
+    """A `PartitionLog` that keeps what is committed, and holds commits back while its gate is shut."""
 
     def __init__(self) -> None:
-        self.batches: list[list[Entry]] = []
-        self.positions: list[int] = []
+        self.batches: list[Batch] = []
         self.problem: WorkerError | None = None
-        self.gate = threading.Event()
+        self.gate = asyncio.Event()
         self.gate.set()
 
-    def open(self) -> None:
-        """There is nobody to take it from."""
+    async def open(self) -> None:
+        """There is no owner to take it from."""
 
-    def commit(self, entries: Iterable[Entry], position: int) -> None:
-        """Blocks while the gate is shut, as a broker may."""
-        assert self.gate.wait(10)
+    async def commit(self, batch: Batch) -> None:
+        """Waits while the gate is shut, as a broker may let one wait."""
+        await self.gate.wait()
         if self.problem is not None:
             raise self.problem
-        self.batches.append(list(entries))
-        self.positions.append(position)
+        self.batches.append(batch)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """There is nothing to let go of."""
 
     @property
-    def values(self) -> list[bytes]:
-        """The messages of all batches, in order."""
-        return [outgoing.value for batch in self.batches for entry in batch for outgoing in entry.messages()]
+    def positions(self) -> list[int]:
+        """The position of each transaction."""
+        return [batch.position for batch in self.batches]
+
+    @property
+    def values(self) -> list[list[bytes]]:
+        """The messages of each transaction, in order."""
+        return [[each.value for each in batch.messages if isinstance(each, Outgoing)] for batch in self.batches]
 
 
 class Bench:
-    """A partition over a writer in memory."""
+    """A partition over a log in memory."""
 
     def __init__(
         self,
@@ -64,18 +65,17 @@ class Bench:
         directory: Path,
         checkpoints: dict[ConnectionId, Checkpoint] | None = None,
     ) -> None:
-        self.writer = MemoryWriter()
+        self.log = GatedLog()
         self.store = LocalStore(directory, Identity("cluster", "topic", 0, "boot"))
         self.committed: list[Committed] = []
         self.told = asyncio.Event()
-        self.thread = WriterThread("commit-0")
         self.partition = OwnedPartition(
             0,
-            self.writer,
-            self.thread,
+            self.log,
             checkpoints or {},
             100,
             clock=ManualClock(),
+            records=StateRecords(),
             index=PartitionIndex(self.store),
             limits=limits,
             on_commit=self.on_commit,
@@ -103,7 +103,6 @@ async def bench(limits: CommitLimits | None = None) -> AsyncIterator[Bench]:
         yield made
         task.cancel()
         await asyncio.wait([task])
-        made.thread.end()
         made.store.close()
 
 
@@ -121,7 +120,7 @@ async def test_what_comes_to_an_idle_partition_is_committed_at_once() -> None:
     async with bench(CommitLimits(interval_s=3600)) as made:
         made.partition.write(entry("a"))
         await made.until(1)
-        assert made.writer.values == [b"a"]
+        assert made.log.values == [[b"a"]]
 
 
 async def test_what_comes_during_the_interval_goes_together_and_in_order() -> None:
@@ -132,8 +131,7 @@ async def test_what_comes_during_the_interval_goes_together_and_in_order() -> No
         for value in "bcd":
             made.partition.write(entry(value))
         await made.until(2)
-        assert [len(batch) for batch in made.writer.batches] == [1, 3]
-        assert made.writer.values == [b"a", b"b", b"c", b"d"]
+        assert made.log.values == [[b"a"], [b"b", b"c", b"d"]]
 
 
 async def test_a_full_transaction_does_not_wait_for_the_interval() -> None:
@@ -144,7 +142,7 @@ async def test_a_full_transaction_does_not_wait_for_the_interval() -> None:
         for value in "bcde":
             made.partition.write(entry(value))
         await made.until(3)
-        assert [len(batch) for batch in made.writer.batches] == [1, 2, 2]
+        assert [len(values) for values in made.log.values] == [1, 2, 2]
 
 
 async def test_a_transaction_is_closed_by_bytes_too() -> None:
@@ -155,7 +153,7 @@ async def test_a_transaction_is_closed_by_bytes_too() -> None:
         for value in ("b" * 2_500, "c" * 2_500, "d" * 9_000, "e"):
             made.partition.write(entry(value))
         await made.until(3)
-        assert [len(batch) for batch in made.writer.batches[:3]] == [1, 2, 1]
+        assert [len(values) for values in made.log.values[:3]] == [1, 2, 1]
 
 
 async def test_a_step_is_never_split() -> None:
@@ -163,7 +161,7 @@ async def test_a_step_is_never_split() -> None:
     async with bench(CommitLimits(interval_s=0.0, max_records=2)) as made:
         made.partition.write(entry(*"abcde"))
         await made.until(1)
-        assert len(made.writer.batches[0]) == 1
+        assert len(made.log.values[0]) == 5
 
 
 async def test_a_checkpoint_counts_from_its_writing_on() -> None:
@@ -180,14 +178,14 @@ async def test_a_checkpoint_counts_from_its_writing_on() -> None:
 async def test_the_position_never_passes_an_uncommitted_trigger() -> None:
     """A trigger that is not in the batch is read again after a crash."""
     async with bench(CommitLimits(interval_s=0.0, max_records=1)) as made:
-        made.writer.gate.clear()
+        made.log.gate.clear()
         made.partition.write(entry("a", position=101))
         made.partition.write(entry("b", position=102))
         made.partition.pass_by(103)
-        made.writer.gate.set()
+        made.log.gate.set()
         await made.partition.flushed()
-        assert made.writer.positions[0] == 101
-        assert made.writer.positions == sorted(made.writer.positions)
+        assert made.log.positions[0] == 101
+        assert made.log.positions == sorted(made.log.positions)
         assert made.partition.position == 103
 
 
@@ -196,7 +194,7 @@ async def test_an_entry_without_a_position_keeps_the_old_one() -> None:
     async with bench() as made:
         made.partition.write(entry("a"))
         await made.until(1)
-        assert made.writer.positions == [100]
+        assert made.log.positions == [100]
 
 
 async def test_quiet_positions_become_one_and_wait_for_company() -> None:
@@ -204,11 +202,11 @@ async def test_quiet_positions_become_one_and_wait_for_company() -> None:
     async with bench() as made:
         for position in range(101, 1_000):
             made.partition.pass_by(position)
-        assert made.writer.batches == []
+        assert made.log.batches == []
         made.partition.write(entry("a", position=1_000))
         await made.until(1)
-        assert len(made.writer.batches[0]) == 2
-        assert made.writer.positions == [1_000]
+        assert [len(committed.entries) for committed in made.committed] == [2]
+        assert made.log.positions == [1_000]
 
 
 async def test_positions_alone_are_committed_after_a_while() -> None:
@@ -217,11 +215,11 @@ async def test_positions_alone_are_committed_after_a_while() -> None:
         for position in (101, 102, 103):
             made.partition.pass_by(position)
         await made.until(1)
-        assert made.writer.positions == [103]
-        assert made.writer.values == []
+        assert made.log.positions == [103]
+        assert made.log.values == [[]]
         made.partition.pass_by(104)
         await made.until(2)
-        assert made.writer.positions == [103, 104]
+        assert made.log.positions == [103, 104]
 
 
 async def test_flushed_writes_what_is_quiet_too() -> None:
@@ -229,28 +227,28 @@ async def test_flushed_writes_what_is_quiet_too() -> None:
     async with bench() as made:
         made.partition.pass_by(150)
         await made.partition.flushed()
-        assert made.writer.positions == [150]
+        assert made.log.positions == [150]
 
 
 async def test_writers_wait_while_too_much_is_pending() -> None:
     """This is what bounds memory; there is room again when it is committed."""
     async with bench(CommitLimits(interval_s=0.0, max_pending_bytes=10)) as made:
         await made.partition.room()
-        made.writer.gate.clear()
+        made.log.gate.clear()
         made.partition.write(entry("x" * 10))
         waiting = asyncio.create_task(made.partition.room(), name="room")
         for _ in range(10):
             await asyncio.sleep(0)
         assert not waiting.done()
-        made.writer.gate.set()
+        made.log.gate.set()
         await asyncio.wait_for(waiting, 10)
-        assert made.writer.values == [b"x" * 10]
+        assert made.log.values == [[b"x" * 10]]
 
 
 async def test_a_commit_that_fails_ends_the_partition_and_nobody_waits_on(tmp_path: Path) -> None:
     """It has to be opened anew from what is committed; who waits for room or for the end is let go."""
     made = Bench(CommitLimits(interval_s=0.0, max_pending_bytes=1), tmp_path)
-    made.writer.problem = Fenced("somebody else's")
+    made.log.problem = Fenced("somebody else's")
     made.partition.write(entry("a", position=101))
     with pytest.raises(Fenced):
         await made.partition.run()
@@ -258,7 +256,6 @@ async def test_a_commit_that_fails_ends_the_partition_and_nobody_waits_on(tmp_pa
     await asyncio.wait_for(made.partition.flushed(), 10)
     assert made.partition.position == 100
     assert made.committed == []
-    made.thread.end()
 
 
 async def test_a_commit_is_told_of_after_it_went_through() -> None:
@@ -274,18 +271,17 @@ async def test_what_changes_of_the_index_counts_at_once_and_is_in_the_store_afte
     """It goes into the same transaction, as messages of the changelog."""
     connection_id, item = ConnectionId("conn_abc"), ItemEntry(version=7, digest=1)
     async with bench() as made:
-        made.writer.gate.clear()
+        made.log.gate.clear()
         changes = IndexChanges({FileId("a"): item})
         made.partition.write(Entry([], connection_id, syncing("full"), changes=changes))
         assert made.partition.index(connection_id).get(FileId("a")) == item
         assert made.store.get(connection_id, ENTRY, b"a") is None
         assert not made.partition.is_settled
-        made.writer.gate.set()
+        made.log.gate.set()
         await made.partition.flushed()
-        [[written]] = made.writer.batches
-        assert written.items is not None
-        assert [key for key, _ in written.items.messages] == [b"conn_abc\0ea"]
-        assert made.store.get(connection_id, ENTRY, b"a") == written.items.messages[0][1]
+        [batch] = made.log.batches
+        assert [key for key, _ in batch.items] == [b"conn_abc\0ea"]
+        assert made.store.get(connection_id, ENTRY, b"a") == batch.items[0][1]
         assert made.partition.index(connection_id).get(FileId("a")) == item
         assert made.partition.is_settled
 
@@ -300,8 +296,32 @@ async def test_a_connection_whose_state_ends_is_forgotten_by_the_index() -> None
         made.partition.write(Entry([], connection_id, None))
         assert made.partition.index(connection_id).get(FileId("a")) is None
         await made.partition.flushed()
-        last = made.writer.batches[-1][-1]
-        assert last.items is not None
-        assert sorted(last.items.messages) == [(b"conn_abc\0da", None), (b"conn_abc\0ea", None)]
+        assert sorted(made.log.batches[-1].items) == [(b"conn_abc\0da", None), (b"conn_abc\0ea", None)]
         assert made.partition.index(connection_id).get(FileId("a")) is None
         assert made.partition.index(connection_id).details(FileId("a")) is None
+
+
+async def test_of_a_connections_checkpoints_the_last_of_a_transaction_is_written() -> None:
+    """Nothing reads those before it; an ended one is a tombstone."""
+    async with bench() as made:
+        made.log.gate.clear()
+        made.partition.write(entry("a", connection="conn_abc"))
+        await asyncio.sleep(0)
+        for name in ("conn_abc", "conn_def"):
+            made.partition.write(entry("b", connection=name))
+        made.partition.write(Entry([], ConnectionId("conn_abc"), None))
+        made.log.gate.set()
+        await made.partition.flushed()
+        kept = StateRecords().replace(ConnectionId("conn_def"), Checkpoint(ConnectionId("conn_def"), CUSTOMER))
+        assert made.log.batches[-1].state == [(b"conn_abc", None), *kept]
+
+
+async def test_a_partition_whose_commit_failed_is_not_settled(tmp_path: Path) -> None:
+    """Its index's store lacks what the log may hold, and must not be gone on with."""
+    made = Bench(CommitLimits(interval_s=0.0), tmp_path)
+    made.log.problem = Retryable("no answer")
+    made.partition.write(entry("a"))
+    with pytest.raises(Retryable):
+        await made.partition.run()
+    assert not made.partition.is_settled
+    made.store.close()

@@ -70,8 +70,13 @@ class Entry(NamedTuple):
         items = 0 if self.items is None else self.items.size_bytes
         return CHECKPOINT_BYTES + records + items + sum(len(outgoing.value) for outgoing in self.outgoing)
 
+    @property
+    def writes(self) -> list[RecordBatch | Outgoing]:
+        """All that it writes beside state and index, in order: first its records, together, then the rest."""
+        return [*self.outgoing] if self.records is None else [self.records, *self.outgoing]
+
     def messages(self) -> Iterator[Outgoing]:
-        """All that it writes beside its checkpoint, in order: first its records, then the rest."""
+        """The same as single messages."""
         if (batch := self.records) is not None:
             for value, idempotency_key in zip(batch.values, batch.idempotency_keys, strict=True):
                 yield Outgoing(batch.topic, batch.key, value, output_headers(idempotency_key))
