@@ -107,7 +107,7 @@ def test_without_the_wish_there_is_none() -> None:
     assert written(without) == [each for each in written(answered(page)) if " change " not in each]
 
 
-def test_an_event_has_one_id_however_often_and_wherever_its_entry_is_read() -> None:
+def test_an_event_has_one_id_however_often_its_entry_is_read() -> None:
     """By itself, behind another one, in a page that begins earlier; another log's entry is another event."""
     alone = answered(changes_page(at(changed(file("a")))))
     behind = answered(changes_page(at(removed("b"), "2026-11-19T10:00:00.000Z"), at(changed(file("a")))))
@@ -156,7 +156,7 @@ def test_asking_for_events_needs_no_full_sync(wish: Scope) -> None:
     assert (sync_of(step).kind, state(step).scope) == ("incremental", wish)
 
 
-def test_a_sync_that_is_let_in_before_comments_heeds_the_wish() -> None:
+def test_a_sync_that_is_let_in_before_comments_applies_the_wish() -> None:
     """Events begin with the logs that it reads."""
     before = syncing("full", user=corpus("done"), scope=Scope(sync_comments=True))
     before = with_sync(before, replace(sync_of(before), details=(Pass(is_whole=True),)))

@@ -49,7 +49,7 @@ def passing() -> Checkpoint:
     return replace(done, sync=replace(sync_of(done), content=(Pass(is_whole=True),), unseen=Unseen(is_done=True)))
 
 
-def test_a_full_sync_reads_the_contents_of_all_files_when_all_else_is_done() -> None:
+def test_a_full_sync_reads_all_contents_when_all_else_is_done() -> None:
     """Those that the index holds; its closing record stands at the end."""
     index = DictIndex({FileId("a"): MAY, FileId("b"): ItemEntry()})
     begun = state(complete(passing(), NOW, transformer, index=index))
@@ -80,7 +80,7 @@ def test_a_file_that_can_not_be_read_is_a_gap_of_its_contents() -> None:
     assert step.changes.entries == {FileId("a"): replace(MAY, content_due=True)}
 
 
-def test_what_became_of_a_content_that_is_not_to_be_had_is_told_once() -> None:
+def test_why_a_content_is_not_to_be_had_is_told_once() -> None:
     """In the record, and by an error record."""
     before = reading()
     assert before.sync is not None
@@ -108,7 +108,7 @@ def test_a_file_that_is_not_found_any_more_is_kept_in_mind() -> None:
         assert [(gap.scope, gap.id, gap.missing) for gap in state(step).gaps] == gaps
 
 
-def test_a_changed_file_keeps_the_reference_to_bytes_that_are_the_same() -> None:
+def test_a_changed_file_keeps_the_reference_to_the_same_bytes() -> None:
     """Renamed, it needs no call; with other bytes, or where nothing is remembered, they are looked for."""
     before = reading()
     action = ReadChanges(USER_CORPUS, PageToken("1"))
@@ -185,7 +185,7 @@ def test_an_incremental_sync_is_let_in_between() -> None:
 
 
 def test_what_has_no_bytes_is_not_asked_for() -> None:
-    """Folders and shortcuts have none; nobody can have those of a form, which is no error; an export can be chosen."""
+    """Folders and shortcuts have none; those of a form can't be had, which is no error; an export can be chosen."""
     assert source_of(SCOPE, read(folder("f"))) is None
     assert source_of(SCOPE, read(file("s", mimeType="application/vnd.google-apps.shortcut"))) is None
     for kind in ("form", "site", "map", "fusiontable", "jam", "drive-sdk.1234", "vid", "unknown"):
@@ -235,14 +235,14 @@ def test_a_refusal_that_is_final_is_an_error_and_no_gap() -> None:
     assert ([error.code for error in step.errors], state(step).gaps) == (["abusive_file"], ())
 
 
-def test_a_file_that_is_listed_older_than_it_was_written_stays_as_it_is() -> None:
+def test_a_file_shown_older_than_it_was_written_stays_as_it_is() -> None:
     """A list may be behind what a log has said."""
     there = Contents((Mirrored(read({**BLOB, "version": "7"}), Content("stored", REF), "abc"),))
     known = {FileId("a"): ItemEntry(version=8)}
     assert on_answer(asking(), ReadContent((FileId("a"),)), there, transformer, DictIndex(known)).records == ()
 
 
-def test_contents_that_the_scope_does_not_cover_are_asked_for_by_full_syncs_alone() -> None:
+def test_contents_the_consent_lacks_are_asked_for_by_full_syncs_alone() -> None:
     """One cause makes one error, however many files change before the next one; what is stored is referred to still."""
     before = replace(asking(), owed=None)
     step = on_failure(

@@ -158,7 +158,7 @@ def test_what_can_not_be_had_is_reported_and_passed_by() -> None:
     assert (written(step), sync_of(step).changed) == ([], ())
 
 
-def test_an_element_that_can_not_be_read_is_reported_and_the_others_written() -> None:
+def test_an_unreadable_element_is_reported_and_the_others_written() -> None:
     """Under its own id where it has one. What was read in part is due still."""
     answer = Hanging(
         {A: (Revision("1"), UnreadableItem(None, "no id"), Revision("2"))},
@@ -173,7 +173,7 @@ def test_an_element_that_can_not_be_read_is_reported_and_the_others_written() ->
     }
 
 
-def test_revisions_that_can_not_all_be_read_push_none_out_of_the_window() -> None:
+def test_revisions_read_in_part_push_none_out_of_the_window() -> None:
     """Which are the newest is not known then: none is deleted."""
     scope = msgspec.structs.replace(WANTED, max_revisions=2)
     due = Changed(A, revisions=True, head="4")
@@ -220,7 +220,7 @@ def test_of_what_hangs_on_a_file_only_what_differs_is_written() -> None:
     assert written(full) == ["upsert revision a/2", "upsert revision a/3", "upsert comment a/c"]
 
 
-def test_a_file_that_changed_is_read_again_its_revisions_where_the_head_did() -> None:
+def test_revisions_of_a_changed_file_are_read_where_its_head_changed() -> None:
     """Comments are read of every changed file: a new one may change nothing else of it."""
     before = syncing("incremental", user=corpus("changes"), scope=WANTED)
     page = changes_page(
@@ -257,14 +257,14 @@ def test_a_file_that_is_deleted_is_not_read_any_more() -> None:
     assert sync_of(step).changed == ()
 
 
-def test_what_a_full_sync_reads_at_its_end_is_not_noted_one_by_one() -> None:
+def test_what_a_full_sync_reads_at_its_end_is_not_noted_before() -> None:
     """Its log repeats what changed during its listing: the pass reads all files."""
     before = syncing("full", user=corpus("changes"), scope=WANTED)
     page = changes_page(changed(file("a")), start="c2")
     assert sync_of(on_answer(before, ReadChanges("user", token("c1")), page, transformer)).changed == ()
 
 
-def test_what_comes_back_out_of_the_trash_with_its_folder_is_read_anew() -> None:
+def test_what_comes_out_of_the_trash_with_its_folder_is_read_again() -> None:
     """What hung on it went with its delete; what is remembered was there all the time."""
     before = syncing("incremental", user=corpus("changes"), scope=WANTED)
     walk = Walk(FileId("f"))
@@ -310,7 +310,7 @@ def test_what_the_account_may_read_no_more_is_deleted(
     assert written(again) == []
 
 
-def test_where_it_is_not_known_what_is_held_what_hung_on_an_item_goes_with_it() -> None:
+def test_in_doubt_an_item_is_deleted_with_what_hung_on_it() -> None:
     """A worker that lost its state goes on from the trigger's cursor. Once is enough."""
     before = msgspec.structs.replace(syncing("incremental", user=corpus("changes"), scope=WANTED), in_doubt=True)
     page = changes_page(changed(file("a", capabilities=READER)), changed(folder("f")), start="c2")
@@ -332,10 +332,10 @@ def test_where_it_is_not_known_what_is_held_what_hung_on_an_item_goes_with_it() 
         (ItemEntry(), READER, ()),
     ],
 )
-def test_what_the_account_may_read_now_is_read_below_a_folder_as_well(
+def test_what_the_account_may_read_now_is_read_below_a_folder_too(
     known: ItemEntry, may: dict[str, bool], due: tuple[Changed, ...]
 ) -> None:
-    """The log names the folder that was shared anew, and its walk brings the files; what was read is not read again."""
+    """The log names the folder that was shared again, and its walk brings the files; the rest is not read again."""
     walk = Walk(FileId("f"))
     before = syncing("incremental", user=corpus("changes"), scope=WANTED)
     before = with_sync(before, msgspec.structs.replace(sync_of(before), walks=(walk,)))
@@ -377,7 +377,7 @@ def test_a_file_that_moved_between_corpora_has_its_comments_read() -> None:
     assert sync_of(step).changed == (Changed(A, comments=True, head="t"),)
 
 
-def test_items_that_are_deleted_before_they_are_written_have_all_read_anew() -> None:
+def test_an_item_deleted_before_it_is_written_has_all_read_again() -> None:
     """With them went what hung on them, whatever the head."""
     scope = msgspec.structs.replace(WANTED, sync_permissions=True)
     before = msgspec.structs.replace(syncing("incremental", user=corpus("changes"), scope=scope), in_doubt=True)
@@ -387,7 +387,7 @@ def test_items_that_are_deleted_before_they_are_written_have_all_read_anew() -> 
     assert sync_of(step).changed == (Changed(A, revisions=True, comments=True, head="t"),)
 
 
-def test_an_incremental_sync_is_let_in_before_the_rest_of_the_pass() -> None:
+def test_an_incremental_sync_is_let_in_before_the_pass_goes_on() -> None:
     """The logs are read on, within the full sync that is still open; the pass goes on after them."""
     before = msgspec.structs.replace(passing(WHOLE), owed=owed("incremental"))
     after = let_in(before, WANTED)
@@ -400,7 +400,7 @@ def test_an_incremental_sync_is_let_in_before_the_rest_of_the_pass() -> None:
     assert let_in(msgspec.structs.replace(after, owed=owed("incremental")), WANTED) is None
 
 
-def test_a_file_whose_comments_can_not_be_had_holds_up_no_others_changes() -> None:
+def test_a_file_whose_comments_fail_holds_up_no_other_file() -> None:
     """The sync that rests for it lets the next one in."""
     stuck = syncing("incremental", user=corpus("done"), scope=WANTED)
     stuck = with_sync(stuck, msgspec.structs.replace(sync_of(stuck), changed=(Changed(A, comments=True),)))
@@ -411,7 +411,7 @@ def test_a_file_whose_comments_can_not_be_had_holds_up_no_others_changes() -> No
     assert sync_of(after).changed == (Changed(A, comments=True),)
 
 
-def test_a_full_sync_or_another_scope_ends_the_sync_without_a_closing_record() -> None:
+def test_a_full_sync_or_another_scope_ends_the_sync_unclosed() -> None:
     """Not all of it was read. Another customer's wish ends nothing: it may come to nothing."""
     before = passing(WHOLE, changed=(Changed(A),))
     for wish, scope in ((owed("full"), WANTED), (owed("incremental"), Scope())):
@@ -429,13 +429,13 @@ def test_files_that_are_not_found_any_more_are_kept_in_mind() -> None:
     gone = NotFound("gone", http_status=404)
     hidden = SkipItem("not for you", code="forbidden", http_status=403)
     due = Changed(A, revisions=True, comments=True), Changed(B, comments=True)
-    read_anew = follow(passing(changed=due), ReadDetails(due), Hanging({A: gone}, {A: gone, B: hidden}))
-    assert state(read_anew).gone == (Removal(A, NO_CORPUS),)
+    read_again = follow(passing(changed=due), ReadDetails(due), Hanging({A: gone}, {A: gone, B: hidden}))
+    assert state(read_again).gone == (Removal(A, NO_CORPUS),)
     found = read_both(Hanging({A: ()}, {A: gone, B: gone}))
     assert state(found).gone == (Removal(B, NO_CORPUS),)
 
 
-def test_a_list_that_cant_be_had_of_one_file_is_a_gap_of_that_file() -> None:
+def test_a_list_of_one_file_that_fails_is_a_gap_of_that_file() -> None:
     """Nothing of it is deleted, the others are written, and it is reported once, however often it is tried."""
     problem = ItemUnavailable("odd", code="bad_request", http_status=400)
     step = read_both(Hanging({A: problem, B: (Revision("1"),)}, {}), a=MAY, b=MAY)
@@ -473,7 +473,7 @@ def test_a_list_that_is_not_found_is_believed_the_second_time() -> None:
     assert (written(second), second.errors, state(second).gaps) == (["delete comment a/c"], (), ())
 
 
-def test_a_list_with_values_that_make_no_sense_is_read_again_a_few_times() -> None:
+def test_a_list_with_senseless_values_is_read_again_a_few_times() -> None:
     """It is written as it is, and no gap of the sync's; in the end the values stay away."""
     checkpoint, tries = passing(changed=(Changed(A, revisions=True),)), 0
     action = ReadDetails((Changed(A, revisions=True),))
@@ -509,7 +509,7 @@ def test_trouble_with_what_hangs_on_files() -> None:
     assert state(refused).parked is None
 
 
-def test_what_the_scope_does_not_cover_is_asked_for_by_full_syncs_alone() -> None:
+def test_what_the_consent_lacks_is_asked_for_by_full_syncs_alone() -> None:
     """One cause makes one error, however many files change before the next one."""
     before = msgspec.structs.replace(passing(changed=(Changed(A, comments=True),)), owed=None)
     action = ReadDetails((Changed(A, comments=True),))

@@ -46,7 +46,7 @@ def test_a_refused_listing_is_asked_for_without_labels(status: int) -> None:
     assert state(again).parked is not None
 
 
-def test_calls_that_were_under_way_with_the_refused_one_are_made_again_too() -> None:
+def test_calls_under_way_with_the_refused_one_are_made_again_too() -> None:
     """They asked for labels as well: nothing more is reported, and nothing rests."""
     before = syncing("full", user=corpus("listing"), d=corpus("listing"), scope=WANTED)
     refused = state(failed(before, ListFiles("user", None), REFUSED))
