@@ -15,7 +15,6 @@ def test_the_command_tells_by_kind_what_is_wrong(mode: str, capsys: pytest.Captu
     *others, last = capsys.readouterr().out.splitlines()
     kinds = last.removeprefix("wrong, by kind: ")
     assert re.fullmatch(r"nothing|[^,]+: \d+(, [^,]+: \d+)*", kinds), last
-    assert (kinds != "nothing") or mode != "lag"  # which the worker can't bear yet
     assert status == (kinds != "nothing") == any(line.startswith("seed ") for line in others)
 
 

@@ -28,7 +28,21 @@ ENTRY, DETAILS, SET, SEEN = b"e", b"d", b"p", b"s"
 _NUL = b"\0"
 _HASH = Struct(">Q")
 
-_FOLDER, _TRASHED, _LIMITED, _OWN, _DUE, _MISSING, _GONE = (1 << bit for bit in range(7))
+(
+    _FOLDER,
+    _TRASHED,
+    _LIMITED,
+    _OWN,
+    _PERMISSIONS_DUE,
+    _MISSING,
+    _GONE,
+    _HAS_REVISIONS,
+    _HAS_COMMENTS,
+    _HAS_CONTENT,
+    _REVISIONS_DUE,
+    _COMMENTS_DUE,
+    _CONTENT_DUE,
+) = (1 << bit for bit in range(13))
 
 
 class IndexProblem(Exception):
@@ -103,9 +117,15 @@ def encode_entry(entry: ItemEntry) -> bytes:
         | _TRASHED * entry.is_trashed
         | _LIMITED * entry.limits_access
         | _OWN * entry.has_own_permissions
-        | _DUE * entry.permissions_due
+        | _PERMISSIONS_DUE * entry.permissions_due
         | _MISSING * entry.is_missing
         | _GONE * (entry.gone_at is not None)
+        | _HAS_REVISIONS * entry.has_revisions
+        | _HAS_COMMENTS * entry.has_comments
+        | _HAS_CONTENT * entry.has_content
+        | _REVISIONS_DUE * entry.revisions_due
+        | _COMMENTS_DUE * entry.comments_due
+        | _CONTENT_DUE * entry.content_due
     )
     content = entry.content
     return FORMAT + _encode(
@@ -156,8 +176,14 @@ def decode_entry(value: bytes) -> DecodedEntry:
         is_trashed=bool(flags & _TRASHED),
         limits_access=bool(flags & _LIMITED),
         has_own_permissions=bool(flags & _OWN),
-        permissions_due=bool(flags & _DUE),
+        permissions_due=bool(flags & _PERMISSIONS_DUE),
         is_missing=bool(flags & _MISSING),
+        has_revisions=bool(flags & _HAS_REVISIONS),
+        has_comments=bool(flags & _HAS_COMMENTS),
+        has_content=bool(flags & _HAS_CONTENT),
+        revisions_due=bool(flags & _REVISIONS_DUE),
+        comments_due=bool(flags & _COMMENTS_DUE),
+        content_due=bool(flags & _CONTENT_DUE),
         gone_at=packed.gone_at,
         path=packed.path,
         rights=packed.rights,
