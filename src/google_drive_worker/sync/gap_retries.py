@@ -150,11 +150,21 @@ def _with_work_of(sync: Sync, gap: Gap) -> Sync:
         case "folder" if gap.walk is not None and not gap.missing:
             return replace(sync, walks=_joined(sync.walks, (gap.walk,)))
         case "revisions":
-            return replace(sync, changed=_joined(sync.changed, (Changed(file_id, revisions=True),)))
+            return replace(sync, changed=_with_due(sync.changed, Changed(file_id, revisions=True)))
         case "comments":
-            return replace(sync, changed=_joined(sync.changed, (Changed(file_id, comments=True),)))
+            return replace(sync, changed=_with_due(sync.changed, Changed(file_id, comments=True)))
         case _:
             return replace(sync, removals=_joined(sync.removals, (Removal(file_id, gap.corpus, gap.told),)))
+
+
+def _with_due(queue: tuple[Changed, ...], due: Changed) -> tuple[Changed, ...]:
+    """The queue with what is due of a file: it stands there once."""
+    queued = {each.file_id: each for each in queue}
+    before = queued.get(due.file_id, due)
+    queued[due.file_id] = replace(
+        before, revisions=before.revisions or due.revisions, comments=before.comments or due.comments
+    )
+    return tuple(queued.values())
 
 
 def _joined(before: tuple[T, ...], more: tuple[T, ...]) -> tuple[T, ...]:
@@ -162,7 +172,7 @@ def _joined(before: tuple[T, ...], more: tuple[T, ...]) -> tuple[T, ...]:
 
 
 _OF_A_FILE: frozenset[GapScope] = frozenset({"permissions", "revisions", "comments", "contents"})
-"""Scopes of what hangs on one file, but for those of a corpus under the same name."""
+"""Scopes of what hangs on one file; `permissions` of a drive are its members."""
 
 
 def without_unlisted(checkpoint: Checkpoint) -> Checkpoint:

@@ -5,7 +5,7 @@ sync besides, where its steps find them without looking. A full sync reads all f
 so does a corpus of which entries of its log may have been missed. No list is asked for it: what is held is known.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
@@ -104,11 +104,11 @@ def read_on(checkpoint: Checkpoint, sync: Sync, index: ItemIndex) -> Step | None
     """
     sync = replace(sync, pass_pages_due=max(0, sync.pass_pages_due - 1))
     if sync.details:
-        left, files = _next(sync.details, index, _Wanted(checkpoint, ("revisions", "comments")).of_details)
+        left, files = _next(sync.details, index, _Wanted(checkpoint).of_details)
         changed = tuple(each for each in files if isinstance(each, Changed))
         return Step(with_sync(checkpoint, replace(sync, details=left, changed=changed)))
     if sync.content:
-        left, files = _next(sync.content, index, _Wanted(checkpoint, ("contents",)).of_content, CONTENTS_TAKEN)
+        left, files = _next(sync.content, index, _Wanted(checkpoint).of_content, CONTENTS_TAKEN)
         contents = tuple(each for each in files if isinstance(each, str))
         return Step(with_sync(checkpoint, replace(sync, content=left, contents=contents)))
     return None
@@ -141,16 +141,17 @@ def _next(
 class _Wanted:
     """Tells what is to be read of a file. What has a gap has its own time, but in a pass that reads everything."""
 
-    def __init__(self, checkpoint: Checkpoint, scopes: Container[str]) -> None:
+    def __init__(self, checkpoint: Checkpoint) -> None:
         self._scope = checkpoint.scope
         self._checkpoint = checkpoint
-        self._gaps = _gaps_of(checkpoint, scopes)
+        self._gaps = {(gap.scope, gap.id) for gap in checkpoint.gaps if not gap.soft}
 
     def of_details(self, through: Pass, file_id: FileId, entry: ItemEntry) -> Changed | None:
         """What is read of its revisions and comments."""
         if not through.is_whole:
-            is_due = entry.revisions_due or entry.comments_due
-            return due_of(file_id, entry) if is_due and file_id not in self._gaps else None
+            revisions = entry.revisions_due and ("revisions", file_id) not in self._gaps
+            comments = entry.comments_due and ("comments", file_id) not in self._gaps
+            return Changed(file_id, revisions, comments, entry.head) if revisions or comments else None
         if not self._is_covered(through, entry):
             return None
         revisions = self._scope.sync_revisions and entry.has_revisions
@@ -160,13 +161,8 @@ class _Wanted:
     def of_content(self, through: Pass, file_id: FileId, entry: ItemEntry) -> FileId | None:
         """The file, where its content is looked at."""
         if not through.is_whole:
-            return file_id if entry.content_due and file_id not in self._gaps else None
+            return file_id if entry.content_due and ("contents", file_id) not in self._gaps else None
         return file_id if entry.has_content and self._is_covered(through, entry) else None
 
     def _is_covered(self, through: Pass, entry: ItemEntry) -> bool:
         return through.corpus in {None, home_of_entry(self._checkpoint, entry)}
-
-
-def _gaps_of(checkpoint: Checkpoint, scopes: Container[str]) -> frozenset[str]:
-    gaps: Iterable[str] = (gap.id for gap in checkpoint.gaps if gap.scope in scopes and not gap.soft)
-    return frozenset(gaps)

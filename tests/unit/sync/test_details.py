@@ -458,6 +458,17 @@ def test_a_list_of_one_file_that_fails_is_a_gap_of_that_file() -> None:
     assert (written(filled), state(filled).gaps) == (["upsert revision a/1"], ())
 
 
+def test_both_lists_of_a_file_are_tried_again_as_one() -> None:
+    """So that what a log tells meanwhile takes neither's place."""
+    problem = ItemUnavailable("odd", code="bad_request", http_status=400)
+    step = read_both(Hanging({A: problem}, {A: problem}), a=MAY)
+    ended = state(complete(state(step), NOW, transformer))
+    assert [(gap.scope, gap.id) for gap in ended.gaps] == [("revisions", "a"), ("comments", "a")]
+    later = from_rfc3339(ended.gaps[0].retry_at or "")
+    tried = state(begin(ended, CUSTOMER, WANTED, later, 7, transformer))
+    assert sync_of(tried).changed == (Changed(A, revisions=True, comments=True),)
+
+
 def test_a_list_that_is_not_found_is_believed_the_second_time() -> None:
     """One such answer would have all that is held of it deleted; it says nothing of the file."""
     missing = NotFound("gone", http_status=404)

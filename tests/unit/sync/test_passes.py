@@ -157,16 +157,20 @@ def test_a_pass_of_one_corpus_takes_its_files_alone() -> None:
         assert list(content.contents) == expected
 
 
-@pytest.mark.parametrize("scope", ["revisions", "comments"])
-def test_a_pass_for_what_is_due_takes_nothing_else(scope: GapScope) -> None:
-    """Nor what has a gap, which has its own time; a whole pass reads that as well."""
-    due = replace(MAY, revisions_due=True, content_due=True)
+@pytest.mark.parametrize(
+    ("scopes", "left"),
+    [(["revisions"], [("c", False, True)]), (["comments"], [("c", True, False)]), (["revisions", "comments"], [])],
+)
+def test_a_pass_for_what_is_due_takes_nothing_else(scopes: list[GapScope], left: list[tuple[str, bool, bool]]) -> None:
+    """Nor a list that has a gap, which has its own time; a whole pass reads that as well."""
+    due = replace(MAY, revisions_due=True, comments_due=True, content_due=True)
     index = DictIndex({FileId("a"): due, FileId("b"): MAY, FileId("c"): due})
-    gaps = (Gap(scope, "c", "user", "bad_request", "odd"), Gap("contents", "c", "user", "bad_request", "odd"))
-    for passes, details, contents in (((Pass(),), ["a"], ["a"]), (WHOLE, ["a", "b", "c"], ["a", "b", "c"])):
+    gaps = tuple(Gap(each, "c", "user", "bad_request", "odd") for each in (*scopes, "contents"))
+    both = [(name, True, True) for name in "abc"]
+    for passes, details, contents in (((Pass(),), [both[0], *left], ["a"]), (WHOLE, both, ["a", "b", "c"])):
         sync = taken(replace(reading(details=passes), gaps=gaps), index)
         assert sync is not None
-        assert [each.file_id for each in sync.changed] == details
+        assert [(each.file_id, each.revisions, each.comments) for each in sync.changed] == details
         sync = taken(replace(reading(content=passes), gaps=gaps), index)
         assert sync is not None
         assert list(sync.contents) == contents
