@@ -45,9 +45,9 @@ CASES: Final = (
     Case("late-offsets", ("transactional_id", "order")),
     Case("late-offsets", ("generation",)),
     Case("late-offsets-early", ("generation",), "from_old_owner"),
-    Case("late-offsets-early", ("order", "generation"), "doubled"),
+    Case("late-offsets-early", ("order", "generation"), "misordered"),
     Case("late-offsets-early", ("order",)),
-    Case("late-commit-early", ("order", "stable"), "doubled"),
+    Case("late-commit-early", ("order", "stable"), "misordered"),
     Case("late-commit-early", ("stable",)),
     Case("killed-twice", ("restore",), "lost"),
 )

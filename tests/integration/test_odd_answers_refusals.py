@@ -7,7 +7,7 @@ import pytest
 
 from support import oddities
 from support.altering_proxy import BATCH, Alteration
-from support.odd_drives import Estate, OddStage, is_contents_pass, is_details_pass, is_listing, is_walk, side_by_side
+from support.odd_drives import Estate, OddStage, is_listing, is_walk, side_by_side
 
 pytestmark = pytest.mark.kafka
 
@@ -19,7 +19,7 @@ refused = side_by_side(REFUSALS)
 
 @refused
 def test_one_404_of_each_call_loses_nothing(odd: OddStage, refusal: Alteration) -> None:
-    """Of a batch, the drives, a start token, a log, and of listings and passes of drives that are there."""
+    """Of a batch, the drives, a start token, a log, and of listings of drives that are there."""
     estate = odd.mirrored(WITH_CONTENT)
     one, two, three = (each.id for each in estate.drives)
     rules = [
@@ -29,8 +29,6 @@ def test_one_404_of_each_call_loses_nothing(odd: OddStage, refusal: Alteration) 
         odd.once(refusal, estate.match("changes.list", drive_id=two)),
         odd.once(refusal, estate.match("files.list", drive_id=three, fits=is_listing)),
         odd.once(refusal, estate.match("files.list", query={"driveId": False}, fits=is_listing)),
-        odd.once(refusal, estate.match("files.list", drive_id=one, fits=is_details_pass)),
-        odd.once(refusal, estate.match("files.list", drive_id=two, fits=is_contents_pass)),
     ]
     odd.close(estate)
     odd.wait_whole(estate)
@@ -56,7 +54,7 @@ def test_one_404_of_a_files_calls_loses_nothing(odd: OddStage, refusal: Alterati
 
 @refused
 def test_one_404_below_chosen_folders_loses_nothing(odd: OddStage, refusal: Alteration) -> None:
-    """Of the folder itself, of its walk, and of the passes of its drive."""
+    """Of the folder itself, and of its walk."""
 
     def folders(estate: Estate) -> str:
         return f"{WITH_CONTENT}\nfolder_ids = {[estate.own.folder, estate.drives[0].folder, estate.drives[1].folder]}"

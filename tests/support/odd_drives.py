@@ -116,23 +116,12 @@ class Closing:
 
 def is_listing(request: Request) -> bool:
     """Whether it is a page of a corpus, with all of its items' metadata."""
-    return not is_walk(request) and not is_contents_pass(request) and "quotaBytesUsed" in request.query["fields"]
+    return not is_walk(request) and "quotaBytesUsed" in request.query["fields"]
 
 
 def is_walk(request: Request) -> bool:
     """Whether it is a page of a folder."""
     return " in parents" in request.query.get("q", "")
-
-
-def is_details_pass(request: Request) -> bool:
-    """Whether it is a page of the pass that finds files for their revisions and comments."""
-    fields = request.query["fields"]
-    return "canReadRevisions" in fields and "quotaBytesUsed" not in fields
-
-
-def is_contents_pass(request: Request) -> bool:
-    """Whether it is a page of the pass that finds files for their contents."""
-    return "mimeType !=" in request.query.get("q", "") and not is_walk(request)
 
 
 @dataclass

@@ -170,10 +170,14 @@ def _write(checkpoint: Checkpoint, answer: Contents, index: ItemIndex, normalize
     for mirrored in answer.found:
         file_id, content = mirrored.file.id, mirrored.content
         known = held(index, file_id)
-        # What is not held was deleted, and Google's search still shows it; or it is new, and a log will tell of it.
-        if known is None or _is_behind(mirrored.file, known):
+        # What is not held was deleted, and Google still shows it; or it is new, and a log will tell of it.
+        if known is None:
             continue
         home = home_of_entry(checkpoint, known)
+        if _is_behind(mirrored.file, known):
+            checkpoint, more = open_gap(checkpoint, "contents", file_id, home, _OUT_OF_DATE)
+            errors += more
+            continue
         if mirrored.file.lossy:
             checkpoint = note_lossy(checkpoint, "item", file_id, home)
         record = normalizer.transform_file(mirrored.file)
@@ -214,8 +218,11 @@ def _write(checkpoint: Checkpoint, answer: Contents, index: ItemIndex, normalize
     return Step(checkpoint, tuple(records), tuple(errors), IndexChanges(entries))
 
 
+_OUT_OF_DATE = ItemUnavailable("Google shows the file older than a log has told of it", code="out_of_date")
+
+
 def _is_behind(file: DriveFile, known: ItemEntry) -> bool:
-    """Whether a list shows the file older than it was written: what a log has told since is to stand."""
+    """Whether Google shows the file older than it was written: what a log has told since is to stand."""
     return known.version is not None and file.version is not None and file.version < known.version
 
 

@@ -236,10 +236,12 @@ def test_a_refusal_that_is_final_is_an_error_and_no_gap() -> None:
 
 
 def test_a_file_shown_older_than_it_was_written_stays_as_it_is() -> None:
-    """A list may be behind what a log has said."""
+    """An answer may be behind what a log has said; its contents are asked for again."""
     there = Contents((Mirrored(read({**BLOB, "version": "7"}), Content("stored", REF), "abc"),))
-    known = {FileId("a"): ItemEntry(version=8)}
-    assert on_answer(asking(), ReadContent((FileId("a"),)), there, transformer, DictIndex(known)).records == ()
+    known = {FileId("a"): ItemEntry(version=8, has_content=True, content_due=True)}
+    step = on_answer(asking(), ReadContent((FileId("a"),)), there, transformer, DictIndex(known))
+    assert (step.records, step.changes.entries) == ((), {})
+    assert [(gap.scope, gap.id, gap.code) for gap in state(step).gaps] == [("contents", "a", "out_of_date")]
 
 
 def test_contents_the_consent_lacks_are_asked_for_by_full_syncs_alone() -> None:

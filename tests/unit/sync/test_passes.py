@@ -307,6 +307,17 @@ def test_what_is_not_mirrored_or_not_covered_is_not_noted() -> None:
         assert (sync.changed, sync.contents) == (details, contents)
 
 
+def test_what_is_still_due_and_not_covered_is_not_noted() -> None:
+    """It stays due in the index until a full sync asks for it again."""
+    due = {FileId("a"): replace(MAY, revisions_due=True, comments_due=True, content_due=True)}
+    for before in (
+        replace(following(), details_refused=True, contents_refused=True),
+        replace(following(), scope=Scope()),
+    ):
+        step = Step(before)
+        assert note_due(step, due) == step
+
+
 def test_before_its_end_a_full_sync_notes_nothing() -> None:
     """All of it is read then."""
     before = syncing("full", user=corpus("changes"), scope=WANTED)
