@@ -132,11 +132,12 @@ def on_contents(
     left = tuple(each for each in sync.contents if each not in action.file_ids)
     sync = replace(counted(sync, written.records), contents=left)
     checkpoint = with_gone(written.checkpoint or checkpoint, answer.gone)
-    # What was asked for and is not in the answer has none any more: nothing of it is owed.
+    # What was asked for and is not in the answer is in the trash now, or has none any more. Its last record does not
+    # tell of its content, and it may come back as it was: that is due then.
     found = {each.file.id for each in answer.found}
     left_out = {each: known for each in action.file_ids if each not in found and (known := held(index, each))}
     owed = {each for each in left_out if each in answer.unread or _is_sought(before, answer, each)}
-    entries = {each: replace(known, content_due=each in owed) for each, known in left_out.items()}
+    entries = {each: replace(known, content_due=each in owed or known.has_content) for each, known in left_out.items()}
     checkpoint = close_gaps(checkpoint, [("contents", each) for each in action.file_ids if each not in owed | found])
     changes = merged(written.changes, IndexChanges({each: e for each, e in entries.items() if e != left_out[each]}))
     return replace(written, checkpoint=with_sync(checkpoint, sync), changes=changes)
